@@ -1,0 +1,1 @@
+//! HTTP on 8090: the REST v3 API, health and metrics.

@@ -1,0 +1,1 @@
+//! Our own Kafka client, for the source cluster and the destination brokers.

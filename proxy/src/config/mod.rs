@@ -1,0 +1,1 @@
+//! Typed configuration: parsed once, validated with all errors reported.

@@ -1,0 +1,93 @@
+//! How far each partition is, shared between the engine that writes it and whoever asks.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Where one partition of a mirror topic is. Offsets are -1 while not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionProgress {
+    /// Next offset to append on the destination (its log end offset).
+    pub log_end_offset: i64,
+    /// High watermark of the source at the last fetch.
+    pub source_high_watermark: i64,
+    /// Last stable offset of the source at the last fetch: the mirror goes no further.
+    pub source_last_stable_offset: i64,
+    /// Offset asked for by the last fetch.
+    pub last_fetch_offset: i64,
+    /// When the last fetch was answered, in milliseconds since the epoch; 0 for never.
+    pub last_fetch_ms: i64,
+    /// What holds it up or made it fail; empty when nothing does.
+    pub reason: String,
+    /// The partition has failed.
+    pub failed: bool,
+}
+
+impl Default for PartitionProgress {
+    fn default() -> Self {
+        PartitionProgress {
+            log_end_offset: -1,
+            source_high_watermark: -1,
+            source_last_stable_offset: -1,
+            last_fetch_offset: -1,
+            last_fetch_ms: 0,
+            reason: String::new(),
+            failed: false,
+        }
+    }
+}
+
+impl PartitionProgress {
+    /// Source high watermark minus local log end, in offsets; -1 before the first fetch.
+    #[must_use]
+    pub fn lag(&self) -> i64 {
+        if self.source_high_watermark < 0 || self.log_end_offset < 0 {
+            return -1;
+        }
+        self.source_high_watermark.saturating_sub(self.log_end_offset)
+    }
+}
+
+/// One partition's entry, updated in place.
+#[derive(Debug, Clone, Default)]
+pub struct ProgressCell(Arc<Mutex<PartitionProgress>>);
+
+impl ProgressCell {
+    /// A copy of the present values.
+    #[must_use]
+    pub fn get(&self) -> PartitionProgress {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes the values; `change` must not block.
+    pub fn update(&self, change: impl FnOnce(&mut PartitionProgress)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// All partitions of all mirror topics. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct ProgressTable(Arc<Mutex<HashMap<String, Vec<ProgressCell>>>>);
+
+impl ProgressTable {
+    /// The cells of one mirror topic, made when missing.
+    #[must_use]
+    pub fn topic(&self, topic: &str, partitions: u32) -> Vec<ProgressCell> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let cells = all.entry(topic.to_owned()).or_default();
+        cells.resize_with(partitions as usize, ProgressCell::default);
+        cells.clone()
+    }
+
+    /// The present values of one mirror topic, in partition order; empty when it is not known.
+    #[must_use]
+    pub fn of(&self, topic: &str) -> Vec<PartitionProgress> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(topic).map(|cells| cells.iter().map(ProgressCell::get).collect()).unwrap_or_default()
+    }
+
+    /// Forgets a topic.
+    pub fn remove(&self, topic: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = all.remove(topic);
+    }
+}

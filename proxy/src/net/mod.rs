@@ -1,0 +1,1 @@
+//! TCP streams: framed reads and vectored writes.

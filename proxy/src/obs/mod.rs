@@ -1,0 +1,1 @@
+//! Metric families and log setup, declared once.

@@ -1,0 +1,1 @@
+//! Bytes only: frames, bounded primitives, batch headers, filler. No tokio.

@@ -1,0 +1,71 @@
+//! What the gateway must know of mirror topics, and nothing else.
+
+use std::collections::HashMap;
+
+use super::{KafkaUuid, View};
+
+/// One topic that is or was a mirror.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicGuard {
+    /// Name on the destination.
+    pub topic: String,
+    /// Its id there; zero while it is not known.
+    pub topic_id: KafkaUuid,
+    /// The link it belongs to.
+    pub link: String,
+    /// Writes of clients are refused.
+    pub read_only: bool,
+}
+
+/// Snapshot of all topics that are or were mirrors, by name and by id.
+///
+/// Stale is safe: a gateway that has not yet heard of a promote refuses writes a moment longer. Topics that are not in
+/// it pass untouched.
+#[derive(Debug, Clone, Default)]
+pub struct TopicGuards {
+    by_name: HashMap<String, TopicGuard>,
+    by_id: HashMap<KafkaUuid, String>,
+}
+
+impl TopicGuards {
+    /// The guards that follow from a view of the journal.
+    #[must_use]
+    pub fn of(view: &View) -> Self {
+        Self::from_guards(view.mirrors.values().map(|mirror| TopicGuard {
+            topic: mirror.topic.clone(),
+            topic_id: mirror.local_topic_id,
+            link: mirror.link.clone(),
+            read_only: mirror.is_read_only(),
+        }))
+    }
+
+    /// The guards given.
+    pub fn from_guards(guards: impl IntoIterator<Item = TopicGuard>) -> Self {
+        let mut all = TopicGuards::default();
+        for guard in guards {
+            if guard.topic_id != KafkaUuid::ZERO {
+                let _ = all.by_id.insert(guard.topic_id, guard.topic.clone());
+            }
+            let _ = all.by_name.insert(guard.topic.clone(), guard);
+        }
+        all
+    }
+
+    /// The guard of a topic by its name.
+    #[must_use]
+    pub fn by_name(&self, topic: &str) -> Option<&TopicGuard> {
+        self.by_name.get(topic)
+    }
+
+    /// The guard of a topic by its id (Produce v13+, Fetch v13+).
+    #[must_use]
+    pub fn by_id(&self, id: KafkaUuid) -> Option<&TopicGuard> {
+        self.by_id.get(&id).and_then(|topic| self.by_name.get(topic))
+    }
+
+    /// No topic is or was a mirror: everything passes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+}

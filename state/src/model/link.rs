@@ -1,0 +1,136 @@
+//! A cluster link: the connection from the destination cluster to one source cluster.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::KafkaUuid;
+
+/// Lowest producer id that Linkgate reserves for itself; brokers hand out ids from 0 upwards.
+pub const RESERVED_PRODUCER_ID_BASE: i64 = 1 << 62;
+
+/// Which side of the link the local cluster is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LinkMode {
+    /// The local cluster holds the mirror topics.
+    Destination,
+}
+
+/// Who dials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ConnectionMode {
+    /// The local side connects to the remote one.
+    Outbound,
+}
+
+/// Whether the link works, as `link_state` of the REST API says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LinkState {
+    /// The source answers.
+    Active,
+    /// Held by the operator (`cluster.link.paused`).
+    Paused,
+    /// The source has not answered `availability.check.consecutive.failure.threshold` probes in a row.
+    Unavailable,
+    /// The link object itself is unusable.
+    Failed,
+}
+
+/// Why a link is not active, as `link_error` of the REST API says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LinkError {
+    /// Nothing is wrong.
+    NoError,
+    /// The source refused the credentials.
+    AuthenticationError,
+    /// No host of `bootstrap.servers` resolves.
+    UnresolvableBootstrapError,
+    /// No connection to any host of `bootstrap.servers`.
+    BootstrapTcpConnectionFailedError,
+    /// The source accepted a connection and did not answer in time.
+    TimeoutError,
+    /// Anything else.
+    Unknown,
+}
+
+/// A cluster link as the journal keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Its name, unique in the destination cluster.
+    pub name: String,
+    /// Its id; every reserved producer id derives from it.
+    pub id: KafkaUuid,
+    /// Cluster id of the source, as it said at creation (empty when never contacted).
+    pub source_cluster_id: String,
+    /// Which side the local cluster is.
+    pub mode: LinkMode,
+    /// Who dials.
+    pub connection_mode: ConnectionMode,
+    /// Configs set explicitly, by Kafka's names. Values of sensitive keys are sealed while at rest.
+    pub configs: BTreeMap<String, String>,
+    /// Whether the source answers.
+    pub state: LinkState,
+    /// Why it does not.
+    pub error: LinkError,
+    /// The same for people; empty when nothing is wrong.
+    pub error_message: String,
+    /// How many mirror generations this link has begun: the next mirror topic gets this number.
+    pub generations: u32,
+    /// When it was created, in milliseconds since the epoch.
+    pub created_ms: i64,
+    /// When `state` last changed, in milliseconds since the epoch.
+    pub state_ms: i64,
+}
+
+impl Link {
+    /// The producer id that every batch of one mirror generation carries (design: compare-and-append).
+    ///
+    /// A pure function of link id and generation, so that a restarted or second Linkgate derives the same one, and two
+    /// generations never share one. In `2^62 ..= 2^63 - 1`, far above what a broker hands out.
+    #[must_use]
+    pub fn reserved_producer_id(&self, generation: u32) -> i64 {
+        let digest = Uuid::new_v5(&self.id.0, &generation.to_be_bytes());
+        let (high, _) = digest.as_u64_pair();
+        let low62 = i64::try_from(high & ((1 << 62) - 1)).unwrap_or(0);
+        RESERVED_PRODUCER_ID_BASE | low62
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link() -> Link {
+        Link {
+            name: "dr".into(),
+            id: KafkaUuid::random(),
+            source_cluster_id: String::new(),
+            mode: LinkMode::Destination,
+            connection_mode: ConnectionMode::Outbound,
+            configs: BTreeMap::new(),
+            state: LinkState::Active,
+            error: LinkError::NoError,
+            error_message: String::new(),
+            generations: 0,
+            created_ms: 0,
+            state_ms: 0,
+        }
+    }
+
+    #[test]
+    fn reserved_producer_ids_are_high_stable_and_distinct() {
+        let (a, b) = (link(), link());
+        for generation in 0..1000 {
+            let id = a.reserved_producer_id(generation);
+            assert!(id >= RESERVED_PRODUCER_ID_BASE);
+            assert_eq!(id, a.reserved_producer_id(generation));
+            assert_ne!(id, a.reserved_producer_id(generation + 1));
+            assert_ne!(id, b.reserved_producer_id(generation));
+        }
+    }
+}

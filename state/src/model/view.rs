@@ -1,0 +1,79 @@
+//! The journal's records and the view that they add up to.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Link, MirrorTopic};
+
+/// One change of state: the whole new value of a key, or its removal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// A link is created or altered.
+    PutLink(Link),
+    /// A link is removed, by name.
+    RemoveLink(String),
+    /// A mirror topic is created or altered.
+    PutMirror(MirrorTopic),
+    /// A mirror topic is forgotten, by its destination name.
+    RemoveMirror(String),
+}
+
+/// One entry of the journal: changes that take effect together, and who made them, when and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Position in the journal, from 1, without gaps.
+    pub sequence: u64,
+    /// Milliseconds since the epoch.
+    pub at_ms: i64,
+    /// Who asked (`rest`, `engine`, …).
+    pub who: String,
+    /// Why, for people.
+    pub why: String,
+    /// What changed.
+    pub changes: Vec<Change>,
+}
+
+/// What all records up to `sequence` add up to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct View {
+    /// Sequence of the last record applied; 0 for none.
+    pub sequence: u64,
+    /// Links by name.
+    pub links: BTreeMap<String, Link>,
+    /// Mirror topics by destination name.
+    pub mirrors: BTreeMap<String, MirrorTopic>,
+}
+
+impl View {
+    /// Applies one record. Records apply in sequence; the store sees to that.
+    pub fn apply(&mut self, record: &Record) {
+        for change in &record.changes {
+            self.apply_change(change);
+        }
+        self.sequence = record.sequence;
+    }
+
+    fn apply_change(&mut self, change: &Change) {
+        match change {
+            Change::PutLink(link) => {
+                let _ = self.links.insert(link.name.clone(), link.clone());
+            }
+            Change::RemoveLink(name) => {
+                let _ = self.links.remove(name);
+            }
+            Change::PutMirror(mirror) => {
+                let _ = self.mirrors.insert(mirror.topic.clone(), mirror.clone());
+            }
+            Change::RemoveMirror(topic) => {
+                let _ = self.mirrors.remove(topic);
+            }
+        }
+    }
+
+    /// The mirror topics of one link, by name.
+    pub fn mirrors_of<'a>(&'a self, link: &'a str) -> impl Iterator<Item = &'a MirrorTopic> {
+        self.mirrors.values().filter(move |mirror| mirror.link == link)
+    }
+}
