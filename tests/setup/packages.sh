@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Makes sure that the programs which build and test Linkgate are there; installs what is missing through apt-get.
+#
+# Nothing is done, and nothing printed, when everything is there. Without root (or a sudo that asks nothing) or without
+# apt-get it says what to install and fails.
+set -euo pipefail
+
+missing=()
+need() { # need PACKAGE CHECK...: PACKAGE is missing when CHECK fails
+  local package=$1
+  shift
+  "$@" >/dev/null 2>&1 || missing+=("$package")
+}
+
+has_java() {
+  local major
+  major=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
+  [ "${major:-0}" -ge 17 ]
+}
+has_libclang() {
+  [ -n "${LIBCLANG_PATH:-}" ] || compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' || ldconfig -p | grep -q 'libclang.*\.so'
+}
+has_venv() { python3 -c 'import venv, ensurepip'; }
+newest_jdk() { # the oldest JDK that will do and that this distribution has
+  local candidate
+  for candidate in openjdk-17-jdk-headless openjdk-21-jdk-headless; do
+    if apt-cache policy "$candidate" 2>/dev/null | grep -q 'Candidate: [0-9]'; then
+      echo "$candidate"
+      return
+    fi
+  done
+  echo default-jdk-headless
+}
+
+need build-essential command -v g++
+need build-essential command -v make
+need pkg-config command -v pkg-config
+need libclang-dev has_libclang
+need jdk has_java
+need maven command -v mvn
+need python3 command -v python3
+need python3-venv has_venv
+need curl command -v curl
+need kcat command -v kcat
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+read -ra missing < <(printf '%s\n' "${missing[@]}" | sort -u | tr '\n' ' ')
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+  if sudo -n true 2>/dev/null; then
+    as_root=(sudo -n)
+  else
+    as_root=(false)
+  fi
+fi
+if ! command -v apt-get >/dev/null || [ "${as_root[*]-}" = false ]; then
+  cat >&2 <<TEXT
+packages.sh: these are missing and cannot be installed from here: ${missing[*]}
+  Debian or Ubuntu, as root:  apt-get install -y ${missing[*]/#jdk/openjdk-17-jdk-headless}
+  elsewhere: a C++ compiler, libclang, a JDK of version 17 or later, Maven, Python 3 with venv, curl and kcat
+TEXT
+  exit 1
+fi
+
+echo "packages.sh: installing through apt-get: ${missing[*]}" >&2
+apt() { ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" >&2; }
+apt update || echo "packages.sh: apt-get update failed; trying with the lists that are there" >&2
+for i in "${!missing[@]}"; do
+  [ "${missing[i]}" != jdk ] || missing[i]=$(newest_jdk)
+done
+apt install -y --no-install-recommends "${missing[@]}"
