@@ -1,0 +1,122 @@
+//! The batches of a `records` field, one after another, without copying.
+//!
+//! A broker cuts a Fetch response at its byte limit, in the middle of a batch: such a trailing part ends the walk
+//! silently, and the next fetch brings the batch whole. Anything else that is no v2 batch is an error, after which the
+//! walk is over.
+
+use bytes::Bytes;
+
+use super::batch::{BatchError, HEADER_LEN, RawBatch};
+
+/// Bytes up to and including the magic byte, which every message format has at the same place.
+const MAGIC_END: usize = 17;
+
+/// Iterates over the whole batches of `records`.
+pub fn walk(records: &Bytes) -> Walk {
+    Walk { rest: records.clone() }
+}
+
+/// The iterator of [`walk`].
+#[derive(Debug, Clone)]
+pub struct Walk {
+    rest: Bytes,
+}
+
+impl Walk {
+    /// Bytes not yet walked; after the end, the trailing part of a batch.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Result<RawBatch, BatchError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.len() < MAGIC_END {
+            return None;
+        }
+        match RawBatch::parse(&self.rest) {
+            Ok(batch) => {
+                self.rest = self.rest.slice(batch.bytes.len()..);
+                Some(Ok(batch))
+            }
+            // Of this magic, but cut: the header or the records are not all here.
+            Err(BatchError::Short { .. }) => None,
+            Err(error) => {
+                self.rest = Bytes::new();
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+const _: () = assert!(MAGIC_END < HEADER_LEN);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::batch::testing::{batch, header};
+    use super::*;
+
+    fn three() -> Vec<RawBatch> {
+        vec![batch(header(0, 2), b"aaaa"), batch(header(2, 1), b""), batch(header(10, 5), &[9; 300])]
+    }
+
+    fn joined(batches: &[RawBatch]) -> Bytes {
+        batches.iter().flat_map(|batch| batch.bytes.clone()).collect::<Vec<u8>>().into()
+    }
+
+    #[test]
+    fn whole_batches_come_out_and_a_cut_one_ends_the_walk() {
+        let batches = three();
+        let all = joined(&batches);
+        for cut in 0..=all.len() {
+            let walked: Result<Vec<_>, _> = walk(&all.slice(..cut)).collect();
+            let mut end = 0;
+            let whole = batches.iter().take_while(|batch| {
+                end += batch.bytes.len();
+                end <= cut
+            });
+            assert_eq!(walked.unwrap(), whole.cloned().collect::<Vec<_>>(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn an_old_format_is_named_with_its_offset() {
+        let mut bytes = joined(&three()).to_vec();
+        let second = 61 + 4;
+        bytes[second + 16] = 1;
+        let walked: Vec<_> = walk(&bytes.into()).collect();
+        assert_eq!(walked.len(), 2);
+        assert!(walked[0].is_ok());
+        assert_eq!(walked[1], Err(BatchError::Magic { offset: 2, magic: 1 }));
+    }
+
+    #[test]
+    fn a_short_v0_message_is_no_cut_batch() {
+        let mut message = vec![0; 34];
+        message[7] = 8;
+        message[16] = 0;
+        let walked: Vec<_> = walk(&message.into()).collect();
+        assert_eq!(walked, [Err(BatchError::Magic { offset: 8, magic: 0 })]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_end_the_walk(bytes in proptest::collection::vec(any::<u8>(), 0..400), magic in any::<bool>()) {
+            let mut bytes = bytes;
+            if magic && bytes.len() > 16 {
+                bytes[16] = 2;
+            }
+            let bytes = Bytes::from(bytes);
+            let mut walked = 0;
+            for raw in walk(&bytes) {
+                walked += raw.map_or(0, |batch| batch.bytes.len());
+            }
+            prop_assert!(walked <= bytes.len());
+        }
+    }
+}
