@@ -3,6 +3,13 @@
 //! Debug assertions, tests and audits call these, so that a rule has one wording. Each returns `Err` with a sentence
 //! that names what is wrong.
 
+mod journal;
+
+pub use self::journal::{
+    change_is_lawful, generations_are_never_reused, generations_only_grow, journal_is_gapless,
+    stopped_is_terminal, view_is_replay,
+};
+
 /// A broken invariant, in one sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invariant {name} is broken: {what}")]
@@ -107,7 +114,9 @@ pub fn only_our_producer_id(reserved: i64, producer_id: i64, attributes: i16) ->
     }
     broken(
         "only-our-producer-id",
-        format!("a batch carries producer id {producer_id} and attributes {attributes:#06x}; {reserved} is reserved for it"),
+        format!(
+            "a batch carries producer id {producer_id} and attributes {attributes:#06x}; {reserved} is reserved for it"
+        ),
     )
 }
 
@@ -120,7 +129,10 @@ pub fn group_offset_within_log(committed: i64, log_end_offset: i64) -> Check {
     if (0..=log_end_offset).contains(&committed) {
         return Ok(());
     }
-    broken("group-offset-within-log", format!("committed offset {committed}, log end offset {log_end_offset}"))
+    broken(
+        "group-offset-within-log",
+        format!("committed offset {committed}, log end offset {log_end_offset}"),
+    )
 }
 
 /// `promote-loses-nothing`: when a promote opens a partition, the mirror has all that the source held when the promote

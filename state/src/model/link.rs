@@ -1,11 +1,12 @@
 //! A cluster link: the connection from the destination cluster to one source cluster.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::KafkaUuid;
+use super::{KafkaUuid, link_config};
 
 /// Lowest producer id that Linkgate reserves for itself; brokers hand out ids from 0 upwards.
 pub const RESERVED_PRODUCER_ID_BASE: i64 = 1 << 62;
@@ -58,8 +59,9 @@ pub enum LinkError {
     Unknown,
 }
 
-/// A cluster link as the journal keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A cluster link as the journal keeps it. `Debug` hides the values of sensitive configs; `Serialize` does not, and is
+/// for the journal only.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// Its name, unique in the destination cluster.
     pub name: String,
@@ -101,30 +103,37 @@ impl Link {
     }
 }
 
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.configs.iter().map(|(name, value)| {
+            let hidden = link_config::is_sensitive(name);
+            (name.as_str(), if hidden { "[hidden]" } else { value.as_str() })
+        });
+        f.debug_struct("Link")
+            .field("name", &self.name)
+            .field("id", &self.id)
+            .field("source_cluster_id", &self.source_cluster_id)
+            .field("mode", &self.mode)
+            .field("connection_mode", &self.connection_mode)
+            .field("configs", &shown.collect::<BTreeMap<_, _>>())
+            .field("state", &self.state)
+            .field("error", &self.error)
+            .field("error_message", &self.error_message)
+            .field("generations", &self.generations)
+            .field("created_ms", &self.created_ms)
+            .field("state_ms", &self.state_ms)
+            .finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::sample;
     use super::*;
-
-    fn link() -> Link {
-        Link {
-            name: "dr".into(),
-            id: KafkaUuid::random(),
-            source_cluster_id: String::new(),
-            mode: LinkMode::Destination,
-            connection_mode: ConnectionMode::Outbound,
-            configs: BTreeMap::new(),
-            state: LinkState::Active,
-            error: LinkError::NoError,
-            error_message: String::new(),
-            generations: 0,
-            created_ms: 0,
-            state_ms: 0,
-        }
-    }
 
     #[test]
     fn reserved_producer_ids_are_high_stable_and_distinct() {
-        let (a, b) = (link(), link());
+        let (a, b) = (sample::link("a"), sample::link("b"));
         for generation in 0..1000 {
             let id = a.reserved_producer_id(generation);
             assert!(id >= RESERVED_PRODUCER_ID_BASE);
@@ -132,5 +141,16 @@ mod tests {
             assert_ne!(id, a.reserved_producer_id(generation + 1));
             assert_ne!(id, b.reserved_producer_id(generation));
         }
+    }
+
+    #[test]
+    fn debug_output_shows_no_secret() {
+        let mut link = sample::link("dr");
+        let configs =
+            [("sasl.jaas.config", "hunter2"), ("bootstrap.servers", "src:9092"), ("no.such.key", "hunter2")];
+        link.configs = configs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let text = format!("{link:?}");
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(text.contains("src:9092") && text.contains("sasl.jaas.config"), "{text}");
     }
 }

@@ -223,10 +223,8 @@ impl MirrorTopic {
             (S::Failed { .. }, E::Fail { .. }) => self.state.clone(),
             (_, E::Fail { error, reason, partition }) => S::Failed { error, reason, partition },
             (S::PendingStopped { .. }, E::Pause | E::Resume | E::Promote) => {
-                return self.refuse(format!(
-                    "Topic '{}' is being stopped; wait until it is STOPPED",
-                    self.topic
-                ));
+                return self
+                    .refuse(format!("Topic '{}' is being stopped; wait until it is STOPPED", self.topic));
             }
             (S::Failed { reason, .. }, E::Pause | E::Resume | E::Promote) => {
                 return self.refuse(format!(

@@ -1,17 +1,19 @@
 //! The domain: links, mirror topics, what may happen to them, and the view that the journal materialises.
 
+mod endpoint;
+pub mod filter;
 mod guard;
 mod ids;
 mod link;
+pub mod link_config;
 mod mirror;
+#[cfg(test)]
+pub(crate) mod sample;
 mod view;
 
+pub use endpoint::{HostPort, ParseHostPortError};
 pub use guard::{TopicGuard, TopicGuards};
 pub use ids::{KafkaUuid, ParseUuidError};
-pub use link::{
-    ConnectionMode, Link, LinkError, LinkMode, LinkState, RESERVED_PRODUCER_ID_BASE,
-};
-pub use mirror::{
-    IllegalTransition, MirrorError, MirrorEvent, MirrorState, MirrorStatus, MirrorTopic, Stop,
-};
+pub use link::{ConnectionMode, Link, LinkError, LinkMode, LinkState, RESERVED_PRODUCER_ID_BASE};
+pub use mirror::{IllegalTransition, MirrorError, MirrorEvent, MirrorState, MirrorStatus, MirrorTopic, Stop};
 pub use view::{Change, Record, View};

@@ -1,0 +1,208 @@
+//! Rules of the journal and of each step of the view.
+
+use std::collections::BTreeSet;
+
+use super::{Check, broken};
+use crate::model::{MirrorTopic, Record, View};
+
+/// Records are numbered from 1 without gaps: `next` follows `last` (0 before the first).
+///
+/// # Errors
+/// It does not.
+pub fn journal_is_gapless(last: u64, next: u64) -> Check {
+    if last.checked_add(1) == Some(next) {
+        return Ok(());
+    }
+    broken("journal-is-gapless", format!("record {next} comes after record {last}"))
+}
+
+/// The view is nothing but what the journal says: replaying `records` from the first on yields `view`.
+///
+/// # Errors
+/// A gap, or a difference.
+pub fn view_is_replay(records: &[Record], view: &View) -> Check {
+    let mut replayed = View::default();
+    for record in records {
+        journal_is_gapless(replayed.sequence, record.sequence)?;
+        replayed.apply(record);
+    }
+    if replayed == *view {
+        return Ok(());
+    }
+    broken(
+        "view-is-replay",
+        format!("replaying {} records does not yield the view of sequence {}", records.len(), view.sequence),
+    )
+}
+
+/// All rules for one step of the view.
+///
+/// # Errors
+/// The first rule that `after` breaks.
+pub fn change_is_lawful(before: &View, after: &View) -> Check {
+    stopped_is_terminal(before, after)?;
+    generations_only_grow(before, after)?;
+    generations_are_never_reused(before, after)
+}
+
+/// A stopped mirror topic is an ordinary topic for good; only a new generation of the same name mirrors again.
+///
+/// # Errors
+/// A generation that was stopped is not stopped any more.
+pub fn stopped_is_terminal(before: &View, after: &View) -> Check {
+    for (topic, old) in &before.mirrors {
+        let Some(new) = after.mirrors.get(topic) else { continue };
+        let same = same_generation(before, after, old, new);
+        if same && !old.is_read_only() && old.state != new.state {
+            return broken(
+                "stopped-is-terminal",
+                format!("'{topic}' was stopped and would be {:?}", new.state),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The count of generations of a link never goes back: whoever alters a link starts from its latest value.
+///
+/// # Errors
+/// It would.
+pub fn generations_only_grow(before: &View, after: &View) -> Check {
+    for (name, old) in &before.links {
+        let Some(new) = after.links.get(name) else { continue };
+        if old.id == new.id && new.generations < old.generations {
+            let what = format!("link '{name}' would go back from {} to {}", old.generations, new.generations);
+            return broken("generations-only-grow", what);
+        }
+    }
+    Ok(())
+}
+
+/// No two mirrors carry one reserved producer id: a new mirror takes a generation that its link has not given before,
+/// and the link counts it.
+///
+/// # Errors
+/// A generation is given twice or not counted.
+pub fn generations_are_never_reused(before: &View, after: &View) -> Check {
+    const NAME: &str = "generations-are-never-reused";
+    let mut given = BTreeSet::new();
+    for (topic, new) in &after.mirrors {
+        let Some(link) = after.links.get(&new.link) else { continue };
+        if !given.insert((&new.link, new.generation)) {
+            let what = format!("generation {} of link '{}' has two mirrors", new.generation, new.link);
+            return broken(NAME, what);
+        }
+        if before.mirrors.get(topic).is_some_and(|old| same_generation(before, after, old, new)) {
+            continue;
+        }
+        let given_before = before.links.get(&new.link).filter(|old| old.id == link.id);
+        let least = given_before.map_or(0, |old| old.generations);
+        if !(least..link.generations).contains(&new.generation) {
+            let what = format!(
+                "new mirror '{topic}' has generation {}, but link '{}' went from {least} to {}",
+                new.generation, new.link, link.generations
+            );
+            return broken(NAME, what);
+        }
+    }
+    Ok(())
+}
+
+/// Both are the same mirror: the same generation of the same link object.
+fn same_generation(before: &View, after: &View, old: &MirrorTopic, new: &MirrorTopic) -> bool {
+    let id = |view: &View, mirror: &MirrorTopic| view.links.get(&mirror.link).map(|link| link.id);
+    old.link == new.link && old.generation == new.generation && id(before, old) == id(after, new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Change, MirrorState, Stop, sample};
+
+    fn view(generations: u32, mirrors: &[(&str, u32)]) -> View {
+        let mut link = sample::link("dr");
+        link.generations = generations;
+        let mirrors = mirrors.iter().map(|(topic, generation)| {
+            let mut mirror = sample::mirror("dr", topic);
+            mirror.generation = *generation;
+            ((*topic).to_owned(), mirror)
+        });
+        View { sequence: 0, mirrors: mirrors.collect(), links: [("dr".to_owned(), link)].into() }
+    }
+
+    fn later(before: &View, change: impl FnOnce(&mut View)) -> View {
+        let mut after = before.clone();
+        change(&mut after);
+        after
+    }
+
+    #[test]
+    fn a_gap_and_a_repetition_break_the_journal() {
+        assert!(journal_is_gapless(0, 1).is_ok());
+        assert!(journal_is_gapless(7, 8).is_ok());
+        for (last, next) in [(7, 7), (7, 9), (7, 6), (u64::MAX, 0)] {
+            assert_eq!(journal_is_gapless(last, next).unwrap_err().name, "journal-is-gapless");
+        }
+    }
+
+    #[test]
+    fn a_view_that_says_more_than_the_journal_is_caught() {
+        let record = Record {
+            sequence: 1,
+            at_ms: 0,
+            who: "test".into(),
+            why: "test".into(),
+            changes: vec![Change::PutLink(sample::link("dr"))],
+        };
+        let mut view = View::default();
+        view.apply(&record);
+        assert!(view_is_replay(std::slice::from_ref(&record), &view).is_ok());
+        drop(view.mirrors.insert("t".into(), sample::mirror("dr", "t")));
+        assert_eq!(view_is_replay(&[record], &view).unwrap_err().name, "view-is-replay");
+    }
+
+    #[test]
+    fn a_stopped_mirror_that_lives_again_is_caught() {
+        let stopped = MirrorState::Stopped { stop: Stop::Failover, log_end_offsets: vec![7] };
+        let mut before = view(1, &[("t", 0)]);
+        before.mirrors.get_mut("t").unwrap().state = stopped;
+        let after = later(&before, |view| view.mirrors.get_mut("t").unwrap().state = MirrorState::Active);
+        assert_eq!(change_is_lawful(&before, &after).unwrap_err().name, "stopped-is-terminal");
+        let again = later(&before, |view| {
+            view.links.get_mut("dr").unwrap().generations = 2;
+            let mirror = view.mirrors.get_mut("t").unwrap();
+            (mirror.state, mirror.generation) = (MirrorState::PendingMirror, 1);
+        });
+        change_is_lawful(&before, &again).unwrap();
+    }
+
+    #[test]
+    fn a_link_written_from_an_old_copy_is_caught() {
+        let before = view(3, &[]);
+        let after = later(&before, |view| view.links.get_mut("dr").unwrap().generations = 2);
+        assert_eq!(change_is_lawful(&before, &after).unwrap_err().name, "generations-only-grow");
+        let recreated = later(&before, |view| drop(view.links.insert("dr".into(), sample::link("dr"))));
+        change_is_lawful(&before, &recreated).unwrap();
+    }
+
+    #[test]
+    fn a_generation_given_twice_or_not_counted_is_caught() {
+        let before = view(1, &[("a", 0)]);
+        let put = |generations, topic: &str, generation| {
+            later(&before, |view| {
+                view.links.get_mut("dr").unwrap().generations = generations;
+                let mut mirror = sample::mirror("dr", topic);
+                mirror.generation = generation;
+                drop(view.mirrors.insert(topic.into(), mirror));
+            })
+        };
+        change_is_lawful(&before, &put(2, "b", 1)).unwrap();
+        change_is_lawful(&before, &put(2, "a", 1)).unwrap();
+        for after in [put(1, "b", 0), put(2, "b", 0), put(1, "b", 1), put(2, "b", 2)] {
+            assert_eq!(change_is_lawful(&before, &after).unwrap_err().name, "generations-are-never-reused");
+        }
+        let removed = later(&before, |view| drop(view.mirrors.remove("a")));
+        let reused = later(&removed, |view| drop(view.mirrors.insert("a".into(), sample::mirror("dr", "a"))));
+        assert_eq!(change_is_lawful(&removed, &reused).unwrap_err().name, "generations-are-never-reused");
+    }
+}

@@ -1,0 +1,235 @@
+//! The configs of a link: the table of all of them, and the typed view of a set.
+//!
+//! Parsing reports everything that is wrong at once. What this version does not do is refused with a sentence that says
+//! so, never ignored.
+
+mod kind;
+mod security;
+mod table;
+mod topic_configs;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::HostPort;
+use super::filter::NameFilters;
+
+pub use self::kind::Kind;
+pub use self::table::{ConfigDef, all, find, is_sensitive, nearest};
+pub use self::topic_configs::{ALWAYS_SYNCED, OPTIONALLY_SYNCED, all_syncable, is_syncable};
+
+/// What is wrong with one config.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigError {
+    /// The config.
+    pub name: String,
+    /// A whole sentence that names it.
+    pub message: String,
+}
+
+/// Consumer offset sync.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OffsetSync {
+    /// `consumer.offset.sync.enable`.
+    pub enabled: bool,
+    /// `consumer.offset.sync.ms`.
+    pub period: Duration,
+    /// `consumer.offset.group.filters`; `None` when not set: an enabled sync is then misconfigured and syncs nothing.
+    pub filters: Option<NameFilters>,
+    /// `consumer.group.prefix.enable`: synced groups get the link's prefix.
+    pub prefix_groups: bool,
+}
+
+/// Sync of topic configs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicConfigSync {
+    /// `topic.config.sync.ms`.
+    pub period: Duration,
+    /// `topic.config.sync.include`, or all that can be synced.
+    pub include: Vec<String>,
+}
+
+/// How the fetchers ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchLimits {
+    /// `replica.fetch.max.bytes`: of one partition.
+    pub partition_bytes: i32,
+    /// `replica.fetch.response.max.bytes`: of a response.
+    pub response_bytes: i32,
+    /// `replica.fetch.min.bytes`.
+    pub min_bytes: i32,
+    /// `replica.fetch.wait.max.ms`.
+    pub max_wait: Duration,
+    /// `replica.fetch.backoff.ms`.
+    pub backoff: Duration,
+    /// `replica.socket.timeout.ms`.
+    pub timeout: Duration,
+    /// `replica.socket.receive.buffer.bytes`; `None` for the system's own.
+    pub receive_buffer: Option<usize>,
+}
+
+/// All configs of a link, typed, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkConfig {
+    /// `bootstrap.servers`, never empty.
+    pub bootstrap_servers: Vec<HostPort>,
+    /// `cluster.link.prefix`; empty for none.
+    pub prefix: String,
+    /// `cluster.link.paused`.
+    pub paused: bool,
+    /// `cluster.link.retry.timeout.ms`.
+    pub retry_timeout: Duration,
+    /// `availability.check.ms`.
+    pub availability_check: Duration,
+    /// `availability.check.consecutive.failure.threshold`.
+    pub availability_failures: u32,
+    /// Consumer offset sync.
+    pub offset_sync: OffsetSync,
+    /// Sync of topic configs.
+    pub topic_config_sync: TopicConfigSync,
+    /// How the fetchers ask.
+    pub fetch: FetchLimits,
+    /// `metadata.max.age.ms`.
+    pub metadata_max_age: Duration,
+    /// `retry.backoff.ms`.
+    pub retry_backoff: Duration,
+    /// `request.timeout.ms`.
+    pub request_timeout: Duration,
+    /// `default.api.timeout.ms`.
+    pub api_timeout: Duration,
+    /// `connections.max.idle.ms`; `None` for never.
+    pub connections_max_idle: Option<Duration>,
+    /// `socket.connection.setup.timeout.ms`.
+    pub connection_setup_timeout: Duration,
+}
+
+impl LinkConfig {
+    /// Checks a set of configs and types it. A config that is not there has its default.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in order of the names.
+    pub fn parse(configs: &BTreeMap<String, String>) -> Result<LinkConfig, Vec<ConfigError>> {
+        let mut errors: Vec<ConfigError> =
+            configs.iter().filter_map(|(name, value)| check(name, value).err()).collect();
+        if !configs.contains_key("bootstrap.servers") {
+            let message = "Missing required configuration 'bootstrap.servers' which has no default value.";
+            errors.push(error("bootstrap.servers", message.into()));
+        }
+        let values = Values(configs);
+        if values.is_true("consumer.group.prefix.enable") && values.text("cluster.link.prefix").is_empty() {
+            let message = "consumer.group.prefix.enable=true needs a cluster.link.prefix.";
+            errors.push(error("consumer.group.prefix.enable", message.into()));
+        }
+        if errors.is_empty() { Ok(values.typed()) } else { Err(errors) }
+    }
+
+    /// The name that a source topic has on the destination.
+    #[must_use]
+    pub fn mirror_name(&self, source_topic: &str) -> String {
+        format!("{}{source_topic}", self.prefix)
+    }
+}
+
+/// Checks one config by itself.
+///
+/// # Errors
+/// The config is unknown (the sentence names the nearest known one) or the value will not do. A secret's value is never
+/// in the sentence.
+pub fn check(name: &str, value: &str) -> Result<(), ConfigError> {
+    let Some(def) = find(name) else {
+        let hint = nearest(name).map(|known| format!(" Did you mean '{known}'?")).unwrap_or_default();
+        return Err(error(name, format!("Unknown link configuration '{name}'.{hint}")));
+    };
+    def.kind.check(value).map_err(|why| {
+        let shown = if def.sensitive { "[hidden]" } else { value };
+        error(name, format!("Invalid value {shown} for configuration {name}: {why}."))
+    })
+}
+
+fn error(name: &str, message: String) -> ConfigError {
+    ConfigError { name: name.to_owned(), message }
+}
+
+/// All errors in one text, one after the other.
+#[must_use]
+pub fn describe_errors(errors: &[ConfigError]) -> String {
+    errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+impl fmt::Display for LinkConfig {
+    /// The source: what a log line needs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let servers: Vec<String> = self.bootstrap_servers.iter().map(HostPort::to_string).collect();
+        f.write_str(&servers.join(","))
+    }
+}
+
+/// Values that have been checked, or their defaults.
+struct Values<'a>(&'a BTreeMap<String, String>);
+
+impl Values<'_> {
+    fn text(&self, name: &str) -> &str {
+        let set = self.0.get(name).map(String::as_str);
+        set.or_else(|| find(name).and_then(|def| def.default)).unwrap_or_default().trim()
+    }
+
+    fn is_true(&self, name: &str) -> bool {
+        kind::boolean(self.text(name)).unwrap_or_default()
+    }
+
+    fn number<T: std::str::FromStr + Default>(&self, name: &str) -> T {
+        self.text(name).parse().unwrap_or_default()
+    }
+
+    fn millis(&self, name: &str) -> Duration {
+        Duration::from_millis(self.number(name))
+    }
+
+    fn typed(&self) -> LinkConfig {
+        let filters = self.text("consumer.offset.group.filters");
+        let include: Vec<String> =
+            kind::list(self.text("topic.config.sync.include")).map(str::to_owned).collect();
+        LinkConfig {
+            bootstrap_servers: kind::list(self.text("bootstrap.servers")).flat_map(str::parse).collect(),
+            prefix: self.text("cluster.link.prefix").to_owned(),
+            paused: self.is_true("cluster.link.paused"),
+            retry_timeout: self.millis("cluster.link.retry.timeout.ms"),
+            availability_check: self.millis("availability.check.ms"),
+            availability_failures: self.number("availability.check.consecutive.failure.threshold"),
+            offset_sync: OffsetSync {
+                enabled: self.is_true("consumer.offset.sync.enable"),
+                period: self.millis("consumer.offset.sync.ms"),
+                filters: NameFilters::parse_groups(filters).ok(),
+                prefix_groups: self.is_true("consumer.group.prefix.enable"),
+            },
+            topic_config_sync: TopicConfigSync {
+                period: self.millis("topic.config.sync.ms"),
+                include: if include.is_empty() { all_syncable() } else { include },
+            },
+            fetch: FetchLimits {
+                partition_bytes: self.number("replica.fetch.max.bytes"),
+                response_bytes: self.number("replica.fetch.response.max.bytes"),
+                min_bytes: self.number("replica.fetch.min.bytes"),
+                max_wait: self.millis("replica.fetch.wait.max.ms"),
+                backoff: self.millis("replica.fetch.backoff.ms"),
+                timeout: self.millis("replica.socket.timeout.ms"),
+                receive_buffer: self.text("replica.socket.receive.buffer.bytes").parse().ok(),
+            },
+            metadata_max_age: self.millis("metadata.max.age.ms"),
+            retry_backoff: self.millis("retry.backoff.ms"),
+            request_timeout: self.millis("request.timeout.ms"),
+            api_timeout: self.millis("default.api.timeout.ms"),
+            connections_max_idle: self
+                .text("connections.max.idle.ms")
+                .parse()
+                .ok()
+                .map(Duration::from_millis),
+            connection_setup_timeout: self.millis("socket.connection.setup.timeout.ms"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,43 @@
+//! Which topic configs a mirror topic takes from its source.
+
+/// Always follow the source, and cannot be altered on the mirror.
+pub const ALWAYS_SYNCED: [&str; 4] =
+    ["cleanup.policy", "max.message.bytes", "message.timestamp.type", "message.timestamp.difference.max.ms"];
+
+/// Follow the source when `topic.config.sync.include` lists them (all do when it is unset).
+pub const OPTIONALLY_SYNCED: [&str; 22] = [
+    "compression.type",
+    "confluent.segment.speculative.prefetch.enable",
+    "delete.retention.ms",
+    "file.delete.delay.ms",
+    "flush.messages",
+    "flush.ms",
+    "index.interval.bytes",
+    "max.compaction.lag.ms",
+    "message.downconversion.enable",
+    "message.timestamp.after.max.ms",
+    "message.timestamp.before.max.ms",
+    "min.cleanable.dirty.ratio",
+    "min.compaction.lag.ms",
+    "min.insync.replicas",
+    "preallocate",
+    "retention.bytes",
+    "retention.ms",
+    "segment.bytes",
+    "segment.index.bytes",
+    "segment.jitter.ms",
+    "segment.ms",
+    "unclean.leader.election.enable",
+];
+
+/// Whether the config may follow the source at all. The others are the mirror's own.
+#[must_use]
+pub fn is_syncable(name: &str) -> bool {
+    ALWAYS_SYNCED.contains(&name) || OPTIONALLY_SYNCED.contains(&name)
+}
+
+/// All that may follow the source: the default of `topic.config.sync.include`.
+#[must_use]
+pub fn all_syncable() -> Vec<String> {
+    ALWAYS_SYNCED.iter().chain(&OPTIONALLY_SYNCED).map(|name| (*name).to_owned()).collect()
+}

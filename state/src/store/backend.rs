@@ -1,0 +1,24 @@
+//! The few things the journal asks of a database: the seam that keeps RocksDB out of everything else.
+
+use super::StoreError;
+
+/// A row: key and value.
+pub(crate) type Row = (Vec<u8>, Vec<u8>);
+
+/// One write of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// The row gets this value.
+    Put(Vec<u8>, Vec<u8>),
+    /// The row goes.
+    Delete(Vec<u8>),
+}
+
+/// An ordered key-value database. All calls may block on the disk.
+pub(crate) trait Backend: Send + Sync + 'static {
+    /// Rows with `from <= key < until` in key order, at most `limit`.
+    fn scan(&self, from: &[u8], until: &[u8], limit: usize) -> Result<Vec<Row>, StoreError>;
+
+    /// Applies all writes or none; when it returns `Ok` they survive a crash of the machine.
+    fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError>;
+}

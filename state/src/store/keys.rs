@@ -1,0 +1,97 @@
+//! Row keys: one kind byte, then what orders rows of that kind. Kinds sort as they are declared.
+
+/// Kind of a row; the first byte of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum KeyKind {
+    /// The schema version: one row, no suffix.
+    Schema = 0x01,
+    /// A journal record: big-endian sequence.
+    Journal = 0x10,
+    /// A link: its name.
+    Link = 0x20,
+    /// A mirror topic: its destination name.
+    Mirror = 0x30,
+}
+
+/// Bytes of a journal key.
+const JOURNAL_KEY_LEN: usize = 9;
+const _: () = assert!(JOURNAL_KEY_LEN == size_of::<KeyKind>() + size_of::<u64>());
+const _: () = assert!((KeyKind::Schema as u8) < (KeyKind::Journal as u8));
+const _: () = assert!((KeyKind::Journal as u8) < (KeyKind::Link as u8));
+const _: () = assert!((KeyKind::Link as u8) < (KeyKind::Mirror as u8));
+
+impl KeyKind {
+    /// First key of the kind.
+    pub(crate) fn lower(self) -> Vec<u8> {
+        vec![self as u8]
+    }
+
+    /// First key after all keys of the kind (exclusive bound).
+    pub(crate) fn upper(self) -> Vec<u8> {
+        vec![self as u8 + 1]
+    }
+}
+
+/// Key of the schema version row.
+pub(crate) fn schema() -> Vec<u8> {
+    KeyKind::Schema.lower()
+}
+
+/// Key of a journal record.
+pub(crate) fn journal(sequence: u64) -> [u8; JOURNAL_KEY_LEN] {
+    let mut key = [KeyKind::Journal as u8; JOURNAL_KEY_LEN];
+    key[1..].copy_from_slice(&sequence.to_be_bytes());
+    key
+}
+
+/// Sequence that a journal key names; `None` when it is no journal key.
+pub(crate) fn journal_sequence(key: &[u8]) -> Option<u64> {
+    let (&kind, rest) = key.split_first()?;
+    let bytes: [u8; 8] = rest.try_into().ok()?;
+    (kind == KeyKind::Journal as u8).then(|| u64::from_be_bytes(bytes))
+}
+
+/// Key of a link.
+pub(crate) fn link(name: &str) -> Vec<u8> {
+    named(KeyKind::Link, name)
+}
+
+/// Key of a mirror topic.
+pub(crate) fn mirror(topic: &str) -> Vec<u8> {
+    named(KeyKind::Mirror, topic)
+}
+
+fn named(kind: KeyKind, name: &str) -> Vec<u8> {
+    let mut key = kind.lower();
+    key.extend_from_slice(name.as_bytes());
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn journal_keys_sort_by_sequence_and_read_back() {
+        let sequences = [0, 1, 255, 256, 65_535, 1 << 40, u64::MAX];
+        for pair in sequences.windows(2) {
+            assert!(journal(pair[0]) < journal(pair[1]));
+        }
+        for sequence in sequences {
+            let key = journal(sequence);
+            assert_eq!(journal_sequence(&key), Some(sequence));
+            assert!(key.as_slice() >= KeyKind::Journal.lower().as_slice());
+            assert!(key.as_slice() < KeyKind::Journal.upper().as_slice());
+        }
+        assert_eq!(journal_sequence(&link("12345678")), None);
+        assert_eq!(journal_sequence(&[]), None);
+    }
+
+    #[test]
+    fn kinds_do_not_overlap() {
+        assert!(schema() < journal(0).to_vec());
+        assert!(journal(u64::MAX).to_vec() < link(""));
+        assert!(link("\u{10ffff}") < mirror(""));
+    }
+}

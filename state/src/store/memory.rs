@@ -1,0 +1,33 @@
+//! A backend without a disk, for tests: the same order and atomicity, nothing survives.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::StoreError;
+use super::backend::{Backend, Row, Write};
+
+/// Rows in a map.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(Mutex<BTreeMap<Vec<u8>, Vec<u8>>>);
+
+impl Backend for Memory {
+    fn scan(&self, from: &[u8], until: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(rows
+            .range(from.to_vec()..until.to_vec())
+            .take(limit)
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect())
+    }
+
+    fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for write in writes {
+            match write {
+                Write::Put(key, value) => drop(rows.insert(key, value)),
+                Write::Delete(key) => drop(rows.remove(&key)),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,124 @@
+//! The backend on RocksDB: no compression, every commit synced to its write-ahead log.
+//!
+//! A damaged write-ahead log makes opening fail instead of losing what lies behind the damage; only a torn tail (a
+//! commit that nobody was told of) is dropped.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rocksdb::{
+    DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions, WriteBatch,
+    WriteOptions,
+};
+
+use super::StoreError;
+use super::backend::{Backend, Row, Write};
+
+/// Name of the database directory below the state directory.
+const DATABASE: &str = "journal";
+/// Name under which a new database is prepared; a rename makes it appear whole or not at all.
+const PREPARED: &str = "journal.new";
+
+/// An open RocksDB.
+pub(crate) struct Rocks {
+    db: DB,
+}
+
+impl Rocks {
+    /// Whether `dir` has a database already.
+    pub(crate) fn exists(dir: &Path) -> bool {
+        dir.join(DATABASE).exists()
+    }
+
+    /// Makes an empty database with the given first rows, durable when this returns.
+    pub(crate) fn create(dir: &Path, first: Vec<Write>) -> Result<(), StoreError> {
+        let prepared = dir.join(PREPARED);
+        if prepared.exists() {
+            // Left by a process that died while it created the database: nobody was told that it exists.
+            fs::remove_dir_all(&prepared).map_err(io(&prepared))?;
+        }
+        let mut options = options();
+        options.create_if_missing(true);
+        options.set_error_if_exists(true);
+        let new = Rocks { db: DB::open(&options, &prepared).map_err(|error| refused(dir, &error))? };
+        new.commit(first)?;
+        drop(new);
+        let database = dir.join(DATABASE);
+        fs::rename(&prepared, &database).map_err(io(&database))?;
+        sync_dir(dir)
+    }
+
+    /// Opens the database of `dir`, which must exist.
+    pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join(DATABASE);
+        if !path.join("CURRENT").is_file() {
+            let what = "it has no CURRENT file; restore the directory from a backup or move it away".into();
+            return Err(StoreError::Foreign { path, what });
+        }
+        Ok(Rocks { db: DB::open(&options(), &path).map_err(|error| refused(dir, &error))? })
+    }
+}
+
+impl Backend for Rocks {
+    fn scan(&self, from: &[u8], until: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        let mut read = ReadOptions::default();
+        read.set_iterate_upper_bound(until);
+        let start = IteratorMode::From(from, Direction::Forward);
+        let mut rows = Vec::new();
+        for row in self.db.iterator_opt(start, read).take(limit) {
+            let (key, value) = row.map_err(|error| database(&error))?;
+            rows.push((key.into_vec(), value.into_vec()));
+        }
+        Ok(rows)
+    }
+
+    fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        let mut batch = WriteBatch::default();
+        for write in writes {
+            match write {
+                Write::Put(key, value) => batch.put(key, value),
+                Write::Delete(key) => batch.delete(key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        self.db.write_opt(batch, &options).map_err(|error| database(&error))
+    }
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(false);
+    options.set_compression_type(DBCompressionType::None);
+    options.set_paranoid_checks(true);
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    // The state is a few megabytes at most; RocksDB's own log need not be bigger.
+    options.set_write_buffer_size(4 << 20);
+    options.set_max_log_file_size(1 << 20);
+    options.set_keep_log_file_num(4);
+    options.set_max_background_jobs(2);
+    options
+}
+
+fn refused(dir: &Path, error: &rocksdb::Error) -> StoreError {
+    let text = error.to_string();
+    if error.kind() == rocksdb::ErrorKind::IOError && text.to_ascii_lowercase().contains("lock") {
+        return StoreError::Locked { dir: dir.to_path_buf() };
+    }
+    database(error)
+}
+
+fn database(error: &rocksdb::Error) -> StoreError {
+    StoreError::Database(error.to_string())
+}
+
+/// Turns an I/O error into one that names the path.
+pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
+    let path = PathBuf::from(path);
+    move |source| StoreError::Io { path, source }
+}
+
+/// Makes creations and renames in `dir` durable.
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(io(dir))
+}
