@@ -1,1 +1,30 @@
-//! stub
+//! The harness of the suites and of the demo: real Kafka clusters, Kafka's own tools, the Linkgate daemon and its
+//! command-line tools as child processes, and a small independent wire-level reader to compare two clusters.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`kafka`] | brokers of the pinned versions, and their tools |
+//! | [`linkgate`] | the daemon and its command-line tools |
+//! | [`client`] | one blocking request to one broker |
+//! | [`admin`] | topics, configs, group offsets through [`client`] |
+//! | [`read`] | every record of a partition, and comparing two clusters offset by offset |
+//! | [`produce`] | producers of every kind |
+//! | [`pair`] | a source, a destination and a Linkgate between them |
+//! | [`wait`], [`ports`], [`process`], [`workdir`] | bounded waits, ports, children, directories |
+//!
+//! Everything here fails by panicking with a sentence: it serves tests. Children die with the process that started
+//! them, whatever ends it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
+pub mod admin;
+pub mod client;
+pub mod kafka;
+pub mod linkgate;
+pub mod pair;
+pub mod ports;
+pub mod process;
+pub mod produce;
+pub mod read;
+pub mod records;
+pub mod wait;
+pub mod workdir;

@@ -1,0 +1,148 @@
+//! A KRaft cluster of one to five brokers on 127.0.0.1.
+//!
+//! Broker ids count from 1. An odd number of the brokers (the first three of three, the first of two) are controllers
+//! too, so that a cluster of three survives the loss of any one broker, and one of two the loss of broker 2.
+
+use std::path::Path;
+
+use crate::admin::Admin;
+use crate::kafka::node::{ClusterShape, Node, random_id};
+use crate::kafka::{Dist, Tools, Version};
+use crate::ports::PortBlock;
+use crate::wait::{LONG, until};
+use crate::workdir::WorkDir;
+
+/// A running cluster; gone when dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    nodes: Vec<Node>,
+    dist: Dist,
+    id: String,
+    // After `nodes`: brokers are killed before their directory goes.
+    dir: WorkDir,
+    _ports: PortBlock,
+}
+
+impl Cluster {
+    /// Starts `brokers` brokers of 4.3.1 and waits until all serve.
+    #[must_use]
+    pub fn start(name: &str, brokers: usize) -> Cluster {
+        Cluster::start_with(name, Version::V4_3_1, brokers, &[])
+    }
+
+    /// Starts a cluster with broker configs of its own and waits until it serves.
+    #[must_use]
+    pub fn start_with(name: &str, version: Version, brokers: usize, extra: &[(&str, &str)]) -> Cluster {
+        let mut cluster = Cluster::launch(WorkDir::new(name), version, brokers, extra);
+        cluster.wait_ready();
+        cluster
+    }
+
+    /// Starts the processes in `dir` without waiting, so that two clusters can come up side by side.
+    ///
+    /// # Panics
+    /// With more than seven brokers, or when a directory is not writable.
+    #[must_use]
+    pub fn launch(dir: WorkDir, version: Version, brokers: usize, extra: &[(&str, &str)]) -> Cluster {
+        assert!((1..=7).contains(&brokers), "a port block has room for one to seven brokers");
+        let dist = Dist::find(version);
+        let ports = PortBlock::claim();
+        let controllers = if brokers % 2 == 1 { brokers.min(3) } else { brokers - 1 };
+        let controller_port = |n: usize| ports.port(u16::try_from(7 + n).unwrap_or(u16::MAX));
+        let voters: Vec<String> =
+            (0..controllers).map(|n| format!("{}@127.0.0.1:{}", n + 1, controller_port(n))).collect();
+        let shape = ClusterShape {
+            id: random_id(),
+            voters: voters.join(","),
+            brokers,
+            extra: extra.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        };
+        let mut nodes = Vec::new();
+        for n in 0..brokers {
+            let id = i32::try_from(n + 1).unwrap_or(i32::MAX);
+            let port = ports.port(u16::try_from(n).unwrap_or(u16::MAX));
+            let controller = (n < controllers).then(|| controller_port(n));
+            let mut node =
+                Node::prepare(&dist, &shape, id, port, controller, dir.path().join(format!("broker-{id}")));
+            node.start();
+            nodes.push(node);
+        }
+        Cluster { nodes, dist, id: shape.id, dir, _ports: ports }
+    }
+
+    /// Waits until every running broker knows every running broker.
+    ///
+    /// # Panics
+    /// When one ends, or it takes too long.
+    pub fn wait_ready(&mut self) {
+        let running: Vec<String> = self
+            .nodes
+            .iter()
+            .filter(|n| n.pid().is_some())
+            .map(|n| format!("127.0.0.1:{}", n.port))
+            .collect();
+        let nodes = &mut self.nodes;
+        until("every broker knows every broker", LONG, || {
+            if let Some(report) = nodes.iter_mut().find_map(Node::ended) {
+                panic!("{report}");
+            }
+            let complete = running.iter().all(|address| {
+                Admin::connect(address).and_then(|mut a| a.brokers()).is_ok_and(|b| b.len() == running.len())
+            });
+            complete.then_some(())
+        });
+    }
+
+    /// Address of every broker, as `bootstrap.servers` takes it.
+    #[must_use]
+    pub fn bootstrap(&self) -> String {
+        let all: Vec<String> = self.nodes.iter().map(|n| format!("127.0.0.1:{}", n.port)).collect();
+        all.join(",")
+    }
+
+    /// Cluster id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Where data and logs are.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Kafka's own tools of this version.
+    #[must_use]
+    pub fn tools(&self) -> Tools {
+        Tools::new(self.dist.clone())
+    }
+
+    /// Requests to the cluster.
+    ///
+    /// # Panics
+    /// When no broker answers.
+    #[must_use]
+    pub fn admin(&self) -> Admin {
+        Admin::to(&self.bootstrap())
+    }
+
+    /// Broker `id`.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn node(&mut self, id: i32) -> &mut Node {
+        self.nodes.iter_mut().find(|n| n.id == id).expect("broker ids count from 1")
+    }
+
+    /// kill -9 of every broker.
+    pub fn kill(&mut self) {
+        self.nodes.iter_mut().for_each(Node::kill);
+    }
+
+    /// Process ids of the running brokers.
+    #[must_use]
+    pub fn pids(&self) -> Vec<u32> {
+        self.nodes.iter().filter_map(Node::pid).collect()
+    }
+}

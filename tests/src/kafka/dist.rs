@@ -1,0 +1,112 @@
+//! A Kafka version on this machine: its class path, the JVM flags, and a formatted storage directory to copy from.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crate::process::{run, tied};
+use crate::workdir::cache_dir;
+
+/// The Kafka versions under test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// 4.3.1, the newest.
+    V4_3_1,
+    /// 3.9.1, the last of the 3.x line.
+    V3_9_1,
+}
+
+impl Version {
+    /// As Maven spells it.
+    #[must_use]
+    pub fn number(self) -> &'static str {
+        match self {
+            Version::V4_3_1 => "4.3.1",
+            Version::V3_9_1 => "3.9.1",
+        }
+    }
+}
+
+/// The jars of one version.
+#[derive(Debug, Clone)]
+pub struct Dist {
+    /// Which.
+    pub version: Version,
+    jars: PathBuf,
+}
+
+impl Dist {
+    /// The jars in the cache.
+    ///
+    /// # Panics
+    /// When `tests/setup/kafka.sh` has not run.
+    #[must_use]
+    pub fn find(version: Version) -> Dist {
+        let jars = cache_dir().join("kafka").join(version.number());
+        assert!(
+            jars.join(".complete").exists(),
+            "Apache Kafka {} is not in {}: run tests/setup/kafka.sh (make does)",
+            version.number(),
+            jars.display()
+        );
+        Dist { version, jars }
+    }
+
+    /// A JVM that runs `main_class` with a small heap, tied to the life of this program. `level` is that of its log.
+    #[must_use]
+    pub fn java(&self, main_class: &str, heap_mb: u32, level: &str) -> Command {
+        let mut command = tied("java");
+        command
+            .arg(format!("-Xmx{heap_mb}m"))
+            // Short lives: compile little, collect simply, share the JDK's own classes.
+            .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Djava.awt.headless=true"])
+            .arg(format!("-Dorg.slf4j.simpleLogger.defaultLogLevel={level}"))
+            .args([
+                "-Dorg.slf4j.simpleLogger.showDateTime=true",
+                "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
+            ])
+            // Two lines of this logger at every start say nothing about Kafka.
+            .arg("-Dorg.slf4j.simpleLogger.log.kafka.utils.Log4jControllerRegistration$=warn")
+            .arg("-cp")
+            .arg(format!("{}/*", self.jars.display()))
+            .arg(main_class)
+            .env_remove("JAVA_TOOL_OPTIONS")
+            .env_remove("CLASSPATH");
+        command
+    }
+
+    /// A directory that Kafka's own storage tool formatted for this version; each node gets a copy with its own ids. It
+    /// saves a JVM per node.
+    ///
+    /// # Panics
+    /// When the tool fails.
+    #[must_use]
+    pub fn template(&self) -> PathBuf {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let template = self.jars.with_file_name(format!("{}-formatted", self.version.number()));
+        if template.join("meta.properties").exists() {
+            return template;
+        }
+        let part =
+            self.jars.with_file_name(format!(".{}-formatted.{}", self.version.number(), std::process::id()));
+        std::fs::create_dir_all(&part).expect("the cache is writable");
+        let properties = part.join("format.properties");
+        let text = format!(
+            "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:9093\n\
+             controller.listener.names=CONTROLLER\nlisteners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\nlog.dirs={}\n",
+            part.join("log").display()
+        );
+        std::fs::write(&properties, text).expect("the cache is writable");
+        let mut format = self.java("kafka.tools.StorageTool", 256, "error");
+        format.args(["format", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAQ", "--config"]).arg(&properties);
+        let _ = run(format, b"", Duration::from_secs(120)).success("kafka.tools.StorageTool format");
+        // Whoever is second finds the first one's directory there: the rename fails and nothing is lost.
+        let _ = std::fs::rename(part.join("log"), &template);
+        let _ = std::fs::remove_dir_all(&part);
+        assert!(template.join("meta.properties").exists(), "no formatted storage in {}", template.display());
+        template
+    }
+}

@@ -1,0 +1,202 @@
+//! One broker (and, for most, controller) as a child process that can be stopped, killed, paused and started again.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::kafka::Dist;
+use crate::process::Daemon;
+
+/// What a node needs to know about its cluster.
+#[derive(Debug, Clone)]
+pub struct ClusterShape {
+    /// Cluster id, 22 characters.
+    pub id: String,
+    /// `controller.quorum.voters`.
+    pub voters: String,
+    /// Number of brokers.
+    pub brokers: usize,
+    /// Broker configs beside the harness's own.
+    pub extra: Vec<(String, String)>,
+}
+
+/// A broker.
+#[derive(Debug)]
+pub struct Node {
+    /// `node.id`.
+    pub id: i32,
+    /// Port of its client listener.
+    pub port: u16,
+    dist: Dist,
+    dir: PathBuf,
+    process: Option<Daemon>,
+}
+
+impl Node {
+    /// Writes its configuration and its formatted storage; does not start it.
+    ///
+    /// # Panics
+    /// When the directory is not writable.
+    #[must_use]
+    pub fn prepare(
+        dist: &Dist,
+        shape: &ClusterShape,
+        id: i32,
+        port: u16,
+        controller_port: Option<u16>,
+        dir: PathBuf,
+    ) -> Node {
+        let log = dir.join("log");
+        copy_tree(&dist.template(), &log);
+        let meta =
+            std::fs::read_to_string(log.join("meta.properties")).expect("formatted storage has its ids");
+        let directory_id = KafkaId::random().0;
+        let meta: String = meta
+            .lines()
+            .map(|line| match line.split_once('=').map_or(line, |(key, _)| key) {
+                "cluster.id" => format!("cluster.id={}\n", shape.id),
+                "node.id" => format!("node.id={id}\n"),
+                "directory.id" => format!("directory.id={directory_id}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        std::fs::write(log.join("meta.properties"), meta).expect("the work directory is writable");
+        let text = properties(shape, id, port, controller_port, &log);
+        std::fs::write(dir.join("server.properties"), text).expect("the work directory is writable");
+        Node { id, port, dist: dist.clone(), dir, process: None }
+    }
+
+    /// Starts it, unless it runs.
+    pub fn start(&mut self) {
+        if self.process.is_none() {
+            let mut command = self.dist.java("kafka.Kafka", 384, "info");
+            command.arg(self.dir.join("server.properties"));
+            self.process =
+                Some(Daemon::start(&format!("broker {}", self.id), command, self.dir.join("broker.log")));
+        }
+    }
+
+    /// Process id, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().and_then(Daemon::pid)
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Orderly stop: leadership moves first.
+    pub fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.stop(Duration::from_secs(90));
+        }
+    }
+
+    /// SIGSTOP: it hangs with its connections open.
+    pub fn pause(&self) {
+        if let Some(process) = &self.process {
+            process.signal("STOP");
+        }
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        if let Some(process) = &self.process {
+            process.signal("CONT");
+        }
+    }
+
+    /// Its output's end, when it has ended by itself.
+    pub fn ended(&mut self) -> Option<String> {
+        let process = self.process.as_mut()?;
+        let status = process.ended()?;
+        Some(format!("broker {} ended with {status}:\n{}", self.id, process.tail(25)))
+    }
+}
+
+/// A Kafka UUID in its text form.
+struct KafkaId(String);
+
+impl KafkaId {
+    fn random() -> KafkaId {
+        KafkaId(random_id())
+    }
+}
+
+/// Sixteen random bytes as 22 characters of URL-safe base64, never beginning with a dash.
+#[must_use]
+pub fn random_id() -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut id: String = (0..21).map(|_| char::from(ALPHABET[fastrand::usize(0..62)])).collect();
+    // The last character carries two bits: the low four must be zero.
+    id.push(char::from(ALPHABET[fastrand::usize(0..4) * 16]));
+    id
+}
+
+fn properties(shape: &ClusterShape, id: i32, port: u16, controller: Option<u16>, log: &Path) -> String {
+    let factor = shape.brokers.min(3);
+    let mut text = String::new();
+    let mut set = |key: &str, value: &str| {
+        let _ = writeln!(text, "{key}={value}");
+    };
+    match controller {
+        Some(controller) => {
+            set("process.roles", "broker,controller");
+            set("listeners", &format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"));
+        }
+        None => {
+            set("process.roles", "broker");
+            set("listeners", &format!("PLAINTEXT://127.0.0.1:{port}"));
+        }
+    }
+    set("node.id", &id.to_string());
+    set("controller.quorum.voters", &shape.voters);
+    set("controller.listener.names", "CONTROLLER");
+    set("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT");
+    set("inter.broker.listener.name", "PLAINTEXT");
+    set("advertised.listeners", &format!("PLAINTEXT://127.0.0.1:{port}"));
+    set("log.dirs", &log.display().to_string());
+    for prefix in ["offsets.topic", "transaction.state.log", "share.coordinator.state.topic"] {
+        set(&format!("{prefix}.replication.factor"), &factor.to_string());
+    }
+    for (key, value) in [
+        ("transaction.state.log.min.isr", "1"),
+        ("share.coordinator.state.topic.min.isr", "1"),
+        ("offsets.topic.num.partitions", "3"),
+        ("transaction.state.log.num.partitions", "3"),
+        ("share.coordinator.state.topic.num.partitions", "3"),
+        ("auto.create.topics.enable", "false"),
+        ("group.initial.rebalance.delay.ms", "0"),
+        ("num.network.threads", "2"),
+        ("num.io.threads", "4"),
+        ("num.replica.fetchers", "1"),
+        ("background.threads", "2"),
+        // The default of 128 MiB does not fit the small heap.
+        ("log.cleaner.dedupe.buffer.size", "2097152"),
+        ("log.cleaner.backoff.ms", "1000"),
+        // A killed broker is noticed soon, a starved one not at once.
+        ("broker.session.timeout.ms", "6000"),
+        ("broker.heartbeat.interval.ms", "1000"),
+    ] {
+        set(key, value);
+    }
+    set("default.replication.factor", &factor.to_string());
+    for (key, value) in &shape.extra {
+        set(key, value);
+    }
+    text
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("the work directory is writable");
+    for entry in std::fs::read_dir(from).expect("formatted storage is readable").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("the work directory is writable");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Kafka's own command-line tools, run as their shell scripts run them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::kafka::{Dist, Version};
+use crate::process::{Daemon, Output, run};
+
+/// No tool takes longer than this on purpose.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// The tools of one version.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    dist: Dist,
+}
+
+impl Tools {
+    /// The tools of `dist`.
+    #[must_use]
+    pub fn new(dist: Dist) -> Tools {
+        Tools { dist }
+    }
+
+    /// Runs a main class with `input` on standard input.
+    #[must_use]
+    pub fn main_class(&self, class: &str, args: &[&str], input: &str) -> Output {
+        let mut command = self.dist.java(class, 256, "warn");
+        command.args(args);
+        run(command, input.as_bytes(), LIMIT)
+    }
+
+    /// `kafka-topics --bootstrap-server B ARGS`
+    #[must_use]
+    pub fn topics(&self, bootstrap: &str, args: &[&str]) -> Output {
+        self.with_bootstrap("org.apache.kafka.tools.TopicCommand", bootstrap, args)
+    }
+
+    /// `kafka-configs --bootstrap-server B ARGS`
+    #[must_use]
+    pub fn configs(&self, bootstrap: &str, args: &[&str]) -> Output {
+        self.with_bootstrap("kafka.admin.ConfigCommand", bootstrap, args)
+    }
+
+    /// `kafka-consumer-groups --bootstrap-server B ARGS`
+    #[must_use]
+    pub fn consumer_groups(&self, bootstrap: &str, args: &[&str]) -> Output {
+        self.with_bootstrap("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", bootstrap, args)
+    }
+
+    /// `kafka-get-offsets --bootstrap-server B ARGS`
+    #[must_use]
+    pub fn get_offsets(&self, bootstrap: &str, args: &[&str]) -> Output {
+        self.with_bootstrap("org.apache.kafka.tools.GetOffsetShell", bootstrap, args)
+    }
+
+    /// `kafka-console-producer --bootstrap-server B --topic T ARGS`, with `input` on standard input.
+    #[must_use]
+    pub fn console_producer(&self, bootstrap: &str, topic: &str, args: &[&str], input: &str) -> Output {
+        let class = match self.dist.version {
+            Version::V4_3_1 => "org.apache.kafka.tools.ConsoleProducer",
+            Version::V3_9_1 => "kafka.tools.ConsoleProducer",
+        };
+        let mut all = vec!["--bootstrap-server", bootstrap, "--topic", topic];
+        all.extend_from_slice(args);
+        self.main_class(class, &all, input)
+    }
+
+    /// `kafka-console-consumer --bootstrap-server B --topic T ARGS`. Give `--max-messages` or `--timeout-ms`.
+    #[must_use]
+    pub fn console_consumer(&self, bootstrap: &str, topic: &str, args: &[&str]) -> Output {
+        let mut all = vec!["--bootstrap-server", bootstrap, "--topic", topic];
+        all.extend_from_slice(args);
+        self.main_class("org.apache.kafka.tools.consumer.ConsoleConsumer", &all, "")
+    }
+
+    /// `connect-standalone ARGS`, running until it is dropped. Its log goes to `log`.
+    #[must_use]
+    pub fn connect_standalone(&self, worker: &Path, connector: &Path, log: &Path) -> Daemon {
+        let mut command = self.dist.java("org.apache.kafka.connect.cli.ConnectStandalone", 384, "info");
+        command.arg(worker).arg(connector);
+        Daemon::start("connect-standalone", command, log.to_owned())
+    }
+
+    fn with_bootstrap(&self, class: &str, bootstrap: &str, args: &[&str]) -> Output {
+        let mut all = vec!["--bootstrap-server", bootstrap];
+        all.extend_from_slice(args);
+        self.main_class(class, &all, "")
+    }
+}

@@ -1,0 +1,123 @@
+//! What most suites need: a source cluster, a destination cluster and a Linkgate in front of it, with a link.
+
+use std::time::Duration;
+
+use crate::admin::{Admin, LATEST};
+use crate::kafka::{Cluster, Version};
+use crate::linkgate::Linkgate;
+use crate::wait::{LONG, until};
+use crate::workdir::WorkDir;
+
+/// Name of the link that [`Pair::link`] makes.
+pub const LINK: &str = "test-link";
+
+/// Source, destination and Linkgate. Fields drop in order: the daemon first.
+#[derive(Debug)]
+pub struct Pair {
+    /// In front of the destination.
+    pub linkgate: Linkgate,
+    /// Where records come from.
+    pub source: Cluster,
+    /// Where mirror topics live.
+    pub destination: Cluster,
+}
+
+impl Pair {
+    /// One broker on each side, 4.3.1.
+    #[must_use]
+    pub fn small(name: &str) -> Pair {
+        Pair::start(name, Version::V4_3_1, 1, 1)
+    }
+
+    /// So many brokers on each side.
+    #[must_use]
+    pub fn start(name: &str, version: Version, source: usize, destination: usize) -> Pair {
+        let mut source = Cluster::launch(WorkDir::new(&format!("{name}-source")), version, source, &[]);
+        let dir = WorkDir::new(&format!("{name}-destination"));
+        let mut destination = Cluster::launch(dir, version, destination, &[]);
+        source.wait_ready();
+        destination.wait_ready();
+        let linkgate = Linkgate::start(&destination.bootstrap(), &[]);
+        Pair { linkgate, source, destination }
+    }
+
+    /// Creates the link [`LINK`] with `extra` configs (`key=value`, comma separated; may be empty).
+    pub fn link(&self, extra: &str) {
+        let mut config = format!("bootstrap.servers={}", self.source.bootstrap().replace(',', ";"));
+        // Several servers do not fit into the comma-separated form: one is enough to find the rest.
+        config.truncate(config.find(';').unwrap_or(config.len()));
+        if !extra.is_empty() {
+            config = format!("{config},{extra}");
+        }
+        let made = self.linkgate.cluster_links(&["--create", "--link", LINK, "--config", &config]);
+        let _ = made.success("kafka-cluster-links --create");
+    }
+
+    /// Creates a topic on the source and its mirror topic.
+    pub fn mirror_topic(&self, topic: &str, partitions: i32, configs: &[(&str, &str)]) {
+        self.source.admin().create_topic(topic, partitions, configs);
+        self.mirror(topic);
+    }
+
+    /// Creates the mirror topic of an existing source topic.
+    pub fn mirror(&self, topic: &str) {
+        let made = self.linkgate.mirrors(&["--create", "--mirror-topic", topic, "--link", LINK]);
+        let _ = made.success("kafka-mirrors --create");
+    }
+
+    /// Waits until the mirror's logs end where the source's committed data end; only of use once producing has stopped.
+    ///
+    /// # Panics
+    /// When that does not happen, with the state of the mirror.
+    pub fn wait_caught_up(&self, topic: &str) {
+        let begin = std::time::Instant::now();
+        loop {
+            let want = self.source.admin().last_stable_offsets(topic);
+            let have = self.destination.admin().offsets(topic, LATEST);
+            if want == have {
+                return;
+            }
+            assert!(
+                begin.elapsed() < LONG,
+                "{topic} has {have:?} of {want:?}; {:#}\n{}",
+                self.linkgate.mirror(LINK, topic),
+                tail(&self.linkgate.log(), 30)
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Waits until it has caught up, then compares every record as clients see it, through the gateway, and the log ends.
+    ///
+    /// # Panics
+    /// With the first differences.
+    pub fn assert_mirrored(&self, topic: &str) {
+        self.wait_caught_up(topic);
+        crate::read::assert_same(&self.source.bootstrap(), topic, &self.linkgate.bootstrap(), topic);
+    }
+
+    /// Waits until a write to `topic` through the gateway succeeds.
+    ///
+    /// # Panics
+    /// When none does in time.
+    pub fn wait_writable(&self, topic: &str) {
+        until(&format!("{topic} accepts writes"), LONG, || {
+            let mut sender =
+                crate::produce::Sender::new(&self.linkgate.bootstrap(), crate::produce::Kind::plain("none"));
+            sender.send(topic, "first", "write");
+            sender.finish();
+            (sender.deliveries.acked() == 1).then_some(())
+        });
+    }
+
+    /// Requests through the gateway.
+    #[must_use]
+    pub fn gateway(&self) -> Admin {
+        Admin::to(&self.linkgate.bootstrap())
+    }
+}
+
+fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}

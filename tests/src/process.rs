@@ -1,0 +1,219 @@
+//! Child processes that never outlive the program that started them.
+//!
+//! `setpriv --pdeathsig` has the kernel kill a child when the *thread* that started it ends, so all children are started
+//! by one thread that lives as long as the program. It covers what `Drop` cannot: shared clusters, aborts, kill -9.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
+use std::time::{Duration, Instant};
+
+use crate::workdir::keeps_everything;
+
+type Order = (Command, SyncSender<io::Result<Child>>);
+
+/// Starts `command` so that it dies with this program.
+///
+/// # Errors
+/// The system's, for example when the program does not exist.
+///
+/// # Panics
+/// When the starting thread is gone, which nothing causes.
+pub fn start(command: Command) -> io::Result<Child> {
+    static STARTER: OnceLock<Sender<Order>> = OnceLock::new();
+    let starter = STARTER.get_or_init(|| {
+        let (sender, orders) = channel::<Order>();
+        std::thread::spawn(move || {
+            for (mut command, answer) in orders {
+                let _ = answer.send(command.spawn());
+            }
+        });
+        sender
+    });
+    let (answer, child) = sync_channel(1);
+    starter.send((command, answer)).expect("the starting thread lives");
+    child.recv().expect("the starting thread answers")
+}
+
+/// A command that runs `program` in its own process group, tied to the life of this program.
+#[must_use]
+pub fn tied(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command;
+    if keeps_everything() || !Path::new("/usr/bin/setpriv").exists() {
+        command = Command::new(program);
+    } else {
+        command = Command::new("/usr/bin/setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    }
+    command.process_group(0);
+    command
+}
+
+/// A long-running child whose output goes to a file. Killed when dropped.
+#[derive(Debug)]
+pub struct Daemon {
+    name: String,
+    child: Option<Child>,
+    log: PathBuf,
+}
+
+impl Daemon {
+    /// Starts it; output is appended to `log`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start(name: &str, mut command: Command, log: PathBuf) -> Daemon {
+        let out = File::options().create(true).append(true).open(&log);
+        let out = out.unwrap_or_else(|e| panic!("cannot write {}: {e}", log.display()));
+        let err = out.try_clone().expect("a file handle can be cloned");
+        command.stdin(Stdio::null()).stdout(out).stderr(err);
+        let child = start(command).unwrap_or_else(|e| panic!("cannot start {name}: {e}"));
+        Daemon { name: name.to_owned(), child: Some(child), log }
+    }
+
+    /// Process id, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Where its output goes.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// The exit status, once it has ended by itself.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.as_mut().and_then(|child| child.try_wait().ok().flatten())
+    }
+
+    /// Sends a signal by name (`TERM`, `STOP`, `CONT`).
+    ///
+    /// # Panics
+    /// When it cannot be sent.
+    pub fn signal(&self, name: &str) {
+        if let Some(pid) = self.pid() {
+            let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status();
+            assert!(sent.is_ok_and(|s| s.success()), "cannot send {name} to {}", self.name);
+        }
+    }
+
+    /// kill -9, at once.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// SIGTERM, then waits for the end.
+    ///
+    /// # Panics
+    /// When it does not end within `limit`.
+    pub fn stop(&mut self, limit: Duration) -> ExitStatus {
+        self.signal("TERM");
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.ended() {
+                self.child = None;
+                return status;
+            }
+            if begin.elapsed() > limit {
+                self.kill();
+                panic!("{} did not end within {limit:?} of SIGTERM; see {}", self.name, self.log.display());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The last `lines` lines of its output, for messages.
+    #[must_use]
+    pub fn tail(&self, lines: usize) -> String {
+        let text = std::fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let all: Vec<&str> = text.lines().collect();
+        all[all.len().saturating_sub(lines)..].join("\n")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if !keeps_everything() || std::thread::panicking() {
+            self.kill();
+        }
+    }
+}
+
+/// What a program that ran to its end said.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// Exit code; -1 when a signal ended it.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Output {
+    /// Both outputs.
+    #[must_use]
+    pub fn all(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
+    /// Itself, when the exit code is 0.
+    ///
+    /// # Panics
+    /// When it is not, with both outputs.
+    #[must_use]
+    pub fn success(self, what: &str) -> Output {
+        assert!(self.code == 0, "{what} ended with {}:\n{}", self.code, self.all());
+        self
+    }
+}
+
+/// Runs `command` to its end with `input` on standard input.
+///
+/// # Panics
+/// When it cannot be started. When `limit` passes it is killed, and the output so far is returned with code 124.
+#[must_use]
+pub fn run(mut command: Command, input: &[u8], limit: Duration) -> Output {
+    use std::io::{Read, Write};
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let name = format!("{command:?}");
+    let mut child = start(command).unwrap_or_else(|e| panic!("cannot start {name}: {e}"));
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    let input = input.to_vec();
+    // A child that ends early closes its end: not an error of ours.
+    let feed = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let mut out = child.stdout.take().expect("stdout is piped");
+    let mut err = child.stderr.take().expect("stderr is piped");
+    let collect = |stream: &mut dyn Read| {
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let out = std::thread::spawn(move || collect(&mut out));
+    let err = std::thread::spawn(move || collect(&mut err));
+    let begin = Instant::now();
+    let code = loop {
+        if let Some(status) = child.try_wait().expect("a child can be waited for") {
+            break status.code().unwrap_or(-1);
+        }
+        if begin.elapsed() > limit {
+            let _ = child.kill();
+            let _ = child.wait();
+            break 124;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let _ = feed.join();
+    Output { code, stdout: out.join().expect("reader"), stderr: err.join().expect("reader") }
+}
