@@ -1,1 +1,25 @@
 //! Our own Kafka client, for the source cluster and the destination brokers.
+//!
+//! [`Connection`] is one multiplexed connection to one broker; [`Cluster`] knows the brokers of one cluster, keeps a
+//! connection to each and carries the admin calls (`admin/`, one kind per file). Responses are decoded by
+//! `kafka-protocol`: its brokers are the ones that the operator configured, and frames are bounded by
+//! [`ClientOptions::max_response_bytes`].
+
+pub mod admin;
+mod backoff;
+mod cluster;
+mod connection;
+mod error;
+mod header;
+mod metadata;
+mod options;
+mod pool;
+mod waiting;
+
+pub use crate::net::{HostPort, ParseHostPortError, SocketOptions};
+pub use crate::wire::error_code::ErrorCode;
+pub use cluster::Cluster;
+pub use connection::Connection;
+pub use error::{ClientError, ErrorKind, Side};
+pub use metadata::{BrokerMetadata, ClusterMetadata, PartitionMetadata, TopicMetadata};
+pub use options::{ClientOptions, Security};

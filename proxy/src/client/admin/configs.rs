@@ -1,0 +1,154 @@
+//! Reading and changing the configs of topics.
+
+use std::collections::BTreeMap;
+
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+use kafka_protocol::messages::{DescribeConfigsRequest, IncrementalAlterConfigsRequest};
+use kafka_protocol::protocol::StrBytes;
+
+use super::super::cluster::Cluster;
+use super::super::error::ClientError;
+use crate::wire::error_code::ErrorCode;
+
+/// Resource type of topics (`ConfigResource.Type`).
+const TOPIC: i8 = 2;
+
+/// Where a config's value comes from (`ConfigEntry.ConfigSource`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigSource {
+    /// Set on the topic.
+    Topic,
+    /// Set on the broker or the cluster.
+    Broker,
+    /// Kafka's default.
+    Default,
+    /// A number that this version does not know.
+    Other(i8),
+}
+
+/// One config of a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigEntry {
+    /// The value in force; absent for sensitive configs.
+    pub value: Option<String>,
+    /// Where it comes from.
+    pub source: ConfigSource,
+    /// Whether the value is a secret.
+    pub sensitive: bool,
+    /// Whether it cannot be changed.
+    pub read_only: bool,
+}
+
+impl ConfigEntry {
+    /// Whether nobody set it on the topic itself.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.source != ConfigSource::Topic
+    }
+}
+
+/// A change of one config.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AlterConfig {
+    /// Set it on the topic.
+    Set(String),
+    /// Take it off the topic, so that the broker's value counts again.
+    Delete,
+}
+
+/// Configs by name, for one topic.
+type Configs = BTreeMap<String, ConfigEntry>;
+
+impl Cluster {
+    /// All configs of these topics, by topic.
+    ///
+    /// # Errors
+    /// No broker could be asked. A topic that could not be described has its own error in the map.
+    pub async fn describe_topic_configs(
+        &self,
+        topics: &[String],
+    ) -> Result<BTreeMap<String, Result<Configs, ClientError>>, ClientError> {
+        let resource = |topic: &String| {
+            DescribeConfigsResource::default()
+                .with_resource_type(TOPIC)
+                .with_resource_name(StrBytes::from_string(topic.clone()))
+                .with_configuration_keys(None)
+        };
+        let request = DescribeConfigsRequest::default().with_resources(topics.iter().map(resource).collect());
+        self.retrying(None, || async {
+            let broker = self.any().await?;
+            let response = broker.call_at_most(request.clone(), 4).await?;
+            let results = response.results.into_iter().map(|result| {
+                let name = result.resource_name.to_string();
+                let configs = match ErrorCode(result.error_code).ok() {
+                    Ok(()) => Ok(result
+                        .configs
+                        .into_iter()
+                        .map(|config| {
+                            let source = match config.config_source {
+                                1 => ConfigSource::Topic,
+                                2..=4 => ConfigSource::Broker,
+                                5 => ConfigSource::Default,
+                                other => ConfigSource::Other(other),
+                            };
+                            let entry = ConfigEntry {
+                                value: config.value.map(|value| value.to_string()),
+                                source,
+                                sensitive: config.is_sensitive,
+                                read_only: config.read_only,
+                            };
+                            (config.name.to_string(), entry)
+                        })
+                        .collect()),
+                    Err(code) => {
+                        let message = result.error_message.as_deref().unwrap_or_default();
+                        Err(broker.answered(&format!("DescribeConfigs '{name}'"), code, message))
+                    }
+                };
+                (name, configs)
+            });
+            Ok(results.collect())
+        })
+        .await
+    }
+
+    /// Changes some configs of a topic and leaves the others as they are.
+    ///
+    /// # Errors
+    /// The broker's code and words, or why none could be asked.
+    pub async fn alter_topic_configs(
+        &self,
+        topic: &str,
+        changes: &BTreeMap<String, AlterConfig>,
+    ) -> Result<(), ClientError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let text = |text: &str| StrBytes::from_string(text.to_owned());
+        let configs = changes.iter().map(|(key, change)| {
+            let (operation, value) = match change {
+                AlterConfig::Set(value) => (0, Some(text(value))),
+                AlterConfig::Delete => (1, None),
+            };
+            AlterableConfig::default().with_name(text(key)).with_config_operation(operation).with_value(value)
+        });
+        let resource = AlterConfigsResource::default()
+            .with_resource_type(TOPIC)
+            .with_resource_name(text(topic))
+            .with_configs(configs.collect());
+        let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+        let api = format!("IncrementalAlterConfigs '{topic}'");
+        self.retrying(None, || async {
+            let controller = self.controller().await?;
+            let response = controller.call_at_most(request.clone(), 1).await?;
+            let Some(result) = response.responses.into_iter().next() else {
+                return Err(controller.misfit(&api, "the response names no topic".into()));
+            };
+            ErrorCode(result.error_code).ok().map_err(|code| {
+                controller.answered(&api, code, result.error_message.as_deref().unwrap_or_default())
+            })
+        })
+        .await
+    }
+}

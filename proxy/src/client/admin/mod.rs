@@ -1,0 +1,28 @@
+//! Admin calls of [`super::Cluster`], one kind per file.
+//!
+//! Each call finds the broker that is responsible (controller, leader, coordinator), and when that has moved or does not
+//! answer it refreshes the metadata and tries again, a bounded number of times (about three seconds of waiting in all,
+//! plus timeouts). Errors of single topics and partitions are part of the answer, as [`super::ClientError`] with
+//! Kafka's code and name.
+
+mod configs;
+mod coordinator;
+mod describe_cluster;
+mod group_offsets;
+mod groups;
+mod leader_epoch;
+mod list_offsets;
+mod producers;
+mod topics;
+
+pub use configs::{AlterConfig, ConfigEntry, ConfigSource};
+pub use describe_cluster::ClusterDescription;
+pub use group_offsets::{CommittedOffset, GroupOffset};
+pub use groups::{DescribedGroup, ListedGroup};
+pub use leader_epoch::EpochEnd;
+pub use list_offsets::{Isolation, ListedOffset, OffsetSpec};
+pub use producers::ProducerState;
+pub use topics::NewTopic;
+
+/// A partition of a topic.
+pub type TopicPartition = (String, i32);

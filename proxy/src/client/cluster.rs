@@ -1,0 +1,249 @@
+//! One cluster: its brokers, a connection to each, and what its metadata said last.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::{MetadataRequest, TopicName};
+use kafka_protocol::protocol::StrBytes;
+
+use super::backoff;
+use super::connection::Connection;
+use super::error::{ClientError, ErrorKind, Side};
+use super::metadata::{ClusterMetadata, PartitionMetadata};
+use super::options::ClientOptions;
+use super::pool::Pool;
+use crate::net::HostPort;
+use crate::wire::error_code::ErrorCode;
+
+/// How often an admin call is tried before its error is given to the caller.
+pub(crate) const ATTEMPTS: u32 = 6;
+
+/// A cluster. Clones share connections and metadata.
+#[derive(Clone)]
+pub struct Cluster(Arc<Shared>);
+
+struct Shared {
+    bootstrap: Vec<HostPort>,
+    options: ClientOptions,
+    pool: Pool,
+    cached: ArcSwapOption<ClusterMetadata>,
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cluster({} {:?})", self.0.options.side, self.0.bootstrap)
+    }
+}
+
+impl Cluster {
+    /// The cluster that these brokers belong to. Nothing is contacted yet.
+    #[must_use]
+    pub fn new(bootstrap: Vec<HostPort>, options: ClientOptions) -> Self {
+        let (pool, cached) = (Pool::default(), ArcSwapOption::empty());
+        Cluster(Arc::new(Shared { bootstrap, options, pool, cached }))
+    }
+
+    /// The options it was made with.
+    #[must_use]
+    pub fn options(&self) -> &ClientOptions {
+        &self.0.options
+    }
+
+    /// The last metadata: all topics of the last full answer and all that were asked for since; `None` before the first.
+    #[must_use]
+    pub fn cached(&self) -> Option<Arc<ClusterMetadata>> {
+        self.0.cached.load_full()
+    }
+
+    /// Asks for metadata now: of all topics, or of these (none of them for brokers only). Topics are never created by
+    /// it; one that does not exist is in the answer with its error code.
+    ///
+    /// # Errors
+    /// No broker answered; the last one's error.
+    pub async fn metadata(&self, topics: Option<&[String]>) -> Result<Arc<ClusterMetadata>, ClientError> {
+        let request = MetadataRequest::default().with_allow_auto_topic_creation(false).with_topics(
+            topics.map(|names| {
+                let topic = |name: &String| MetadataRequestTopic::default().with_name(Some(topic_name(name)));
+                names.iter().map(topic).collect()
+            }),
+        );
+        let mut last = None;
+        // A pooled connection may have died unnoticed: one more broker, or one more connection, is worth a try.
+        for _ in 0..3 {
+            let asked = async { self.any().await?.call_at_most(request.clone(), 12).await };
+            match asked.await {
+                Ok(response) => {
+                    let answer = Arc::new(ClusterMetadata::of(response));
+                    self.remember(&answer, topics.is_none());
+                    return Ok(answer);
+                }
+                Err(error) if error.retriable() => last = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| self.no_bootstrap()))
+    }
+
+    fn remember(&self, answer: &Arc<ClusterMetadata>, full: bool) {
+        let _before = self.0.cached.rcu(|before| match before {
+            Some(before) if !full => Some(Arc::new(before.merged(answer))),
+            _ => Some(Arc::clone(answer)),
+        });
+    }
+
+    /// A connection to this broker, shared with other callers. Metadata is asked for when the broker is not known.
+    ///
+    /// # Errors
+    /// It cannot be reached (at once, while its reconnect backoff lasts), or there is no such broker.
+    pub async fn broker(&self, id: i32) -> Result<Connection, ClientError> {
+        let address = self.address_of(id).await?;
+        self.0.pool.get(&address, &self.0.options).await
+    }
+
+    /// A new connection to this broker that nobody else uses. No backoff: the caller paces itself.
+    ///
+    /// # Errors
+    /// As [`Cluster::broker`].
+    pub async fn dedicated(&self, broker_id: i32) -> Result<Connection, ClientError> {
+        let address = self.address_of(broker_id).await?;
+        Connection::connect(&address, &self.0.options).await
+    }
+
+    async fn address_of(&self, id: i32) -> Result<HostPort, ClientError> {
+        let find = |metadata: &ClusterMetadata| Some(metadata.brokers.get(&id)?.address.clone());
+        if let Some(address) = self.cached().as_deref().and_then(find) {
+            return Ok(address);
+        }
+        find(&*self.metadata(Some(&[])).await?)
+            .ok_or_else(|| ClientError::new(self.side(), ErrorKind::UnknownBroker { id }))
+    }
+
+    /// A connection to any broker: a live one if there is, else the first that answers of those known and the
+    /// bootstrap addresses.
+    ///
+    /// # Errors
+    /// The last one's error.
+    pub async fn any(&self) -> Result<Connection, ClientError> {
+        let known = self.cached();
+        let mut candidates: Vec<HostPort> = known
+            .iter()
+            .flat_map(|known| known.brokers.values())
+            .map(|broker| broker.address.clone())
+            .collect();
+        fastrand::shuffle(&mut candidates);
+        let known = candidates.len();
+        candidates.extend(
+            self.0
+                .bootstrap
+                .iter()
+                .filter(|address| !candidates.contains(address))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
+        if let Some(bootstrap) = candidates.get_mut(known..) {
+            fastrand::shuffle(bootstrap);
+        }
+        if let Some(live) = candidates.iter().find_map(|address| self.0.pool.live(address)) {
+            return Ok(live);
+        }
+        let mut last = None;
+        for address in &candidates {
+            match self.0.pool.get(address, &self.0.options).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| self.no_bootstrap()))
+    }
+
+    /// The controller, or any broker where the metadata names none.
+    pub(crate) async fn controller(&self) -> Result<Connection, ClientError> {
+        let metadata = match self.cached() {
+            Some(metadata) => metadata,
+            None => self.metadata(Some(&[])).await?,
+        };
+        if metadata.brokers.contains_key(&metadata.controller_id) {
+            self.broker(metadata.controller_id).await
+        } else {
+            self.any().await
+        }
+    }
+
+    /// What the metadata says of a partition that has a leader; asks again when it says nothing useful.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoLeader`], or no broker answered.
+    pub async fn partition(&self, topic: &str, partition: i32) -> Result<PartitionMetadata, ClientError> {
+        let led = |metadata: &ClusterMetadata| {
+            metadata.partition(topic, partition).filter(|found| found.leader >= 0).cloned()
+        };
+        if let Some(found) = self.cached().as_deref().and_then(led) {
+            return Ok(found);
+        }
+        let metadata = self.metadata(Some(&[topic.to_owned()])).await?;
+        led(&metadata).ok_or_else(|| {
+            let of_topic =
+                metadata.topics.get(topic).map_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, |t| t.error_code);
+            let of_partition = metadata.partition(topic, partition).map(|found| found.error_code);
+            let code = match of_partition {
+                Some(code) if !code.is_none() => code,
+                Some(_) => ErrorCode::LEADER_NOT_AVAILABLE,
+                None if of_topic.is_none() => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                None => of_topic,
+            };
+            let kind = ErrorKind::NoLeader { topic: topic.to_owned(), partition, code };
+            ClientError::new(self.side(), kind)
+        })
+    }
+
+    /// Does `once` until it succeeds, fails for good, or was tried [`ATTEMPTS`] times. Between attempts it waits (in all
+    /// about three seconds) and asks for metadata again: of `topic`, or of the brokers only.
+    pub(crate) async fn retrying<T, F>(
+        &self,
+        topic: Option<&str>,
+        mut once: impl FnMut() -> F,
+    ) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        let mut failures = 0;
+        loop {
+            let error = match once().await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            failures += 1;
+            if failures >= ATTEMPTS || !error.retriable() {
+                return Err(error);
+            }
+            tracing::debug!(side = %self.side(), %error, failures, "trying again");
+            self.pause(failures).await;
+            let topics: Vec<String> = topic.map(str::to_owned).into_iter().collect();
+            // When nobody answers, the next attempt says so itself.
+            let _refreshed = self.metadata(Some(&topics)).await;
+        }
+    }
+
+    pub(crate) async fn pause(&self, failures: u32) {
+        let (base, most) = (Duration::from_millis(100), Duration::from_secs(1));
+        tokio::time::sleep(backoff::delay(failures, base, most)).await;
+    }
+
+    pub(crate) fn side(&self) -> Side {
+        self.0.options.side
+    }
+
+    fn no_bootstrap(&self) -> ClientError {
+        let address = HostPort::new("", 0);
+        let reason = "no bootstrap servers are configured".to_owned();
+        ClientError::new(self.side(), ErrorKind::Connect { address, reason })
+    }
+}
+
+pub(crate) fn topic_name(name: &str) -> TopicName {
+    TopicName(StrBytes::from_string(name.to_owned()))
+}

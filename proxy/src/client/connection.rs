@@ -1,0 +1,370 @@
+//! One multiplexed connection to one broker.
+//!
+//! A writer task takes requests from a bounded queue, a reader task hands responses to their waiters by correlation id.
+//! The first thing that goes wrong (stream, length, unknown correlation id, timeout) ends the connection once for all:
+//! everybody under way gets that error and later callers fail at once. Dropping a future never harms others. The tasks
+//! end with the last clone and the last response under way.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
+use kafka_protocol::protocol::{Decodable, HeaderVersion, Message, Request, StrBytes};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::error::{ClientError, ErrorKind, Side};
+use super::header::{RequestHead, skip_tagged_fields};
+use super::options::{ClientOptions, Security};
+use super::waiting::Waiting;
+use crate::net::{HostPort, ReadFrameError, dial, read_frame, write_segments};
+use crate::wire::error_code::ErrorCode;
+
+/// A connection. Clones share it.
+#[derive(Clone)]
+pub struct Connection {
+    link: Arc<Link>,
+    versions: Arc<HashMap<i16, (i16, i16)>>,
+}
+
+/// What a connection and its responses under way share.
+struct Link {
+    side: Side,
+    address: HostPort,
+    client_id: String,
+    request_timeout: Duration,
+    queue: mpsc::Sender<Vec<Bytes>>,
+    waiting: Arc<Waiting>,
+    _tasks: DropGuard,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Connection({} {})", self.link.side, self.link.address)
+    }
+}
+
+impl Connection {
+    /// Connects and negotiates versions.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Connect`], or whatever made the negotiation fail.
+    pub async fn connect(address: &HostPort, options: &ClientOptions) -> Result<Self, ClientError> {
+        let refused = |reason: String| {
+            ClientError::new(options.side, ErrorKind::Connect { address: address.clone(), reason })
+        };
+        let stream = dial(address, options.socket, options.connect_timeout)
+            .await
+            .map_err(|error| refused(error.to_string()))?;
+        match options.security {
+            Security::Plaintext => {
+                let (reader, writer) = stream.into_split();
+                Self::over(reader, writer, address, options).await
+            }
+        }
+    }
+
+    async fn over(
+        reader: impl AsyncRead + Unpin + Send + 'static,
+        writer: impl AsyncWrite + Unpin + Send + 'static,
+        address: &HostPort,
+        options: &ClientOptions,
+    ) -> Result<Self, ClientError> {
+        let (queue, requests) = mpsc::channel(options.queue.max(1));
+        let waiting = Arc::new(Waiting::new());
+        let stop = CancellationToken::new();
+        let peer = Peer { side: options.side, address: address.clone(), waiting: Arc::clone(&waiting) };
+        let _writer = tokio::spawn(write_loop(writer, requests, peer.clone(), stop.clone()));
+        let _reader = tokio::spawn(read_loop(reader, options.max_response_bytes, peer, stop.clone()));
+        let link = Link {
+            side: options.side,
+            address: address.clone(),
+            client_id: options.client_id.clone(),
+            request_timeout: options.request_timeout,
+            queue,
+            waiting,
+            _tasks: stop.drop_guard(),
+        };
+        let mut connection = Connection { link: Arc::new(link), versions: Arc::new(HashMap::new()) };
+        let versions = timeout(options.connect_timeout, connection.negotiate()).await;
+        connection.versions =
+            Arc::new(versions.map_err(|_| connection.late("ApiVersions", options.connect_timeout))??);
+        Ok(connection)
+    }
+
+    async fn negotiate(&self) -> Result<HashMap<i16, (i16, i16)>, ClientError> {
+        let request = ApiVersionsRequest::default()
+            .with_client_software_name(StrBytes::from_static_str("linkgate"))
+            .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+        let mut version = 3;
+        let mut body = self.exchange(&request, version).await?;
+        if body.starts_with(&ErrorCode::UNSUPPORTED_VERSION.0.to_be_bytes()) {
+            version = 0;
+            body = self.exchange(&ApiVersionsRequest::default(), version).await?;
+        }
+        let response: ApiVersionsResponse = self.decoded("ApiVersions", body, version)?;
+        if let Err(code) = ErrorCode(response.error_code).ok() {
+            return Err(self.answered("ApiVersions", code, ""));
+        }
+        Ok(response.api_keys.iter().map(|api| (api.api_key, (api.min_version, api.max_version))).collect())
+    }
+
+    /// Sends a request at the highest version that the broker and this client know, and waits for the response.
+    ///
+    /// # Errors
+    /// Any [`ErrorKind`] but `Kafka`: error codes inside the response are the caller's to read.
+    pub async fn call<R: Request>(&self, request: R) -> Result<R::Response, ClientError> {
+        self.call_at_most(request, i16::MAX).await
+    }
+
+    /// As [`Connection::call`], at no higher version than `version`.
+    ///
+    /// # Errors
+    /// As [`Connection::call`].
+    pub async fn call_at_most<R: Request>(
+        &self,
+        request: R,
+        version: i16,
+    ) -> Result<R::Response, ClientError> {
+        let version = self.version_of::<R>(version)?;
+        let body = self.exchange(&request, version).await?;
+        self.decoded(&api_name(R::KEY), body, version)
+    }
+
+    /// The version that [`Connection::call_at_most`] takes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] when there is none.
+    pub fn version_of<R: Request>(&self, at_most: i16) -> Result<i16, ClientError> {
+        let (own_min, own_max) = (R::VERSIONS.min, R::VERSIONS.max.min(at_most));
+        let offered = self.broker_versions(R::KEY);
+        match offered {
+            Some((min, max)) if max.min(own_max) >= min.max(own_min) => Ok(max.min(own_max)),
+            _ => Err(self.error(ErrorKind::Unsupported {
+                address: self.link.address.clone(),
+                api: api_name(R::KEY),
+                broker: offered.map_or("none".into(), |(min, max)| format!("versions {min} to {max}")),
+                own: format!("versions {own_min} to {own_max}"),
+            })),
+        }
+    }
+
+    /// The lowest and highest version of a request that the broker offers, or `None` when it does not know it.
+    #[must_use]
+    pub fn broker_versions(&self, api_key: i16) -> Option<(i16, i16)> {
+        self.versions.get(&api_key).copied()
+    }
+
+    async fn exchange<R: Request>(&self, request: &R, version: i16) -> Result<Bytes, ClientError> {
+        let mut body = BytesMut::new();
+        request
+            .encode(&mut body, version)
+            .map_err(|error| self.misfit(&api_name(R::KEY), format!("cannot encode v{version}: {error}")))?;
+        self.send_segments(R::KEY, version, vec![body.freeze()]).await?.await
+    }
+
+    fn decoded<M: Message + Decodable + HeaderVersion>(
+        &self,
+        api: &str,
+        mut body: Bytes,
+        version: i16,
+    ) -> Result<M, ClientError> {
+        M::decode(&mut body, version)
+            .map_err(|error| self.misfit(api, format!("cannot decode the v{version} response: {error}")))
+    }
+
+    /// Queues a request whose body is given in segments, which are not copied. Requests leave in the order in which
+    /// this call returns; the inner future resolves with the response's body, after its header. Both may be dropped.
+    ///
+    /// Not for requests without a response (Produce with acks 0).
+    ///
+    /// # Errors
+    /// The connection has ended, or its queue stayed full for the request timeout; the inner one: it ended, or there
+    /// was no response in time.
+    pub async fn send_segments(
+        &self,
+        api_key: i16,
+        version: i16,
+        segments: Vec<Bytes>,
+    ) -> Result<impl Future<Output = Result<Bytes, ClientError>> + Send + use<>, ClientError> {
+        let link = &self.link;
+        let api = ApiKey::try_from(api_key)
+            .map_err(|()| self.misfit(&api_name(api_key), "no request of this client".into()))?;
+        let deadline = Instant::now() + link.request_timeout;
+        let place = match timeout_at(deadline, link.queue.reserve()).await {
+            Ok(Ok(place)) => place,
+            Ok(Err(_)) => return Err(self.lost()),
+            Err(_) => {
+                let error = self.late(&api_name(api_key), link.request_timeout);
+                link.waiting.poison(error.clone());
+                return Err(error);
+            }
+        };
+        let (correlation_id, receiver) = link.waiting.register()?;
+        let abandon = Abandon { waiting: Arc::clone(&link.waiting), correlation_id };
+        let head = RequestHead { api_key, version, correlation_id, client_id: &link.client_id };
+        let Some(frame) = head.framed(api.request_header_version(version) >= 2, segments) else {
+            return Err(self.misfit(&api_name(api_key), "the request is larger than a frame".into()));
+        };
+        place.send(frame);
+
+        let this = self.clone();
+        let flexible = api.response_header_version(version) >= 1;
+        Ok(async move {
+            // Lives until the response is here, whether or not this future is ever polled.
+            let _abandon = abandon;
+            let mut body = match timeout_at(deadline, receiver).await {
+                Ok(Ok(answer)) => answer?,
+                Ok(Err(_)) => return Err(this.lost()),
+                Err(_) => {
+                    let error = this.late(&api_name(api_key), this.link.request_timeout);
+                    this.link.waiting.poison(error.clone());
+                    return Err(error);
+                }
+            };
+            if flexible && skip_tagged_fields(&mut body).is_none() {
+                return Err(this.misfit(&api_name(api_key), "the response header is cut short".into()));
+            }
+            Ok(body)
+        })
+    }
+
+    /// Whether the connection has ended: every further call fails at once.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.link.queue.is_closed() || self.link.waiting.closed().is_some()
+    }
+
+    /// The peer.
+    #[must_use]
+    pub fn address(&self) -> &HostPort {
+        &self.link.address
+    }
+
+    /// The error for a response of this peer that carries an error code. `api` names the request and its object.
+    #[must_use]
+    pub fn answered(&self, api: &str, code: ErrorCode, message: &str) -> ClientError {
+        self.error(ErrorKind::Kafka {
+            address: self.link.address.clone(),
+            api: api.to_owned(),
+            code,
+            message: message.to_owned(),
+        })
+    }
+
+    /// The error for a response of this peer that makes no sense.
+    #[must_use]
+    pub fn misfit(&self, api: &str, reason: String) -> ClientError {
+        self.error(ErrorKind::Protocol { address: self.link.address.clone(), api: api.to_owned(), reason })
+    }
+
+    fn late(&self, api: &str, within: Duration) -> ClientError {
+        self.error(ErrorKind::Timeout { address: self.link.address.clone(), api: api.to_owned(), within })
+    }
+
+    /// Why the connection ended.
+    pub(crate) fn lost(&self) -> ClientError {
+        self.link.waiting.closed().unwrap_or_else(|| {
+            self.error(ErrorKind::Lost { address: self.link.address.clone(), reason: "it was closed".into() })
+        })
+    }
+
+    fn error(&self, kind: ErrorKind) -> ClientError {
+        ClientError::new(self.link.side, kind)
+    }
+}
+
+/// Forgets a waiter that is gone.
+struct Abandon {
+    waiting: Arc<Waiting>,
+    correlation_id: i32,
+}
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.waiting.abandon(self.correlation_id);
+    }
+}
+
+/// What the two tasks know of their connection.
+#[derive(Clone)]
+struct Peer {
+    side: Side,
+    address: HostPort,
+    waiting: Arc<Waiting>,
+}
+
+impl Peer {
+    fn lost(&self, reason: String) {
+        let kind = ErrorKind::Lost { address: self.address.clone(), reason };
+        self.waiting.poison(ClientError::new(self.side, kind));
+    }
+}
+
+async fn write_loop(
+    mut stream: impl AsyncWrite + Unpin,
+    mut requests: mpsc::Receiver<Vec<Bytes>>,
+    peer: Peer,
+    stop: CancellationToken,
+) {
+    let write = async {
+        while let Some(mut segments) = requests.recv().await {
+            // What else waits goes out in the same write.
+            while segments.len() < 64
+                && let Ok(more) = requests.try_recv()
+            {
+                segments.extend(more);
+            }
+            if let Err(error) = write_segments(&mut stream, &mut segments).await {
+                peer.lost(error.to_string());
+                break;
+            }
+        }
+    };
+    let _ = stop.run_until_cancelled(write).await;
+    peer.lost("it was closed".into());
+    stop.cancel();
+}
+
+async fn read_loop(mut stream: impl AsyncRead + Unpin, limit: usize, peer: Peer, stop: CancellationToken) {
+    let read = async {
+        loop {
+            let mut frame = match read_frame(&mut stream, limit).await {
+                Ok(frame) => frame,
+                Err(error @ ReadFrameError::Length { .. }) => {
+                    let kind = ErrorKind::Protocol {
+                        address: peer.address.clone(),
+                        api: "response".into(),
+                        reason: error.to_string(),
+                    };
+                    return peer.waiting.poison(ClientError::new(peer.side, kind));
+                }
+                Err(error) => return peer.lost(error.to_string()),
+            };
+            let Ok(correlation_id) = frame.try_get_i32() else {
+                return peer.lost("a response without a header".into());
+            };
+            if !peer.waiting.answer(correlation_id, frame) {
+                return peer.lost(format!("a response to nothing (correlation id {correlation_id})"));
+            }
+        }
+    };
+    let _ = stop.run_until_cancelled(read).await;
+    peer.lost("it was closed".into());
+    stop.cancel();
+}
+
+/// Kafka's name of a request.
+pub(crate) fn api_name(api_key: i16) -> String {
+    ApiKey::try_from(api_key).map_or_else(|()| format!("api {api_key}"), |api| format!("{api:?}"))
+}
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

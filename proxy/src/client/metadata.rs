@@ -1,0 +1,171 @@
+//! What a cluster says of itself: brokers, topics, leaders. A snapshot, true when it was answered.
+
+use std::collections::{BTreeMap, HashMap};
+
+use kafka_protocol::messages::MetadataResponse;
+use state::model::KafkaUuid;
+
+use crate::net::HostPort;
+use crate::wire::error_code::ErrorCode;
+
+/// One broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerMetadata {
+    /// Its advertised address.
+    pub address: HostPort,
+    /// Its rack, where it has one.
+    pub rack: Option<String>,
+}
+
+/// One partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionMetadata {
+    /// Its index.
+    pub index: i32,
+    /// Broker id of its leader; -1 for none.
+    pub leader: i32,
+    /// Epoch of that leader; -1 when the broker does not say.
+    pub leader_epoch: i32,
+    /// Broker ids of all replicas.
+    pub replicas: Vec<i32>,
+    /// Broker ids of the replicas in sync.
+    pub isr: Vec<i32>,
+    /// What is wrong with it; 0 for nothing.
+    pub error_code: ErrorCode,
+}
+
+/// One topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicMetadata {
+    /// Its id; zero when the broker does not say.
+    pub id: KafkaUuid,
+    /// What is wrong with it; 0 for nothing, 3 when there is no such topic.
+    pub error_code: ErrorCode,
+    /// Whether it is one of Kafka's own.
+    pub internal: bool,
+    /// Its partitions, by index.
+    pub partitions: Vec<PartitionMetadata>,
+}
+
+impl TopicMetadata {
+    /// The partition with this index.
+    #[must_use]
+    pub fn partition(&self, index: i32) -> Option<&PartitionMetadata> {
+        self.partitions.iter().find(|partition| partition.index == index)
+    }
+}
+
+/// A cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterMetadata {
+    /// Its id; empty when the broker does not say.
+    pub cluster_id: String,
+    /// The controller, or with KRaft any broker that passes requests on to it; -1 for unknown.
+    pub controller_id: i32,
+    /// Brokers by id.
+    pub brokers: BTreeMap<i32, BrokerMetadata>,
+    /// Topics by name: all, or those asked for.
+    pub topics: HashMap<String, TopicMetadata>,
+}
+
+impl ClusterMetadata {
+    /// A partition of a topic.
+    #[must_use]
+    pub fn partition(&self, topic: &str, partition: i32) -> Option<&PartitionMetadata> {
+        self.topics.get(topic)?.partition(partition)
+    }
+
+    pub(crate) fn of(response: MetadataResponse) -> Self {
+        let brokers = response.brokers.into_iter().map(|broker| {
+            let port = u16::try_from(broker.port).unwrap_or(0);
+            let rack = broker.rack.map(|rack| rack.to_string());
+            (broker.node_id.0, BrokerMetadata { address: HostPort::new(broker.host.as_str(), port), rack })
+        });
+        let topics = response.topics.into_iter().filter_map(|topic| {
+            let mut partitions: Vec<_> = topic
+                .partitions
+                .into_iter()
+                .map(|partition| PartitionMetadata {
+                    index: partition.partition_index,
+                    leader: partition.leader_id.0,
+                    leader_epoch: partition.leader_epoch,
+                    replicas: partition.replica_nodes.into_iter().map(i32::from).collect(),
+                    isr: partition.isr_nodes.into_iter().map(i32::from).collect(),
+                    error_code: ErrorCode(partition.error_code),
+                })
+                .collect();
+            partitions.sort_by_key(|partition| partition.index);
+            let metadata = TopicMetadata {
+                id: KafkaUuid(topic.topic_id),
+                error_code: ErrorCode(topic.error_code),
+                internal: topic.is_internal,
+                partitions,
+            };
+            Some((topic.name?.to_string(), metadata))
+        });
+        ClusterMetadata {
+            cluster_id: response.cluster_id.map(|id| id.to_string()).unwrap_or_default(),
+            controller_id: response.controller_id.0,
+            brokers: brokers.collect(),
+            topics: topics.collect(),
+        }
+    }
+
+    /// This snapshot with what a later one says of some topics; topics that are gone go.
+    pub(crate) fn merged(&self, later: &ClusterMetadata) -> Self {
+        let mut topics = self.topics.clone();
+        for (name, topic) in &later.topics {
+            if topic.error_code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION {
+                let _ = topics.remove(name);
+            } else {
+                let _ = topics.insert(name.clone(), topic.clone());
+            }
+        }
+        ClusterMetadata { topics, ..later.clone_without_topics() }
+    }
+
+    fn clone_without_topics(&self) -> Self {
+        ClusterMetadata {
+            cluster_id: self.cluster_id.clone(),
+            controller_id: self.controller_id,
+            brokers: self.brokers.clone(),
+            topics: HashMap::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(id: u128, error_code: ErrorCode) -> TopicMetadata {
+        let id = KafkaUuid(uuid::Uuid::from_u128(id));
+        TopicMetadata { id, error_code, internal: false, partitions: vec![] }
+    }
+
+    #[test]
+    fn a_later_answer_replaces_what_it_speaks_of_and_nothing_else() {
+        let none = ErrorCode::NONE;
+        let first = ClusterMetadata {
+            controller_id: 1,
+            topics: [("a", 1), ("b", 2), ("c", 3)]
+                .map(|(name, id)| (name.to_owned(), topic(id, none)))
+                .into(),
+            ..ClusterMetadata::default()
+        };
+        let later = ClusterMetadata {
+            controller_id: 2,
+            topics: [
+                ("b".to_owned(), topic(9, none)),
+                ("c".to_owned(), topic(0, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)),
+            ]
+            .into(),
+            ..ClusterMetadata::default()
+        };
+        let merged = first.merged(&later);
+        assert_eq!(merged.controller_id, 2);
+        assert_eq!(merged.topics.len(), 2);
+        assert_eq!(merged.topics["a"], topic(1, none));
+        assert_eq!(merged.topics["b"], topic(9, none));
+    }
+}

@@ -1,0 +1,60 @@
+//! How a client connects and how long it waits.
+
+use std::time::Duration;
+
+use super::error::Side;
+use crate::net::SocketOptions;
+
+/// How connections are secured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Security {
+    /// Not at all.
+    #[default]
+    Plaintext,
+}
+
+/// Options of a client; the same for all its connections.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// Which cluster it talks to: begins every error text.
+    pub side: Side,
+    /// `client.id` of every request.
+    pub client_id: String,
+    /// Time for name resolution and TCP handshake, and again for the version negotiation.
+    pub connect_timeout: Duration,
+    /// Time from queueing a request to its response. A connection on which a request timed out is given up, since a
+    /// broker answers one request of a connection after another.
+    pub request_timeout: Duration,
+    /// Largest response frame accepted, in bytes.
+    pub max_response_bytes: usize,
+    /// Requests that may wait for the socket; more make their callers wait.
+    pub queue: usize,
+    /// How connections are secured.
+    pub security: Security,
+    /// Socket buffers.
+    pub socket: SocketOptions,
+    /// Delay before a broker that did not answer is dialled again; doubles with every failure.
+    pub reconnect_backoff: Duration,
+    /// Largest such delay.
+    pub reconnect_backoff_max: Duration,
+}
+
+impl ClientOptions {
+    /// The defaults, for a cluster on this side.
+    #[must_use]
+    pub fn new(side: Side) -> Self {
+        ClientOptions {
+            side,
+            client_id: "linkgate".to_owned(),
+            connect_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(30),
+            max_response_bytes: 128 << 20,
+            queue: 64,
+            security: Security::Plaintext,
+            socket: SocketOptions::default(),
+            reconnect_backoff: Duration::from_millis(50),
+            reconnect_backoff_max: Duration::from_secs(2),
+        }
+    }
+}
