@@ -1,1 +1,77 @@
-fn main() {}
+//! `kafka-cluster-links`: creates, lists, describes and deletes cluster links, in Confluent's manner.
+
+mod create;
+mod delete;
+mod describe;
+mod list;
+
+use std::process::ExitCode;
+
+use linkctl::opts::{OptionSpec, Options, flag, repeated, valued};
+use linkctl::texts;
+use linkctl::tool::{self, Tool, ToolError};
+
+const ACTIONS: [&str; 4] = ["create", "list", "describe", "delete"];
+/// Options that go with every action.
+const COMMON: [&str; 3] = ["bootstrap-server", "command-config", "rest-url"];
+
+static OPTIONS: &[OptionSpec] = &[
+    valued(
+        "bootstrap-server",
+        "host:port",
+        "Address of Linkgate. REQUIRED unless --rest-url or LINKGATE_REST_URL is given. The REST API is expected on \
+         the same host, port 8090.",
+    ),
+    valued("rest-url", "url", "Address of the REST API, for example http://localhost:8090."),
+    valued("command-config", "file", "Properties file with client settings."),
+    flag("create", "Create a cluster link."),
+    flag("list", "List cluster links, one per line."),
+    flag("describe", "Describe cluster links with the configs set on them."),
+    flag("delete", "Delete a cluster link."),
+    valued("link", "name", "Name of the cluster link. Required with --create and --delete."),
+    repeated(
+        "config",
+        "k=v,k=v",
+        "Configs of the new link. Write a value that contains commas as k=[a,b]; JSON values stay whole.",
+    ),
+    valued("config-file", "file", "Properties file with configs of the new link."),
+    valued("cluster-id", "id", "Expected cluster id of the source: creation fails if it has another one."),
+    valued("consumer-group-filters-json-file", "file", "JSON file for consumer.offset.group.filters."),
+    valued("topic-filters-json-file", "file", "JSON file for auto.create.mirror.topics.filters."),
+    valued("acl-filters-json-file", "file", "JSON file for acl.filters."),
+    valued("consumer-group-filters-json", "json", "JSON for consumer.offset.group.filters."),
+    valued("topic-filters-json", "json", "JSON for auto.create.mirror.topics.filters."),
+    valued("acl-filters-json", "json", "JSON for acl.filters."),
+    flag("validate-only", "With --create: only check that the link could be created."),
+    flag("exclude-validate-link", "With --create: do not check the connection to the source."),
+    flag("include-topics", "With --list and --describe: show the mirror topics of each link."),
+    flag("force", "With --delete: delete the link even if it still has mirror topics."),
+    flag("help", "Print this text."),
+    flag("version", "Print the version."),
+];
+
+static TOOL: Tool = Tool {
+    name: "kafka-cluster-links",
+    purpose: "This tool creates, lists, describes and deletes cluster links.",
+    error_prefix: texts::LINK_ERROR_PREFIX,
+    options: OPTIONS,
+};
+
+fn main() -> ExitCode {
+    tool::run(&TOOL, execute)
+}
+
+fn execute(options: &Options) -> Result<(), ToolError> {
+    match options.one_of(&ACTIONS)? {
+        "create" => create::run(options),
+        "list" => list::run(options),
+        "describe" => describe::run(options),
+        _ => delete::run(options),
+    }
+}
+
+/// Refuses options that mean nothing with an action.
+fn only_with(options: &Options, action: &str, own: &[&str]) -> Result<(), ToolError> {
+    let allowed: Vec<&str> = COMMON.iter().chain(own).copied().collect();
+    Ok(options.only_with(action, &allowed)?)
+}

@@ -1,1 +1,121 @@
-fn main() {}
+//! `kafka-mirrors`: creates, lists, describes, pauses, resumes, promotes and fails over mirror topics, in Confluent's
+//! manner.
+
+mod act;
+mod create;
+mod describe;
+mod failover;
+mod list;
+mod pause;
+mod promote;
+mod resume;
+
+use std::process::ExitCode;
+
+use linkctl::opts::{OptionSpec, Options, UsageError, flag, repeated, valued};
+use linkctl::texts;
+use linkctl::tool::{self, Tool, ToolError};
+
+const ACTIONS: [&str; 11] = [
+    "create",
+    "list",
+    "describe",
+    "pause",
+    "resume",
+    "unpause",
+    "promote",
+    "failover",
+    "reverse-and-start",
+    "reverse-and-pause",
+    "truncate-and-restore",
+];
+/// Recognised, because scripts have them, and refused.
+const UNSUPPORTED: [&str; 3] = ["reverse-and-start", "reverse-and-pause", "truncate-and-restore"];
+/// Options that go with every action.
+const COMMON: [&str; 3] = ["bootstrap-server", "command-config", "rest-url"];
+
+static OPTIONS: &[OptionSpec] = &[
+    valued(
+        "bootstrap-server",
+        "host:port",
+        "Address of Linkgate. REQUIRED unless --rest-url or LINKGATE_REST_URL is given. The REST API is expected on \
+         the same host, port 8090.",
+    ),
+    valued("rest-url", "url", "Address of the REST API, for example http://localhost:8090."),
+    valued("command-config", "file", "Properties file with client settings."),
+    flag("create", "Create a mirror topic."),
+    flag("list", "List the names of mirror topics."),
+    flag("describe", "Describe mirror topics and their partitions."),
+    flag("pause", "Pause mirroring."),
+    flag("resume", "Go on mirroring."),
+    flag("unpause", "The same as --resume."),
+    flag("promote", "Stop mirroring once everything is copied, and open the topics for writes."),
+    flag("failover", "Stop mirroring now, and open the topics for writes. The source may be gone."),
+    flag("reverse-and-start", "Not supported by this version."),
+    flag("reverse-and-pause", "Not supported by this version."),
+    flag("truncate-and-restore", "Not supported by this version."),
+    flag("include-partition-data", "Not supported by this version."),
+    valued("mirror-topic", "topic", "With --create: name of the new topic."),
+    valued(
+        "source-topic",
+        "topic",
+        "With --create: name on the source. The same as --mirror-topic if not given.",
+    ),
+    valued("link", "name", "The cluster link. Without --topics, actions take all its mirror topics."),
+    valued("links", "a,b", "Several cluster links."),
+    valued("topics", "a,b", "Mirror topics to list, describe or act on."),
+    valued(
+        "replication-factor",
+        "n",
+        "With --create: replication factor; the destination's default if not given.",
+    ),
+    repeated("config", "k=v,k=v", "With --create: topic configs that are the mirror topic's own."),
+    valued("config-file", "file", "With --create: properties file with such configs."),
+    flag("pending-stopped-only", "With --describe and --list: only topics that are being stopped."),
+    flag("include-stopped", "With --describe and --list: topics that have stopped, too."),
+    flag("validate-only", "With an action: only check that it would be accepted."),
+    flag("help", "Print this text."),
+    flag("version", "Print the version."),
+];
+
+static TOOL: Tool = Tool {
+    name: "kafka-mirrors",
+    purpose: "This tool creates, lists, describes and alters mirror topics.",
+    error_prefix: texts::MIRROR_ERROR_PREFIX,
+    options: OPTIONS,
+};
+
+fn main() -> ExitCode {
+    tool::run(&TOOL, execute)
+}
+
+fn execute(options: &Options) -> Result<(), ToolError> {
+    let action = options.one_of(&ACTIONS)?;
+    if UNSUPPORTED.contains(&action) {
+        return Err(ToolError::Failed(texts::unsupported(action)));
+    }
+    match action {
+        "create" => create::run(options),
+        "list" => list::run(options),
+        "describe" => describe::run(options),
+        "pause" => pause::run(options),
+        "promote" => promote::run(options),
+        "failover" => failover::run(options),
+        word => resume::run(options, word),
+    }
+}
+
+/// Refuses options that mean nothing with an action.
+fn only_with(options: &Options, action: &str, own: &[&str]) -> Result<(), ToolError> {
+    let allowed: Vec<&str> = COMMON.iter().chain(own).copied().collect();
+    Ok(options.only_with(action, &allowed)?)
+}
+
+/// What `--link` and `--links` name, together.
+fn links(options: &Options) -> Result<Vec<String>, UsageError> {
+    let mut links = options.names("links")?;
+    if let Some(link) = options.get("link").filter(|link| !links.iter().any(|known| known == link)) {
+        links.push(link.to_owned());
+    }
+    Ok(links)
+}

@@ -1,1 +1,2 @@
+//! `linkctl`: cluster links and mirror topics of Linkgate.
 fn main() {}

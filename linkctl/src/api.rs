@@ -1,0 +1,239 @@
+//! The operations of the REST API, typed. One instance speaks of one cluster: the one that `GET /clusters` names.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use ureq::http::Method;
+
+use crate::address::Address;
+use crate::client::{Client, ClientError};
+use crate::rest::{
+    AlterConfigsRequest, AlterMirrorsEntry, AlterMirrorsRequest, CreateLinkRequest, CreateMirrorRequest,
+    DataList, LinkConfigData, LinkData, MirrorData,
+};
+
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// What may be asked of mirror topics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Hold mirroring.
+    Pause,
+    /// Let it go on.
+    Resume,
+    /// Stop after catching up.
+    Promote,
+    /// Stop at once.
+    Failover,
+}
+
+impl Action {
+    /// Its name in the API and in `linkctl`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Action::Pause => "pause",
+            Action::Resume => "resume",
+            Action::Promote => "promote",
+            Action::Failover => "failover",
+        }
+    }
+}
+
+/// The API of one cluster.
+#[derive(Debug, Clone)]
+pub struct Api {
+    client: Client,
+    cluster_id: String,
+}
+
+#[derive(Deserialize)]
+struct ClusterName {
+    cluster_id: String,
+}
+
+#[derive(Deserialize)]
+struct ClusterNames {
+    data: Vec<ClusterName>,
+}
+
+impl Api {
+    /// Asks for the cluster id, which every other path contains.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn connect(address: Address) -> Result<Self, ClientError> {
+        let client = Client::new(address);
+        let clusters: ClusterNames = client.get("/clusters")?;
+        match clusters.data.into_iter().next() {
+            Some(cluster) => Ok(Api { client, cluster_id: cluster.cluster_id }),
+            None => Err(ClientError::BadAnswer {
+                url: format!("{}/kafka/v3/clusters", client.address().url),
+                status: 200,
+                reason: "it names no cluster".to_owned(),
+            }),
+        }
+    }
+
+    /// Id of the destination cluster.
+    #[must_use]
+    pub fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    /// Where it asks.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        self.client.address()
+    }
+
+    /// All links.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn links(&self) -> Result<Vec<LinkData>, ClientError> {
+        self.client.get::<DataList<LinkData>>(&self.path("/links")).map(|list| list.data)
+    }
+
+    /// One link.
+    ///
+    /// # Errors
+    /// [`ClientError`]; 404 when there is none.
+    pub fn link(&self, link: &str, include_tasks: bool) -> Result<LinkData, ClientError> {
+        self.client.get(&format!("{}?include_tasks={include_tasks}", self.link_path(link, "")?))
+    }
+
+    /// Creates a link, or only checks that it could be created.
+    ///
+    /// # Errors
+    /// [`ClientError`]; 409 when there is one of that name.
+    pub fn create_link(
+        &self,
+        link: &str,
+        request: &CreateLinkRequest,
+        validate_only: bool,
+        validate_link: bool,
+    ) -> Result<(), ClientError> {
+        let name = segment("link", link)?;
+        let query = format!("link_name={name}&validate_only={validate_only}&validate_link={validate_link}");
+        self.client.command(Method::POST, &self.path(&format!("/links?{query}")), Some(request))
+    }
+
+    /// Deletes a link.
+    ///
+    /// # Errors
+    /// [`ClientError`]; 404 when there is none.
+    pub fn delete_link(&self, link: &str, force: bool, validate_only: bool) -> Result<(), ClientError> {
+        let query = format!("force={force}&validate_only={validate_only}");
+        let path = format!("{}?{query}", self.link_path(link, "")?);
+        self.client.command::<()>(Method::DELETE, &path, None)
+    }
+
+    /// All configs of a link, defaults included.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn link_configs(&self, link: &str) -> Result<Vec<LinkConfigData>, ClientError> {
+        let path = self.link_path(link, "/configs")?;
+        self.client.get::<DataList<LinkConfigData>>(&path).map(|list| list.data)
+    }
+
+    /// Alters configs of a link, all of them or none.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn alter_link_configs(&self, link: &str, request: &AlterConfigsRequest) -> Result<(), ClientError> {
+        self.client.command(Method::PUT, &self.link_path(link, "/configs:alter")?, Some(request))
+    }
+
+    /// The mirror topics of a link, or of all links.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn mirrors(&self, link: Option<&str>) -> Result<Vec<MirrorData>, ClientError> {
+        let path = match link {
+            Some(link) => self.link_path(link, "/mirrors")?,
+            None => self.path("/links/-/mirrors"),
+        };
+        self.client.get::<DataList<MirrorData>>(&path).map(|list| list.data)
+    }
+
+    /// The mirror topics of the links named, or of all links when none is.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn mirrors_of(&self, links: &[String]) -> Result<Vec<MirrorData>, ClientError> {
+        if links.is_empty() {
+            return self.mirrors(None);
+        }
+        let mut all = Vec::new();
+        for link in links {
+            all.extend(self.mirrors(Some(link))?);
+        }
+        Ok(all)
+    }
+
+    /// Creates a mirror topic.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn create_mirror(&self, link: &str, request: &CreateMirrorRequest) -> Result<(), ClientError> {
+        self.client.command(Method::POST, &self.link_path(link, "/mirrors")?, Some(request))
+    }
+
+    /// Asks something of mirror topics of one link. Each entry says whether it was accepted.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the request as a whole failed.
+    pub fn alter_mirrors(
+        &self,
+        link: &str,
+        action: Action,
+        topics: &[String],
+        validate_only: bool,
+    ) -> Result<Vec<AlterMirrorsEntry>, ClientError> {
+        let verb = action.name();
+        let path =
+            format!("{}?validate_only={validate_only}", self.link_path(link, &format!("/mirrors:{verb}"))?);
+        let request = AlterMirrorsRequest {
+            mirror_topic_names: Some(topics.to_vec()),
+            mirror_topic_name_pattern: None,
+        };
+        self.client
+            .exchange::<_, DataList<AlterMirrorsEntry>>(Method::POST, &path, &request)
+            .map(|list| list.data)
+    }
+
+    fn path(&self, rest: &str) -> String {
+        format!("/clusters/{}{rest}", utf8_percent_encode(&self.cluster_id, SEGMENT))
+    }
+
+    fn link_path(&self, link: &str, rest: &str) -> Result<String, ClientError> {
+        Ok(self.path(&format!("/links/{}{rest}", segment("link", link)?)))
+    }
+}
+
+/// One path segment. Names that a path cannot carry, or that mean something else in it, never leave.
+fn segment(what: &str, name: &str) -> Result<String, ClientError> {
+    match name {
+        "" => Err(ClientError::BadRequest(format!("the {what} name is empty"))),
+        "-" | "." | ".." => Err(ClientError::BadRequest(format!("'{name}' cannot be a {what} name"))),
+        _ => Ok(utf8_percent_encode(name, SEGMENT).to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_their_segment() {
+        assert_eq!(segment("link", "dr-1.a_b").unwrap(), "dr-1.a_b");
+        assert_eq!(
+            segment("link", "a/../b?c=1&d#e%41 é").unwrap(),
+            "a%2F..%2Fb%3Fc%3D1%26d%23e%2541%20%C3%A9"
+        );
+        for name in ["", "-", ".", ".."] {
+            assert!(segment("link", name).is_err(), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What pause, resume, promote and failover have in common: which topics, one request per link, one line per topic.
+//!
+//! A link whose request fails does not keep the others from being asked: in an emergency as much as possible is done.
+
+use linkctl::api::{Action, Api};
+use linkctl::opts::{Options, UsageError};
+use linkctl::rest::AlterMirrorsEntry;
+use linkctl::select::{self, Picked};
+use linkctl::tool::{self, ToolError};
+use linkctl::{output, texts};
+
+const OWN: &[&str] = &["link", "links", "topics", "validate-only"];
+
+/// Runs `action`, which the operator called `word`.
+pub(crate) fn run(options: &Options, action: Action, word: &str) -> Result<(), ToolError> {
+    crate::only_with(options, word, OWN)?;
+    let (links, topics) = (crate::links(options)?, options.names("topics")?);
+    if links.is_empty() && topics.is_empty() {
+        let text = format!("Option \"[{word}]\" needs --topics or --link to say which mirror topics");
+        return Err(UsageError(text).into());
+    }
+    let api = tool::connect(options)?;
+    let picked = select::pick(&api.mirrors_of(&links)?, &topics);
+    let names: Vec<&str> = picked.topics().collect();
+    if names.is_empty() && picked.unknown.is_empty() {
+        return Ok(output::print(texts::NO_MIRRORS)?);
+    }
+    if action == Action::Promote && !names.is_empty() {
+        output::print(&texts::calculating_lag(&names))?;
+        output::print(&texts::calculated_lag(&names))?;
+    }
+    if send(&api, action, &picked, options.has("validate-only"))? { Ok(()) } else { Err(ToolError::Told) }
+}
+
+/// Sends the requests and tells what became of them: true when all were accepted.
+fn send(api: &Api, action: Action, picked: &Picked, validate_only: bool) -> Result<bool, ToolError> {
+    let mut all_accepted = true;
+    for (link, topics) in &picked.by_link {
+        match api.alter_mirrors(link, action, topics, validate_only) {
+            Ok(entries) => {
+                for topic in topics {
+                    let entry = entries.iter().find(|entry| &entry.mirror_topic_name == topic);
+                    all_accepted &= tell(action, topic, entry, validate_only)?;
+                }
+            }
+            Err(err) => {
+                all_accepted = false;
+                output::note(&format!("{}{}", texts::MIRROR_ERROR_PREFIX, texts::server_message(&err)));
+            }
+        }
+    }
+    for topic in &picked.unknown {
+        all_accepted = false;
+        output::note(&texts::refused(action, topic, 404, &texts::not_a_mirror(topic)));
+    }
+    Ok(all_accepted)
+}
+
+fn tell(
+    action: Action,
+    topic: &str,
+    entry: Option<&AlterMirrorsEntry>,
+    validate_only: bool,
+) -> Result<bool, ToolError> {
+    let refusal = match entry {
+        None => Some((500, "the server did not answer for this topic")),
+        Some(entry) => entry
+            .error_code
+            .map(|code| (code, entry.error_message.as_deref().unwrap_or("the server gave no reason"))),
+    };
+    match refusal {
+        Some((code, message)) => output::note(&texts::refused(action, topic, code, message)),
+        None if validate_only => output::print(&texts::validated(action, topic))?,
+        None => output::print(&texts::scheduled(action, topic))?,
+    }
+    Ok(refusal.is_none())
+}

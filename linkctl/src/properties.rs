@@ -1,0 +1,274 @@
+//! Java `.properties` text, as `java.util.Properties.load` reads it, with line numbers. No I/O but [`read_file`].
+//!
+//! Comments (`#`, `!`), continuation lines, the separators `=`, `:` and white space, and the escapes `\t \n \r \f \uXXXX`
+//! are Java's. The text is UTF-8. Where Java is silent this is not: a line without a key and a broken `\u` are errors.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// One key and its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Property {
+    /// The key, unescaped.
+    pub key: String,
+    /// The value, unescaped; trailing white space is part of it.
+    pub value: String,
+    /// Line on which it begins, from 1.
+    pub line: usize,
+}
+
+/// Why a text is no properties text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PropertiesError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {reason}")]
+    Unreadable {
+        /// The path as given.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// A line breaks the syntax.
+    #[error("line {line}: {reason}")]
+    Malformed {
+        /// Line number, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The same for a file.
+    #[error("{path}, line {line}: {reason}")]
+    MalformedFile {
+        /// The path as given.
+        path: String,
+        /// Line number, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// All properties of a text, in its order; a repeated key appears as often as it is there.
+///
+/// # Errors
+/// [`PropertiesError::Malformed`] with the line.
+pub fn parse(text: &str) -> Result<Vec<Property>, PropertiesError> {
+    let mut properties = Vec::new();
+    let mut lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).enumerate();
+    while let Some((index, first)) = lines.next() {
+        let first = first.trim_start_matches(is_space);
+        if first.is_empty() || first.starts_with(['#', '!']) {
+            continue;
+        }
+        let mut logical = first.to_owned();
+        while ends_in_continuation(&logical) {
+            let _ = logical.pop();
+            match lines.next() {
+                Some((_, next)) => logical.push_str(next.trim_start_matches(is_space)),
+                None => break,
+            }
+        }
+        properties.push(split(&logical, index + 1)?);
+    }
+    Ok(properties)
+}
+
+/// The properties of a file.
+///
+/// # Errors
+/// [`PropertiesError`] naming the file.
+pub fn read_file(path: &Path) -> Result<Vec<Property>, PropertiesError> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|err| PropertiesError::Unreadable { path: shown.clone(), reason: err.to_string() })?;
+    parse(&text).map_err(|err| match err {
+        PropertiesError::Malformed { line, reason } => {
+            PropertiesError::MalformedFile { path: shown, line, reason }
+        }
+        other => other,
+    })
+}
+
+/// Key to value; of a repeated key the last one counts, as in Java.
+#[must_use]
+pub fn to_map(properties: Vec<Property>) -> BTreeMap<String, String> {
+    properties.into_iter().map(|property| (property.key, property.value)).collect()
+}
+
+/// The first key that is there twice, with both lines.
+#[must_use]
+pub fn first_repeated(properties: &[Property]) -> Option<(&str, usize, usize)> {
+    let mut seen = BTreeMap::new();
+    properties.iter().find_map(|property| {
+        seen.insert(property.key.as_str(), property.line)
+            .map(|before| (property.key.as_str(), before, property.line))
+    })
+}
+
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\x0c')
+}
+
+/// An odd number of backslashes at the end: the last one is not itself escaped.
+fn ends_in_continuation(line: &str) -> bool {
+    line.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
+}
+
+fn split(logical: &str, line: usize) -> Result<Property, PropertiesError> {
+    let end = key_end(logical);
+    let (key, rest) = logical.split_at(end);
+    let rest = rest.trim_start_matches(is_space);
+    let value = rest.strip_prefix(['=', ':']).unwrap_or(rest).trim_start_matches(is_space);
+    if key.is_empty() {
+        return Err(malformed(line, format!("there is no key before '{}'", &logical[..1])));
+    }
+    Ok(Property { key: unescape(key, line)?, value: unescape(value, line)?, line })
+}
+
+/// Where the key ends: at the first separator that no backslash escapes.
+fn key_end(logical: &str) -> usize {
+    let mut escaped = false;
+    for (at, c) in logical.char_indices() {
+        if escaped {
+            escaped = false;
+        } else if c == '\\' {
+            escaped = true;
+        } else if c == '=' || c == ':' || is_space(c) {
+            return at;
+        }
+    }
+    logical.len()
+}
+
+fn unescape(text: &str, line: usize) -> Result<String, PropertiesError> {
+    let mut units: Vec<u16> = Vec::new();
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        let plain = if c != '\\' {
+            c
+        } else {
+            match rest.next() {
+                Some('u') => {
+                    units.push(hex_unit(&mut rest, line)?);
+                    continue;
+                }
+                Some('t') => '\t',
+                Some('n') => '\n',
+                Some('r') => '\r',
+                Some('f') => '\x0c',
+                Some(other) => other,
+                None => break,
+            }
+        };
+        flush(&mut units, &mut out, line)?;
+        out.push(plain);
+    }
+    flush(&mut units, &mut out, line)?;
+    Ok(out)
+}
+
+fn hex_unit(rest: &mut std::str::Chars<'_>, line: usize) -> Result<u16, PropertiesError> {
+    let digits: String = rest.take(4).collect();
+    if digits.len() != 4 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(malformed(line, format!("'\\u{digits}' is no \\uXXXX escape: it needs four hex digits")));
+    }
+    u16::from_str_radix(&digits, 16).map_err(|err| malformed(line, err.to_string()))
+}
+
+/// Escapes are UTF-16 units, so that a surrogate pair is two of them.
+fn flush(units: &mut Vec<u16>, out: &mut String, line: usize) -> Result<(), PropertiesError> {
+    if !units.is_empty() {
+        let text = String::from_utf16(units)
+            .map_err(|_| malformed(line, "a \\uXXXX escape is half of a surrogate pair".to_owned()))?;
+        out.push_str(&text);
+        units.clear();
+    }
+    Ok(())
+}
+
+fn malformed(line: usize, reason: String) -> PropertiesError {
+    PropertiesError::Malformed { line, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(text: &str) -> Vec<(String, String)> {
+        parse(text).unwrap().into_iter().map(|p| (p.key, p.value)).collect()
+    }
+
+    fn one(text: &str) -> (String, String) {
+        let mut all = pairs(text);
+        assert_eq!(all.len(), 1, "{all:?}");
+        all.remove(0)
+    }
+
+    #[test]
+    fn separators_and_white_space_are_javas() {
+        for text in ["k=v", "k:v", "k v", "k = v", "  k\t:  v", "k=v\r\n", "k   =v"] {
+            assert_eq!(one(text), ("k".into(), "v".into()), "{text:?}");
+        }
+        assert_eq!(one("k"), ("k".into(), String::new()));
+        assert_eq!(one("k=a=b:c"), ("k".into(), "a=b:c".into()));
+        assert_eq!(one("k=v  "), ("k".into(), "v  ".into()));
+        assert_eq!(one("a\\=b\\ c=v"), ("a=b c".into(), "v".into()));
+    }
+
+    #[test]
+    fn comments_and_blank_lines_are_skipped_and_lines_counted() {
+        let all = parse("# one\n! two\n\n   # three\nk=v\n\nl=w").unwrap();
+        assert_eq!(all.iter().map(|p| p.line).collect::<Vec<_>>(), [5, 7]);
+    }
+
+    #[test]
+    fn a_line_goes_on_after_an_odd_number_of_backslashes() {
+        let jaas = "sasl.jaas.config=org.example.Login required \\\n   username=\"a\" \\\r\n   password=\"b=c\";\nx=y\\\\\nz=1";
+        assert_eq!(
+            pairs(jaas),
+            [
+                (
+                    "sasl.jaas.config".to_owned(),
+                    "org.example.Login required username=\"a\" password=\"b=c\";".to_owned()
+                ),
+                ("x".to_owned(), "y\\".to_owned()),
+                ("z".to_owned(), "1".to_owned()),
+            ]
+        );
+        assert_eq!(one("k=v\\"), ("k".into(), "v".into()));
+        // A comment sign inside a continued line is text.
+        assert_eq!(one("k=a,\\\n#b"), ("k".into(), "a,#b".into()));
+    }
+
+    #[test]
+    fn escapes_are_undone() {
+        assert_eq!(
+            one("k=a\\tb\\nc\\u00e9\\ud83d\\ude00\\q"),
+            ("k".into(), "a\tb\nc\u{e9}\u{1f600}q".into())
+        );
+    }
+
+    #[test]
+    fn json_values_need_no_escape() {
+        let json = r#"{"groupFilters": [{"name": "*","patternType": "LITERAL"}]}"#;
+        assert_eq!(one(&format!("consumer.offset.group.filters={json}")).1, json);
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        assert_eq!(
+            parse("a=1\n\nb=\\u12x4").unwrap_err().to_string(),
+            "line 3: '\\u12x4' is no \\uXXXX escape: it needs four hex digits"
+        );
+        assert_eq!(parse("=v").unwrap_err().to_string(), "line 1: there is no key before '='");
+        assert!(parse("k=\\ud83d").unwrap_err().to_string().contains("surrogate"));
+    }
+
+    #[test]
+    fn of_a_repeated_key_the_last_counts() {
+        let all = parse("a=1\nb=2\na=3").unwrap();
+        assert_eq!(first_repeated(&all), Some(("a", 1, 3)));
+        assert_eq!(to_map(all).get("a").map(String::as_str), Some("3"));
+    }
+}

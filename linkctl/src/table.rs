@@ -1,0 +1,72 @@
+//! Rows for people (columns) and for scripts (tabs). Pure.
+
+use comfy_table::{CellAlignment, Table, presets};
+
+/// Heading and rows of a listing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rows {
+    heading: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Rows {
+    /// An empty listing. Columns whose heading is in `LAG`, `OFFSET` and the like are numbers and align right.
+    #[must_use]
+    pub fn new(heading: &[&'static str]) -> Self {
+        Rows { heading: heading.to_vec(), rows: Vec::new() }
+    }
+
+    /// Adds a row. Line breaks and tabs in a cell become blanks.
+    pub fn push<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.into_iter().map(|cell| cell.replace(['\n', '\r', '\t'], " ")).collect());
+    }
+
+    /// No row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Aligned columns below their heading, without lines around them.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut table = Table::new();
+        let _ = table.load_style(presets::NOTHING).set_header(&self.heading).add_rows(&self.rows);
+        for (index, name) in self.heading.iter().enumerate() {
+            if let Some(column) = table.column_mut(index) {
+                let _ = column.set_padding((0, 2));
+                if NUMBERS.contains(name) {
+                    let _ = column.set_cell_alignment(CellAlignment::Right);
+                }
+            }
+        }
+        let text = table.to_string();
+        text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    }
+
+    /// One line per row, cells separated by tabs.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        self.rows.iter().map(|row| row.join("\t")).collect::<Vec<_>>().join("\n")
+    }
+}
+
+const NUMBERS: &[&str] =
+    &["PARTITION", "PARTITIONS", "LAG", "MAX LAG", "MIRRORS", "LOG END", "SOURCE HW", "LAST FETCH MS"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_align_and_cells_stay_on_their_line() {
+        let mut rows = Rows::new(&["TOPIC", "LAG", "STATE"]);
+        rows.push(["users".to_owned(), "7".to_owned(), "ACTIVE".to_owned()]);
+        rows.push(["a-longer-name".to_owned(), "1234".to_owned(), "FAILED\nbadly".to_owned()]);
+        assert_eq!(
+            rows.table(),
+            "TOPIC           LAG  STATE\nusers             7  ACTIVE\na-longer-name  1234  FAILED badly"
+        );
+        assert_eq!(rows.plain(), "users\t7\tACTIVE\na-longer-name\t1234\tFAILED badly");
+    }
+}

@@ -1,0 +1,39 @@
+//! `--watch`: the same answer again and again, until interrupted or until nobody reads.
+
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use crate::client::ClientError;
+use crate::exit::Failure;
+use crate::output;
+
+/// Shows what `render` gives, once, or every `interval` when there is one.
+///
+/// On a terminal each answer replaces the one before. While watching, a server that does not answer is told on stderr
+/// and asked again: watching is what one does while things go wrong.
+///
+/// # Errors
+/// Those of `render`: all of them without an interval, and with one all but a missing answer.
+pub fn show(
+    interval: Option<Duration>,
+    mut render: impl FnMut() -> Result<String, Failure>,
+) -> Result<(), Failure> {
+    let Some(interval) = interval else {
+        return Ok(output::print(&render()?)?);
+    };
+    let clear = if io::stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
+    loop {
+        match render() {
+            Ok(text) => {
+                if !output::stream(&format!("{clear}{text}\n"))? {
+                    return Ok(());
+                }
+            }
+            Err(Failure::Client(err)) if !matches!(err, ClientError::Api(_)) => {
+                output::note(&err.to_string())
+            }
+            Err(err) => return Err(err),
+        }
+        std::thread::sleep(interval);
+    }
+}
