@@ -14,6 +14,8 @@
 //! `LINK_PAUSED`, `LINK_FAILED` and `SOURCE_UNAVAILABLE` are no states of their own: they follow from the link and are
 //! derived by [`MirrorTopic::status`], so that they can never disagree with it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{KafkaUuid, Link, LinkState};
@@ -189,6 +191,18 @@ pub struct MirrorTopic {
     pub state: MirrorState,
     /// When `state` last changed, in milliseconds since the epoch.
     pub state_ms: i64,
+    /// What the operator asked of the destination topic: a creation that was cut off goes on as asked.
+    #[serde(default)]
+    pub requested: TopicRequest,
+}
+
+/// What an operator may ask of a destination topic.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicRequest {
+    /// Replication factor; the destination's default when absent.
+    pub replication_factor: Option<i16>,
+    /// Topic configs that are the mirror's own.
+    pub configs: BTreeMap<String, String>,
 }
 
 impl MirrorTopic {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ConnectionMode, KafkaUuid, Link, LinkError, LinkMode, LinkState, MirrorState, MirrorTopic};
+use super::{ConnectionMode, KafkaUuid, Link, LinkError, LinkMode, LinkState, MirrorState, MirrorTopic, TopicRequest};
 
 pub(crate) fn link(name: &str) -> Link {
     Link {
@@ -33,5 +33,6 @@ pub(crate) fn mirror(link: &str, topic: &str) -> MirrorTopic {
         stopped_sequence: 0,
         state: MirrorState::PendingMirror,
         state_ms: 0,
+        requested: TopicRequest::default(),
     }
 }
