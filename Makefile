@@ -1,0 +1,47 @@
+# Linkgate: `make demo` and `make test` work on a fresh machine that has git, make and a Rust toolchain. They install what
+# is missing (and say so), resolve the pinned Kafka jars, build RocksDB once into a cache outside target/, and run.
+# LINKGATE_CACHE moves the cache (default: ~/.cache/linkgate).
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup build test soak demo fmt fmt-check lint deny clean-demo
+
+# What cargo needs to find RocksDB and libclang.
+env = eval "$$(tests/setup/env.sh)"
+# One way to build everything: a second one would select other features and compile the dependencies again.
+build = cargo build --workspace --bins --tests
+# Real brokers share the machine: one test after the other.
+threads ?= 1
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+setup: ## Install and fetch what a build, the tests and the demo need
+	@tests/setup/all.sh
+
+build: ## Build the daemon and the command-line tools
+	@tests/setup/all.sh build
+	@$(env); $(build)
+
+test: setup ## All tests, on real Kafka brokers
+	@$(env); $(build); cargo test --workspace -- --test-threads=$(threads)
+
+soak: setup ## The long crash test: 100 times kill -9 under load
+	@$(env); $(build); LINKGATE_CRASHES=$${LINKGATE_CRASHES:-100} cargo test -p linkgate-tests --test crash -- --nocapture --test-threads=1
+
+demo: setup ## The whole story on real data, in about three minutes (ARGS=--keep leaves it running)
+	@$(env); $(build); target/debug/demo $(ARGS)
+
+fmt: ## Format the source
+	@cargo fmt --all
+
+fmt-check: ## Check the format
+	@cargo fmt --all --check
+
+lint: ## Clippy, warnings denied
+	@tests/setup/all.sh build
+	@$(env); cargo clippy --workspace --all-targets -- -D warnings
+
+deny: ## Licences, bans and sources of the dependencies
+	@"$$(tests/setup/cargo_deny.sh)" --all-features check bans licenses sources
