@@ -295,3 +295,6 @@ impl MirrorTopic {
         Err(IllegalTransition { message })
     }
 }
+
+#[cfg(test)]
+mod tests;

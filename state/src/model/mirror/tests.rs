@@ -1,0 +1,112 @@
+use proptest::prelude::*;
+
+use super::super::sample;
+use super::*;
+
+fn any_event() -> impl Strategy<Value = MirrorEvent> {
+    prop_oneof![
+        Just(MirrorEvent::Started),
+        Just(MirrorEvent::Pause),
+        Just(MirrorEvent::Resume),
+        Just(MirrorEvent::Promote),
+        Just(MirrorEvent::Failover),
+        Just(MirrorEvent::StopCompleted { log_end_offsets: vec![7] }),
+        Just(MirrorEvent::Fail {
+            error: MirrorError::IllegalState,
+            reason: "offset 7".into(),
+            partition: Some(0)
+        }),
+    ]
+}
+
+const LINK_STATES: [LinkState; 4] =
+    [LinkState::Active, LinkState::Paused, LinkState::Unavailable, LinkState::Failed];
+
+/// All mirrors that a history of events passes through.
+fn history(events: Vec<MirrorEvent>) -> Vec<(MirrorTopic, MirrorEvent, Option<MirrorTopic>)> {
+    let mut mirror = sample::mirror("dr", "users");
+    let mut steps = Vec::new();
+    for event in events {
+        let next = mirror.on(event.clone()).ok().map(|state| MirrorTopic { state, ..mirror.clone() });
+        steps.push((mirror.clone(), event, next.clone()));
+        mirror = next.unwrap_or(mirror);
+    }
+    steps
+}
+
+proptest! {
+    #[test]
+    fn every_history_obeys_the_rules(events in prop::collection::vec(any_event(), 0..24)) {
+        for (before, event, after) in history(events) {
+            let stopped = matches!(before.state, MirrorState::Stopped { .. });
+            if stopped {
+                prop_assert!(after.is_none(), "stopped is terminal");
+            }
+            if event == MirrorEvent::Failover {
+                prop_assert_eq!(after.is_none(), stopped, "failover is possible from all but stopped");
+            }
+            prop_assert_eq!(before.is_read_only(), !stopped);
+            let Some(after) = after else { continue };
+            if !after.is_read_only() {
+                let stop = match before.state {
+                    MirrorState::PendingStopped { stop } => stop,
+                    ref other => return Err(TestCaseError::fail(format!("opened from {other:?}"))),
+                };
+                prop_assert!(matches!(event, MirrorEvent::StopCompleted { .. }), "opened by {:?}", event);
+                prop_assert_eq!(after.state, MirrorState::Stopped { stop, log_end_offsets: vec![7] });
+                continue;
+            }
+            if before.state == (MirrorState::PendingStopped { stop: Stop::Failover }) {
+                prop_assert_eq!(&after.state, &before.state, "a failover goes on until it is done");
+            }
+            if matches!(before.state, MirrorState::Failed { .. }) && event != MirrorEvent::Failover {
+                prop_assert_eq!(&after.state, &before.state, "the first reason stays");
+            }
+            if matches!(event, MirrorEvent::Started | MirrorEvent::Resume)
+                && matches!(before.state, MirrorState::PendingStopped { .. } | MirrorState::Failed { .. })
+            {
+                prop_assert_ne!(&after.state, &MirrorState::Active, "nothing brings these back");
+            }
+        }
+    }
+
+    #[test]
+    fn a_link_never_hides_that_a_mirror_is_stopped_or_failed(events in prop::collection::vec(any_event(), 0..24)) {
+        for (mirror, ..) in history(events) {
+            for link in LINK_STATES {
+                let status = mirror.status(link);
+                prop_assert_eq!(status == MirrorStatus::Stopped, !mirror.is_read_only());
+                let failed = matches!(mirror.state, MirrorState::Failed { .. });
+                prop_assert_eq!(status == MirrorStatus::Failed, failed);
+                if status == MirrorStatus::Active {
+                    prop_assert!(link == LinkState::Active && mirror.state == MirrorState::Active);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_state_survives_the_journal(events in prop::collection::vec(any_event(), 0..24)) {
+        for (mirror, ..) in history(events) {
+            let text = serde_json::to_string(&mirror).unwrap();
+            prop_assert_eq!(serde_json::from_str::<MirrorTopic>(&text).unwrap(), mirror);
+        }
+    }
+}
+
+#[test]
+fn the_operator_is_told_what_confluent_tells() {
+    let mut mirror = sample::mirror("test-link", "users");
+    mirror.state = MirrorState::Stopped { stop: Stop::Promote, log_end_offsets: vec![] };
+    let refused = mirror.on(MirrorEvent::Failover).unwrap_err();
+    assert_eq!(refused.message, "Topic 'users' has already stopped its mirror from 'test-link'");
+}
+
+#[test]
+fn a_promote_without_its_source_shows_and_can_be_failed_over() {
+    let mut mirror = sample::mirror("dr", "users");
+    mirror.state = MirrorState::PendingStopped { stop: Stop::Promote };
+    assert_eq!(mirror.status(LinkState::Unavailable), MirrorStatus::SourceUnavailable);
+    mirror.state = mirror.on(MirrorEvent::Failover).unwrap();
+    assert_eq!(mirror.status(LinkState::Unavailable), MirrorStatus::PendingStopped);
+}
