@@ -1,1 +1,295 @@
-//! Typed configuration: parsed once, validated with all errors reported.
+//! Configuration of the daemon: a `.properties` file with Kafka's names, read once, checked with all errors reported.
+//!
+//! | name | default | meaning |
+//! |---|---|---|
+//! | `bootstrap.servers` | required | brokers of the destination cluster |
+//! | `listeners` | `PLAINTEXT://0.0.0.0:19092` | bootstrap port of clients; destination broker n is at this port + 1 + n |
+//! | `advertised.listeners` | as `listeners`, with this machine's host name for all addresses | what clients are told |
+//! | `admin.listeners` | `http://127.0.0.1:8090` | REST API, health and metrics |
+//! | `state.dir` | `/var/lib/linkgate` where that exists and is writable, else `./linkgate-state` | the journal |
+//! | `max.connections` | 10000 | client connections at a time |
+//! | `max.request.bytes` | 104857600 | largest request of a client, as `socket.request.max.bytes` of a broker |
+//! | `mirror.memory.bytes` | 268435456 | record bytes between fetchers and appenders, of the whole process |
+//! | `shutdown.timeout.ms` | 10000 | how long a stop may take |
+//! | `log.format` | `text` | or `json` |
+//! | `log.level` | `info` | filter of log messages, as `RUST_LOG` |
+
+mod keys;
+mod listener;
+pub mod properties;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use state::model::HostPort;
+
+pub use self::listener::{Listener, ParseListenerError};
+use crate::obs::LogFormat;
+
+/// Bootstrap port of clients when none is given: far from Kafka's own 9092, so that a gateway can share a broker's
+/// machine.
+pub const DEFAULT_PORT: u16 = 19092;
+/// Port of the admin API when none is given: where Confluent Server has it.
+pub const DEFAULT_ADMIN_PORT: u16 = 8090;
+
+/// How much may be used of what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Client connections at a time.
+    pub connections: usize,
+    /// Largest request of a client, in bytes.
+    pub request_bytes: usize,
+    /// Record bytes between fetchers and appenders, of the whole process.
+    pub mirror_bytes: usize,
+}
+
+/// What the daemon needs to know, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Brokers of the destination; never empty.
+    pub bootstrap_servers: Vec<HostPort>,
+    /// Where clients connect first.
+    pub listener: Listener,
+    /// What clients are told instead.
+    pub advertised: Listener,
+    /// Where the admin API listens; never empty.
+    pub admin_listeners: Vec<Listener>,
+    /// Where the journal is.
+    pub state_dir: PathBuf,
+    /// How much may be used of what.
+    pub limits: Limits,
+    /// How long a stop may take.
+    pub shutdown_timeout: Duration,
+    /// How log messages look.
+    pub log_format: LogFormat,
+    /// Which log messages there are; `None` for the default.
+    pub log_level: Option<String>,
+}
+
+/// Everything that is wrong with a configuration, one sentence a line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct ConfigError(pub Vec<String>);
+
+impl Config {
+    /// Reads a file. `overrides` (from the command line) replace what stands in it.
+    ///
+    /// # Errors
+    /// The file cannot be read, or everything that is wrong with it, each with `file:line`.
+    pub fn load(file: Option<&Path>, overrides: &[(&str, String)]) -> Result<Config, ConfigError> {
+        let (name, text) = match file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| ConfigError(vec![format!("{}: {error}", path.display())]))?;
+                (path.display().to_string(), text)
+            }
+            None => ("command line".to_owned(), String::new()),
+        };
+        Config::parse(&name, &text, overrides, &host_name())
+    }
+
+    /// Checks the text of a file called `name`, on a machine called `host`.
+    fn parse(
+        name: &str,
+        text: &str,
+        overrides: &[(&str, String)],
+        host: &str,
+    ) -> Result<Config, ConfigError> {
+        let entries = properties::parse(text).map_err(|errors| {
+            ConfigError(errors.iter().map(|e| format!("{name}:{}: {}", e.line, e.message)).collect())
+        })?;
+        let mut reader = Reader { values: BTreeMap::new(), errors: Vec::new(), file: name.to_owned() };
+        for entry in entries {
+            let place = format!("{name}:{}", entry.line);
+            drop(reader.values.insert(entry.name, (place, entry.value)));
+        }
+        for (key, value) in overrides {
+            drop(reader.values.insert((*key).to_owned(), ("command line".into(), value.clone())));
+        }
+        reader.config(host)
+    }
+}
+
+/// The configuration while it is checked.
+struct Reader {
+    /// Value of each name, and where it stands.
+    values: BTreeMap<String, (String, String)>,
+    errors: Vec<String>,
+    file: String,
+}
+
+impl Reader {
+    fn config(mut self, host: &str) -> Result<Config, ConfigError> {
+        self.refuse_unknown();
+        self.refuse_security();
+        let bootstrap_servers = self.bootstrap_servers();
+        let listener =
+            self.listener("listeners", "PLAINTEXT").unwrap_or(Listener::plaintext("0.0.0.0", DEFAULT_PORT));
+        let advertised = self.advertised(&listener, host);
+        let admin_listeners = self.admin_listeners();
+        let limits = Limits {
+            connections: self.number("max.connections", 10_000, 1),
+            request_bytes: self.number("max.request.bytes", 100 << 20, 1 << 10),
+            mirror_bytes: self.number("mirror.memory.bytes", 256 << 20, 1 << 20),
+        };
+        let shutdown_timeout = Duration::from_millis(self.number("shutdown.timeout.ms", 10_000, 0) as u64);
+        let log_format = self.parsed("log.format").unwrap_or_default();
+        let log_level = self.text("log.level").map(|(_, value)| value);
+        let state_dir =
+            self.text("state.dir").map_or_else(default_state_dir, |(_, value)| PathBuf::from(value));
+        if !self.errors.is_empty() {
+            return Err(ConfigError(self.errors));
+        }
+        Ok(Config {
+            bootstrap_servers,
+            listener,
+            advertised,
+            admin_listeners,
+            state_dir,
+            limits,
+            shutdown_timeout,
+            log_format,
+            log_level,
+        })
+    }
+
+    fn refuse_unknown(&mut self) {
+        for (key, (place, _)) in &self.values {
+            if keys::OWN.contains(&key.as_str()) || keys::SECURITY.contains(&key.as_str()) {
+                continue;
+            }
+            let hint =
+                keys::nearest(key).map(|known| format!("; did you mean '{known}'?")).unwrap_or_default();
+            self.errors.push(format!("{place}: unknown configuration '{key}'{hint}"));
+        }
+    }
+
+    fn refuse_security(&mut self) {
+        if let Some((place, value)) = self.text("security.protocol") {
+            if !value.eq_ignore_ascii_case("PLAINTEXT") {
+                self.errors.push(format!(
+                    "{place}: security.protocol={value}: this version connects to brokers with PLAINTEXT only"
+                ));
+            }
+        }
+    }
+
+    fn bootstrap_servers(&mut self) -> Vec<HostPort> {
+        let Some((place, value)) = self.text("bootstrap.servers") else {
+            let file = &self.file;
+            self.errors.push(format!(
+                "{file}: bootstrap.servers is required: brokers of the destination, host:port,…"
+            ));
+            return Vec::new();
+        };
+        match HostPort::parse_list(&value) {
+            Ok(servers) => servers,
+            Err(error) => {
+                self.errors.push(format!("{place}: bootstrap.servers: {error}"));
+                Vec::new()
+            }
+        }
+    }
+
+    /// The one listener of a name, where one is given.
+    fn listener(&mut self, key: &str, scheme: &str) -> Option<Listener> {
+        let (place, value) = self.text(key)?;
+        if value.contains(',') {
+            self.errors.push(format!("{place}: {key}: this version has one listener for clients"));
+            return None;
+        }
+        match value.parse::<Listener>() {
+            Ok(listener) if listener.scheme.eq_ignore_ascii_case(scheme) => Some(listener),
+            Ok(listener) => {
+                let other = listener.scheme;
+                self.errors.push(format!("{place}: {key}: this version speaks {scheme} only, not {other}"));
+                None
+            }
+            Err(error) => {
+                self.errors.push(format!("{place}: {key}: {error}"));
+                None
+            }
+        }
+    }
+
+    fn advertised(&mut self, listener: &Listener, host: &str) -> Listener {
+        match self.listener("advertised.listeners", "PLAINTEXT") {
+            Some(given) if given.is_wildcard() => {
+                let (place, _) = self.text("advertised.listeners").unwrap_or_default();
+                self.errors.push(format!(
+                    "{place}: advertised.listeners: clients cannot connect to {}; give a host name",
+                    given.at
+                ));
+                given
+            }
+            Some(given) => given,
+            None if listener.is_wildcard() => Listener::plaintext(host, listener.at.port),
+            None => listener.clone(),
+        }
+    }
+
+    fn admin_listeners(&mut self) -> Vec<Listener> {
+        let Some((place, value)) = self.text("admin.listeners") else {
+            return vec![Listener {
+                scheme: "http".into(),
+                at: HostPort::new("127.0.0.1", DEFAULT_ADMIN_PORT),
+            }];
+        };
+        let mut listeners = Vec::new();
+        for text in value.split(',').map(str::trim).filter(|text| !text.is_empty()) {
+            match text.parse::<Listener>() {
+                Ok(listener) if listener.scheme == "http" => listeners.push(listener),
+                Ok(listener) => self.errors.push(format!(
+                    "{place}: admin.listeners: this version serves http only, not {}",
+                    listener.scheme
+                )),
+                Err(error) => self.errors.push(format!("{place}: admin.listeners: {error}")),
+            }
+        }
+        if listeners.is_empty() {
+            self.errors.push(format!("{place}: admin.listeners: expected http://host:port"));
+        }
+        listeners
+    }
+
+    fn number(&mut self, key: &str, default: usize, least: usize) -> usize {
+        let Some((place, value)) = self.text(key) else { return default };
+        match value.parse::<usize>() {
+            Ok(number) if number >= least => return number,
+            Ok(_) => self.errors.push(format!("{place}: {key}={value}: must be at least {least}")),
+            Err(_) => self.errors.push(format!("{place}: {key}={value}: expected a number")),
+        }
+        default
+    }
+
+    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&mut self, key: &str) -> Option<T> {
+        let (place, value) = self.text(key)?;
+        value.parse().map_err(|error| self.errors.push(format!("{place}: {key}={value}: {error}"))).ok()
+    }
+
+    /// Place and trimmed value; an empty value counts as none.
+    fn text(&self, key: &str) -> Option<(String, String)> {
+        let (place, value) = self.values.get(key)?;
+        let value = value.trim();
+        (!value.is_empty()).then(|| (place.clone(), value.to_owned()))
+    }
+}
+
+/// The package's directory where an installation made it, else one beside the caller.
+fn default_state_dir() -> PathBuf {
+    let installed = Path::new("/var/lib/linkgate");
+    let probe = installed.join(".probe");
+    let is_writable = std::fs::write(&probe, b"").is_ok();
+    let _ = std::fs::remove_file(&probe);
+    if is_writable { installed.to_path_buf() } else { PathBuf::from("linkgate-state") }
+}
+
+fn host_name() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    let name = read("/proc/sys/kernel/hostname").or_else(|| read("/etc/hostname"));
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! `PROTOCOL://host:port`, as Kafka writes listeners.
+
+use std::fmt;
+use std::str::FromStr;
+
+use state::model::HostPort;
+
+/// Where clients connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// `http` for the admin API, `PLAINTEXT` for Kafka clients.
+    pub scheme: String,
+    /// Host and port. In `listeners`, an empty host means all addresses.
+    pub at: HostPort,
+}
+
+impl Listener {
+    /// A listener of Kafka's plain protocol.
+    pub fn plaintext(host: impl Into<String>, port: u16) -> Self {
+        Listener { scheme: "PLAINTEXT".into(), at: HostPort { host: host.into(), port } }
+    }
+
+    /// Whether it names all addresses of the machine: nothing that a client could connect to.
+    #[must_use]
+    pub fn is_wildcard(&self) -> bool {
+        matches!(self.at.host.as_str(), "" | "0.0.0.0" | "::")
+    }
+}
+
+/// Why a text is no listener.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not of the form {1}://host:port")]
+pub struct ParseListenerError(String, &'static str);
+
+impl FromStr for Listener {
+    type Err = ParseListenerError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || ParseListenerError(text.to_owned(), "PROTOCOL");
+        let (scheme, rest) = text.trim().split_once("://").ok_or_else(wrong)?;
+        if scheme.is_empty() {
+            return Err(wrong());
+        }
+        let rest = rest.trim_end_matches('/');
+        let at = match rest.strip_prefix(':') {
+            Some(port) => format!("0.0.0.0:{port}").parse(),
+            None => rest.parse(),
+        };
+        Ok(Listener { scheme: scheme.to_owned(), at: at.map_err(|_| wrong())? })
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_read_as_kafka_reads_them() {
+        let all: Listener = "PLAINTEXT://:9092".parse().unwrap();
+        assert!(all.is_wildcard());
+        assert_eq!(all.to_string(), "PLAINTEXT://0.0.0.0:9092");
+        let admin: Listener = "http://127.0.0.1:8090/".parse().unwrap();
+        assert_eq!((admin.scheme.as_str(), admin.at.port, admin.is_wildcard()), ("http", 8090, false));
+        assert!("PLAINTEXT://[::]:9092".parse::<Listener>().unwrap().is_wildcard());
+        for text in ["", "localhost:9092", "://h:1", "PLAINTEXT://h", "http://h:x"] {
+            assert!(text.parse::<Listener>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The metrics of the process, in the OpenMetrics text format.
+//!
+//! Components register their families while they are built; afterwards the registry is only read.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+/// Content type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All metric families. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Arc<Mutex<Registry>>,
+    journal_sequence: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("linkgate");
+        let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "Which Linkgate this is", version);
+        let journal_sequence = Gauge::default();
+        registry.register(
+            "journal_sequence",
+            "Sequence of the last journal record",
+            journal_sequence.clone(),
+        );
+        Metrics { registry: Arc::new(Mutex::new(registry)), journal_sequence }
+    }
+}
+
+impl Metrics {
+    /// Lets a component register its families, prefixed with `linkgate_`.
+    pub fn register(&self, add: impl FnOnce(&mut Registry)) {
+        add(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Notes the sequence of the last journal record.
+    pub fn set_journal_sequence(&self, sequence: u64) {
+        let _ = self.journal_sequence.set(i64::try_from(sequence).unwrap_or(i64::MAX));
+    }
+
+    /// All families as text.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = encode(&mut text, &registry);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_of_components_stand_beside_the_own_ones() {
+        let metrics = Metrics::default();
+        let seen = Gauge::<i64>::default();
+        metrics.register(|registry| registry.register("seen", "Seen", seen.clone()));
+        let _ = seen.set(3);
+        metrics.set_journal_sequence(7);
+        let text = metrics.render();
+        assert!(text.contains("linkgate_seen 3\n"), "{text}");
+        assert!(text.contains("linkgate_journal_sequence 7\n"), "{text}");
+        assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+}
