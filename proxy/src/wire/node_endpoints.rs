@@ -1,0 +1,77 @@
+//! The node endpoints of KIP-951, which follow an answer that a partition's leader is elsewhere.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::primitive::{Reader, WireError, put_count, put_string, put_unsigned_varint};
+
+/// Where one broker can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeEndpoint {
+    /// Broker id.
+    pub node_id: i32,
+    /// Its host.
+    pub host: String,
+    /// Its port.
+    pub port: i32,
+    /// Its rack, where it has one.
+    pub rack: Option<String>,
+}
+
+/// Reads the content of the tagged field.
+///
+/// # Errors
+/// [`WireError`].
+pub fn read_node_endpoints(content: Bytes) -> Result<Vec<NodeEndpoint>, WireError> {
+    let mut reader = Reader::new(content);
+    // Id, host, port, rack and tags take eleven bytes at the least.
+    let count = reader.count(true, 11)?;
+    let mut endpoints = Vec::with_capacity(count.min(1024));
+    for _ in 0..count {
+        let node_id = reader.i32()?;
+        let host = reader.string(true)?.as_str().to_owned();
+        let port = reader.i32()?;
+        let rack = reader.nullable_string(true)?.map(|rack| rack.as_str().to_owned());
+        reader.skip_tags()?;
+        endpoints.push(NodeEndpoint { node_id, host, port, rack });
+    }
+    reader.finish()?;
+    Ok(endpoints)
+}
+
+/// Writes the content of the tagged field.
+#[must_use]
+pub fn write_node_endpoints(endpoints: &[NodeEndpoint]) -> Bytes {
+    let mut out = BytesMut::new();
+    put_count(&mut out, true, endpoints.len());
+    for endpoint in endpoints {
+        out.put_i32(endpoint.node_id);
+        put_string(&mut out, true, &endpoint.host);
+        out.put_i32(endpoint.port);
+        match &endpoint.rack {
+            Some(rack) => put_string(&mut out, true, rack),
+            None => put_unsigned_varint(&mut out, 0),
+        }
+        put_unsigned_varint(&mut out, 0);
+    }
+    out.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_come_back() {
+        let endpoints = vec![
+            NodeEndpoint { node_id: 1, host: "a".into(), port: 1, rack: None },
+            NodeEndpoint { node_id: -7, host: "b".repeat(300), port: 65535, rack: Some(String::new()) },
+        ];
+        assert_eq!(read_node_endpoints(write_node_endpoints(&endpoints)), Ok(endpoints));
+    }
+
+    #[test]
+    fn endpoint_count_blowup_is_refused() {
+        let content = Bytes::from_static(&[0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0]);
+        assert!(matches!(read_node_endpoints(content), Err(WireError::CountTooLarge { .. })));
+    }
+}

@@ -1,0 +1,312 @@
+//! A Produce request as a client sent it: read with bounds, never re-encoded.
+//!
+//! The decoder says which topics and partitions there are and where the records stand; [`ProduceRequest::without`]
+//! builds the same request less some topics by joining the byte ranges of the others. Versions 0 to 13.
+
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+
+use super::header::read_request_header;
+use super::primitive::{Reader, Text, WireError, put_count};
+use super::topic_ref::TopicRef;
+use super::versions::PRODUCE;
+
+/// Partitions that one request may name: far above what clients send, low enough that answers stay small.
+pub const MAX_PARTITIONS: usize = 200_000;
+
+/// First version whose body has a transactional id.
+const WITH_TRANSACTIONAL_ID: i16 = 3;
+/// First flexible version.
+const FLEXIBLE: i16 = 9;
+/// First version that names topics by their id.
+const WITH_TOPIC_ID: i16 = 13;
+/// Last version known here.
+const LATEST: i16 = 13;
+
+/// One partition of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionRecords {
+    /// Partition number.
+    pub index: i32,
+    /// Where the records stand in the frame; `None` for null.
+    pub records: Option<Range<usize>>,
+}
+
+/// One topic of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProduceTopic {
+    /// Name or id.
+    pub topic: TopicRef,
+    /// Its partitions, as sent.
+    pub partitions: Vec<PartitionRecords>,
+    range: Range<usize>,
+}
+
+/// A decoded request; it shares the frame's memory.
+#[derive(Debug, Clone)]
+pub struct ProduceRequest {
+    frame: Bytes,
+    flexible: bool,
+    /// Transactional id of the producer, where it has one.
+    pub transactional_id: Option<Text>,
+    /// Acknowledgements asked for: -1, 1, or 0 for no response at all.
+    pub acks: i16,
+    /// The topics, as sent.
+    pub topics: Vec<ProduceTopic>,
+    count: Range<usize>,
+    end_of_topics: usize,
+}
+
+/// What stands before the topics.
+#[derive(Debug, Clone)]
+struct Opening {
+    transactional_id: Option<Text>,
+    acks: i16,
+}
+
+fn read_opening(reader: &mut Reader, version: i16) -> Result<Opening, WireError> {
+    if !(0..=LATEST).contains(&version) {
+        return Err(WireError::UnsupportedVersion { api_key: PRODUCE, version });
+    }
+    let flexible = version >= FLEXIBLE;
+    let _ = read_request_header(reader, flexible)?;
+    let transactional_id =
+        if version >= WITH_TRANSACTIONAL_ID { reader.nullable_string(flexible)? } else { None };
+    let acks = reader.i16()?;
+    let _timeout_ms = reader.i32()?;
+    Ok(Opening { transactional_id, acks })
+}
+
+/// Reads `acks` from the first bytes of a request frame, without the rest of it.
+///
+/// # Errors
+/// [`WireError`]; [`WireError::Truncated`] also where `front` ends too early.
+pub fn peek_acks(front: &Bytes, version: i16) -> Result<i16, WireError> {
+    read_opening(&mut Reader::new(front.clone()), version).map(|opening| opening.acks)
+}
+
+impl ProduceRequest {
+    /// Reads a whole request frame (its size not among the bytes).
+    ///
+    /// # Errors
+    /// [`WireError`] for anything that is no Produce request of this version.
+    pub fn read(frame: Bytes, version: i16) -> Result<Self, WireError> {
+        let mut reader = Reader::new(frame.clone());
+        let Opening { transactional_id, acks } = read_opening(&mut reader, version)?;
+        let flexible = version >= FLEXIBLE;
+
+        let count_at = reader.position();
+        // A topic takes a name or id and an empty array of partitions at the least.
+        let count = reader.count(flexible, if flexible { 3 } else { 6 })?;
+        let count_range = count_at..reader.position();
+        let mut topics = Vec::with_capacity(count.min(1024));
+        let mut partitions = 0;
+        for _ in 0..count {
+            let topic = read_topic(&mut reader, version)?;
+            partitions += topic.partitions.len().max(1);
+            if partitions > MAX_PARTITIONS {
+                return Err(WireError::TooMany { what: "partitions in a Produce request", limit: MAX_PARTITIONS });
+            }
+            topics.push(topic);
+        }
+        let end_of_topics = reader.position();
+        if flexible {
+            reader.skip_tags()?;
+        }
+        reader.finish()?;
+        Ok(ProduceRequest { frame, flexible, transactional_id, acks, topics, count: count_range, end_of_topics })
+    }
+
+    /// The frame as it was sent.
+    #[must_use]
+    pub fn frame(&self) -> &Bytes {
+        &self.frame
+    }
+
+    /// The same request with the topics that `keep` says true to: pieces to be sent one after another.
+    pub fn without(&self, mut keep: impl FnMut(&ProduceTopic) -> bool) -> Vec<Bytes> {
+        let kept: Vec<_> = self.topics.iter().filter(|topic| keep(topic)).collect();
+        let mut count = BytesMut::new();
+        put_count(&mut count, self.flexible, kept.len());
+        let mut pieces = Vec::with_capacity(kept.len() + 3);
+        pieces.push(self.frame.slice(..self.count.start));
+        pieces.push(count.freeze());
+        pieces.extend(kept.iter().map(|topic| self.frame.slice(topic.range.clone())));
+        pieces.push(self.frame.slice(self.end_of_topics..));
+        pieces
+    }
+}
+
+fn read_topic(reader: &mut Reader, version: i16) -> Result<ProduceTopic, WireError> {
+    let flexible = version >= FLEXIBLE;
+    let start = reader.position();
+    let topic = if version >= WITH_TOPIC_ID {
+        TopicRef::Id(reader.uuid()?)
+    } else {
+        TopicRef::Name(reader.string(flexible)?)
+    };
+    // A partition takes its index and the length of its records at the least.
+    let count = reader.count(flexible, if flexible { 6 } else { 8 })?;
+    if count > MAX_PARTITIONS {
+        return Err(WireError::TooMany { what: "partitions in a Produce request", limit: MAX_PARTITIONS });
+    }
+    let mut partitions = Vec::with_capacity(count.min(1024));
+    for _ in 0..count {
+        let index = reader.i32()?;
+        let records = reader.nullable_bytes(flexible)?;
+        if flexible {
+            reader.skip_tags()?;
+        }
+        partitions.push(PartitionRecords { index, records });
+    }
+    if flexible {
+        reader.skip_tags()?;
+    }
+    Ok(ProduceTopic { topic, partitions, range: start..reader.position() })
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BufMut;
+    use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+    use kafka_protocol::messages::{ProduceRequest as Oracle, RequestHeader, TopicName, TransactionalId};
+    use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn oracle(version: i16, topics: &[(&str, &[i32])]) -> Oracle {
+        let topic = |(name, partitions): &(&str, &[i32])| {
+            let mut topic = TopicProduceData::default();
+            if version >= 13 {
+                topic.topic_id = Uuid::from_u128(name.len() as u128);
+            } else {
+                topic.name = TopicName(StrBytes::from(name.to_string()));
+            }
+            topic.partition_data = partitions
+                .iter()
+                .map(|index| {
+                    PartitionProduceData::default()
+                        .with_index(*index)
+                        .with_records(Some(Bytes::from(vec![*index as u8; *index as usize])))
+                })
+                .collect();
+            topic
+        };
+        Oracle::default()
+            .with_transactional_id(Some(TransactionalId(StrBytes::from_static_str("tx"))))
+            .with_acks(-1)
+            .with_timeout_ms(1500)
+            .with_topic_data(topics.iter().map(topic).collect())
+    }
+
+    fn frame(version: i16, request: &Oracle) -> Bytes {
+        let mut out = BytesMut::new();
+        RequestHeader::default()
+            .with_request_api_key(0)
+            .with_request_api_version(version)
+            .with_correlation_id(7)
+            .with_client_id(Some(StrBytes::from_static_str("me")))
+            .encode(&mut out, if version >= 9 { 2 } else { 1 })
+            .unwrap();
+        request.encode(&mut out, version).unwrap();
+        out.freeze()
+    }
+
+    fn joined(pieces: Vec<Bytes>) -> Bytes {
+        pieces.concat().into()
+    }
+
+    #[test]
+    fn every_version_reads_what_the_oracle_wrote() {
+        for version in 3..=13 {
+            let sent = oracle(version, &[("alpha", &[0, 3]), ("be", &[5]), ("c", &[])]);
+            let read = ProduceRequest::read(frame(version, &sent), version).unwrap();
+            assert_eq!((read.acks, read.transactional_id.as_ref().unwrap().as_str()), (-1, "tx"));
+            assert_eq!(peek_acks(&read.frame().slice(..25), version), Ok(-1), "v{version}");
+            let partitions: Vec<Vec<i32>> =
+                read.topics.iter().map(|t| t.partitions.iter().map(|p| p.index).collect()).collect();
+            assert_eq!(partitions, [vec![0, 3], vec![5], vec![]]);
+            let records = read.topics[1].partitions[0].records.clone().unwrap();
+            assert_eq!(read.frame().slice(records), &[5; 5][..]);
+            match &read.topics[0].topic {
+                TopicRef::Name(name) => assert!(version < 13 && name.as_str() == "alpha"),
+                TopicRef::Id(id) => assert!(version == 13 && *id == *Uuid::from_u128(5).as_bytes()),
+            }
+        }
+    }
+
+    #[test]
+    fn leaving_topics_out_gives_what_the_oracle_would_write() {
+        for version in 3..=13 {
+            let all = oracle(version, &[("alpha", &[0, 3]), ("be", &[5]), ("c", &[2])]);
+            let read = ProduceRequest::read(frame(version, &all), version).unwrap();
+            let mut at = 0;
+            let rest = joined(read.without(|_| {
+                at += 1;
+                at != 2
+            }));
+            assert_eq!(rest, frame(version, &oracle(version, &[("alpha", &[0, 3]), ("c", &[2])])), "v{version}");
+            assert_eq!(joined(read.without(|_| true)), read.frame());
+            let mut none = joined(read.without(|_| false)).slice(12..);
+            if version >= 9 {
+                none = none.slice(1..);
+            }
+            assert!(Oracle::decode(&mut none, version).unwrap().topic_data.is_empty());
+        }
+    }
+
+    #[test]
+    fn every_truncation_is_an_error() {
+        for version in [3, 9, 13] {
+            let whole = frame(version, &oracle(version, &[("alpha", &[0, 3])]));
+            for cut in 0..whole.len() {
+                assert!(ProduceRequest::read(whole.slice(..cut), version).is_err(), "v{version} at {cut}");
+            }
+            let mut longer = whole.to_vec();
+            longer.push(0);
+            assert!(ProduceRequest::read(longer.into(), version).is_err());
+        }
+    }
+
+    #[test]
+    fn topic_count_blowup_is_refused() {
+        let mut body = BytesMut::from(&frame(9, &oracle(9, &[]))[..]);
+        body.truncate(body.len() - 2);
+        body.put_slice(&[0xff, 0xff, 0xff, 0xff, 0x0f]);
+        assert!(matches!(ProduceRequest::read(body.freeze(), 9), Err(WireError::CountTooLarge { .. })));
+    }
+
+    #[test]
+    fn partition_count_blowup_is_refused() {
+        let mut body = BytesMut::from(&frame(3, &oracle(3, &[]))[..]);
+        body.truncate(body.len() - 4);
+        body.put_slice(b"\0\0\0\x01\0\x01t\x7f\xff\xff\xff");
+        assert!(matches!(ProduceRequest::read(body.freeze(), 3), Err(WireError::CountTooLarge { .. })));
+        let mut many = BytesMut::from(&frame(3, &oracle(3, &[]))[..]);
+        many.truncate(many.len() - 4);
+        many.put_slice(b"\0\0\0\x01\0\x01t");
+        many.put_i32(MAX_PARTITIONS as i32 + 1);
+        many.resize(many.len() + 8 * (MAX_PARTITIONS + 1), 0);
+        assert!(matches!(ProduceRequest::read(many.freeze(), 3), Err(WireError::TooMany { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(version in -1i16..15, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = ProduceRequest::read(bytes.into(), version);
+        }
+
+        #[test]
+        fn one_changed_byte_never_panics(version in 3i16..14, at: proptest::sample::Index, value: u8) {
+            let mut bytes = frame(version, &oracle(version, &[("alpha", &[0, 3]), ("b", &[9])])).to_vec();
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+            if let Ok(read) = ProduceRequest::read(bytes.into(), version) {
+                let _ = read.without(|topic| topic.partitions.len() > 1);
+            }
+        }
+    }
+}
