@@ -1,1 +1,41 @@
 //! Clients ⇄ destination brokers.
+//!
+//! One listener per broker (bootstrap port, then bootstrap port + 1 + broker id), one upstream connection per client
+//! connection. Frames go through byte for byte unless a rule needs them: broker addresses in answers become the
+//! gateway's, writes to mirror topics are refused, filler is hidden from consumers.
+//!
+//! Promises: a client that knows only the gateway never learns a broker's address; responses leave in the order of their
+//! requests, also those that the gateway gives itself; whatever a client sends, memory stays bounded by what it sent; no
+//! task outlives the cancellation of the service for longer than the drain deadline. Back-pressure: a client that does
+//! not read stops the reading of its upstream connection and, once the in-flight queue is full, of its own requests; a
+//! broker that does not read stops the reading of the client.
+//!
+//! Fails by closing the one connection concerned, counted by cause; an answer that cannot be rewritten is never passed
+//! on as it is.
+
+mod directory;
+mod endpoint_map;
+mod error;
+mod fetch_filter;
+mod framed;
+mod inflight;
+mod listeners;
+mod metrics;
+mod mirror_guard;
+mod options;
+mod reply;
+mod requests;
+mod responses;
+mod rewrite;
+mod rope;
+mod service;
+mod session;
+mod stream;
+mod upstream;
+
+pub use directory::{BootstrapDirectory, BrokerDirectory, DirectoryError};
+pub use endpoint_map::Endpoint;
+pub use error::GatewayError;
+pub use metrics::GatewayMetrics;
+pub use options::{GatewayOptions, Limits};
+pub use service::{Gateway, GatewayHandle};

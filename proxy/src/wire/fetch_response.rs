@@ -160,7 +160,8 @@ impl FetchResponse {
     /// The tagged fields at the end, with other node endpoints.
     fn tags_with(&self, node_endpoints: &[NodeEndpoint]) -> Result<Bytes, WireError> {
         let mut tags = Vec::new();
-        Reader::starting_at(self.frame.clone(), self.tags.start).tags(|tag, content| tags.push((tag, content)))?;
+        Reader::starting_at(self.frame.clone(), self.tags.start)
+            .tags(|tag, content| tags.push((tag, content)))?;
         let mut out = BytesMut::new();
         put_unsigned_varint(&mut out, tags.len() as u32);
         for (tag, content) in tags {
@@ -260,7 +261,11 @@ mod tests {
     #[test]
     fn records_are_found_in_every_version() {
         for version in KNOWN {
-            let read = FetchResponse::read(frame(version, &oracle(version, &[b"one", b"", b"three"])), BODY, version);
+            let read = FetchResponse::read(
+                frame(version, &oracle(version, &[b"one", b"", b"three"])),
+                BODY,
+                version,
+            );
             let read = read.unwrap();
             let records: Vec<_> = read.partitions.iter().map(|p| read.records(p)).collect();
             assert_eq!(records, [&b"one"[..], b"", b"three"], "v{version}");
@@ -278,7 +283,8 @@ mod tests {
             assert_eq!(same, sent, "v{version}");
 
             let long = [7u8; 300];
-            let replaced = vec![(0, vec![]), (2, vec![Bytes::from_static(b"x"), Bytes::copy_from_slice(&long)])];
+            let replaced =
+                vec![(0, vec![]), (2, vec![Bytes::from_static(b"x"), Bytes::copy_from_slice(&long)])];
             let mut endpoints = read.node_endpoints.clone();
             for endpoint in &mut endpoints {
                 endpoint.host = "gateway".into();
@@ -301,7 +307,10 @@ mod tests {
         for version in [4, 12, 18] {
             let whole = frame(version, &oracle(version, &[b"one"]));
             for cut in 0..whole.len() {
-                assert!(FetchResponse::read(whole.slice(..cut), BODY, version).is_err(), "v{version} at {cut}");
+                assert!(
+                    FetchResponse::read(whole.slice(..cut), BODY, version).is_err(),
+                    "v{version} at {cut}"
+                );
             }
         }
     }

@@ -121,7 +121,12 @@ impl Reader {
     /// [`WireError::Truncated`].
     pub fn skip(&mut self, field: &'static str, length: usize) -> Result<Range<usize>, WireError> {
         if length > self.remaining() {
-            return Err(WireError::Truncated { field, at: self.at, needed: length, remaining: self.remaining() });
+            return Err(WireError::Truncated {
+                field,
+                at: self.at,
+                needed: length,
+                remaining: self.remaining(),
+            });
         }
         let start = self.at;
         self.at += length;
@@ -202,9 +207,9 @@ impl Reader {
     fn nullable(field: &'static str, at: usize, length: i64) -> Result<Option<usize>, WireError> {
         match length {
             -1 => Ok(None),
-            _ => usize::try_from(length)
-                .map(Some)
-                .map_err(|_| WireError::IllegalLength { field, at, length }),
+            _ => {
+                usize::try_from(length).map(Some).map_err(|_| WireError::IllegalLength { field, at, length })
+            }
         }
     }
 
@@ -406,8 +411,14 @@ mod tests {
 
     #[test]
     fn bytes_blowup_is_refused() {
-        assert!(matches!(reader(&[0x7f, 0xff, 0xff, 0xff, 1]).nullable_bytes(false), Err(WireError::Truncated { .. })));
-        assert!(matches!(reader(&[0x80, 0, 0, 0, 1]).nullable_bytes(false), Err(WireError::IllegalLength { .. })));
+        assert!(matches!(
+            reader(&[0x7f, 0xff, 0xff, 0xff, 1]).nullable_bytes(false),
+            Err(WireError::Truncated { .. })
+        ));
+        assert!(matches!(
+            reader(&[0x80, 0, 0, 0, 1]).nullable_bytes(false),
+            Err(WireError::IllegalLength { .. })
+        ));
         assert_eq!(reader(&[0, 0, 0, 1, 9]).nullable_bytes(false), Ok(Some(4..5)));
     }
 

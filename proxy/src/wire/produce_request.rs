@@ -106,7 +106,10 @@ impl ProduceRequest {
             let topic = read_topic(&mut reader, version)?;
             partitions += topic.partitions.len().max(1);
             if partitions > MAX_PARTITIONS {
-                return Err(WireError::TooMany { what: "partitions in a Produce request", limit: MAX_PARTITIONS });
+                return Err(WireError::TooMany {
+                    what: "partitions in a Produce request",
+                    limit: MAX_PARTITIONS,
+                });
             }
             topics.push(topic);
         }
@@ -115,7 +118,15 @@ impl ProduceRequest {
             reader.skip_tags()?;
         }
         reader.finish()?;
-        Ok(ProduceRequest { frame, flexible, transactional_id, acks, topics, count: count_range, end_of_topics })
+        Ok(ProduceRequest {
+            frame,
+            flexible,
+            transactional_id,
+            acks,
+            topics,
+            count: count_range,
+            end_of_topics,
+        })
     }
 
     /// The frame as it was sent.
@@ -248,7 +259,11 @@ mod tests {
                 at += 1;
                 at != 2
             }));
-            assert_eq!(rest, frame(version, &oracle(version, &[("alpha", &[0, 3]), ("c", &[2])])), "v{version}");
+            assert_eq!(
+                rest,
+                frame(version, &oracle(version, &[("alpha", &[0, 3]), ("c", &[2])])),
+                "v{version}"
+            );
             assert_eq!(joined(read.without(|_| true)), read.frame());
             let mut none = joined(read.without(|_| false)).slice(12..);
             if version >= 9 {

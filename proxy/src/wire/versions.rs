@@ -70,7 +70,14 @@ pub const PRODUCE_READABLE_FROM: i16 = 3;
 
 const NEVER: i16 = i16::MAX;
 
-const fn row(key: i16, name: &'static str, min: i16, max: i16, flexible_from: i16, treatment: Treatment) -> Api {
+const fn row(
+    key: i16,
+    name: &'static str,
+    min: i16,
+    max: i16,
+    flexible_from: i16,
+    treatment: Treatment,
+) -> Api {
     Api { key, name, min, max, flexible_from, treatment }
 }
 
@@ -219,9 +226,6 @@ mod tests {
             beyond,
             [
                 "ListOffsets 10 -> 11",
-                "OffsetCommit 9 -> 10",
-                "OffsetFetch 9 -> 10",
-                "InitProducerId 5 -> 6",
                 "WriteTxnMarkers 1 -> 2",
                 "DescribeLogDirs 4 -> 5",
                 "DescribeQuorum 2 -> 1",

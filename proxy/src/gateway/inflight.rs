@@ -1,0 +1,50 @@
+//! The responses that a client waits for, in the order of its requests.
+//!
+//! The request side pushes an entry before it sends the request on; the response side takes one entry after another and
+//! gives each its answer, from the broker or from the gateway. So the order is right by construction, no correlation ids
+//! are mapped, and a full queue stops the reading of requests.
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use crate::wire::topic_ref::TopicRef;
+
+/// One response that is due.
+#[derive(Debug)]
+pub(super) struct Expected {
+    pub(super) correlation_id: i32,
+    pub(super) api_key: i16,
+    pub(super) api_version: i16,
+    pub(super) answer: Answer,
+}
+
+/// Where it comes from.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// The gateway: a whole frame, size included.
+    Local(Bytes),
+    /// The broker, byte for byte.
+    Pass,
+    /// The broker, written anew.
+    Rewrite,
+    /// The broker's list of api versions in version 0, for a request too new for the gateway.
+    ApiVersionsTooNew,
+    /// The broker, for the topics that went on, with the refused ones added.
+    ProduceMerge(Vec<RefusedTopic>),
+}
+
+/// A topic of a Produce request that went no further.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RefusedTopic {
+    /// As the client named it.
+    pub(super) topic: TopicRef,
+    /// Name of the mirror topic.
+    pub(super) name: String,
+    /// Its partitions.
+    pub(super) partitions: Vec<i32>,
+}
+
+/// Producer end of the queue.
+pub(super) type ExpectedSender = mpsc::Sender<Expected>;
+/// Consumer end of the queue.
+pub(super) type ExpectedReceiver = mpsc::Receiver<Expected>;

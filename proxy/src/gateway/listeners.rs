@@ -1,0 +1,125 @@
+//! Open ports: the bootstrap listener, and one for every broker as it becomes known.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::endpoint_map::broker_port;
+use super::error::CloseCause;
+use super::session::{Shared, serve};
+use super::stream::Stream;
+use super::upstream::Target;
+
+/// Pause after a failed accept: file handles may be used up, and trying at once again would not free any.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// All listeners of a gateway. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Listeners {
+    shared: Arc<Shared>,
+    bootstrap: SocketAddr,
+    sessions: TaskTracker,
+    stop: CancellationToken,
+    open: Arc<Mutex<BTreeMap<i32, SocketAddr>>>,
+    complained: Arc<Mutex<BTreeSet<i32>>>,
+}
+
+impl Listeners {
+    /// Begins with the bootstrap listener, which is open already.
+    pub(super) fn begin(
+        shared: Arc<Shared>,
+        listener: TcpListener,
+        bootstrap: SocketAddr,
+        sessions: TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
+        let listeners =
+            Listeners { shared, bootstrap, sessions, stop, open: Arc::default(), complained: Arc::default() };
+        listeners.accept_on(listener, Target::Bootstrap);
+        listeners
+    }
+
+    /// Opens the listeners of brokers that have none yet. What fails is tried again at the next call, and logged once.
+    pub(super) async fn open_missing(&self) {
+        for id in self.shared.brokers.all().keys().copied() {
+            if self.address_of(id).is_some() {
+                continue;
+            }
+            let Some(port) = broker_port(self.bootstrap.port(), id) else {
+                if self.first_complaint(id) {
+                    let bootstrap_port = self.bootstrap.port();
+                    tracing::error!(broker = id, bootstrap_port, "broker has no port: its id is too large");
+                }
+                continue;
+            };
+            self.open_one(id, SocketAddr::new(self.bootstrap.ip(), port)).await;
+        }
+    }
+
+    async fn open_one(&self, id: i32, address: SocketAddr) {
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                tracing::info!(broker = id, %address, "listening for a broker");
+                let _ = self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(id, address);
+                self.accept_on(listener, Target::Broker(id));
+            }
+            Err(error) => {
+                if self.first_complaint(id) {
+                    tracing::error!(broker = id, %address, %error, "cannot listen for a broker");
+                }
+            }
+        }
+    }
+
+    /// Where the listener of a broker is open.
+    pub(super) fn address_of(&self, id: i32) -> Option<SocketAddr> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&id).copied()
+    }
+
+    fn first_complaint(&self, id: i32) -> bool {
+        self.complained.lock().unwrap_or_else(PoisonError::into_inner).insert(id)
+    }
+
+    fn accept_on(&self, listener: TcpListener, target: Target) {
+        let this = self.clone();
+        self.sessions.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = this.stop.cancelled() => return,
+                    accepted = listener.accept() => match accepted {
+                        Ok((tcp, peer)) => this.admit(tcp, peer, target),
+                        Err(error) => {
+                            tracing::warn!(?target, %error, "accept failed");
+                            tokio::time::sleep(ACCEPT_PAUSE).await;
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    fn admit(&self, tcp: tokio::net::TcpStream, peer: SocketAddr, target: Target) {
+        let metrics = &self.shared.rewriter.metrics;
+        if metrics.open_connections() >= self.shared.options.limits.max_connections as i64 {
+            metrics.turned_away(CloseCause::ConnectionLimit);
+            tracing::warn!(%peer, ?target, "connection limit reached");
+            return;
+        }
+        let stream = match Stream::plain(tcp) {
+            Ok(stream) => stream,
+            Err(error) => {
+                metrics.turned_away(CloseCause::ClientIo);
+                tracing::debug!(%peer, ?target, %error, "connection lost at once");
+                return;
+            }
+        };
+        metrics.opened();
+        let session = serve(stream, peer, target, Arc::clone(&self.shared), self.stop.clone());
+        self.sessions.spawn(session);
+    }
+}

@@ -1,0 +1,114 @@
+//! Broker → client: each response in its turn.
+
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc::error::TryRecvError;
+
+use crate::wire::frame::{RESPONSE_PREFIX_BYTES, SIZE_BYTES, frame_size};
+use crate::wire::versions::FETCH;
+
+use super::error::{CloseCause, ResponseError, SessionError};
+use super::framed::FrameReader;
+use super::inflight::{Answer, Expected, ExpectedReceiver};
+use super::rewrite::Rewriter;
+use super::rope::Rope;
+use super::stream::WriteEnd;
+
+/// First Fetch version whose answer can carry addresses.
+const FETCH_WITH_ENDPOINTS: i16 = 16;
+
+/// The other direction of a session.
+pub(super) struct ResponseSide {
+    pub(super) broker: FrameReader,
+    pub(super) client: WriteEnd,
+    pub(super) expected: ExpectedReceiver,
+    pub(super) rewriter: Rewriter,
+}
+
+impl ResponseSide {
+    /// Gives the client its responses until the broker ends its side, or until the request side has ended and all that
+    /// was due is delivered.
+    pub(super) async fn run(mut self) -> Result<CloseCause, SessionError> {
+        loop {
+            let Some(expected) = self.next_due().await? else {
+                let _ = self.client.shutdown().await;
+                return Ok(CloseCause::ClientClosed);
+            };
+            if !self.respond(expected).await? {
+                let _ = self.client.shutdown().await;
+                return Ok(CloseCause::BrokerClosed);
+            }
+        }
+    }
+
+    /// The next response that is due; `None` when none will be. While none is due the broker is watched, so that its
+    /// going away is passed on at once.
+    async fn next_due(&mut self) -> Result<Option<Expected>, SessionError> {
+        loop {
+            if self.broker.has_bytes() {
+                // A request is announced before it is sent, so an answer to it finds it here.
+                return match self.expected.try_recv() {
+                    Ok(expected) => Ok(Some(expected)),
+                    Err(TryRecvError::Disconnected) => Ok(None),
+                    Err(TryRecvError::Empty) => Err(SessionError::Response {
+                        api_key: -1,
+                        api_version: -1,
+                        source: ResponseError::Unsolicited,
+                    }),
+                };
+            }
+            tokio::select! {
+                biased;
+                expected = self.expected.recv() => return Ok(expected),
+                arrived = self.broker.read_some() => {
+                    if !arrived.map_err(SessionError::BrokerIo)? {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Delivers one response; `false` when the broker ended its side instead.
+    async fn respond(&mut self, expected: Expected) -> Result<bool, SessionError> {
+        if let Answer::Local(frame) = &expected.answer {
+            self.client.write_all(frame).await.map_err(SessionError::ClientIo)?;
+            return Ok(true);
+        }
+        if !self.broker.fill(SIZE_BYTES + RESPONSE_PREFIX_BYTES).await.map_err(SessionError::BrokerIo)? {
+            return Ok(false);
+        }
+        let failed = |source| SessionError::Response {
+            api_key: expected.api_key,
+            api_version: expected.api_version,
+            source,
+        };
+        let size = frame_size(self.broker.peek(0), RESPONSE_PREFIX_BYTES, i32::MAX as usize)
+            .map_err(|error| failed(error.into()))?;
+        let correlation_id = i32::from_be_bytes(self.broker.peek(SIZE_BYTES));
+        if correlation_id != expected.correlation_id {
+            let (expected, got) = (expected.correlation_id, correlation_id);
+            return Err(failed(ResponseError::OutOfStep { expected, got }));
+        }
+        if self.passes(&expected) {
+            self.broker.copy(SIZE_BYTES + size, &mut self.client).await.map_err(SessionError::ClientIo)?;
+            return Ok(true);
+        }
+        let frame = self.broker.take_frame(size).await.map_err(SessionError::BrokerIo)?;
+        let pieces = self.rewriter.rewrite(frame, &expected).map_err(failed)?;
+        let mut rope = Rope::frame(pieces);
+        self.client.write_all_buf(&mut rope).await.map_err(SessionError::ClientIo)?;
+        Ok(true)
+    }
+
+    /// Whether the response can be streamed through.
+    fn passes(&self, expected: &Expected) -> bool {
+        match expected.answer {
+            Answer::Pass => true,
+            // Nothing to hide and no addresses in it.
+            Answer::Rewrite if expected.api_key == FETCH => {
+                expected.api_version < FETCH_WITH_ENDPOINTS && self.rewriter.guards.is_empty()
+            }
+            _ => false,
+        }
+    }
+}

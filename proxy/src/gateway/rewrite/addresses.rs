@@ -1,0 +1,121 @@
+//! Broker addresses become the gateway's.
+//!
+//! A broker whose id has no port is left out of every list, as if it were down: its address must not get through.
+
+use bytes::Bytes;
+use kafka_protocol::messages::{
+    BrokerId, DescribeClusterResponse, FindCoordinatorResponse, MetadataResponse, ShareAcknowledgeResponse,
+    ShareFetchResponse,
+};
+use kafka_protocol::protocol::StrBytes;
+use state::model::KafkaUuid;
+
+use crate::wire::versions::Api;
+
+use super::super::error::ResponseError;
+use super::{Rewriter, recode};
+
+/// COORDINATOR_NOT_AVAILABLE: try again later.
+const COORDINATOR_NOT_AVAILABLE: i16 = 15;
+
+impl Rewriter {
+    pub(super) fn metadata(
+        &self,
+        frame: Bytes,
+        api: &Api,
+        version: i16,
+    ) -> Result<Vec<Bytes>, ResponseError> {
+        recode::<MetadataResponse>(&frame, api, version, |response| {
+            response
+                .brokers
+                .retain_mut(|broker| self.readdress(broker.node_id.0, &mut broker.host, &mut broker.port));
+            for topic in &response.topics {
+                if let Some(name) = &topic.name {
+                    self.guards.note_id(name, KafkaUuid(topic.topic_id));
+                }
+            }
+        })
+    }
+
+    pub(super) fn describe_cluster(
+        &self,
+        frame: Bytes,
+        api: &Api,
+        version: i16,
+    ) -> Result<Vec<Bytes>, ResponseError> {
+        recode::<DescribeClusterResponse>(&frame, api, version, |response| {
+            response
+                .brokers
+                .retain_mut(|broker| self.readdress(broker.broker_id.0, &mut broker.host, &mut broker.port));
+        })
+    }
+
+    pub(super) fn find_coordinator(
+        &self,
+        frame: Bytes,
+        api: &Api,
+        version: i16,
+    ) -> Result<Vec<Bytes>, ResponseError> {
+        recode::<FindCoordinatorResponse>(&frame, api, version, |response| {
+            let (node, host, port) = (&mut response.node_id, &mut response.host, &mut response.port);
+            self.coordinator(node, host, port, &mut response.error_code);
+            for entry in &mut response.coordinators {
+                self.coordinator(&mut entry.node_id, &mut entry.host, &mut entry.port, &mut entry.error_code);
+            }
+        })
+    }
+
+    pub(super) fn share_fetch(
+        &self,
+        frame: Bytes,
+        api: &Api,
+        version: i16,
+    ) -> Result<Vec<Bytes>, ResponseError> {
+        recode::<ShareFetchResponse>(&frame, api, version, |response| {
+            response
+                .node_endpoints
+                .retain_mut(|node| self.readdress(node.node_id.0, &mut node.host, &mut node.port));
+        })
+    }
+
+    pub(super) fn share_acknowledge(
+        &self,
+        frame: Bytes,
+        api: &Api,
+        version: i16,
+    ) -> Result<Vec<Bytes>, ResponseError> {
+        recode::<ShareAcknowledgeResponse>(&frame, api, version, |response| {
+            response
+                .node_endpoints
+                .retain_mut(|node| self.readdress(node.node_id.0, &mut node.host, &mut node.port));
+        })
+    }
+
+    /// Puts the gateway's address in the place of the broker's; `false` when it has none for this id.
+    pub(super) fn readdress(&self, id: i32, host: &mut StrBytes, port: &mut i32) -> bool {
+        match self.endpoint(id) {
+            Some(endpoint) => {
+                *host = StrBytes::from(endpoint.host);
+                *port = i32::from(endpoint.port);
+                true
+            }
+            None => {
+                *host = StrBytes::default();
+                *port = -1;
+                false
+            }
+        }
+    }
+
+    /// An answer without a coordinator has node -1 and no address; it stays as it is.
+    fn coordinator(&self, node: &mut BrokerId, host: &mut StrBytes, port: &mut i32, error_code: &mut i16) {
+        // In the version with a list, the flat fields are unset and node 0 has no host.
+        if node.0 < 0 || host.is_empty() {
+            return;
+        }
+        if !self.readdress(node.0, host, port) {
+            *node = BrokerId(-1);
+            *error_code = COORDINATOR_NOT_AVAILABLE;
+        }
+    }
+}

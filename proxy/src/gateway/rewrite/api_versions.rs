@@ -1,0 +1,111 @@
+//! ApiVersions: what the broker and the gateway both understand.
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::ApiVersionsResponse;
+use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::protocol::{Decodable, Encodable};
+
+use crate::wire::primitive::Reader;
+use crate::wire::versions;
+
+use super::super::error::ResponseError;
+use super::super::reply::UNSUPPORTED_VERSION;
+use super::codec;
+
+/// Bytes of the header of every ApiVersions response: the correlation id.
+const BODY_AT: usize = 4;
+
+/// The broker's list less what the gateway does not understand. A broker to which the request was too new answers in
+/// version 0, whatever was asked.
+pub(super) fn intersect(frame: Bytes, version: i16) -> Result<Vec<Bytes>, ResponseError> {
+    let error_code = Reader::starting_at(frame.clone(), BODY_AT).i16()?;
+    let version = if error_code == UNSUPPORTED_VERSION { 0 } else { version };
+    rewrite(&frame, version, |_| {})
+}
+
+/// The broker's answer in version 0 to a client that asked in a version which the gateway does not know: it says so, and
+/// with which version to ask again.
+pub(super) fn too_new(frame: Bytes) -> Result<Vec<Bytes>, ResponseError> {
+    rewrite(&frame, 0, |response| response.error_code = UNSUPPORTED_VERSION)
+}
+
+fn rewrite(
+    frame: &Bytes,
+    version: i16,
+    change: impl FnOnce(&mut ApiVersionsResponse),
+) -> Result<Vec<Bytes>, ResponseError> {
+    let mut body = frame.slice(BODY_AT.min(frame.len())..);
+    let mut response = ApiVersionsResponse::decode(&mut body, version).map_err(codec)?;
+    response.api_keys = response.api_keys.iter().filter_map(common).collect();
+    change(&mut response);
+    let mut out = BytesMut::with_capacity(frame.len());
+    out.extend_from_slice(&frame[..BODY_AT]);
+    response.encode(&mut out, version).map_err(codec)?;
+    Ok(vec![out.freeze()])
+}
+
+/// The versions of one api that both understand; `None` when there is none.
+fn common(broker: &ApiVersion) -> Option<ApiVersion> {
+    let api = versions::api(broker.api_key)?;
+    let (min, max) = (broker.min_version.max(api.min), broker.max_version.min(api.max));
+    (min <= max).then(|| broker.clone().with_min_version(min).with_max_version(max))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(version: i16, error_code: i16) -> Bytes {
+        let api = |key: i16, min: i16, max: i16| {
+            ApiVersion::default().with_api_key(key).with_min_version(min).with_max_version(max)
+        };
+        let response = ApiVersionsResponse::default().with_error_code(error_code).with_api_keys(vec![
+            api(versions::PRODUCE, 0, 99),
+            api(versions::FETCH, 4, 7),
+            api(versions::METADATA, 2, 13),
+            api(4, 0, 7),
+            api(78, 0, 0),
+            api(12345, 0, 1),
+        ]);
+        let mut out = BytesMut::from(&[0, 0, 0, 9][..]);
+        response.encode(&mut out, version).unwrap();
+        out.freeze()
+    }
+
+    fn listed(pieces: Vec<Bytes>, version: i16) -> (i16, Vec<(i16, i16, i16)>) {
+        let frame: Bytes = pieces.concat().into();
+        assert_eq!(frame[..4], [0, 0, 0, 9]);
+        let response = ApiVersionsResponse::decode(&mut frame.slice(4..), version).unwrap();
+        let keys =
+            response.api_keys.iter().map(|key| (key.api_key, key.min_version, key.max_version)).collect();
+        (response.error_code, keys)
+    }
+
+    const COMMON: [(i16, i16, i16); 3] = [(0, 0, 13), (1, 4, 7), (3, 2, 13)];
+
+    #[test]
+    fn the_list_is_what_both_understand() {
+        for version in 0..=4 {
+            let pieces = intersect(frame(version, 0), version).unwrap();
+            assert_eq!(listed(pieces, version), (0, COMMON.to_vec()), "v{version}");
+        }
+    }
+
+    #[test]
+    fn a_broker_too_old_for_the_request_answers_in_version_0() {
+        let pieces = intersect(frame(0, UNSUPPORTED_VERSION), 4).unwrap();
+        assert_eq!(listed(pieces, 0), (UNSUPPORTED_VERSION, COMMON.to_vec()));
+    }
+
+    #[test]
+    fn a_request_too_new_is_told_so_in_version_0() {
+        assert_eq!(listed(too_new(frame(0, 0)).unwrap(), 0), (UNSUPPORTED_VERSION, COMMON.to_vec()));
+    }
+
+    #[test]
+    fn garbage_is_an_error() {
+        for length in 0..12 {
+            assert!(intersect(Bytes::from(vec![0xff; length]), 3).is_err());
+        }
+    }
+}

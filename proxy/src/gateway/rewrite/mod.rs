@@ -1,0 +1,86 @@
+//! Answers of brokers, written anew: what a client of the gateway may read.
+//!
+//! One file per kind of answer. Whatever fails here closes the connection: an answer that was not rewritten could carry
+//! a broker's address.
+
+mod addresses;
+mod api_versions;
+mod fetch;
+mod produce;
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::protocol::{Decodable, Encodable};
+
+use crate::wire::header::response_body_at;
+use crate::wire::versions::{self, Api};
+
+use super::endpoint_map::{Advertised, Endpoint};
+use super::error::ResponseError;
+use super::inflight::{Answer, Expected};
+use super::metrics::GatewayMetrics;
+use super::mirror_guard::Guards;
+
+/// What rewriting needs to know.
+#[derive(Debug, Clone)]
+pub(super) struct Rewriter {
+    pub(super) advertised: Advertised,
+    pub(super) guards: Guards,
+    pub(super) metrics: GatewayMetrics,
+}
+
+impl Rewriter {
+    /// The pieces of the frame that the client gets, without its size. `frame` is what the broker sent, without its size.
+    ///
+    /// # Errors
+    /// [`ResponseError`] where the frame is not what it should be.
+    pub(super) fn rewrite(&self, frame: Bytes, expected: &Expected) -> Result<Vec<Bytes>, ResponseError> {
+        let version = expected.api_version;
+        let Some(api) = versions::api(expected.api_key) else { return Ok(vec![frame]) };
+        if let Answer::ApiVersionsTooNew = expected.answer {
+            return api_versions::too_new(frame);
+        }
+        match api.key {
+            versions::API_VERSIONS => api_versions::intersect(frame, version),
+            versions::METADATA => self.metadata(frame, api, version),
+            versions::FIND_COORDINATOR => self.find_coordinator(frame, api, version),
+            versions::DESCRIBE_CLUSTER => self.describe_cluster(frame, api, version),
+            versions::SHARE_FETCH => self.share_fetch(frame, api, version),
+            versions::SHARE_ACKNOWLEDGE => self.share_acknowledge(frame, api, version),
+            versions::PRODUCE => {
+                let refused = match &expected.answer {
+                    Answer::ProduceMerge(refused) => refused.as_slice(),
+                    _ => &[],
+                };
+                self.produce(frame, api, version, refused)
+            }
+            versions::FETCH => self.fetch(frame, api, version),
+            _ => Ok(vec![frame]),
+        }
+    }
+
+    /// Where clients find a broker. Ids are checked when listeners are opened; here the entry is left out.
+    fn endpoint(&self, id: i32) -> Option<Endpoint> {
+        self.advertised.broker(id)
+    }
+}
+
+/// Decodes the body of a broker's answer, lets `change` have it and encodes it again, header untouched.
+fn recode<M: Decodable + Encodable>(
+    frame: &Bytes,
+    api: &Api,
+    version: i16,
+    change: impl FnOnce(&mut M),
+) -> Result<Vec<Bytes>, ResponseError> {
+    let body_at = response_body_at(frame, api.has_flexible_response_header(version))?;
+    let mut body = frame.slice(body_at..);
+    let mut message = M::decode(&mut body, version).map_err(codec)?;
+    change(&mut message);
+    let mut out = BytesMut::with_capacity(frame.len() + 64);
+    out.extend_from_slice(&frame[..body_at]);
+    message.encode(&mut out, version).map_err(codec)?;
+    Ok(vec![out.freeze()])
+}
+
+fn codec(error: impl std::fmt::Display) -> ResponseError {
+    ResponseError::Codec(error.to_string())
+}

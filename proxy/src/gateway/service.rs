@@ -1,0 +1,147 @@
+//! The gateway as a component: options → [`Gateway`] → [`Gateway::run`] → [`GatewayHandle`].
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+use state::model::TopicGuards;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Endpoint;
+use super::directory::{BootstrapDirectory, BrokerDirectory};
+use super::endpoint_map::{Advertised, Brokers};
+use super::error::GatewayError;
+use super::listeners::Listeners;
+use super::metrics::GatewayMetrics;
+use super::mirror_guard::Guards;
+use super::options::GatewayOptions;
+use super::rewrite::Rewriter;
+use super::session::Shared;
+
+/// A gateway that is not running yet.
+pub struct Gateway {
+    options: GatewayOptions,
+    guards: watch::Receiver<Arc<TopicGuards>>,
+    directory: Arc<dyn BrokerDirectory>,
+    metrics: GatewayMetrics,
+}
+
+/// A running gateway. Cheap to clone; dropping it stops nothing.
+#[derive(Debug, Clone)]
+pub struct GatewayHandle {
+    bootstrap: SocketAddr,
+    listeners: Listeners,
+    tasks: TaskTracker,
+}
+
+impl Gateway {
+    /// A gateway that finds the brokers through the bootstrap servers of its options.
+    pub fn new(
+        options: GatewayOptions,
+        guards: watch::Receiver<Arc<TopicGuards>>,
+        registry: &mut Registry,
+    ) -> Self {
+        let directory = Arc::new(BootstrapDirectory::new(options.bootstrap_servers.clone()));
+        let metrics = GatewayMetrics::register(registry);
+        Gateway { options, guards, directory, metrics }
+    }
+
+    /// The same, finding the brokers otherwise.
+    #[must_use]
+    pub fn with_directory(self, directory: Arc<dyn BrokerDirectory>) -> Self {
+        Gateway { directory, ..self }
+    }
+
+    /// Opens the bootstrap listener and goes on in the background until `stop` is cancelled. Brokers need not be reachable,
+    /// now or later; clients are turned away as long as none is.
+    ///
+    /// # Errors
+    /// [`GatewayError::Listen`] when the bootstrap listener cannot be opened.
+    pub async fn run(self, stop: CancellationToken) -> Result<GatewayHandle, GatewayError> {
+        let Gateway { options, guards, directory, metrics } = self;
+        let endpoint = Endpoint::new(options.listen_host.clone(), options.listen_port);
+        let listen_error = |source| GatewayError::Listen { endpoint: endpoint.clone(), source };
+        let listener =
+            TcpListener::bind((endpoint.host.as_str(), endpoint.port)).await.map_err(listen_error)?;
+        let bootstrap = listener.local_addr().map_err(listen_error)?;
+        let advertised_port = options.advertised_port.unwrap_or(bootstrap.port());
+        let advertised =
+            Advertised { bootstrap: Endpoint::new(options.advertised_host.clone(), advertised_port) };
+        tracing::info!(address = %bootstrap, advertised = %advertised.bootstrap, "gateway listening");
+
+        let interval = options.limits.directory_interval;
+        let brokers = Brokers::default();
+        let rewriter = Rewriter { advertised, guards: Guards::new(guards), metrics };
+        let shared = Arc::new(Shared { options, brokers: brokers.clone(), rewriter });
+        let tasks = TaskTracker::new();
+        let listeners = Listeners::begin(shared, listener, bootstrap, tasks.clone(), stop.clone());
+        let watcher = Watcher { directory, brokers, listeners: listeners.clone(), interval };
+        tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = watcher.run() => {}
+            }
+        });
+        let _ = tasks.close();
+        Ok(GatewayHandle { bootstrap, listeners, tasks })
+    }
+}
+
+impl GatewayHandle {
+    /// Where the bootstrap listener is.
+    #[must_use]
+    pub fn bootstrap_address(&self) -> SocketAddr {
+        self.bootstrap
+    }
+
+    /// Where the listener of a broker is; `None` while the broker is not known.
+    #[must_use]
+    pub fn broker_address(&self, id: i32) -> Option<SocketAddr> {
+        self.listeners.address_of(id)
+    }
+
+    /// Waits until everything has ended, after the token given to [`Gateway::run`] was cancelled.
+    pub async fn stopped(&self) {
+        self.tasks.wait().await;
+    }
+}
+
+/// Looks for brokers from time to time.
+struct Watcher {
+    directory: Arc<dyn BrokerDirectory>,
+    brokers: Brokers,
+    listeners: Listeners,
+    interval: std::time::Duration,
+}
+
+impl Watcher {
+    async fn run(self) {
+        let mut failing = false;
+        loop {
+            match timeout(self.interval * 2, self.directory.brokers()).await {
+                Ok(Ok(known)) => {
+                    failing = false;
+                    self.brokers.update(known);
+                    self.listeners.open_missing().await;
+                }
+                Ok(Err(error)) => complain(&mut failing, &error),
+                Err(_) => complain(&mut failing, &"no answer in time"),
+            }
+            // Until the first answer clients wait for us, so ask more often.
+            let pause =
+                if failing || self.brokers.all().is_empty() { self.interval / 10 } else { self.interval };
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+/// Once per outage is enough.
+fn complain(failing: &mut bool, error: &dyn std::fmt::Display) {
+    if !std::mem::replace(failing, true) {
+        tracing::warn!(%error, "brokers of the destination are not known");
+    }
+}
