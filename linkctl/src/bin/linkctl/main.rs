@@ -1,2 +1,77 @@
-//! `linkctl`: cluster links and mirror topics of Linkgate.
-fn main() {}
+//! `linkctl`: cluster links and mirror topics of Linkgate, for people and for scripts.
+//!
+//! Data goes to stdout, everything else to stderr; the exit codes are those of `linkctl::exit`.
+
+mod link;
+mod mirror;
+mod options;
+mod show;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use linkctl::exit::{self, Failure};
+use linkctl::output;
+use options::Global;
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  everything asked for was done or accepted
+  1  refused by Linkgate, or failed for at least one topic
+  2  wrong command line; nothing was sent
+  3  no usable answer from the REST API
+  4  --wait gave up; the request stands
+  5  not confirmed; nothing was sent
+
+Examples:
+  linkctl link create dr --config bootstrap.servers=source:9092 --wait
+  linkctl mirror create users orders --link dr
+  linkctl mirror list --link dr --watch 2
+  linkctl mirror promote users --wait
+  linkctl mirror failover --all --link dr --yes --output json";
+
+/// Cluster links and mirror topics of Linkgate.
+#[derive(Debug, Parser)]
+#[command(name = "linkctl", version, after_help = AFTER_HELP, infer_subcommands = true, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    noun: Noun,
+}
+
+#[derive(Debug, Subcommand)]
+enum Noun {
+    /// Cluster links: the connections to source clusters.
+    #[command(subcommand)]
+    Link(link::Verb),
+    /// Mirror topics: read-only copies of topics of a source cluster.
+    #[command(subcommand)]
+    Mirror(mirror::Verb),
+    /// Links and mirror topics on one screen.
+    Status(status::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.noun {
+        Noun::Link(verb) => link::run(&cli.global, verb),
+        Noun::Mirror(verb) => mirror::run(&cli.global, verb),
+        Noun::Status(args) => status::run(&cli.global, &args),
+    };
+    match result {
+        Ok(()) => ExitCode::from(exit::OK),
+        Err(err) => {
+            output::note(&format!("error: {err}"));
+            hint(&err);
+            ExitCode::from(err.code())
+        }
+    }
+}
+
+fn hint(err: &Failure) {
+    if let Failure::Usage(_) = err {
+        output::note("Use --help with the command for its options and examples.");
+    }
+}

@@ -1,0 +1,94 @@
+//! `linkctl link configs list` and `linkctl link configs alter`
+
+use clap::Subcommand;
+use linkctl::config_list;
+use linkctl::exit::Failure;
+use linkctl::filters::FilterKind;
+use linkctl::output;
+use linkctl::rest::{AlterConfig, AlterConfigsRequest, AlterOperation};
+use linkctl::table::Rows;
+
+use crate::options::Global;
+use crate::show;
+
+/// What to do with the configs of a link.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// List configs
+    List(ListArgs),
+    /// Alter configs, all of them or none
+    #[command(
+        after_help = "Example:\n  linkctl link configs alter dr --set consumer.offset.sync.ms=1000 --unset acl.filters"
+    )]
+    Alter(AlterArgs),
+}
+
+/// `linkctl link configs list`
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListArgs {
+    /// Name of the link
+    name: String,
+    /// Only those that were set
+    #[arg(long)]
+    set_only: bool,
+}
+
+/// `linkctl link configs alter`
+#[derive(Debug, clap::Args)]
+pub(crate) struct AlterArgs {
+    /// Name of the link
+    name: String,
+    /// Configs to set
+    #[arg(long, value_name = "K=V,K=V", required_unless_present = "unset")]
+    set: Vec<String>,
+    /// Configs to bring back to their default
+    #[arg(long, value_name = "K,K", value_delimiter = ',')]
+    unset: Vec<String>,
+    /// Only check that it could be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn run(global: &Global, verb: Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::List(args) => list(global, &args),
+        Verb::Alter(args) => alter(global, &args),
+    }
+}
+
+fn list(global: &Global, args: &ListArgs) -> Result<(), Failure> {
+    let mut configs = global.connect()?.link_configs(&args.name)?;
+    configs.retain(|config| !(args.set_only && config.is_default));
+    let text = show::render(global.output, &configs, "No configs.", || {
+        let mut rows = Rows::new(&["CONFIG", "VALUE", "SOURCE"]);
+        for config in &configs {
+            let value = if config.is_sensitive { "[hidden]" } else { &config.value };
+            let source = if config.is_default { "default" } else { "set" };
+            rows.push([config.name.clone(), value.to_owned(), source.to_owned()]);
+        }
+        rows
+    })?;
+    Ok(output::print(&text)?)
+}
+
+fn alter(global: &Global, args: &AlterArgs) -> Result<(), Failure> {
+    let mut data = Vec::new();
+    for text in &args.set {
+        let pairs = config_list::split(text).map_err(|err| Failure::Usage(format!("--set: {err}")))?;
+        for (name, value) in pairs {
+            if let Some(kind) = FilterKind::of_config(&name).filter(|_| !value.is_empty()) {
+                let _ = kind.check(&name, &value).map_err(|err| Failure::Usage(err.to_string()))?;
+            }
+            data.push(AlterConfig { name, value: Some(value), operation: Some(AlterOperation::Set) });
+        }
+    }
+    for name in &args.unset {
+        let (name, operation) = (name.trim().to_owned(), Some(AlterOperation::Delete));
+        data.push(AlterConfig { name, value: None, operation });
+    }
+    let request = AlterConfigsRequest { data, validate_only: Some(args.dry_run) };
+    global.connect()?.alter_link_configs(&args.name, &request)?;
+    let done = if args.dry_run { "can be altered" } else { "altered" };
+    output::note(&format!("configs of link '{}' {done}", args.name));
+    Ok(())
+}

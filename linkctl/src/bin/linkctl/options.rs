@@ -1,0 +1,86 @@
+//! Options that several commands share.
+
+use std::time::Duration;
+
+use clap::Args;
+use linkctl::address::{self, Address};
+use linkctl::api::Api;
+use linkctl::exit::Failure;
+use linkctl::output::{self, Format};
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Address of the REST API [default: the host of --bootstrap-server, or 127.0.0.1, with port 8090]
+    #[arg(long, global = true, value_name = "URL", env = address::ENVIRONMENT)]
+    rest_url: Option<String>,
+    /// Address of Linkgate for Kafka clients; its REST API is expected on the same host
+    #[arg(long, global = true, value_name = "HOST:PORT")]
+    bootstrap_server: Option<String>,
+    /// How to show data
+    #[arg(long, short, global = true, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
+
+impl Global {
+    /// Connects to the REST API.
+    pub(crate) fn connect(&self) -> Result<Api, Failure> {
+        let address = match (&self.rest_url, &self.bootstrap_server) {
+            (None, None) => {
+                Address { url: format!("http://127.0.0.1:{}", address::DEFAULT_PORT), origin: "the default" }
+            }
+            (url, server) => address::resolve(url.as_deref(), None, server.as_deref())
+                .map_err(|err| Failure::Usage(err.to_string()))?,
+        };
+        Ok(Api::connect(address)?)
+    }
+}
+
+/// `--watch`
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Show it again every SECONDS until interrupted [default: 2]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    watch: Option<u64>,
+}
+
+impl Watch {
+    /// How often, if at all.
+    pub(crate) fn interval(&self) -> Option<Duration> {
+        self.watch.map(Duration::from_secs)
+    }
+}
+
+/// `--wait`
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    /// Wait until it has happened, telling progress on stderr
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait at most, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "wait")]
+    wait_timeout: u64,
+}
+
+impl Wait {
+    /// How long at most, if at all.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.wait.then(|| Duration::from_secs(self.wait_timeout))
+    }
+}
+
+/// `--yes`
+#[derive(Debug, Args)]
+pub(crate) struct Confirm {
+    /// Do not ask for confirmation (nobody is asked without a terminal)
+    #[arg(long, short)]
+    yes: bool,
+}
+
+impl Confirm {
+    /// Asks, unless told not to.
+    pub(crate) fn ask(&self, question: &str) -> Result<(), Failure> {
+        if self.yes || output::confirm(question)? { Ok(()) } else { Err(Failure::Declined) }
+    }
+}

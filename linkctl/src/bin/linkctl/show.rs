@@ -1,0 +1,91 @@
+//! From REST bodies to what is shown.
+
+use linkctl::exit::Failure;
+use linkctl::output::Format;
+use linkctl::rest::{LinkData, MirrorData};
+use linkctl::table::Rows;
+use serde::Serialize;
+
+/// In the format asked for; `empty` stands in for a table without rows.
+pub(crate) fn render<T: Serialize + ?Sized>(
+    format: Format,
+    body: &T,
+    empty: &str,
+    rows: impl FnOnce() -> Rows,
+) -> Result<String, Failure> {
+    match format {
+        Format::Json => serde_json::to_string_pretty(body).map_err(|err| Failure::Failed(err.to_string())),
+        Format::Plain => Ok(rows().plain()),
+        Format::Table => {
+            let rows = rows();
+            Ok(if rows.is_empty() { empty.to_owned() } else { rows.table() })
+        }
+    }
+}
+
+/// The table of links.
+pub(crate) fn links(links: &[LinkData]) -> Rows {
+    let mut rows = Rows::new(&["LINK", "STATE", "SOURCE CLUSTER", "LINK ID", "MIRRORS", "ERROR"]);
+    for link in links {
+        rows.push([
+            link.link_name.clone(),
+            link.link_state.clone(),
+            link.source_cluster_id.clone().unwrap_or_else(|| "-".to_owned()),
+            link.cluster_link_id.clone(),
+            link.topic_names.len().to_string(),
+            link_error(link),
+        ]);
+    }
+    rows
+}
+
+/// What is wrong with a link, or a dash.
+pub(crate) fn link_error(link: &LinkData) -> String {
+    match (link.link_error.as_str(), link.link_error_message.as_deref().unwrap_or_default()) {
+        ("" | "NO_ERROR", _) => "-".to_owned(),
+        (error, "") => error.to_owned(),
+        (error, message) => format!("{error}: {message}"),
+    }
+}
+
+/// The table of mirror topics.
+pub(crate) fn mirrors(mirrors: &[MirrorData]) -> Rows {
+    let heading = ["TOPIC", "LINK", "STATE", "PARTITIONS", "MAX LAG", "SOURCE TOPIC", "REASON"];
+    let mut rows = Rows::new(&heading);
+    for mirror in mirrors {
+        rows.push([
+            mirror.mirror_topic_name.clone(),
+            mirror.link_name.clone(),
+            mirror.mirror_status.clone(),
+            mirror.num_partitions.to_string(),
+            max_lag(mirror),
+            mirror.source_topic_name.clone(),
+            reason(mirror),
+        ]);
+    }
+    rows
+}
+
+/// The largest lag of a partition; a dash while none is known.
+pub(crate) fn max_lag(mirror: &MirrorData) -> String {
+    match mirror.mirror_lags.iter().map(|lag| lag.lag).max() {
+        Some(lag) => lag.to_string(),
+        None => "-".to_owned(),
+    }
+}
+
+/// Why a mirror topic failed or is held up, or a dash.
+pub(crate) fn reason(mirror: &MirrorData) -> String {
+    let told = mirror.linkgate.as_ref().map_or("", |extension| {
+        let held = extension.partitions.iter().find(|partition| !partition.reason.is_empty());
+        match (extension.reason.as_str(), held) {
+            ("", Some(partition)) => &partition.reason,
+            (reason, _) => reason,
+        }
+    });
+    match (told, mirror.mirror_topic_error.as_str()) {
+        ("", "" | "NO_ERROR" | "NOT_SET") => "-".to_owned(),
+        ("", error) => error.to_owned(),
+        (told, _) => told.to_owned(),
+    }
+}
