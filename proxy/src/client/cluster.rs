@@ -95,7 +95,8 @@ impl Cluster {
         });
     }
 
-    /// A connection to this broker, shared with other callers. Metadata is asked for when the broker is not known.
+    /// A connection to this broker, shared with other callers. Metadata is asked for when the broker is not known; a
+    /// caller to whom a known one is unreachable asks for metadata itself, since its address may have changed.
     ///
     /// # Errors
     /// It cannot be reached (at once, while its reconnect backoff lasts), or there is no such broker.
@@ -247,3 +248,7 @@ impl Cluster {
 pub(crate) fn topic_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
 }
+
+#[cfg(test)]
+#[path = "cluster_tests.rs"]
+mod tests;

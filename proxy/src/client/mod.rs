@@ -14,6 +14,8 @@ mod header;
 mod metadata;
 mod options;
 mod pool;
+#[cfg(test)]
+mod testing;
 mod waiting;
 
 pub use crate::net::{HostPort, ParseHostPortError, SocketOptions};
