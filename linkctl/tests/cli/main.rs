@@ -1,0 +1,10 @@
+//! The three binaries as their users run them, against a small HTTP server with canned answers: exact output and exit
+//! codes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod cluster_links;
+mod failures;
+mod linkctl;
+mod mirrors;
+mod run;
+mod server;

@@ -1,0 +1,86 @@
+//! A REST API that answers what it is told to, and remembers what it was asked.
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+/// Every path of the API begins with it.
+pub(crate) const CLUSTER: &str = "/kafka/v3/clusters/c1";
+
+/// Answers by request line; the last of several stays.
+type Routes = HashMap<String, Vec<(u16, String)>>;
+
+/// A server on a port of its own, until the process ends.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) port: u16,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// Answers `METHOD path` (below the cluster) with a status and a body; anything else with 404.
+    pub(crate) fn start(routes: &[(&str, u16, &str)]) -> Server {
+        let mut table = Routes::new();
+        let clusters = r#"{"data":[{"cluster_id":"c1"}]}"#.to_owned();
+        table.insert("GET /kafka/v3/clusters".to_owned(), vec![(200, clusters)]);
+        for (line, status, body) in routes {
+            let (method, path) = line.split_once(' ').unwrap();
+            let line = format!("{method} {CLUSTER}{path}");
+            table.entry(line).or_default().push((*status, (*body).to_owned()));
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                answer(stream, &mut table, &seen);
+            }
+        });
+        Server { url: format!("http://127.0.0.1:{port}"), port, requests }
+    }
+
+    /// What was asked, but for the cluster id: `METHOD path body`, the path below the cluster.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+fn answer(stream: TcpStream, table: &mut Routes, seen: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    if reader.read_line(&mut head).unwrap_or(0) == 0 {
+        return;
+    }
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line == "\r\n" {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    let request = head.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
+    if request != "GET /kafka/v3/clusters" {
+        let body = String::from_utf8(body).unwrap();
+        seen.lock().unwrap().push(format!("{request} {body}").replace(CLUSTER, "").trim_end().to_owned());
+    }
+    let (status, body) = match table.get_mut(&request) {
+        Some(answers) if answers.len() > 1 => answers.remove(0),
+        Some(answers) => answers[0].clone(),
+        None => (404, format!(r#"{{"error_code":404,"message":"no route for {request}"}}"#)),
+    };
+    let mut stream = reader.into_inner();
+    let head = format!(
+        "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    // A client that refuses a huge body hangs up in the middle of it.
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+}
