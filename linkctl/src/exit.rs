@@ -44,8 +44,8 @@ impl Failure {
     pub fn code(&self) -> u8 {
         match self {
             Failure::Client(ClientError::Api(_)) | Failure::Failed(_) | Failure::Output(_) => FAILED,
+            Failure::Client(ClientError::BadRequest(_)) | Failure::Usage(_) => USAGE,
             Failure::Client(_) => UNREACHABLE,
-            Failure::Usage(_) => USAGE,
             Failure::TimedOut(_) => TIMED_OUT,
             Failure::Declined => DECLINED,
         }

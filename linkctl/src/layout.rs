@@ -43,8 +43,7 @@ pub fn link_description(
         Some(extension) => (extension.link_mode.as_str(), extension.connection_mode.as_str()),
         None => ("DESTINATION", "OUTBOUND"),
     };
-    let configs: Vec<String> =
-        configs.iter().filter(|config| !config.is_default).map(|config| config_token(config)).collect();
+    let configs: Vec<String> = configs.iter().filter(|config| !config.is_default).map(config_token).collect();
     format!(
         "{}, link mode: '{mode}', connection mode: '{connection}', link state: '{}', link coordinator id: '0', \
          link coordinator host: '{host}'{}\nConfigs: {}",

@@ -36,7 +36,7 @@ impl Rows {
             if let Some(column) = table.column_mut(index) {
                 let _ = column.set_padding((0, 2));
                 if NUMBERS.contains(name) {
-                    let _ = column.set_cell_alignment(CellAlignment::Right);
+                    column.set_cell_alignment(CellAlignment::Right);
                 }
             }
         }

@@ -241,6 +241,7 @@ fn wrong_command_lines_exit_with_2() {
         &["link", "create", "dr", "--config", "bootstrap.servers=a:1,b"],
         &["link", "list", "--output", "xml"],
         &["link", "list", "--rest-url", "https://h:8090"],
+        &["link", "describe", "-"],
     ] {
         assert_eq!(linkctl(&server, words).code, 2, "{words:?}");
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use linkctl::address::{self, Address};
+use linkctl::address::{self, Address, AddressError};
 use linkctl::api::Api;
 use linkctl::exit::Failure;
 use linkctl::output::{self, Format};
@@ -11,8 +11,8 @@ use linkctl::output::{self, Format};
 /// Options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Address of the REST API [default: the host of --bootstrap-server, or 127.0.0.1, with port 8090]
-    #[arg(long, global = true, value_name = "URL", env = address::ENVIRONMENT)]
+    /// Address of the REST API [default: LINKGATE_REST_URL, else the host of --bootstrap-server or 127.0.0.1, port 8090]
+    #[arg(long, global = true, value_name = "URL")]
     rest_url: Option<String>,
     /// Address of Linkgate for Kafka clients; its REST API is expected on the same host
     #[arg(long, global = true, value_name = "HOST:PORT")]
@@ -25,12 +25,13 @@ pub(crate) struct Global {
 impl Global {
     /// Connects to the REST API.
     pub(crate) fn connect(&self) -> Result<Api, Failure> {
-        let address = match (&self.rest_url, &self.bootstrap_server) {
-            (None, None) => {
+        let environment = std::env::var(address::ENVIRONMENT).ok();
+        let (url, server) = (self.rest_url.as_deref(), self.bootstrap_server.as_deref());
+        let address = match address::resolve(url, environment.as_deref(), server) {
+            Err(AddressError::Missing) => {
                 Address { url: format!("http://127.0.0.1:{}", address::DEFAULT_PORT), origin: "the default" }
             }
-            (url, server) => address::resolve(url.as_deref(), None, server.as_deref())
-                .map_err(|err| Failure::Usage(err.to_string()))?,
+            found => found.map_err(|err| Failure::Usage(err.to_string()))?,
         };
         Ok(Api::connect(address)?)
     }
