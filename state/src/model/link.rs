@@ -19,12 +19,32 @@ pub enum LinkMode {
     Destination,
 }
 
+impl LinkMode {
+    /// The name that the REST API and the tools print.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            LinkMode::Destination => "DESTINATION",
+        }
+    }
+}
+
 /// Who dials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ConnectionMode {
     /// The local side connects to the remote one.
     Outbound,
+}
+
+impl ConnectionMode {
+    /// The name that the REST API and the tools print.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ConnectionMode::Outbound => "OUTBOUND",
+        }
+    }
 }
 
 /// Whether the link works, as `link_state` of the REST API says it.
@@ -39,6 +59,19 @@ pub enum LinkState {
     Unavailable,
     /// The link object itself is unusable.
     Failed,
+}
+
+impl LinkState {
+    /// The name that the REST API and the tools print.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            LinkState::Active => "ACTIVE",
+            LinkState::Paused => "PAUSED",
+            LinkState::Unavailable => "UNAVAILABLE",
+            LinkState::Failed => "FAILED",
+        }
+    }
 }
 
 /// Why a link is not active, as `link_error` of the REST API says it.
@@ -57,6 +90,21 @@ pub enum LinkError {
     TimeoutError,
     /// Anything else.
     Unknown,
+}
+
+impl LinkError {
+    /// The name that the REST API and the tools print.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            LinkError::NoError => "NO_ERROR",
+            LinkError::AuthenticationError => "AUTHENTICATION_ERROR",
+            LinkError::UnresolvableBootstrapError => "UNRESOLVABLE_BOOTSTRAP_ERROR",
+            LinkError::BootstrapTcpConnectionFailedError => "BOOTSTRAP_TCP_CONNECTION_FAILED_ERROR",
+            LinkError::TimeoutError => "TIMEOUT_ERROR",
+            LinkError::Unknown => "UNKNOWN",
+        }
+    }
 }
 
 /// A cluster link as the journal keeps it. `Debug` hides the values of sensitive configs; `Serialize` does not, and is

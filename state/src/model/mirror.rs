@@ -56,6 +56,25 @@ pub enum MirrorError {
     Unknown,
 }
 
+impl MirrorError {
+    /// The name that the REST API and the tools print.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            MirrorError::NoError => "NO_ERROR",
+            MirrorError::SourceTopicMayBeDeleted => "SOURCE_TOPIC_MAY_BE_DELETED",
+            MirrorError::SourceTopicIdChanged => "SOURCE_TOPIC_ID_CHANGED",
+            MirrorError::SourcePartitionsDecreased => "SOURCE_PARTITIONS_DECREASED",
+            MirrorError::UnexpectedTruncation => "UNEXPECTED_TRUNCATION",
+            MirrorError::UnsupportedMessageFormat => "UNSUPPORTED_MESSAGE_FORMAT",
+            MirrorError::NonMonotonicSourceEpoch => "NON_MONOTONIC_SOURCE_EPOCH",
+            MirrorError::IllegalState => "ILLEGAL_STATE",
+            MirrorError::UnsupportedMirrorState => "UNSUPPORTED_MIRROR_STATE",
+            MirrorError::Unknown => "UNKNOWN",
+        }
+    }
+}
+
 /// `mirror_status` of the REST API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

@@ -15,5 +15,7 @@ pub use endpoint::{HostPort, ParseHostPortError};
 pub use guard::{TopicGuard, TopicGuards};
 pub use ids::{KafkaUuid, ParseUuidError};
 pub use link::{ConnectionMode, Link, LinkError, LinkMode, LinkState, RESERVED_PRODUCER_ID_BASE};
-pub use mirror::{IllegalTransition, MirrorError, MirrorEvent, MirrorState, MirrorStatus, MirrorTopic, Stop, TopicRequest};
+pub use mirror::{
+    IllegalTransition, MirrorError, MirrorEvent, MirrorState, MirrorStatus, MirrorTopic, Stop, TopicRequest,
+};
 pub use view::{Change, Record, View};

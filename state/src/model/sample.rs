@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{ConnectionMode, KafkaUuid, Link, LinkError, LinkMode, LinkState, MirrorState, MirrorTopic, TopicRequest};
+use super::{
+    ConnectionMode, KafkaUuid, Link, LinkError, LinkMode, LinkState, MirrorState, MirrorTopic, TopicRequest,
+};
 
 pub(crate) fn link(name: &str) -> Link {
     Link {

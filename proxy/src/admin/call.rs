@@ -1,0 +1,102 @@
+//! One request, taken apart: path, query, body, and where the caller sees this API.
+
+use std::collections::HashMap;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts as _, Path, Query, Request};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use linkctl::rest::{ListMetadata, PREFIXES};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+
+/// What stays as it is in a path segment.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A request.
+pub(super) struct Call {
+    /// `http://host:port/kafka/v3`, as the caller addressed it.
+    base: String,
+    params: HashMap<String, String>,
+    query: HashMap<String, String>,
+    body: Bytes,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Call {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        let prefix =
+            PREFIXES.into_iter().find(|prefix| parts.uri.path().starts_with(prefix)).unwrap_or_default();
+        let base = format!("http://{host}{prefix}");
+        let Path(params) = Path::<HashMap<String, String>>::from_request_parts(&mut parts, state)
+            .await
+            .map_err(|error| Problem::bad_request(error.body_text()))?;
+        let Query(query) = Query::<HashMap<String, String>>::from_request_parts(&mut parts, state)
+            .await
+            .map_err(|error| Problem::bad_request(error.body_text()))?;
+        let body = Bytes::from_request(Request::from_parts(parts, body), state)
+            .await
+            .map_err(|error| Problem::body(error.status()))?;
+        Ok(Call { base, params, query, body })
+    }
+}
+
+impl Call {
+    /// A path segment, decoded; empty when the route has none of this name.
+    pub(super) fn param(&self, name: &str) -> &str {
+        self.params.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    /// A query parameter that is given and not empty.
+    pub(super) fn query(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// A query parameter that is `true` or `false`.
+    pub(super) fn flag(&self, name: &str, default: bool) -> Result<bool, Problem> {
+        match self.query(name) {
+            None => Ok(default),
+            Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+            Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+            Some(text) => Err(Problem::bad_request(format!("{name}={text}: expected true or false"))),
+        }
+    }
+
+    /// The body as JSON, whatever content type it claims.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Problem::bad_request(format!("Cannot read the request body: {error}")))
+    }
+
+    /// URL of a resource, from its path segments.
+    pub(super) fn url(&self, segments: &[&str]) -> String {
+        let mut url = self.base.clone();
+        for segment in segments {
+            url.push('/');
+            url.extend(utf8_percent_encode(segment, SEGMENT));
+        }
+        url
+    }
+
+    /// Metadata of a list, from its path segments.
+    pub(super) fn list_metadata(&self, segments: &[&str]) -> ListMetadata {
+        ListMetadata { self_url: self.url(segments), next: None }
+    }
+}
+
+/// `200` with a JSON body.
+pub(super) fn json<T: Serialize>(body: &T) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
+        Err(error) => {
+            tracing::error!(error = %error, "a response cannot be written as json");
+            Problem::internal().into_response()
+        }
+    }
+}

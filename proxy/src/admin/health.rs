@@ -1,0 +1,73 @@
+//! `/health/live`, `/health/ready` and `/metrics`: for probes and scrapers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::Admin;
+use super::operator::Operator;
+use crate::obs::CONTENT_TYPE;
+
+/// What must have happened before the daemon is ready. Cheap to clone.
+///
+/// The journal is open before there is an admin API at all; the destination counts as reached once its id is known.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness(Arc<Flags>);
+
+#[derive(Debug, Default)]
+struct Flags {
+    gateway: AtomicBool,
+    draining: AtomicBool,
+}
+
+impl Readiness {
+    /// The gateway accepts clients.
+    pub fn gateway_listens(&self) {
+        self.0.gateway.store(true, Ordering::Release);
+    }
+
+    /// The daemon is about to stop: send no more work.
+    pub fn draining(&self) {
+        self.0.draining.store(true, Ordering::Release);
+    }
+
+    /// What it still waits for; empty when ready.
+    fn waits_for(&self, destination_known: bool) -> Vec<&'static str> {
+        let mut missing = Vec::new();
+        if self.0.draining.load(Ordering::Acquire) {
+            missing.push("shutdown");
+        }
+        if !self.0.gateway.load(Ordering::Acquire) {
+            missing.push("gateway");
+        }
+        if !destination_known {
+            missing.push("destination");
+        }
+        missing
+    }
+}
+
+/// `GET /health/live`: the process answers.
+pub(super) async fn live() -> Response {
+    axum::Json(json!({"status": "live"})).into_response()
+}
+
+/// `GET /health/ready`: clients can be served.
+pub(super) async fn ready<O: Operator>(State(admin): State<Admin<O>>) -> Response {
+    let missing = admin.readiness.waits_for(!admin.operator.cluster_id().is_empty());
+    if missing.is_empty() {
+        return axum::Json(json!({"status": "ready"})).into_response();
+    }
+    let body = json!({"status": "not ready", "waits_for": missing});
+    (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response()
+}
+
+/// `GET /metrics`.
+pub(super) async fn metrics<O: Operator>(State(admin): State<Admin<O>>) -> Response {
+    admin.metrics.set_journal_sequence(admin.operator.view().sequence);
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], admin.metrics.render()).into_response()
+}

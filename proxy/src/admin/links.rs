@@ -1,0 +1,154 @@
+//! `/clusters/{cid}/links`: cluster links.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use linkctl::rest::{
+    CategoryCount, ConfigEntry, CreateLinkRequest, DataList, LinkData, LinkExtension, LinkTask,
+    ResourceMetadata, TaskError,
+};
+use state::model::{Link, LinkState, MirrorStatus, View};
+
+use super::Admin;
+use super::call::{Call, json};
+use super::operator::Operator;
+use super::problem::Problem;
+use crate::mirror::handle::{CreateLink, TaskStatus};
+
+/// `GET …/links`.
+pub(super) async fn list<O: Operator>(
+    State(admin): State<Admin<O>>,
+    call: Call,
+) -> Result<Response, Problem> {
+    let cluster = admin.cluster(&call)?;
+    let view = admin.operator.view();
+    Ok(json(&DataList {
+        kind: "KafkaLinkDataList".into(),
+        metadata: call.list_metadata(&["clusters", &cluster, "links"]),
+        data: view.links.values().map(|link| body(&call, &cluster, &view, link, None)).collect::<Vec<_>>(),
+    }))
+}
+
+/// `GET …/links/{link}`.
+pub(super) async fn get<O: Operator>(State(admin): State<Admin<O>>, call: Call) -> Result<Response, Problem> {
+    let cluster = admin.cluster(&call)?;
+    let with_tasks = call.flag("include_tasks", false)?;
+    let (view, link) = admin.link(&call)?;
+    let tasks = with_tasks.then(|| admin.operator.tasks(&link.name));
+    Ok(json(&body(&call, &cluster, &view, &link, tasks)))
+}
+
+/// `POST …/links`.
+pub(super) async fn create<O: Operator>(
+    State(admin): State<Admin<O>>,
+    call: Call,
+) -> Result<StatusCode, Problem> {
+    let _ = admin.cluster(&call)?;
+    let name = call.query("link_name").ok_or_else(|| Problem::bad_request("link_name is required"))?;
+    let request: CreateLinkRequest = call.json()?;
+    for (field, value) in [
+        ("destination_cluster_id", &request.destination_cluster_id),
+        ("remote_cluster_id", &request.remote_cluster_id),
+        ("cluster_link_id", &request.cluster_link_id),
+    ] {
+        if value.as_ref().is_some_and(|value| !value.is_empty()) {
+            return Err(Problem::bad_request(format!(
+                "{field}: this version makes destination-initiated links only; give source_cluster_id"
+            )));
+        }
+    }
+    let request = CreateLink {
+        name: name.to_owned(),
+        configs: configs(request.configs)?,
+        expected_source_cluster_id: request.source_cluster_id.filter(|id| !id.is_empty()),
+        validate_only: call.flag("validate_only", false)?,
+        validate_link: call.flag("validate_link", true)?,
+    };
+    admin.operator.create_link(request).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE …/links/{link}`.
+pub(super) async fn delete<O: Operator>(
+    State(admin): State<Admin<O>>,
+    call: Call,
+) -> Result<StatusCode, Problem> {
+    let _ = admin.cluster(&call)?;
+    let (force, validate_only) = (call.flag("force", false)?, call.flag("validate_only", false)?);
+    admin.operator.delete_link(call.param("link"), force, validate_only).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Configs by name; a null value means unset, a name given twice is an error.
+pub(super) fn configs(entries: Vec<ConfigEntry>) -> Result<BTreeMap<String, String>, Problem> {
+    let mut configs = BTreeMap::new();
+    for ConfigEntry { name, value } in entries {
+        let Some(value) = value else { continue };
+        if configs.insert(name.clone(), value).is_some() {
+            return Err(Problem::bad_request(format!("configs: '{name}' is given twice")));
+        }
+    }
+    Ok(configs)
+}
+
+fn body(call: &Call, cluster: &str, view: &View, link: &Link, tasks: Option<Vec<TaskStatus>>) -> LinkData {
+    let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let mirrors = || view.mirrors_of(&link.name);
+    LinkData {
+        kind: "KafkaLinkData".into(),
+        metadata: ResourceMetadata {
+            self_url: call.url(&["clusters", cluster, "links", &link.name]),
+            resource_name: Some(format!("crn:///kafka={cluster}")),
+        },
+        source_cluster_id: named(&link.source_cluster_id),
+        destination_cluster_id: None,
+        remote_cluster_id: None,
+        link_name: link.name.clone(),
+        link_id: link.id.hyphenated(),
+        cluster_link_id: link.id.to_string(),
+        topic_names: mirrors()
+            .filter(|mirror| mirror.is_read_only())
+            .map(|mirror| mirror.topic.clone())
+            .collect(),
+        link_error: link.error.name().into(),
+        link_error_message: named(&link.error_message),
+        link_state: link.state.name().into(),
+        tasks: tasks.map(|tasks| tasks.into_iter().map(task).collect()),
+        category_counts: categories(mirrors().map(|mirror| mirror.status(link.state))),
+        linkgate: Some(LinkExtension {
+            local_cluster_id: cluster.to_owned(),
+            link_mode: link.mode.name().into(),
+            connection_mode: link.connection_mode.name().into(),
+            remote_cluster_available: matches!(link.state, LinkState::Active | LinkState::Paused),
+        }),
+    }
+}
+
+fn task(status: TaskStatus) -> LinkTask {
+    let error = |(error_code, error_message)| TaskError { error_code, error_message };
+    LinkTask {
+        task_name: status.name.into(),
+        state: status.state.into(),
+        errors: status.errors.into_iter().map(error).collect(),
+    }
+}
+
+fn categories(statuses: impl Iterator<Item = MirrorStatus>) -> Vec<CategoryCount> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for status in statuses {
+        *counts.entry(category(status)).or_default() += 1;
+    }
+    counts.into_iter().map(|(name, count)| CategoryCount { state_category: name.to_owned(), count }).collect()
+}
+
+fn category(status: MirrorStatus) -> &'static str {
+    match status {
+        MirrorStatus::Active => "ACTIVE",
+        MirrorStatus::Paused | MirrorStatus::LinkPaused => "PAUSED",
+        MirrorStatus::PendingMirror | MirrorStatus::PendingStopped => "PENDING",
+        MirrorStatus::Failed | MirrorStatus::LinkFailed | MirrorStatus::SourceUnavailable => "IN_ERROR",
+        MirrorStatus::Stopped => "NOT_APPLICABLE",
+    }
+}

@@ -1,0 +1,114 @@
+//! A mirror topic as the REST API shows it.
+
+use linkctl::rest::{
+    MirrorData, MirrorExtension, MirrorLag, MirrorPartition, ResourceMetadata, StateTransitionError,
+};
+use state::model::{KafkaUuid, MirrorError, MirrorState, MirrorStatus, MirrorTopic, View};
+
+use super::call::Call;
+use super::mirrors::status;
+use crate::clock::now_ms;
+use crate::mirror::progress::PartitionProgress;
+
+/// The body of one mirror topic.
+pub(super) fn of(
+    call: &Call,
+    cluster: &str,
+    view: &View,
+    mirror: &MirrorTopic,
+    progress: &[PartitionProgress],
+) -> MirrorData {
+    let status = status(view, mirror);
+    let (error, reason) = match &mirror.state {
+        MirrorState::Failed { error, reason, .. } => (*error, reason.clone()),
+        _ => (MirrorError::NoError, String::new()),
+    };
+    let progress = complete(mirror, progress);
+    MirrorData {
+        kind: "KafkaMirrorData".into(),
+        metadata: ResourceMetadata {
+            self_url: url(call, cluster, &mirror.link, &mirror.topic),
+            resource_name: Some(format!("crn:///kafka={cluster}")),
+        },
+        link_name: mirror.link.clone(),
+        mirror_topic_name: mirror.topic.clone(),
+        source_topic_name: mirror.source_topic.clone(),
+        num_partitions: mirror.partitions,
+        mirror_lags: lags(&progress),
+        mirror_status: status.name().into(),
+        mirror_topic_error: error.name().into(),
+        state_time_ms: mirror.state_ms,
+        mirror_state_transition_errors: None,
+        linkgate: Some(MirrorExtension {
+            link_id: view.links.get(&mirror.link).map_or(KafkaUuid::ZERO, |link| link.id).to_string(),
+            source_topic_id: mirror.source_topic_id.to_string(),
+            local_topic_id: mirror.local_topic_id.to_string(),
+            stopped_sequence_number: mirror.stopped_sequence,
+            reason,
+            partitions: (0..)
+                .zip(&progress)
+                .map(|(number, at)| partition(number, mirror, status, at))
+                .collect(),
+        }),
+    }
+}
+
+/// URL of a mirror topic.
+pub(super) fn url(call: &Call, cluster: &str, link: &str, topic: &str) -> String {
+    call.url(&["clusters", cluster, "links", link, "mirrors", topic])
+}
+
+/// Lag by partition.
+pub(super) fn lags(progress: &[PartitionProgress]) -> Vec<MirrorLag> {
+    let lag = |(partition, at): (i32, &PartitionProgress)| MirrorLag {
+        partition,
+        lag: at.lag(),
+        last_source_fetch_offset: at.last_fetch_offset,
+    };
+    (0..).zip(progress).map(lag).collect()
+}
+
+/// What went wrong on the way to the present state.
+pub(super) fn transition_errors(mirror: &MirrorTopic) -> Vec<StateTransitionError> {
+    match &mirror.state {
+        MirrorState::Failed { error, reason, .. } => {
+            vec![StateTransitionError { error_code: error.name().into(), error_message: reason.clone() }]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// One entry for each partition. Of a stopped mirror nobody keeps the progress, but the journal has its log ends.
+fn complete(mirror: &MirrorTopic, known: &[PartitionProgress]) -> Vec<PartitionProgress> {
+    let mut all = known.to_vec();
+    all.resize_with(mirror.partitions as usize, PartitionProgress::default);
+    if let MirrorState::Stopped { log_end_offsets, .. } = &mirror.state {
+        for (at, end) in all.iter_mut().zip(log_end_offsets) {
+            at.log_end_offset = *end;
+        }
+    }
+    all
+}
+
+fn partition(
+    number: i32,
+    mirror: &MirrorTopic,
+    status: MirrorStatus,
+    at: &PartitionProgress,
+) -> MirrorPartition {
+    let state = match mirror.state {
+        _ if at.failed && mirror.is_read_only() => MirrorStatus::Failed,
+        // Also while the source is away: the topic then shows SOURCE_UNAVAILABLE.
+        MirrorState::PendingStopped { .. } => MirrorStatus::PendingStopped,
+        _ => status,
+    };
+    MirrorPartition {
+        partition: number,
+        state: state.name().into(),
+        local_log_end_offset: at.log_end_offset,
+        last_fetch_source_high_watermark: at.source_high_watermark,
+        lag: at.source_high_watermark.saturating_sub(at.log_end_offset.max(0)),
+        time_since_last_fetch_ms: now_ms().saturating_sub(at.last_fetch_ms).max(0),
+        reason: at.reason.clone(),
+    }
+}

@@ -1,0 +1,60 @@
+//! What the REST API asks of the mirror side. `Commands` is the real one; tests have their own.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use state::model::View;
+
+use crate::mirror::handle::{
+    ActionOutcome, CommandError, CreateLink, CreateMirror, MirrorAction, Selector, TaskStatus,
+};
+use crate::mirror::progress::PartitionProgress;
+
+/// Result of a command.
+type Done<T> = Result<T, CommandError>;
+
+/// Commands on links and mirror topics, and what one may ask of them.
+pub trait Operator: Clone + Send + Sync + 'static {
+    /// All links and mirror topics.
+    fn view(&self) -> Arc<View>;
+
+    /// How far the partitions of a mirror topic are; empty when not known.
+    fn progress(&self, topic: &str) -> Vec<PartitionProgress>;
+
+    /// How the periodic tasks of a link fare.
+    fn tasks(&self, link: &str) -> Vec<TaskStatus>;
+
+    /// Cluster id of the destination; empty until it has answered once.
+    fn cluster_id(&self) -> String;
+
+    /// Creates a link.
+    fn create_link(&self, request: CreateLink) -> impl Future<Output = Done<()>> + Send;
+
+    /// Deletes a link.
+    fn delete_link(
+        &self,
+        name: &str,
+        force: bool,
+        validate_only: bool,
+    ) -> impl Future<Output = Done<()>> + Send;
+
+    /// Alters link configs; `None` resets one to its default.
+    fn alter_link_configs(
+        &self,
+        name: &str,
+        changes: Vec<(String, Option<String>)>,
+        validate_only: bool,
+    ) -> impl Future<Output = Done<()>> + Send;
+
+    /// Creates a mirror topic.
+    fn create_mirror(&self, request: CreateMirror) -> impl Future<Output = Done<()>> + Send;
+
+    /// Promotes, fails over, pauses or resumes mirror topics, of one link or of all.
+    fn alter_mirrors(
+        &self,
+        link: Option<&str>,
+        selector: Selector,
+        action: MirrorAction,
+        validate_only: bool,
+    ) -> impl Future<Output = Done<Vec<ActionOutcome>>> + Send;
+}

@@ -1,0 +1,63 @@
+//! Which path leads where. Every path works with a trailing slash, too.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::routing::{MethodRouter, get, post, put};
+use linkctl::rest::PREFIXES;
+
+use super::operator::Operator;
+use super::problem::Problem;
+use super::{Admin, clusters, health, link_configs, links, mirror_actions, mirrors, openapi};
+
+/// Largest request body, in bytes.
+pub(super) const BODY_LIMIT: usize = 1 << 20;
+
+/// All routes.
+pub(super) fn router<O: Operator>(admin: Admin<O>) -> Router {
+    let mut router = Router::new()
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready::<O>))
+        .route("/metrics", get(health::metrics::<O>))
+        .route("/openapi.json", get(openapi::document));
+    for prefix in PREFIXES {
+        for (path, methods) in api::<O>() {
+            router = router.route(&format!("{prefix}{path}/"), methods.clone());
+            router = router.route(&format!("{prefix}{path}"), methods);
+        }
+    }
+    router
+        .fallback(unknown)
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(admin)
+}
+
+/// The REST v3 API, without its prefix.
+fn api<O: Operator>() -> Vec<(&'static str, MethodRouter<Admin<O>>)> {
+    vec![
+        ("/clusters", get(clusters::list::<O>)),
+        ("/clusters/{cluster}", get(clusters::get::<O>)),
+        ("/clusters/{cluster}/links", get(links::list::<O>).post(links::create::<O>)),
+        ("/clusters/{cluster}/links/{link}", get(links::get::<O>).delete(links::delete::<O>)),
+        ("/clusters/{cluster}/links/{link}/configs", get(link_configs::list::<O>)),
+        ("/clusters/{cluster}/links/{link}/configs:alter", put(link_configs::alter::<O>)),
+        (
+            "/clusters/{cluster}/links/{link}/configs/{name}",
+            get(link_configs::get::<O>).put(link_configs::put::<O>).delete(link_configs::reset::<O>),
+        ),
+        ("/clusters/{cluster}/links/{link}/mirrors", get(mirrors::list::<O>).post(mirrors::create::<O>)),
+        ("/clusters/{cluster}/links/{link}/mirrors:promote", post(mirror_actions::promote::<O>)),
+        ("/clusters/{cluster}/links/{link}/mirrors:failover", post(mirror_actions::failover::<O>)),
+        ("/clusters/{cluster}/links/{link}/mirrors:pause", post(mirror_actions::pause::<O>)),
+        ("/clusters/{cluster}/links/{link}/mirrors:resume", post(mirror_actions::resume::<O>)),
+        ("/clusters/{cluster}/links/{link}/mirrors/{topic}", get(mirrors::get::<O>)),
+    ]
+}
+
+async fn unknown(request: Request) -> Problem {
+    let path = request.uri().path();
+    if path.contains("//") {
+        return Problem::bad_request(format!("{path}: a path segment is empty"));
+    }
+    Problem::not_found("HTTP 404 Not Found")
+}
