@@ -242,6 +242,7 @@ fn wrong_command_lines_exit_with_2() {
         &["link", "list", "--output", "xml"],
         &["link", "list", "--rest-url", "https://h:8090"],
         &["link", "describe", "-"],
+        &["mirror", "promote", "t", "--wait", "--wait-timeout", "18446744073709551615"],
     ] {
         assert_eq!(linkctl(&server, words).code, 2, "{words:?}");
     }

@@ -60,7 +60,8 @@ pub(crate) struct Wait {
     #[arg(long)]
     wait: bool,
     /// How long to wait at most, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "wait")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "wait",
+          value_parser = clap::value_parser!(u64).range(0..=604_800))]
     wait_timeout: u64,
 }
 
