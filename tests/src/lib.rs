@@ -10,6 +10,7 @@
 //! | [`read`] | every record of a partition, and comparing two clusters offset by offset |
 //! | [`produce`] | producers of every kind |
 //! | [`pair`] | a source, a destination and a Linkgate between them |
+//! | [`python`], [`properties`] | Python clients, .properties files |
 //! | [`wait`], [`ports`], [`process`], [`workdir`] | bounded waits, ports, children, directories |
 //!
 //! Everything here fails by panicking with a sentence: it serves tests. Children die with the process that started
@@ -24,6 +25,8 @@ pub mod pair;
 pub mod ports;
 pub mod process;
 pub mod produce;
+pub mod properties;
+pub mod python;
 pub mod read;
 pub mod records;
 pub mod wait;

@@ -154,7 +154,7 @@ impl Sender {
         self.transactions += 1;
         self.in_transaction = 0;
         let limit = Duration::from_secs(60);
-        let done = if self.transactions % 3 == 0 {
+        let done = if self.transactions.is_multiple_of(3) {
             // What is aborted shall be in the log first, or there is nothing to leave out.
             self.producer.flush(limit).and_then(|()| self.producer.abort_transaction(limit))
         } else {
