@@ -4,37 +4,11 @@
 //! restart, on every machine, and for a broker that the gateway has not met yet.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-/// A host and a port.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Endpoint {
-    /// Name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-}
-
-impl Endpoint {
-    /// From its parts.
-    #[must_use]
-    pub fn new(host: impl Into<String>, port: u16) -> Self {
-        Endpoint { host: host.into(), port }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
+use crate::net::HostPort;
 
 /// Port of broker `id` next to bootstrap port `bootstrap`; `None` where there is none.
 #[must_use]
@@ -47,35 +21,35 @@ pub(super) fn broker_port(bootstrap: u16, id: i32) -> Option<u16> {
 #[derive(Debug, Clone)]
 pub(super) struct Advertised {
     /// The gateway's own host and bootstrap port.
-    pub(super) bootstrap: Endpoint,
+    pub(super) bootstrap: HostPort,
 }
 
 impl Advertised {
     /// Where clients find broker `id`; `None` for an id whose port would lie beyond 65535.
-    pub(super) fn broker(&self, id: i32) -> Option<Endpoint> {
+    pub(super) fn broker(&self, id: i32) -> Option<HostPort> {
         let port = broker_port(self.bootstrap.port, id)?;
-        Some(Endpoint::new(self.bootstrap.host.clone(), port))
+        Some(HostPort::new(self.bootstrap.host.clone(), port))
     }
 }
 
 /// Where the gateway itself finds the brokers, as last heard.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Brokers(Arc<ArcSwap<BTreeMap<i32, Endpoint>>>);
+pub(super) struct Brokers(Arc<ArcSwap<BTreeMap<i32, HostPort>>>);
 
 impl Brokers {
     /// Takes over what the directory said. Brokers that it no longer names keep their last address: their clients get
     /// connection errors until they come back, as they would without the gateway.
-    pub(super) fn update(&self, known: impl IntoIterator<Item = (i32, Endpoint)>) {
+    pub(super) fn update(&self, known: impl IntoIterator<Item = (i32, HostPort)>) {
         let mut all = BTreeMap::clone(&self.0.load());
         all.extend(known);
         self.0.store(Arc::new(all));
     }
 
-    pub(super) fn get(&self, id: i32) -> Option<Endpoint> {
+    pub(super) fn get(&self, id: i32) -> Option<HostPort> {
         self.0.load().get(&id).cloned()
     }
 
-    pub(super) fn all(&self) -> Arc<BTreeMap<i32, Endpoint>> {
+    pub(super) fn all(&self) -> Arc<BTreeMap<i32, HostPort>> {
         self.0.load_full()
     }
 }
@@ -98,9 +72,9 @@ mod tests {
     #[test]
     fn a_broker_that_is_no_longer_named_keeps_its_address() {
         let brokers = Brokers::default();
-        brokers.update([(1, Endpoint::new("a", 1)), (2, Endpoint::new("b", 2))]);
-        brokers.update([(2, Endpoint::new("c", 3))]);
-        assert_eq!(brokers.get(1), Some(Endpoint::new("a", 1)));
-        assert_eq!(brokers.get(2), Some(Endpoint::new("c", 3)));
+        brokers.update([(1, HostPort::new("a", 1)), (2, HostPort::new("b", 2))]);
+        brokers.update([(2, HostPort::new("c", 3))]);
+        assert_eq!(brokers.get(1), Some(HostPort::new("a", 1)));
+        assert_eq!(brokers.get(2), Some(HostPort::new("c", 3)));
     }
 }

@@ -2,10 +2,9 @@
 
 use std::io;
 
+use crate::net::HostPort;
 use crate::wire::frame::FrameError;
 use crate::wire::primitive::WireError;
-
-use super::Endpoint;
 
 /// The gateway cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +13,7 @@ pub enum GatewayError {
     #[error("cannot listen on {endpoint}: {source}")]
     Listen {
         /// The address.
-        endpoint: Endpoint,
+        endpoint: HostPort,
         /// Why not.
         source: io::Error,
     },

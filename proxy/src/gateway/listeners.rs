@@ -110,14 +110,12 @@ impl Listeners {
             tracing::warn!(%peer, ?target, "connection limit reached");
             return;
         }
-        let stream = match Stream::plain(tcp) {
-            Ok(stream) => stream,
-            Err(error) => {
-                metrics.turned_away(CloseCause::ClientIo);
-                tracing::debug!(%peer, ?target, %error, "connection lost at once");
-                return;
-            }
-        };
+        if let Err(error) = tcp.set_nodelay(true) {
+            metrics.turned_away(CloseCause::ClientIo);
+            tracing::debug!(%peer, ?target, %error, "connection lost at once");
+            return;
+        }
+        let stream = Stream::plain(tcp);
         metrics.opened();
         let session = serve(stream, peer, target, Arc::clone(&self.shared), self.stop.clone());
         self.sessions.spawn(session);

@@ -33,8 +33,7 @@ mod session;
 mod stream;
 mod upstream;
 
-pub use directory::{BootstrapDirectory, BrokerDirectory, DirectoryError};
-pub use endpoint_map::Endpoint;
+pub use directory::BrokerDirectory;
 pub use error::GatewayError;
 pub use metrics::GatewayMetrics;
 pub use options::{GatewayOptions, Limits};

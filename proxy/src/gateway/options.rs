@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::Endpoint;
+use crate::net::HostPort;
 
 /// Where to listen, what to say, whom to connect to.
 #[derive(Debug, Clone)]
 pub struct GatewayOptions {
     /// `bootstrap.servers` of the destination cluster.
-    pub bootstrap_servers: Vec<Endpoint>,
+    pub bootstrap_servers: Vec<HostPort>,
     /// Address to listen on.
     pub listen_host: String,
     /// Port of the bootstrap listener; broker n is at this + 1 + n. 0 takes any free one.

@@ -7,12 +7,12 @@ use prometheus_client::registry::Registry;
 use state::model::TopicGuards;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Endpoint;
-use super::directory::{BootstrapDirectory, BrokerDirectory};
+use crate::net::HostPort;
+
+use super::directory::BrokerDirectory;
 use super::endpoint_map::{Advertised, Brokers};
 use super::error::GatewayError;
 use super::listeners::Listeners;
@@ -39,21 +39,15 @@ pub struct GatewayHandle {
 }
 
 impl Gateway {
-    /// A gateway that finds the brokers through the bootstrap servers of its options.
+    /// A gateway that learns from `directory` where the brokers are.
     pub fn new(
         options: GatewayOptions,
+        directory: Arc<dyn BrokerDirectory>,
         guards: watch::Receiver<Arc<TopicGuards>>,
         registry: &mut Registry,
     ) -> Self {
-        let directory = Arc::new(BootstrapDirectory::new(options.bootstrap_servers.clone()));
         let metrics = GatewayMetrics::register(registry);
         Gateway { options, guards, directory, metrics }
-    }
-
-    /// The same, finding the brokers otherwise.
-    #[must_use]
-    pub fn with_directory(self, directory: Arc<dyn BrokerDirectory>) -> Self {
-        Gateway { directory, ..self }
     }
 
     /// Opens the bootstrap listener and goes on in the background until `stop` is cancelled. Brokers need not be reachable,
@@ -63,14 +57,14 @@ impl Gateway {
     /// [`GatewayError::Listen`] when the bootstrap listener cannot be opened.
     pub async fn run(self, stop: CancellationToken) -> Result<GatewayHandle, GatewayError> {
         let Gateway { options, guards, directory, metrics } = self;
-        let endpoint = Endpoint::new(options.listen_host.clone(), options.listen_port);
+        let endpoint = HostPort::new(options.listen_host.clone(), options.listen_port);
         let listen_error = |source| GatewayError::Listen { endpoint: endpoint.clone(), source };
         let listener =
             TcpListener::bind((endpoint.host.as_str(), endpoint.port)).await.map_err(listen_error)?;
         let bootstrap = listener.local_addr().map_err(listen_error)?;
         let advertised_port = options.advertised_port.unwrap_or(bootstrap.port());
         let advertised =
-            Advertised { bootstrap: Endpoint::new(options.advertised_host.clone(), advertised_port) };
+            Advertised { bootstrap: HostPort::new(options.advertised_host.clone(), advertised_port) };
         tracing::info!(address = %bootstrap, advertised = %advertised.bootstrap, "gateway listening");
 
         let interval = options.limits.directory_interval;
@@ -122,14 +116,13 @@ impl Watcher {
     async fn run(self) {
         let mut failing = false;
         loop {
-            match timeout(self.interval * 2, self.directory.brokers()).await {
-                Ok(Ok(known)) => {
+            match self.directory.brokers().await {
+                Ok(known) => {
                     failing = false;
                     self.brokers.update(known);
                     self.listeners.open_missing().await;
                 }
-                Ok(Err(error)) => complain(&mut failing, &error),
-                Err(_) => complain(&mut failing, &"no answer in time"),
+                Err(error) => complain(&mut failing, &error),
             }
             // Until the first answer clients wait for us, so ask more often.
             let pause =

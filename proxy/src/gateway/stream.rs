@@ -15,10 +15,9 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// A TCP connection, with Nagle's algorithm off: every frame is written in one piece.
-    pub(super) fn plain(tcp: TcpStream) -> std::io::Result<Self> {
-        tcp.set_nodelay(true)?;
-        Ok(Stream::Plain(tcp))
+    /// A TCP connection. Nagle's algorithm must be off: every frame is written in one piece.
+    pub(super) fn plain(tcp: TcpStream) -> Self {
+        Stream::Plain(tcp)
     }
 
     /// Both ends.

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use crate::net::{HostPort, SocketOptions, dial};
 
-use super::Endpoint;
 use super::endpoint_map::Brokers;
 use super::error::SessionError;
 use super::stream::Stream;
@@ -26,15 +24,14 @@ pub(super) enum Target {
 pub(super) async fn connect(
     target: Target,
     brokers: &Brokers,
-    bootstrap_servers: &[Endpoint],
+    bootstrap_servers: &[HostPort],
     limit: Duration,
 ) -> Result<Stream, SessionError> {
     let mut last = "no address is known".to_owned();
     for endpoint in candidates(target, brokers, bootstrap_servers) {
-        match timeout(limit, TcpStream::connect((endpoint.host.as_str(), endpoint.port))).await {
-            Ok(Ok(tcp)) => return Stream::plain(tcp).map_err(SessionError::BrokerIo),
-            Ok(Err(error)) => last = format!("{endpoint}: {error}"),
-            Err(_) => last = format!("{endpoint}: no connection within {limit:?}"),
+        match dial(&endpoint, SocketOptions::default(), limit).await {
+            Ok(tcp) => return Ok(Stream::plain(tcp)),
+            Err(error) => last = format!("{endpoint}: {error}"),
         }
     }
     Err(SessionError::NoBroker { last })
@@ -42,7 +39,7 @@ pub(super) async fn connect(
 
 /// The addresses worth trying. For a bootstrap connection the known brokers come first, in random order, so that clients
 /// spread over them and a dead bootstrap server costs nothing.
-fn candidates(target: Target, brokers: &Brokers, bootstrap_servers: &[Endpoint]) -> Vec<Endpoint> {
+fn candidates(target: Target, brokers: &Brokers, bootstrap_servers: &[HostPort]) -> Vec<HostPort> {
     match target {
         Target::Broker(id) => brokers.get(id).into_iter().collect(),
         Target::Bootstrap => {
@@ -63,7 +60,7 @@ mod tests {
 
     #[test]
     fn bootstrap_tries_known_brokers_before_servers_and_each_address_once() {
-        let (a, b, c) = (Endpoint::new("a", 1), Endpoint::new("b", 1), Endpoint::new("c", 1));
+        let (a, b, c) = (HostPort::new("a", 1), HostPort::new("b", 1), HostPort::new("c", 1));
         let brokers = Brokers::default();
         brokers.update([(1, a.clone()), (2, b.clone())]);
         let tried = candidates(Target::Bootstrap, &brokers, &[a.clone(), c.clone()]);

@@ -11,10 +11,11 @@ mod produce;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::protocol::{Decodable, Encodable};
 
+use crate::net::HostPort;
 use crate::wire::header::response_body_at;
 use crate::wire::versions::{self, Api};
 
-use super::endpoint_map::{Advertised, Endpoint};
+use super::endpoint_map::Advertised;
 use super::error::ResponseError;
 use super::inflight::{Answer, Expected};
 use super::metrics::GatewayMetrics;
@@ -59,7 +60,7 @@ impl Rewriter {
     }
 
     /// Where clients find a broker. Ids are checked when listeners are opened; here the entry is left out.
-    fn endpoint(&self, id: i32) -> Option<Endpoint> {
+    fn endpoint(&self, id: i32) -> Option<HostPort> {
         self.advertised.broker(id)
     }
 }
