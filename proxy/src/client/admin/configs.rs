@@ -27,6 +27,17 @@ pub enum ConfigSource {
     Other(i8),
 }
 
+impl ConfigSource {
+    pub(super) fn of(wire: i8) -> Self {
+        match wire {
+            1 => ConfigSource::Topic,
+            2..=4 => ConfigSource::Broker,
+            5 => ConfigSource::Default,
+            other => ConfigSource::Other(other),
+        }
+    }
+}
+
 /// One config of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigEntry {
@@ -34,6 +45,8 @@ pub struct ConfigEntry {
     pub value: Option<String>,
     /// Where it comes from.
     pub source: ConfigSource,
+    /// What would be in force if it were not set on the topic; absent where the broker does not say.
+    pub inherited: Option<String>,
     /// Whether the value is a secret.
     pub sensitive: bool,
     /// Whether it cannot be changed.
@@ -75,7 +88,9 @@ impl Cluster {
                 .with_resource_name(StrBytes::from_string(topic.clone()))
                 .with_configuration_keys(None)
         };
-        let request = DescribeConfigsRequest::default().with_resources(topics.iter().map(resource).collect());
+        let request = DescribeConfigsRequest::default()
+            .with_resources(topics.iter().map(resource).collect())
+            .with_include_synonyms(true);
         self.retrying(None, || async {
             let broker = self.any().await?;
             let response = broker.call_at_most(request.clone(), 4).await?;
@@ -86,15 +101,16 @@ impl Cluster {
                         .configs
                         .into_iter()
                         .map(|config| {
-                            let source = match config.config_source {
-                                1 => ConfigSource::Topic,
-                                2..=4 => ConfigSource::Broker,
-                                5 => ConfigSource::Default,
-                                other => ConfigSource::Other(other),
-                            };
+                            let beneath = config
+                                .synonyms
+                                .into_iter()
+                                .find(|synonym| ConfigSource::of(synonym.source) != ConfigSource::Topic);
                             let entry = ConfigEntry {
                                 value: config.value.map(|value| value.to_string()),
-                                source,
+                                source: ConfigSource::of(config.config_source),
+                                inherited: beneath
+                                    .and_then(|synonym| synonym.value)
+                                    .map(|value| value.to_string()),
                                 sensitive: config.is_sensitive,
                                 read_only: config.read_only,
                             };

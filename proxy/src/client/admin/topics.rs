@@ -10,6 +10,7 @@ use state::model::KafkaUuid;
 
 use super::super::cluster::{Cluster, topic_name};
 use super::super::error::ClientError;
+use super::configs::{ConfigEntry, ConfigSource};
 use crate::wire::error_code::ErrorCode;
 
 /// How long the controller may take, in ms.
@@ -24,6 +25,9 @@ pub struct NewTopic {
     pub partitions: i32,
     /// Its replication factor; -1 when the broker does not say.
     pub replication_factor: i16,
+    /// All its configs (KIP-525), also when it was only validated: the names that the cluster knows, and the values that
+    /// a topic has there. Empty when the broker does not say.
+    pub configs: BTreeMap<String, ConfigEntry>,
 }
 
 impl Cluster {
@@ -69,6 +73,23 @@ impl Cluster {
                 id: KafkaUuid(topic.topic_id),
                 partitions: topic.num_partitions,
                 replication_factor: topic.replication_factor,
+                configs: topic
+                    .configs
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|config| {
+                        let value = config.value.map(|value| value.to_string());
+                        let source = ConfigSource::of(config.config_source);
+                        let entry = ConfigEntry {
+                            inherited: value.clone().filter(|_| source != ConfigSource::Topic),
+                            value,
+                            source,
+                            sensitive: config.is_sensitive,
+                            read_only: config.read_only,
+                        };
+                        (config.name.to_string(), entry)
+                    })
+                    .collect(),
             })
         })
         .await

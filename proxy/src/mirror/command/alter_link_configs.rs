@@ -1,0 +1,141 @@
+//! Alters configs of a link: all that is asked, or nothing.
+
+use std::collections::BTreeMap;
+
+use state::model::link_config::{self, LinkConfig};
+use state::model::{Change, Link};
+
+use super::{Commands, create_link, refusal};
+use crate::mirror::handle::CommandError;
+
+const OFFSET_FILTERS: &str = "consumer.offset.group.filters";
+const OFFSET_SYNC: &str = "consumer.offset.sync.enable";
+
+type Configs = BTreeMap<String, String>;
+
+impl Commands {
+    /// Sets configs of a link, or brings them back to their defaults (`None`).
+    ///
+    /// # Errors
+    /// No such link; a config that is unknown, fixed at creation or not valid; new bootstrap servers that do not answer or
+    /// belong to another cluster; the journal cannot be written.
+    pub async fn alter_link_configs(
+        &self,
+        name: &str,
+        changes: Vec<(String, Option<String>)>,
+        validate_only: bool,
+    ) -> Result<(), CommandError> {
+        let (link, present) = self.link(name)?;
+        let (_, wanted) = altered(&link.configs, &changes)?;
+        if wanted.bootstrap_servers != present.bootstrap_servers {
+            let _ = self.contact_source(&wanted, Some(&link.source_cluster_id)).await?;
+        }
+        if validate_only {
+            return Ok(());
+        }
+        let (name, why) = (name.to_owned(), format!("configs of link '{name}'"));
+        self.transact(&why, move |view, _| {
+            let link = view.links.get(&name).ok_or_else(|| refusal::no_such_link(&name))?;
+            let (configs, _) = altered(&link.configs, &changes)?;
+            let unchanged = configs == link.configs;
+            let altered = Change::PutLink(Link { configs, ..link.clone() });
+            Ok((if unchanged { Vec::new() } else { vec![altered] }, ()))
+        })
+        .await
+    }
+}
+
+/// The configs after the changes, as given and typed.
+fn altered(
+    present: &Configs,
+    changes: &[(String, Option<String>)],
+) -> Result<(Configs, LinkConfig), CommandError> {
+    let mut configs = present.clone();
+    for (name, value) in changes {
+        let def = link_config::find(name).ok_or_else(|| match link_config::check(name, "") {
+            Err(error) => refusal::invalid(error.message),
+            Ok(()) => refusal::invalid(format!("Unknown link configuration '{name}'.")),
+        })?;
+        if !def.dynamic && value.as_ref() != present.get(name) {
+            return Err(refusal::invalid(format!(
+                "Configuration {name} cannot be altered: a link keeps the value it was created with."
+            )));
+        }
+        let _ = match value {
+            Some(value) => configs.insert(name.clone(), value.clone()),
+            None => configs.remove(name),
+        };
+    }
+    let typed = create_link::checked(&configs)?;
+    let was_enabled = create_link::checked(present).is_ok_and(|config| config.offset_sync.enabled);
+    let gives = |name: &str| changes.iter().any(|(changed, _)| changed == name);
+    if was_enabled && !typed.offset_sync.enabled && gives(OFFSET_SYNC) && !gives(OFFSET_FILTERS) {
+        // As Confluent does: a sync that is switched off forgets what it synced.
+        let _ = configs.remove(OFFSET_FILTERS);
+        let typed = create_link::checked(&configs)?;
+        return Ok((configs, typed));
+    }
+    Ok((configs, typed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILTERS: &str = r#"{"groupFilters":[{"name":"*","patternType":"LITERAL","filterType":"INCLUDE"}]}"#;
+
+    fn configs(entries: &[(&str, &str)]) -> Configs {
+        entries.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn present() -> Configs {
+        configs(&[
+            ("bootstrap.servers", "localhost:9092"),
+            ("cluster.link.prefix", "west."),
+            ("consumer.offset.sync.enable", "true"),
+            ("consumer.offset.group.filters", FILTERS),
+        ])
+    }
+
+    fn alter(changes: &[(&str, Option<&str>)]) -> Result<Configs, String> {
+        let changes: Vec<_> =
+            changes.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned))).collect();
+        altered(&present(), &changes).map(|(configs, _)| configs).map_err(|error| {
+            assert_eq!((error.status, error.error_code), (400, 40_002));
+            error.message
+        })
+    }
+
+    #[test]
+    fn values_are_set_and_brought_back_to_their_defaults() {
+        let now = alter(&[("consumer.offset.sync.ms", Some("2000")), (OFFSET_FILTERS, None)]).unwrap();
+        assert_eq!(now.get("consumer.offset.sync.ms").map(String::as_str), Some("2000"));
+        assert!(!now.contains_key(OFFSET_FILTERS));
+    }
+
+    #[test]
+    fn one_bad_change_refuses_all() {
+        assert!(
+            alter(&[("consumer.offset.sync.ms", Some("2000")), ("consumer.offset.sync.ms", Some("x"))])
+                .is_err()
+        );
+        assert!(alter(&[("consumer.offset.sink.ms", Some("1"))]).unwrap_err().contains("Unknown"));
+        assert!(alter(&[("bootstrap.servers", None)]).unwrap_err().contains("bootstrap.servers"));
+    }
+
+    #[test]
+    fn what_is_fixed_at_creation_stays() {
+        let refused = alter(&[("cluster.link.prefix", Some("east."))]).unwrap_err();
+        assert!(refused.contains("cannot be altered"), "{refused}");
+        assert!(alter(&[("cluster.link.prefix", None)]).is_err());
+        assert_eq!(alter(&[("cluster.link.prefix", Some("west."))]).unwrap(), present());
+    }
+
+    #[test]
+    fn a_sync_that_is_switched_off_forgets_its_filters() {
+        let off = alter(&[(OFFSET_SYNC, Some("false"))]).unwrap();
+        assert!(!off.contains_key(OFFSET_FILTERS));
+        let kept = alter(&[(OFFSET_SYNC, Some("false")), (OFFSET_FILTERS, Some(FILTERS))]).unwrap();
+        assert!(kept.contains_key(OFFSET_FILTERS));
+    }
+}

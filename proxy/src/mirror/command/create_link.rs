@@ -1,0 +1,108 @@
+//! Creates a link.
+
+use std::collections::BTreeMap;
+
+use state::model::link_config::{LinkConfig, describe_errors};
+use state::model::{Change, ConnectionMode, KafkaUuid, Link, LinkError, LinkMode, LinkState, View};
+
+use super::{Commands, names, refusal};
+use crate::mirror::handle::{CommandError, CreateLink};
+
+impl Commands {
+    /// Records a link, after the source has been contacted (unless that is not wanted). With `validate_only` everything
+    /// is checked and nothing written.
+    ///
+    /// # Errors
+    /// The name or a config is not valid, the link exists, the source does not answer or is not the one expected, or the
+    /// journal cannot be written.
+    pub async fn create_link(&self, request: CreateLink) -> Result<(), CommandError> {
+        names::check_link(&request.name)?;
+        check_new(&self.view(), &request.name, &request.configs)?;
+        let config = checked(&request.configs)?;
+        let expected = request.expected_source_cluster_id.clone().unwrap_or_default();
+        let source_cluster_id = if request.validate_link {
+            self.contact_source(&config, Some(&expected)).await?
+        } else {
+            expected
+        };
+        if request.validate_only {
+            return Ok(());
+        }
+        let (name, source) = (request.name.clone(), source_cluster_id.clone());
+        let why = format!("creation of link '{name}'");
+        self.transact(&why, move |view, now_ms| {
+            check_new(view, &request.name, &request.configs)?;
+            let link = Link {
+                name: request.name,
+                id: KafkaUuid::random(),
+                source_cluster_id,
+                mode: LinkMode::Destination,
+                connection_mode: ConnectionMode::Outbound,
+                configs: request.configs,
+                state: if config.paused { LinkState::Paused } else { LinkState::Active },
+                error: LinkError::NoError,
+                error_message: String::new(),
+                generations: 0,
+                created_ms: now_ms,
+                state_ms: now_ms,
+            };
+            Ok((vec![Change::PutLink(link)], ()))
+        })
+        .await?;
+        tracing::info!(link = %name, source_cluster_id = %source, "link created");
+        Ok(())
+    }
+}
+
+/// The typed form of link configs that an operator gave.
+pub(super) fn checked(configs: &BTreeMap<String, String>) -> Result<LinkConfig, CommandError> {
+    LinkConfig::parse(configs).map_err(|errors| refusal::invalid(describe_errors(&errors)))
+}
+
+fn check_new(view: &View, name: &str, configs: &BTreeMap<String, String>) -> Result<(), CommandError> {
+    const PREFIX: &str = "cluster.link.prefix";
+    if view.links.contains_key(name) {
+        return Err(refusal::link_exists(name));
+    }
+    let Some(prefix) = configs.get(PREFIX).filter(|prefix| !prefix.is_empty()) else { return Ok(()) };
+    let is_taken = |link: &&Link| link.configs.get(PREFIX) == Some(prefix);
+    match view.links.values().find(is_taken) {
+        Some(link) => Err(refusal::invalid(format!(
+            "{PREFIX} '{prefix}' already exists: cluster link '{}' uses it.",
+            link.name
+        ))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::sample::{link, view};
+
+    fn configs(prefix: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([("cluster.link.prefix".to_owned(), prefix.to_owned())])
+    }
+
+    #[test]
+    fn a_name_and_a_prefix_are_given_once() {
+        let known = view([Link { configs: configs("west."), ..link("dr") }], []);
+        let error = check_new(&known, "dr", &BTreeMap::new()).unwrap_err();
+        assert_eq!(
+            (error.status, error.error_code, error.message.as_str()),
+            (409, 40_902, "Cluster link 'dr' already exists.")
+        );
+        let error = check_new(&known, "eu", &configs("west.")).unwrap_err();
+        assert_eq!((error.status, error.error_code), (400, 40_002));
+        assert!(error.message.contains("prefix 'west.' already exists"), "{}", error.message);
+        check_new(&known, "eu", &configs("east.")).unwrap();
+        check_new(&known, "eu", &configs("")).unwrap();
+    }
+
+    #[test]
+    fn configs_that_are_not_valid_are_a_bad_request() {
+        let error = checked(&BTreeMap::new()).unwrap_err();
+        assert_eq!((error.status, error.error_code), (400, 40_002));
+        assert!(error.message.contains("bootstrap.servers"), "{}", error.message);
+    }
+}

@@ -1,0 +1,163 @@
+//! What operators ask of links and mirror topics: one file per command.
+//!
+//! A command checks what is asked, contacts the clusters where it must, and writes the journal. It never mirrors: the
+//! engine sees the journal and does what it says. Everything that must hold at the moment of writing is checked inside
+//! the transaction, since anything may have happened while a cluster was asked.
+
+mod alter_link_configs;
+mod alter_mirrors;
+mod create_link;
+mod create_mirror;
+mod delete_link;
+mod names;
+mod refusal;
+
+use std::sync::{Arc, OnceLock};
+
+use state::model::link_config::LinkConfig;
+use state::model::{Change, Link, View};
+use state::store::{Store, TransactError};
+
+use super::handle::{CommandError, TaskStatus};
+use super::progress::{PartitionProgress, ProgressTable};
+use super::source_clusters::{self, SourceClusters};
+use super::task_status::{self, Task, TaskTable};
+use crate::client::Cluster;
+
+pub use self::create_mirror::FinishCreateError;
+
+/// Who stands in the journal for what operators ask.
+const WHO: &str = "operator";
+
+/// The commands, and what one may ask. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Commands {
+    store: Store,
+    destination: Cluster,
+    sources: SourceClusters,
+    progress: ProgressTable,
+    tasks: TaskTable,
+    creating: create_mirror::Creating,
+    cluster_id: Arc<OnceLock<String>>,
+}
+
+impl Commands {
+    /// The commands of the mirror side in front of `destination`.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        destination: Cluster,
+        sources: SourceClusters,
+        progress: ProgressTable,
+        tasks: TaskTable,
+    ) -> Self {
+        let (creating, cluster_id) = (create_mirror::Creating::default(), Arc::default());
+        Commands { store, destination, sources, progress, tasks, creating, cluster_id }
+    }
+
+    /// All links and mirror topics.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        self.store.view()
+    }
+
+    /// How far the partitions of a mirror topic are, in partition order; empty when not known.
+    #[must_use]
+    pub fn progress(&self, topic: &str) -> Vec<PartitionProgress> {
+        self.progress.of(topic)
+    }
+
+    /// How the periodic tasks of a link fare; empty when there is no such link.
+    #[must_use]
+    pub fn tasks(&self, link: &str) -> Vec<TaskStatus> {
+        let view = self.view();
+        let Some(link) = view.links.get(link) else { return Vec::new() };
+        let config = LinkConfig::parse(&link.configs).ok();
+        let is_enabled = |task| match task {
+            // This version refuses to switch these on.
+            Task::AclSync | Task::AutoCreateMirror => false,
+            Task::ConsumerOffsetSync => config.as_ref().is_some_and(|config| config.offset_sync.enabled),
+            Task::TopicConfigsSync => true,
+        };
+        Task::ALL
+            .into_iter()
+            .map(|task| {
+                let errors = self.tasks.errors(&link.name, task);
+                task_status::status(task, link.state, is_enabled(task), &errors)
+            })
+            .collect()
+    }
+
+    /// Cluster id of the destination; empty until [`Commands::learn_cluster_id`] has succeeded once.
+    #[must_use]
+    pub fn cluster_id(&self) -> String {
+        self.cluster_id.get().cloned().unwrap_or_default()
+    }
+
+    /// Asks the destination for its cluster id, unless it is known already.
+    ///
+    /// # Errors
+    /// The destination does not answer.
+    pub async fn learn_cluster_id(&self) -> Result<String, CommandError> {
+        if let Some(known) = self.cluster_id.get() {
+            return Ok(known.clone());
+        }
+        let id = source_clusters::cluster_id(&self.destination)
+            .await
+            .map_err(|error| refusal::internal(error.to_string()))?;
+        Ok(self.cluster_id.get_or_init(|| id).clone())
+    }
+
+    /// Writes what `decide` says, on the latest view.
+    async fn transact<T: Send + 'static>(
+        &self,
+        why: &str,
+        decide: impl FnOnce(&View, i64) -> Result<(Vec<Change>, T), CommandError> + Send + 'static,
+    ) -> Result<T, CommandError> {
+        self.store.transact(WHO, why, decide).await.map_err(|error| match error {
+            TransactError::Refused(refused) => refused,
+            TransactError::Store(error) => {
+                tracing::error!(error = %error, why, "a command is not journaled");
+                refusal::internal(error.to_string())
+            }
+        })
+    }
+
+    /// The link and its configs.
+    fn link(&self, name: &str) -> Result<(Link, LinkConfig), CommandError> {
+        let view = self.view();
+        let link = view.links.get(name).ok_or_else(|| refusal::no_such_link(name))?;
+        let config = create_link::checked(&link.configs)?;
+        Ok((link.clone(), config))
+    }
+
+    /// The cluster id of the source that `config` names, once it is sure that mirroring it makes sense.
+    async fn contact_source(
+        &self,
+        config: &LinkConfig,
+        expected: Option<&str>,
+    ) -> Result<String, CommandError> {
+        let source = source_clusters::connect(config);
+        let id = source_clusters::cluster_id(&source).await.map_err(|error| {
+            refusal::source_unusable(format!(
+                "Unable to contact the source cluster using the provided properties: {error}"
+            ))
+        })?;
+        if let Some(expected) = expected.filter(|expected| !expected.is_empty() && *expected != id) {
+            return Err(refusal::source_unusable(format!(
+                "The source cluster at {config} has id '{id}', not the expected id '{expected}'."
+            )));
+        }
+        if id == self.learn_cluster_id().await? {
+            return Err(refusal::source_unusable(format!(
+                "The source cluster at {config} is the destination cluster itself ('{id}')."
+            )));
+        }
+        Ok(id)
+    }
+
+    fn forget_link(&self, name: &str, id: state::model::KafkaUuid) {
+        self.tasks.forget(name);
+        self.sources.forget(id);
+    }
+}

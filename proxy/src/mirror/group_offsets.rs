@@ -1,0 +1,114 @@
+//! Consumer groups of a cluster, in the terms of the offset sync.
+
+use std::collections::BTreeMap;
+
+use super::offset_plan::{Committed, Offsets};
+use crate::client::admin::GroupOffset;
+use crate::client::{ClientError, Cluster};
+use crate::wire::error_code::ErrorCode;
+
+/// A consumer group of either protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its id.
+    pub name: String,
+    /// It has members: the broker takes no commits from outside.
+    pub in_use: bool,
+}
+
+/// The consumer groups of a cluster: those of the classic protocol and of KIP-848.
+///
+/// # Errors
+/// Some broker could not be asked.
+pub async fn list(cluster: &Cluster) -> Result<Vec<Group>, ClientError> {
+    let groups = cluster.list_groups().await?;
+    // Brokers before ListGroups v5 tell no type: all their groups are classic.
+    let is_consumer = |kind: &str| matches!(kind, "" | "classic" | "consumer");
+    Ok(groups
+        .into_iter()
+        .filter(|group| is_consumer(&group.group_type.to_ascii_lowercase()))
+        .map(|group| Group { in_use: has_members(&group.state), name: group.group_id })
+        .collect())
+}
+
+/// Whether a group in this state has members. No state (brokers before ListGroups v4) says nothing: the commit will tell.
+fn has_members(state: &str) -> bool {
+    !matches!(state, "" | "Empty" | "Dead")
+}
+
+/// The committed positions of a group in these topics (name and number of partitions). Positions that depend on an open
+/// transaction are left out: a later round finds them.
+///
+/// # Errors
+/// The group or one of its partitions could not be read.
+pub async fn committed(
+    cluster: &Cluster,
+    group: &str,
+    topics: &[(String, u32)],
+) -> Result<Offsets, ClientError> {
+    let asked: BTreeMap<String, Vec<i32>> = topics
+        .iter()
+        .map(|(topic, partitions)| (topic.clone(), (0..i32::try_from(*partitions).unwrap_or(0)).collect()))
+        .collect();
+    let mut offsets = Offsets::new();
+    for (at, found) in cluster.fetch_group_offsets(group, Some(&asked)).await? {
+        match found {
+            Ok(found) => {
+                let _ = offsets.insert(at, Committed { offset: found.offset, metadata: found.metadata });
+            }
+            Err(error)
+                if matches!(
+                    error.code(),
+                    Some(ErrorCode::UNSTABLE_OFFSET_COMMIT | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+                ) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(offsets)
+}
+
+/// Commits positions of a group that has no members, without a leader epoch.
+///
+/// # Errors
+/// The first partition that was refused, or why the coordinator could not be asked. Others may have been committed.
+pub async fn commit(cluster: &Cluster, group: &str, offsets: &Offsets) -> Result<(), ClientError> {
+    let commits: Vec<GroupOffset> = offsets
+        .iter()
+        .map(|((topic, partition), committed)| GroupOffset {
+            topic: topic.clone(),
+            partition: *partition,
+            offset: committed.offset,
+            metadata: committed.metadata.clone(),
+        })
+        .collect();
+    cluster.commit_group_offsets(group, &commits).await?.into_values().collect()
+}
+
+/// Whether a commit was refused because the group has members.
+#[must_use]
+pub fn is_in_use(error: &ClientError) -> bool {
+    matches!(
+        error.code(),
+        Some(
+            ErrorCode::UNKNOWN_MEMBER_ID
+                | ErrorCode::ILLEGAL_GENERATION
+                | ErrorCode::REBALANCE_IN_PROGRESS
+                | ErrorCode::STALE_MEMBER_EPOCH
+        )
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_groups_with_members_are_in_use() {
+        for state in ["Stable", "PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling"] {
+            assert!(has_members(state), "{state}");
+        }
+        for state in ["Empty", "Dead", ""] {
+            assert!(!has_members(state), "{state}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Whether the source of each link answers.
+//!
+//! A probe asks the source for its cluster id every `availability.check.ms`, the first time at once. The link becomes
+//! UNAVAILABLE after `availability.check.consecutive.failure.threshold` failures in a row, and ACTIVE again with the
+//! first success. `cluster.link.paused` makes it PAUSED: then nothing is asked. Only changes are journaled, so a flapping
+//! network writes little and a steady one nothing.
+
+use state::model::link_config::LinkConfig;
+use state::model::{Change, Link, LinkError, LinkState};
+use state::store::Store;
+use tokio_util::sync::CancellationToken;
+
+use super::per_link::{next_round, per_link};
+use super::source_clusters::{self, SourceClusters};
+
+/// What one probe found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// The link is paused; the source was not asked.
+    Paused,
+    /// The source answers, and this is its cluster id.
+    Source(String),
+    /// The source does not answer as it should.
+    Nothing(LinkError, String),
+}
+
+/// State, error, message and source cluster id of a link.
+type Condition = (LinkState, LinkError, String, String);
+
+/// What the link is after a probe, and how many have failed in a row. Pure.
+fn after_probe(link: &Link, found: Found, failures: u32, threshold: u32) -> (Condition, u32) {
+    let id = link.source_cluster_id.clone();
+    let present = (link.state, link.error, link.error_message.clone(), id.clone());
+    let healthy = |state, id| (state, LinkError::NoError, String::new(), id);
+    match found {
+        _ if link.state == LinkState::Failed => (present, failures),
+        Found::Paused => (healthy(LinkState::Paused, id), 0),
+        Found::Source(found) if id.is_empty() || found == id => (healthy(LinkState::Active, found), 0),
+        // Another cluster answers under the source's address: nothing of it may be mirrored, not even for a while.
+        Found::Source(found) => {
+            let message =
+                format!("The source cluster is '{found}' now, but the link was created with '{id}'.");
+            ((LinkState::Unavailable, LinkError::Unknown, message, id), threshold)
+        }
+        Found::Nothing(error, message) => {
+            let failures = failures.saturating_add(1);
+            if failures >= threshold || link.state == LinkState::Unavailable {
+                // Wording differs from probe to probe; only another class of error is news.
+                let is_known = link.state == LinkState::Unavailable && link.error == error;
+                let message = if is_known { link.error_message.clone() } else { message };
+                ((LinkState::Unavailable, error, message, id), failures)
+            } else if link.state == LinkState::Paused {
+                (healthy(LinkState::Active, id), failures)
+            } else {
+                (present, failures)
+            }
+        }
+    }
+}
+
+/// Probes the sources of all links.
+#[derive(Debug, Clone)]
+pub struct LinkProbe {
+    store: Store,
+    sources: SourceClusters,
+}
+
+impl LinkProbe {
+    /// A prober that journals what it finds in `store`.
+    #[must_use]
+    pub fn new(store: Store, sources: SourceClusters) -> Self {
+        LinkProbe { store, sources }
+    }
+
+    /// Probes every link in its own rhythm until shut down.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let store = self.store.clone();
+        per_link(store, shutdown, move |name, cancel| {
+            let probe = self.clone();
+            async move { probe.watch_link(&name, &cancel).await }
+        })
+        .await;
+    }
+
+    async fn watch_link(&self, name: &str, cancel: &CancellationToken) {
+        let mut failures = 0;
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                now = self.run_once(name, failures) => failures = now,
+            }
+            let Some(link) = self.store.view().links.get(name).cloned() else { return };
+            let Ok(config) = LinkConfig::parse(&link.configs) else { return };
+            let period = config.availability_check;
+            if !next_round(period, &link, &self.store, cancel).await {
+                return;
+            }
+        }
+    }
+
+    /// Probes one link once and journals what is new. `failures` is how many probes in a row had failed before; the
+    /// count after this one comes back.
+    pub async fn run_once(&self, name: &str, failures: u32) -> u32 {
+        let Some(link) = self.store.view().links.get(name).cloned() else { return 0 };
+        // A link is recorded only with valid configs; what an older version accepted is not probed.
+        let Ok(config) = LinkConfig::parse(&link.configs) else { return 0 };
+        let found = if config.paused {
+            Found::Paused
+        } else {
+            match source_clusters::cluster_id(&self.sources.of(&link, &config)).await {
+                Ok(id) => Found::Source(id),
+                Err(error) => Found::Nothing(source_clusters::link_error(&error), error.to_string()),
+            }
+        };
+        let threshold = config.availability_failures;
+        let (condition, now_failed) = after_probe(&link, found, failures, threshold);
+        if condition == (link.state, link.error, link.error_message.clone(), link.source_cluster_id.clone()) {
+            return now_failed;
+        }
+        self.journal(link, condition).await;
+        now_failed
+    }
+
+    async fn journal(&self, probed: Link, condition: Condition) {
+        let (state, error, message, source_cluster_id) = condition;
+        let why = if message.is_empty() { format!("the link is {state:?}") } else { message.clone() };
+        let (name, was) = (probed.name.clone(), probed.state);
+        let (text, is_new_state) = (message.clone(), was != state);
+        let written = self
+            .store
+            .transact("link-probe", &why, move |view, now_ms| {
+                let unchanged = |link: &&Link| link.id == probed.id && link.configs == probed.configs;
+                let Some(link) = view.links.get(&probed.name).filter(unchanged) else {
+                    // Deleted or altered meanwhile: the next probe knows better.
+                    return Ok::<_, std::convert::Infallible>((Vec::new(), false));
+                };
+                let state_ms = if link.state == state { link.state_ms } else { now_ms };
+                let changed = Link {
+                    state,
+                    error,
+                    error_message: message,
+                    source_cluster_id,
+                    state_ms,
+                    ..link.clone()
+                };
+                Ok((vec![Change::PutLink(changed)], true))
+            })
+            .await;
+        match written {
+            Ok(true) if is_new_state => {
+                tracing::info!(link = %name, from = ?was, to = ?state, reason = %text, "link changed its state");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(link = %name, error = %error, "link state is not journaled"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::sample::link;
+
+    fn timeout() -> Found {
+        Found::Nothing(LinkError::TimeoutError, "no answer".into())
+    }
+
+    fn unavailable() -> Link {
+        Link {
+            state: LinkState::Unavailable,
+            error: LinkError::TimeoutError,
+            error_message: "first words".into(),
+            ..link("dr")
+        }
+    }
+
+    #[test]
+    fn a_link_is_unavailable_only_after_the_threshold() {
+        let link = link("dr");
+        let (first, failures) = after_probe(&link, timeout(), 0, 3);
+        assert_eq!((first.0, failures), (LinkState::Active, 1));
+        let (second, failures) = after_probe(&link, timeout(), failures, 3);
+        assert_eq!((second.0, failures), (LinkState::Active, 2));
+        let (third, failures) = after_probe(&link, timeout(), failures, 3);
+        let lost = (LinkState::Unavailable, LinkError::TimeoutError, "no answer".into(), "source".into());
+        assert_eq!((third, failures), (lost, 3));
+    }
+
+    #[test]
+    fn one_success_brings_it_back() {
+        let found = Found::Source("source".into());
+        let (condition, failures) = after_probe(&unavailable(), found, 9, 3);
+        let healthy = (LinkState::Active, LinkError::NoError, String::new(), "source".to_owned());
+        assert_eq!((condition, failures), (healthy, 0));
+    }
+
+    #[test]
+    fn other_words_for_the_same_error_are_no_news_after_a_restart_either() {
+        let link = unavailable();
+        let (condition, _) = after_probe(&link, timeout(), 0, 3);
+        assert_eq!(condition, (link.state, link.error, link.error_message, link.source_cluster_id));
+        let refused = Found::Nothing(LinkError::AuthenticationError, "bad password".into());
+        let (condition, _) = after_probe(&unavailable(), refused, 4, 3);
+        assert_eq!((condition.1, condition.2.as_str()), (LinkError::AuthenticationError, "bad password"));
+    }
+
+    #[test]
+    fn pausing_and_going_on_are_states_of_the_link() {
+        assert_eq!(after_probe(&unavailable(), Found::Paused, 7, 3).0.0, LinkState::Paused);
+        let paused = Link { state: LinkState::Paused, ..link("dr") };
+        assert_eq!(after_probe(&paused, Found::Source("source".into()), 0, 3).0.0, LinkState::Active);
+        assert_eq!(after_probe(&paused, timeout(), 0, 3).0.0, LinkState::Active);
+    }
+
+    #[test]
+    fn the_cluster_id_is_learnt_once_and_another_one_stops_the_link_at_once() {
+        let never_contacted = Link { source_cluster_id: String::new(), ..link("dr") };
+        let (condition, _) = after_probe(&never_contacted, Found::Source("c1".into()), 0, 3);
+        assert_eq!((condition.0, condition.3.as_str()), (LinkState::Active, "c1"));
+
+        let (condition, _) = after_probe(&link("dr"), Found::Source("other".into()), 0, 3);
+        assert_eq!((condition.0, condition.3.as_str()), (LinkState::Unavailable, "source"));
+        assert!(condition.2.contains("'other' now"), "{}", condition.2);
+    }
+
+    #[test]
+    fn a_failed_link_stays_failed() {
+        let failed = Link { state: LinkState::Failed, ..link("dr") };
+        for found in [Found::Paused, Found::Source("source".into()), timeout()] {
+            assert_eq!(after_probe(&failed, found, 0, 1).0.0, LinkState::Failed);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Which consumer-group offsets to commit on the destination. Pure.
+//!
+//! Promises: never an offset beyond the mirror's log end, never a negative one, never one that already stands there.
+//! A partition whose log end is not known is left out: it comes with a later round.
+
+use std::collections::BTreeMap;
+
+/// A partition of a topic.
+pub type TopicPartition = (String, i32);
+
+/// A group's committed position in one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// Next offset to consume.
+    pub offset: i64,
+    /// What the consumer left beside it.
+    pub metadata: String,
+}
+
+/// A group's committed positions.
+pub type Offsets = BTreeMap<TopicPartition, Committed>;
+
+/// Where the positions of one source topic go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MirrorEnds {
+    /// The mirror topic.
+    pub topic: String,
+    /// Log end offset of each of its partitions; -1 while not known.
+    pub log_end_offsets: Vec<i64>,
+}
+
+/// The commits that bring `local` in line with `source`, by mirror topic. `mirrors` is keyed by source topic; positions
+/// in other topics are none of our business.
+#[must_use]
+pub fn due(source: &Offsets, mirrors: &BTreeMap<String, MirrorEnds>, local: &Offsets) -> Offsets {
+    let mut commits = Offsets::new();
+    for ((topic, partition), committed) in source {
+        let Some(mirror) = mirrors.get(topic) else { continue };
+        let end = usize::try_from(*partition).ok().and_then(|index| mirror.log_end_offsets.get(index));
+        let Some(&end) = end.filter(|end| **end >= 0) else { continue };
+        if committed.offset < 0 {
+            continue;
+        }
+        let wanted = Committed { offset: committed.offset.min(end), metadata: committed.metadata.clone() };
+        let at = (mirror.topic.clone(), *partition);
+        if local.get(&at) != Some(&wanted) {
+            let _ = commits.insert(at, wanted);
+        }
+    }
+    commits
+}
+
+/// The commits that bring positions beyond the log end of `topic` back to it.
+#[must_use]
+pub fn beyond(local: &Offsets, topic: &str, log_end_offsets: &[i64]) -> Offsets {
+    let end_of = |partition: i32| {
+        usize::try_from(partition).ok().and_then(|index| log_end_offsets.get(index)).copied()
+    };
+    local
+        .iter()
+        .filter(|((name, _), _)| name == topic)
+        .filter_map(|(at, committed)| {
+            let end = end_of(at.1).filter(|end| *end >= 0 && committed.offset > *end)?;
+            Some((at.clone(), Committed { offset: end, metadata: committed.metadata.clone() }))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn offsets<const N: usize>(entries: [(&str, i32, i64, &str); N]) -> Offsets {
+        entries
+            .into_iter()
+            .map(|(topic, partition, offset, metadata)| {
+                ((topic.to_owned(), partition), Committed { offset, metadata: metadata.to_owned() })
+            })
+            .collect()
+    }
+
+    fn mirrors(source: &str, topic: &str, ends: &[i64]) -> BTreeMap<String, MirrorEnds> {
+        let ends = MirrorEnds { topic: topic.to_owned(), log_end_offsets: ends.to_vec() };
+        BTreeMap::from([(source.to_owned(), ends)])
+    }
+
+    #[test]
+    fn positions_move_to_the_mirror_topic_with_their_metadata() {
+        let source = offsets([("a", 0, 5, "hint"), ("a", 1, 7, ""), ("other", 0, 9, "")]);
+        let commits = due(&source, &mirrors("a", "west.a", &[10, 10]), &Offsets::new());
+        assert_eq!(commits, offsets([("west.a", 0, 5, "hint"), ("west.a", 1, 7, "")]));
+    }
+
+    #[test]
+    fn a_position_beyond_the_mirror_is_clamped_to_its_end() {
+        let source = offsets([("a", 0, 500, "m")]);
+        assert_eq!(due(&source, &mirrors("a", "a", &[42]), &Offsets::new()), offsets([("a", 0, 42, "m")]));
+    }
+
+    #[test]
+    fn what_already_stands_there_is_not_committed_again() {
+        let source = offsets([("a", 0, 5, ""), ("a", 1, 5, "new"), ("a", 2, 500, "")]);
+        let local = offsets([("a", 0, 5, ""), ("a", 1, 5, "old"), ("a", 2, 10, "")]);
+        let commits = due(&source, &mirrors("a", "a", &[10, 10, 10]), &local);
+        assert_eq!(commits, offsets([("a", 1, 5, "new")]));
+    }
+
+    #[test]
+    fn the_source_wins_also_backwards() {
+        let commits =
+            due(&offsets([("a", 0, 3, "")]), &mirrors("a", "a", &[10]), &offsets([("a", 0, 8, "")]));
+        assert_eq!(commits, offsets([("a", 0, 3, "")]));
+    }
+
+    #[test]
+    fn unknown_ends_absent_commits_and_foreign_partitions_are_left_out() {
+        let source = offsets([("a", 0, 5, ""), ("a", 1, -1, ""), ("a", 2, 5, ""), ("a", -1, 5, "")]);
+        assert!(due(&source, &mirrors("a", "a", &[-1, 10]), &Offsets::new()).is_empty());
+    }
+
+    #[test]
+    fn only_positions_beyond_the_log_end_are_lowered() {
+        let local = offsets([("a", 0, 11, "m"), ("a", 1, 10, ""), ("a", 2, 99, ""), ("b", 0, 99, "")]);
+        assert_eq!(beyond(&local, "a", &[10, 10, -1]), offsets([("a", 0, 10, "m")]));
+    }
+
+    proptest! {
+        #[test]
+        fn no_commit_lies_outside_the_log_and_a_second_round_finds_nothing(
+            positions in proptest::collection::vec((0i32..6, -2i64..100), 0..12),
+            ends in proptest::collection::vec(-1i64..60, 0..6),
+        ) {
+            let source: Offsets = positions
+                .into_iter()
+                .map(|(partition, offset)| {
+                    (("a".to_owned(), partition), Committed { offset, metadata: String::new() })
+                })
+                .collect();
+            let mirrors = mirrors("a", "a", &ends);
+            let commits = due(&source, &mirrors, &Offsets::new());
+            for ((_, partition), committed) in &commits {
+                let end = ends[usize::try_from(*partition).unwrap()];
+                prop_assert!((0..=end).contains(&committed.offset));
+            }
+            prop_assert!(due(&source, &mirrors, &commits).is_empty());
+            prop_assert!(beyond(&commits, "a", &ends).is_empty());
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! One task per link: started when a link appears, cancelled when it goes, so that a source that does not answer holds
+//! up nobody else.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::time::Duration;
+
+use state::model::{KafkaUuid, Link};
+use state::store::Store;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Runs `each` for every link of the view until it is cancelled; returns when all of them have ended.
+///
+/// `each` gets the link's name and a token that is cancelled when the link is deleted or `shutdown` is. A link that is
+/// deleted and created anew under its name is another link.
+pub async fn per_link<F, Fut>(store: Store, shutdown: CancellationToken, each: F)
+where
+    F: Fn(String, CancellationToken) -> Fut,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let mut running: HashMap<KafkaUuid, CancellationToken> = HashMap::new();
+    let mut tasks = JoinSet::new();
+    let mut news = store.watch();
+    loop {
+        let _ = news.borrow_and_update();
+        let view = store.view();
+        running.retain(|id, token| {
+            let alive = view.links.values().any(|link| link.id == *id);
+            if !alive {
+                token.cancel();
+            }
+            alive
+        });
+        for link in view.links.values() {
+            if !running.contains_key(&link.id) {
+                let token = shutdown.child_token();
+                let _ = tasks.spawn(each(link.name.clone(), token.clone()));
+                let _ = running.insert(link.id, token);
+            }
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            changed = news.changed() => if changed.is_err() { break },
+            Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+        }
+    }
+    for token in running.values() {
+        token.cancel();
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Waits until the next round is due: after `period` (with jitter, so that links do not march in step), or as soon as
+/// the configs or the state of `link` are not what they were. False when it is over.
+pub async fn next_round(period: Duration, link: &Link, store: &Store, cancel: &CancellationToken) -> bool {
+    let due = tokio::time::Instant::now() + period.mul_f64(0.95 + 0.1 * fastrand::f64());
+    let is_news = |_: &u64| {
+        let view = store.view();
+        view.links.get(&link.name).is_none_or(|now| now.configs != link.configs || now.state != link.state)
+    };
+    let mut news = store.watch();
+    tokio::select! {
+        () = cancel.cancelled() => false,
+        () = tokio::time::sleep_until(due) => true,
+        news = news.wait_for(is_news) => news.is_ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::{Arc, Mutex};
+
+    use state::model::Change;
+
+    use super::*;
+    use crate::mirror::sample::link;
+
+    async fn put(store: &Store, change: Change) {
+        store.transact("test", "test", |_, _| Ok::<_, Infallible>((vec![change], ()))).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    #[tokio::test]
+    async fn tasks_come_and_go_with_their_links() {
+        // Given one link
+        let store = Store::in_memory().unwrap();
+        put(&store, Change::PutLink(link("a"))).await;
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let shutdown = CancellationToken::new();
+        let log = Arc::clone(&seen);
+        let all = tokio::spawn(per_link(store.clone(), shutdown.clone(), move |name, token| {
+            let log = Arc::clone(&log);
+            async move {
+                log.lock().unwrap().push(format!("+{name}"));
+                token.cancelled().await;
+                log.lock().unwrap().push(format!("-{name}"));
+            }
+        }));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        // When it is deleted, created anew, and everything is shut down
+        put(&store, Change::RemoveLink("a".into())).await;
+        put(&store, Change::PutLink(link("a"))).await;
+        shutdown.cancel();
+        all.await.unwrap();
+        // Then each incarnation has had its own task
+        assert_eq!(*seen.lock().unwrap(), ["+a", "-a", "+a", "-a"]);
+    }
+
+    #[tokio::test]
+    async fn a_round_comes_early_only_when_the_link_changes() {
+        let store = Store::in_memory().unwrap();
+        let first = link("a");
+        put(&store, Change::PutLink(first.clone())).await;
+        let cancel = CancellationToken::new();
+        let start = std::time::Instant::now();
+        assert!(next_round(Duration::from_millis(400), &first, &store, &cancel).await);
+        assert!(start.elapsed() >= Duration::from_millis(380));
+
+        let mut altered = first.clone();
+        let _ = altered.configs.insert("topic.config.sync.ms".into(), "1000".into());
+        put(&store, Change::PutLink(altered.clone())).await;
+        let start = std::time::Instant::now();
+        assert!(next_round(Duration::from_secs(10), &first, &store, &cancel).await);
+        assert!(start.elapsed() < Duration::from_secs(1));
+
+        cancel.cancel();
+        assert!(!next_round(Duration::from_secs(10), &altered, &store, &cancel).await);
+    }
+}

@@ -1,0 +1,115 @@
+//! The clients to the source clusters, one per link, shared by everybody who works for the link.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use state::model::link_config::LinkConfig;
+use state::model::{HostPort, KafkaUuid, Link, LinkError};
+
+use crate::client::{ClientError, ClientOptions, Cluster, ErrorKind, Side};
+use crate::wire::error_code::ErrorCode;
+
+/// What a client is made of: other values, another client.
+type Recipe = (Vec<HostPort>, Duration, Duration);
+
+/// The clients by link. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct SourceClusters(Arc<Mutex<HashMap<KafkaUuid, (Recipe, Cluster)>>>);
+
+impl SourceClusters {
+    /// The client of a link with these configs; connects when it is first used.
+    #[must_use]
+    pub fn of(&self, link: &Link, config: &LinkConfig) -> Cluster {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((recipe, cluster)) = all.get(&link.id)
+            && *recipe == recipe_of(config)
+        {
+            return cluster.clone();
+        }
+        let cluster = connect(config);
+        let _ = all.insert(link.id, (recipe_of(config), cluster.clone()));
+        cluster
+    }
+
+    /// Forgets the client of a link that is gone.
+    pub fn forget(&self, link: KafkaUuid) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = all.remove(&link);
+    }
+}
+
+/// A client of its own for these configs: for a link that is not recorded yet.
+#[must_use]
+pub fn connect(config: &LinkConfig) -> Cluster {
+    let mut options = ClientOptions::new(Side::Source);
+    options.request_timeout = config.request_timeout;
+    options.connect_timeout = config.connection_setup_timeout;
+    let bootstrap = config
+        .bootstrap_servers
+        .iter()
+        .map(|server| crate::net::HostPort::new(&server.host, server.port))
+        .collect();
+    Cluster::new(bootstrap, options)
+}
+
+/// The cluster's id, asked for now.
+///
+/// # Errors
+/// No broker answered.
+pub async fn cluster_id(cluster: &Cluster) -> Result<String, ClientError> {
+    Ok(cluster.metadata(Some(&[])).await?.cluster_id.clone())
+}
+
+fn recipe_of(config: &LinkConfig) -> Recipe {
+    (config.bootstrap_servers.clone(), config.request_timeout, config.connection_setup_timeout)
+}
+
+/// What an error of the source's client says about the link.
+#[must_use]
+pub fn link_error(error: &ClientError) -> LinkError {
+    match error.kind() {
+        ErrorKind::Connect { reason, .. }
+            if reason.contains("failed to lookup address") || reason.contains("has no address") =>
+        {
+            LinkError::UnresolvableBootstrapError
+        }
+        ErrorKind::Connect { .. } | ErrorKind::Lost { .. } => LinkError::BootstrapTcpConnectionFailedError,
+        ErrorKind::Timeout { .. } => LinkError::TimeoutError,
+        ErrorKind::Kafka { code: ErrorCode::SASL_AUTHENTICATION_FAILED, .. } => {
+            LinkError::AuthenticationError
+        }
+        _ => LinkError::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_failure_has_its_link_error() {
+        let address = crate::net::HostPort::new("h", 9092);
+        let of = |kind| link_error(&ClientError::new(Side::Source, kind));
+        let connect =
+            |reason: &str| ErrorKind::Connect { address: address.clone(), reason: reason.to_owned() };
+        assert_eq!(
+            of(connect("failed to lookup address information: Name or service not known")),
+            LinkError::UnresolvableBootstrapError
+        );
+        assert_eq!(of(connect("Connection refused")), LinkError::BootstrapTcpConnectionFailedError);
+        let late = ErrorKind::Timeout {
+            address: address.clone(),
+            api: "Metadata".into(),
+            within: Duration::from_secs(1),
+        };
+        assert_eq!(of(late), LinkError::TimeoutError);
+        let refused = ErrorKind::Kafka {
+            address,
+            api: "SaslAuthenticate".into(),
+            code: ErrorCode::SASL_AUTHENTICATION_FAILED,
+            message: String::new(),
+        };
+        assert_eq!(of(refused), LinkError::AuthenticationError);
+    }
+}

@@ -1,0 +1,356 @@
+//! Which topic configs a mirror topic gets, keeps and gives back. Pure.
+//!
+//! Three kinds of config meet here:
+//! * **followed**: the names of `topic.config.sync.include`; their values follow the source;
+//! * **owned**: those that Linkgate needs at fixed values so that the destination stores batches as they come
+//!   ([`OWNED`]); they get the source's value only when the topic stops being a mirror;
+//! * **free**: all others; nobody here touches them.
+//!
+//! Broker versions differ in the names they know (`message.timestamp.difference.max.ms` went away in 4.0), so a name is
+//! used only where the destination knows it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// "Unlimited", as Kafka spells it for timestamps.
+const UNLIMITED: &str = "9223372036854775807";
+
+const AFTER_MAX: &str = "message.timestamp.after.max.ms";
+const BEFORE_MAX: &str = "message.timestamp.before.max.ms";
+const DIFFERENCE_MAX: &str = "message.timestamp.difference.max.ms";
+const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
+
+/// Configs that Linkgate sets on a mirror topic while it mirrors, whatever the source says.
+///
+/// `compression.type`: another value makes the broker rebuild batches. `message.timestamp.*`: the records' own
+/// timestamps must stand and old ones must be accepted. `max.message.bytes`: never below the source's.
+pub const OWNED: [&str; 6] =
+    ["compression.type", MAX_MESSAGE_BYTES, AFTER_MAX, BEFORE_MAX, DIFFERENCE_MAX, "message.timestamp.type"];
+
+/// One config of a topic, as DescribeConfigs tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicConfig {
+    /// The value in force.
+    pub value: String,
+    /// Set on the topic itself, not inherited from broker or default.
+    pub is_override: bool,
+    /// What would be in force without the override, where known.
+    pub inherited: Option<String>,
+}
+
+/// The configs of one topic by name.
+pub type TopicConfigs = BTreeMap<String, TopicConfig>;
+
+/// One change for IncrementalAlterConfigs: a value to set, or `None` to go back to what is inherited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigChange {
+    /// Name of the config.
+    pub name: String,
+    /// New value; `None` removes the override.
+    pub value: Option<String>,
+}
+
+/// The configs to create a mirror topic with. `local` are the destination's defaults for a new topic, and its keys the
+/// names that it knows; `own` is what the operator gave for this topic.
+#[must_use]
+pub fn at_creation(
+    source: &TopicConfigs,
+    local: &TopicConfigs,
+    include: &BTreeSet<String>,
+    own: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let mut chosen = own.clone();
+    for (name, default) in local {
+        if let Some(value) = owned_value(name, source, &default.value) {
+            let _ = chosen.insert(name.clone(), value);
+        } else if let Some(followed) = source.get(name).filter(|_| include.contains(name))
+            && (followed.is_override || followed.value != default.value)
+        {
+            let _ = chosen.insert(name.clone(), followed.value.clone());
+        }
+    }
+    chosen
+}
+
+/// What to change on a mirror topic that goes on mirroring.
+#[must_use]
+pub fn while_mirroring(
+    source: &TopicConfigs,
+    local: &TopicConfigs,
+    include: &BTreeSet<String>,
+) -> Vec<ConfigChange> {
+    let wanted = |name: &String, present: &TopicConfig| {
+        owned_value(name, source, &present.value).or_else(|| {
+            source.get(name).filter(|_| include.contains(name)).map(|config| config.value.clone())
+        })
+    };
+    local
+        .iter()
+        .filter_map(|(name, present)| wanted(name, present).map(|value| (name, present, value)))
+        .filter(|(_, present, value)| present.value != *value)
+        .map(|(name, _, value)| ConfigChange { name: name.clone(), value: Some(value) })
+        .collect()
+}
+
+/// What to change on a mirror topic that is about to become an ordinary one: followed configs a last time, and owned
+/// configs get the source's value. Where that is what the destination would use anyway, the override goes.
+#[must_use]
+pub fn at_promote(
+    source: &TopicConfigs,
+    local: &TopicConfigs,
+    include: &BTreeSet<String>,
+) -> Vec<ConfigChange> {
+    let mut changes = Vec::new();
+    for (name, present) in local {
+        let owned = OWNED.contains(&name.as_str());
+        if !owned && !include.contains(name) {
+            continue;
+        }
+        let change = match source_value(name, source, local) {
+            Some(value) if value == present.value && !owned => continue,
+            Some(value) if present.inherited.as_deref() == Some(value.as_str()) => None,
+            Some(value) => Some(value),
+            // The source's version does not know it: the destination's own default is all there is.
+            None if owned => None,
+            None => continue,
+        };
+        let in_force = change.is_none() && !present.is_override;
+        if !in_force && change.as_ref() != Some(&present.value) {
+            changes.push(ConfigChange { name: name.clone(), value: change });
+        }
+    }
+    changes
+}
+
+/// The names among `given` that an operator may not set on a mirror topic, because Linkgate owns them or they follow
+/// the source.
+#[must_use]
+pub fn locked<'a>(given: impl IntoIterator<Item = &'a String>, include: &BTreeSet<String>) -> Vec<&'a str> {
+    given
+        .into_iter()
+        .filter(|name| OWNED.contains(&name.as_str()) || include.contains(*name))
+        .map(String::as_str)
+        .collect()
+}
+
+/// The value that an owned config must have while the topic is mirrored; `None` when it is not owned.
+fn owned_value(name: &str, source: &TopicConfigs, present: &str) -> Option<String> {
+    match name {
+        "compression.type" => Some("producer".to_owned()),
+        "message.timestamp.type" => Some("CreateTime".to_owned()),
+        AFTER_MAX | BEFORE_MAX | DIFFERENCE_MAX => Some(UNLIMITED.to_owned()),
+        MAX_MESSAGE_BYTES => {
+            let bytes = |text: &str| text.parse::<i64>().unwrap_or(0);
+            let of_source = source.get(name).map_or("", |config| config.value.as_str());
+            Some(if bytes(of_source) > bytes(present) { of_source } else { present }.to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// The source's value of a config, in the destination's terms: brokers before 4.0 fall back from the before/after
+/// limits to `message.timestamp.difference.max.ms`, which a newer destination does not have.
+fn source_value(name: &str, source: &TopicConfigs, local: &TopicConfigs) -> Option<String> {
+    let value = |name: &str| source.get(name).map(|config| config.value.clone());
+    match name {
+        AFTER_MAX | BEFORE_MAX if !local.contains_key(DIFFERENCE_MAX) => value(name)
+            .filter(|limit| limit != UNLIMITED)
+            .or_else(|| value(DIFFERENCE_MAX))
+            .or_else(|| value(name)),
+        _ => value(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inherited(value: &str) -> TopicConfig {
+        TopicConfig { value: value.into(), is_override: false, inherited: Some(value.into()) }
+    }
+
+    fn overridden(value: &str, default: &str) -> TopicConfig {
+        TopicConfig { value: value.into(), is_override: true, inherited: Some(default.into()) }
+    }
+
+    fn configs<const N: usize>(entries: [(&str, TopicConfig); N]) -> TopicConfigs {
+        entries.into_iter().map(|(name, config)| (name.to_owned(), config)).collect()
+    }
+
+    fn include(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn set(name: &str, value: &str) -> ConfigChange {
+        ConfigChange { name: name.into(), value: Some(value.into()) }
+    }
+
+    fn unset(name: &str) -> ConfigChange {
+        ConfigChange { name: name.into(), value: None }
+    }
+
+    #[test]
+    fn a_new_mirror_gets_owned_values_and_what_differs_of_the_followed_ones() {
+        let source = configs([
+            ("cleanup.policy", overridden("compact", "delete")),
+            ("compression.type", overridden("zstd", "producer")),
+            ("max.message.bytes", inherited("2000000")),
+            ("retention.ms", inherited("604800000")),
+            ("segment.bytes", overridden("1048576", "1073741824")),
+        ]);
+        let local = configs([
+            ("cleanup.policy", inherited("delete")),
+            ("compression.type", inherited("producer")),
+            ("max.message.bytes", inherited("1048588")),
+            ("message.timestamp.after.max.ms", inherited("3600000")),
+            ("message.timestamp.before.max.ms", inherited(UNLIMITED)),
+            ("message.timestamp.type", inherited("LogAppendTime")),
+            ("retention.ms", inherited("604800000")),
+            ("segment.bytes", inherited("1073741824")),
+        ]);
+        let own = BTreeMap::from([("segment.ms".to_owned(), "1000".to_owned())]);
+
+        let chosen = at_creation(&source, &local, &include(&["cleanup.policy", "retention.ms"]), &own);
+
+        let expected: BTreeMap<String, String> = [
+            ("cleanup.policy", "compact"),
+            ("compression.type", "producer"),
+            ("max.message.bytes", "2000000"),
+            ("message.timestamp.after.max.ms", UNLIMITED),
+            ("message.timestamp.before.max.ms", UNLIMITED),
+            ("message.timestamp.type", "CreateTime"),
+            ("segment.ms", "1000"),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+        assert_eq!(chosen, expected);
+    }
+
+    #[test]
+    fn names_that_the_destination_does_not_know_are_left_out() {
+        let source = configs([
+            ("message.downconversion.enable", overridden("false", "true")),
+            ("message.timestamp.difference.max.ms", overridden("1", UNLIMITED)),
+        ]);
+        let local = configs([("retention.ms", inherited("1"))]);
+        let all = include(&["message.downconversion.enable", "message.timestamp.difference.max.ms"]);
+
+        assert!(at_creation(&source, &local, &all, &BTreeMap::new()).is_empty());
+        assert!(while_mirroring(&source, &local, &all).is_empty());
+        assert!(at_promote(&source, &local, &all).is_empty());
+    }
+
+    #[test]
+    fn only_differences_of_followed_configs_are_altered() {
+        let source = configs([
+            ("retention.ms", overridden("1000", "604800000")),
+            ("segment.bytes", inherited("1073741824")),
+            ("min.insync.replicas", overridden("2", "1")),
+        ]);
+        let local = configs([
+            ("retention.ms", inherited("604800000")),
+            ("segment.bytes", inherited("1073741824")),
+            ("min.insync.replicas", inherited("1")),
+        ]);
+
+        let changes = while_mirroring(&source, &local, &include(&["retention.ms", "segment.bytes"]));
+
+        assert_eq!(changes, [set("retention.ms", "1000")]);
+    }
+
+    #[test]
+    fn owned_configs_do_not_follow_and_are_repaired() {
+        let source = configs([
+            ("compression.type", overridden("lz4", "producer")),
+            ("message.timestamp.type", overridden("LogAppendTime", "CreateTime")),
+            ("max.message.bytes", overridden("100", "1048588")),
+        ]);
+        let names = include(&["compression.type", "message.timestamp.type", "max.message.bytes"]);
+        let right = configs([
+            ("compression.type", overridden("producer", "producer")),
+            ("message.timestamp.type", overridden("CreateTime", "CreateTime")),
+            ("max.message.bytes", overridden("5000", "1048588")),
+        ]);
+        assert!(while_mirroring(&source, &right, &names).is_empty());
+
+        let tampered = configs([("compression.type", overridden("gzip", "producer"))]);
+        assert_eq!(while_mirroring(&source, &tampered, &names), [set("compression.type", "producer")]);
+    }
+
+    #[test]
+    fn max_message_bytes_rises_with_the_source_and_never_falls() {
+        let local = configs([("max.message.bytes", overridden("5000", "1048588"))]);
+        let of = |value| configs([("max.message.bytes", overridden(value, "1048588"))]);
+        let none = BTreeSet::new();
+        assert_eq!(while_mirroring(&of("9000"), &local, &none), [set("max.message.bytes", "9000")]);
+        assert!(while_mirroring(&of("10"), &local, &none).is_empty());
+    }
+
+    #[test]
+    fn promote_gives_owned_configs_the_values_of_the_source() {
+        let source = configs([
+            ("compression.type", overridden("zstd", "producer")),
+            ("max.message.bytes", inherited("1048588")),
+            ("message.timestamp.after.max.ms", inherited(UNLIMITED)),
+            ("message.timestamp.type", inherited("CreateTime")),
+            ("retention.ms", overridden("1000", "604800000")),
+        ]);
+        let local = configs([
+            ("compression.type", overridden("producer", "producer")),
+            ("max.message.bytes", overridden("2000000", "1048588")),
+            ("message.timestamp.after.max.ms", overridden(UNLIMITED, "3600000")),
+            ("message.timestamp.difference.max.ms", overridden(UNLIMITED, UNLIMITED)),
+            ("message.timestamp.type", overridden("CreateTime", "CreateTime")),
+            ("retention.ms", overridden("500", "604800000")),
+        ]);
+
+        let changes = at_promote(&source, &local, &include(&["retention.ms"]));
+
+        assert_eq!(
+            changes,
+            [
+                set("compression.type", "zstd"),
+                unset("max.message.bytes"),
+                unset("message.timestamp.difference.max.ms"),
+                unset("message.timestamp.type"),
+                set("retention.ms", "1000"),
+            ]
+        );
+    }
+
+    #[test]
+    fn promote_twice_changes_nothing_the_second_time() {
+        let source = configs([
+            ("compression.type", overridden("zstd", "producer")),
+            ("max.message.bytes", inherited("1048588")),
+        ]);
+        let after_first = configs([
+            ("compression.type", overridden("zstd", "producer")),
+            ("max.message.bytes", inherited("1048588")),
+        ]);
+        assert!(at_promote(&source, &after_first, &BTreeSet::new()).is_empty());
+    }
+
+    #[test]
+    fn the_old_timestamp_limit_becomes_the_two_new_ones() {
+        let source = configs([
+            ("message.timestamp.after.max.ms", inherited(UNLIMITED)),
+            ("message.timestamp.before.max.ms", overridden("7", UNLIMITED)),
+            ("message.timestamp.difference.max.ms", overridden("5", UNLIMITED)),
+        ]);
+        let local = configs([
+            ("message.timestamp.after.max.ms", overridden(UNLIMITED, "3600000")),
+            ("message.timestamp.before.max.ms", overridden(UNLIMITED, UNLIMITED)),
+        ]);
+        assert_eq!(
+            at_promote(&source, &local, &BTreeSet::new()),
+            [set("message.timestamp.after.max.ms", "5"), set("message.timestamp.before.max.ms", "7")]
+        );
+    }
+
+    #[test]
+    fn an_operator_may_set_only_free_configs() {
+        let given: Vec<String> = ["compression.type", "retention.ms", "segment.ms"].map(str::to_owned).into();
+        assert_eq!(locked(&given, &include(&["retention.ms"])), ["compression.type", "retention.ms"]);
+    }
+}
