@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use state::invariant;
+
 /// A partition of a topic.
 pub type TopicPartition = (String, i32);
 
@@ -42,6 +44,7 @@ pub fn due(source: &Offsets, mirrors: &BTreeMap<String, MirrorEnds>, local: &Off
             continue;
         }
         let wanted = Committed { offset: committed.offset.min(end), metadata: committed.metadata.clone() };
+        debug_assert_eq!(invariant::group_offset_within_log(wanted.offset, end), Ok(()));
         let at = (mirror.topic.clone(), *partition);
         if local.get(&at) != Some(&wanted) {
             let _ = commits.insert(at, wanted);
@@ -142,7 +145,7 @@ mod tests {
             let commits = due(&source, &mirrors, &Offsets::new());
             for ((_, partition), committed) in &commits {
                 let end = ends[usize::try_from(*partition).unwrap()];
-                prop_assert!((0..=end).contains(&committed.offset));
+                prop_assert_eq!(invariant::group_offset_within_log(committed.offset, end), Ok(()));
             }
             prop_assert!(due(&source, &mirrors, &commits).is_empty());
             prop_assert!(beyond(&commits, "a", &ends).is_empty());

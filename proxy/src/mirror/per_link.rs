@@ -2,6 +2,7 @@
 //! up nobody else.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::Future;
 use std::time::Duration;
 
@@ -33,10 +34,9 @@ where
             alive
         });
         for link in view.links.values() {
-            if !running.contains_key(&link.id) {
-                let token = shutdown.child_token();
-                let _ = tasks.spawn(each(link.name.clone(), token.clone()));
-                let _ = running.insert(link.id, token);
+            if let Entry::Vacant(entry) = running.entry(link.id) {
+                let token = entry.insert(shutdown.child_token()).clone();
+                let _ = tasks.spawn(each(link.name.clone(), token));
             }
         }
         tokio::select! {

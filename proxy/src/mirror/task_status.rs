@@ -128,9 +128,11 @@ impl TaskError {
     }
 }
 
+type ErrorsByTask = HashMap<(String, Task), Vec<TaskError>>;
+
 /// The errors of the last round of every task of every link. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct TaskTable(Arc<Mutex<HashMap<(String, Task), Vec<TaskError>>>>);
+pub struct TaskTable(Arc<Mutex<ErrorsByTask>>);
 
 impl TaskTable {
     /// Replaces what the last round of a task left behind.

@@ -150,12 +150,15 @@ mod tests {
         Selector::Names(names.iter().map(|name| (*name).to_owned()).collect())
     }
 
+    type States = Vec<(String, MirrorState)>;
+    type Texts = Vec<(String, Option<String>)>;
+
     fn run(
         view: &View,
         link: Option<&str>,
         selector: Selector,
         action: MirrorAction,
-    ) -> Result<(Vec<(String, MirrorState)>, Vec<(String, Option<String>)>), CommandError> {
+    ) -> Result<(States, Texts), CommandError> {
         let choice = Choice::new(link, selector)?;
         let (changes, verdicts) = decide(view, &choice, action, 77)?;
         let changes = changes

@@ -144,7 +144,7 @@ impl Commands {
             return Ok(());
         };
         if topic_admin::describe(&self.destination, topic).await?.is_some() {
-            return Ok(self.take_over_or_fail(&mirror).await?);
+            return self.take_over_or_fail(&mirror).await;
         }
         let (link, config) = self.link(&mirror.link)?;
         let created = match self.configs_for(&link, &config, &mirror).await {
@@ -154,7 +154,7 @@ impl Commands {
         match created {
             Ok(id) => Ok(self.record_started(&mirror, id).await?),
             Err(error) if error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS) => {
-                Ok(self.take_over_or_fail(&mirror).await?)
+                self.take_over_or_fail(&mirror).await
             }
             Err(error) if is_definite(&error) && error.side == Side::Destination => {
                 tracing::warn!(
