@@ -1,6 +1,6 @@
-//! The three JSON filters of a link, checked before they are sent. Pure; the server checks them again.
+//! The three JSON filters of a link, checked before they are sent, by the rules that the daemon applies. Pure.
 
-use serde::Deserialize;
+use state::model::filter::{self, NameFilters};
 
 /// Which filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,89 +59,17 @@ impl FilterKind {
     /// [`FilterError`] when it is no JSON or not of the filter's shape.
     pub fn check<'a>(self, origin: &str, text: &'a str) -> Result<&'a str, FilterError> {
         let checked = match self {
-            FilterKind::Groups => serde_json::from_str::<GroupFilters>(text).map(|_| ()),
-            FilterKind::Topics => serde_json::from_str::<TopicFilters>(text).map(|_| ()),
-            FilterKind::Acls => serde_json::from_str::<AclFilters>(text).map(|_| ()),
+            FilterKind::Groups => NameFilters::parse_groups(text).map(|_| ()),
+            FilterKind::Topics => NameFilters::parse_topics(text).map(|_| ()),
+            FilterKind::Acls => filter::parse_acls(text).map(|_| ()),
         };
         checked.map(|()| text.trim()).map_err(|err| FilterError {
             origin: origin.to_owned(),
             expected: self.noun(),
-            reason: err.to_string(),
+            // The path of the document itself says nothing.
+            reason: if err.path == "$" { format!("it {}", err.message) } else { err.to_string() },
         })
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(dead_code, reason = "only its shape matters")]
-struct GroupFilters {
-    group_filters: Vec<NameFilter>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(dead_code, reason = "only its shape matters")]
-struct TopicFilters {
-    topic_filters: Vec<NameFilter>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(dead_code, reason = "only its shape matters")]
-struct NameFilter {
-    name: String,
-    pattern_type: NamePattern,
-    filter_type: FilterType,
-}
-
-#[derive(Deserialize)]
-enum NamePattern {
-    #[serde(rename = "LITERAL", alias = "literal")]
-    Literal,
-    #[serde(rename = "PREFIXED", alias = "prefixed")]
-    Prefixed,
-}
-
-#[derive(Deserialize)]
-enum FilterType {
-    #[serde(rename = "INCLUDE", alias = "include", alias = "WHITELIST", alias = "whitelist")]
-    Include,
-    #[serde(rename = "EXCLUDE", alias = "exclude", alias = "BLACKLIST", alias = "blacklist")]
-    Exclude,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(dead_code, reason = "only its shape matters")]
-struct AclFilters {
-    acl_filters: Vec<AclFilter>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(dead_code, reason = "only its shape matters")]
-struct AclFilter {
-    resource_filter: ResourceFilter,
-    access_filter: AccessFilter,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(dead_code, reason = "only its shape matters")]
-struct ResourceFilter {
-    resource_type: Option<String>,
-    pattern_type: Option<String>,
-    name: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(dead_code, reason = "only its shape matters")]
-struct AccessFilter {
-    operation: Option<String>,
-    permission_type: Option<String>,
-    principal: Option<String>,
-    host: Option<String>,
 }
 
 #[cfg(test)]
@@ -164,12 +92,12 @@ mod tests {
         let text = |kind: FilterKind, json: &str| kind.check("filters.json", json).unwrap_err().to_string();
         assert_eq!(
             text(FilterKind::Groups, "{\"groupFilters\":\n [}"),
-            "filters.json is not a valid consumer group filter: expected value at line 2 column 3"
+            "filters.json is not a valid consumer group filter: it is not JSON: expected value at line 2 column 3"
         );
         let wrong = text(FilterKind::Topics, r#"{"groupFilters":[]}"#);
-        assert!(wrong.contains("unknown field `groupFilters`, expected `topicFilters`"), "{wrong}");
+        assert!(wrong.contains("topicFilters"), "{wrong}");
         let glob = r#"{"groupFilters":[{"name":"a","patternType":"GLOB","filterType":"INCLUDE"}]}"#;
         let wrong = text(FilterKind::Groups, glob);
-        assert!(wrong.contains("unknown variant `GLOB`") && wrong.contains("column"), "{wrong}");
+        assert!(wrong.contains("groupFilters[0].patternType") && wrong.contains("GLOB"), "{wrong}");
     }
 }

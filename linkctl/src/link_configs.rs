@@ -153,7 +153,7 @@ mod tests {
         let inline = ConfigSources { inline: vec!["acl.filters={}"], ..ConfigSources::default() };
         assert_eq!(
             inline.gather().unwrap_err().0,
-            "acl.filters is not a valid ACL filter: missing field `aclFilters` at line 1 column 2"
+            "acl.filters is not a valid ACL filter: aclFilters: is missing"
         );
     }
 

@@ -130,8 +130,9 @@ fn what_cannot_work_is_refused_before_anything_is_sent() {
     }
     let mut words = with(&["bootstrap.servers=a:1"]);
     words.extend(["--consumer-group-filters-json-file", path]);
-    let expected =
-        format!("{prefix}{path} is not a valid consumer group filter: expected value at line 2 column 3");
+    let expected = format!(
+        "{prefix}{path} is not a valid consumer group filter: it is not JSON: expected value at line 2 column 3"
+    );
     fails(cluster_links(&server, &words), 1, &expected);
     assert!(server.requests().is_empty());
 }
