@@ -197,6 +197,9 @@ impl Connection {
         let api = ApiKey::try_from(api_key)
             .map_err(|()| self.misfit(&api_name(api_key), "no request of this client".into()))?;
         let deadline = Instant::now() + link.request_timeout;
+        if link.waiting.silent_for(link.request_timeout) {
+            link.waiting.poison(self.late(&api_name(api_key), link.request_timeout));
+        }
         let place = match timeout_at(deadline, link.queue.reserve()).await {
             Ok(Ok(place)) => place,
             Ok(Err(_)) => return Err(self.lost()),

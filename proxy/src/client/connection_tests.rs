@@ -178,6 +178,23 @@ async fn a_dropped_future_harms_nobody() {
 }
 
 #[tokio::test]
+async fn impatient_callers_do_not_keep_a_dead_peer_alive() {
+    let short = ClientOptions { request_timeout: Duration::from_millis(200), ..options() };
+    let (connection, mut script) = connected(short, &[]).await;
+    // A peer that answers is alive, however impatient its callers are.
+    drop(send(&connection, b"dropped").await);
+    let dropped = script.receive().await;
+    script.send(dropped.correlation_id, b"\0x").await;
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    // One that does not is given up by the first caller after the timeout.
+    drop(send(&connection, b"dropped").await);
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    let later = connection.send_segments(0, 9, vec![]).await.err().unwrap();
+    assert!(matches!(later.kind(), ErrorKind::Timeout { .. }), "{later}");
+    assert!(connection.is_closed());
+}
+
+#[tokio::test]
 async fn a_length_bomb_ends_the_connection() {
     for length in [i32::MAX, -1, (1 << 20) + 1] {
         let (connection, mut script) = connected(options(), &[]).await;
