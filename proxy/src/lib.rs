@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod admin;
+pub mod app;
 pub mod client;
 pub mod clock;
 pub mod config;
@@ -13,4 +14,5 @@ pub mod gateway;
 pub mod mirror;
 pub mod net;
 pub mod obs;
+pub mod shutdown;
 pub mod wire;

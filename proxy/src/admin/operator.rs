@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use state::model::View;
 
+use crate::mirror::command::Commands;
 use crate::mirror::handle::{
     ActionOutcome, CommandError, CreateLink, CreateMirror, MirrorAction, Selector, TaskStatus,
 };
@@ -57,4 +58,53 @@ pub trait Operator: Clone + Send + Sync + 'static {
         action: MirrorAction,
         validate_only: bool,
     ) -> impl Future<Output = Done<Vec<ActionOutcome>>> + Send;
+}
+
+impl Operator for Commands {
+    fn view(&self) -> Arc<View> {
+        Commands::view(self)
+    }
+
+    fn progress(&self, topic: &str) -> Vec<PartitionProgress> {
+        Commands::progress(self, topic)
+    }
+
+    fn tasks(&self, link: &str) -> Vec<TaskStatus> {
+        Commands::tasks(self, link)
+    }
+
+    fn cluster_id(&self) -> String {
+        Commands::cluster_id(self)
+    }
+
+    async fn create_link(&self, request: CreateLink) -> Done<()> {
+        Commands::create_link(self, request).await
+    }
+
+    async fn delete_link(&self, name: &str, force: bool, validate_only: bool) -> Done<()> {
+        Commands::delete_link(self, name, force, validate_only).await
+    }
+
+    async fn alter_link_configs(
+        &self,
+        name: &str,
+        changes: Vec<(String, Option<String>)>,
+        validate_only: bool,
+    ) -> Done<()> {
+        Commands::alter_link_configs(self, name, changes, validate_only).await
+    }
+
+    async fn create_mirror(&self, request: CreateMirror) -> Done<()> {
+        Commands::create_mirror(self, request).await.map(drop)
+    }
+
+    async fn alter_mirrors(
+        &self,
+        link: Option<&str>,
+        selector: Selector,
+        action: MirrorAction,
+        validate_only: bool,
+    ) -> Done<Vec<ActionOutcome>> {
+        Commands::alter_mirrors(self, link, selector, action, validate_only).await
+    }
 }

@@ -1,7 +1,7 @@
 //! The names that the daemon's configuration knows.
 
 /// What the daemon itself reads.
-pub(super) const OWN: [&str; 11] = [
+pub(super) const OWN: [&str; 10] = [
     "bootstrap.servers",
     "listeners",
     "advertised.listeners",
@@ -9,7 +9,6 @@ pub(super) const OWN: [&str; 11] = [
     "state.dir",
     "max.connections",
     "max.request.bytes",
-    "mirror.memory.bytes",
     "shutdown.timeout.ms",
     "log.format",
     "log.level",

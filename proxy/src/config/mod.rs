@@ -9,7 +9,6 @@
 //! | `state.dir` | `/var/lib/linkgate` where that exists and is writable, else `./linkgate-state` | the journal |
 //! | `max.connections` | 10000 | client connections at a time |
 //! | `max.request.bytes` | 104857600 | largest request of a client, as `socket.request.max.bytes` of a broker |
-//! | `mirror.memory.bytes` | 268435456 | record bytes between fetchers and appenders, of the whole process |
 //! | `shutdown.timeout.ms` | 10000 | how long a stop may take |
 //! | `log.format` | `text` | or `json` |
 //! | `log.level` | `info` | filter of log messages, as `RUST_LOG` |
@@ -40,8 +39,6 @@ pub struct Limits {
     pub connections: usize,
     /// Largest request of a client, in bytes.
     pub request_bytes: usize,
-    /// Record bytes between fetchers and appenders, of the whole process.
-    pub mirror_bytes: usize,
 }
 
 /// What the daemon needs to know, checked.
@@ -131,7 +128,6 @@ impl Reader {
         let limits = Limits {
             connections: self.number("max.connections", 10_000, 1),
             request_bytes: self.number("max.request.bytes", 100 << 20, 1 << 10),
-            mirror_bytes: self.number("mirror.memory.bytes", 256 << 20, 1 << 20),
         };
         let shutdown_timeout = Duration::from_millis(self.number("shutdown.timeout.ms", 10_000, 0) as u64);
         let log_format = self.parsed("log.format").unwrap_or_default();

@@ -21,9 +21,9 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("linkgate");
+        let mut registry = Registry::default();
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "Which Linkgate this is", version);
+        registry.register("linkgate_build", "Which Linkgate this is", version);
         let journal_sequence = Gauge::default();
         registry.register(
             "journal_sequence",
@@ -35,9 +35,9 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Lets a component register its families, prefixed with `linkgate_`.
-    pub fn register(&self, add: impl FnOnce(&mut Registry)) {
-        add(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Lets a component register its families; their names begin with `linkgate_`.
+    pub fn register<T>(&self, add: impl FnOnce(&mut Registry) -> T) -> T {
+        add(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Notes the sequence of the last journal record.
@@ -64,7 +64,7 @@ mod tests {
     fn families_of_components_stand_beside_the_own_ones() {
         let metrics = Metrics::default();
         let seen = Gauge::<i64>::default();
-        metrics.register(|registry| registry.register("seen", "Seen", seen.clone()));
+        metrics.register(|registry| registry.register("linkgate_seen", "Seen", seen.clone()));
         let _ = seen.set(3);
         metrics.set_journal_sequence(7);
         let text = metrics.render();

@@ -1,0 +1,201 @@
+//! Builds every component, wires their handles, and owns the order in which they start and end.
+//!
+//! Start: journal, admin API (so that probes see a daemon that is not ready yet), gateway, mirror engine. A destination
+//! that does not answer holds nothing up; the daemon is ready once it has. Stop: clients are drained first, then
+//! mirroring, then the admin API, all before one deadline.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use state::model::TopicGuards;
+use state::store::{Store, StoreError};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::{Admin, AdminHandle, ListenError, Readiness};
+use crate::client::{ClientOptions, Cluster, Side};
+use crate::config::Config;
+use crate::gateway::{Gateway, GatewayError, GatewayHandle, GatewayOptions, Limits};
+use crate::mirror::command::Commands;
+use crate::mirror::config_sync::ConfigSync;
+use crate::mirror::link_probe::LinkProbe;
+use crate::mirror::offset_sync::OffsetSync;
+use crate::mirror::progress::ProgressTable;
+use crate::mirror::source_clusters::SourceClusters;
+use crate::mirror::task_status::TaskTable;
+use crate::obs::Metrics;
+use crate::shutdown::{Phases, StopSignals, drained};
+
+/// Longest pause between two questions for the destination's cluster id.
+const LEARN_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// Why the daemon did not start, or ended without being asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The journal cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An admin listener cannot be opened.
+    #[error(transparent)]
+    Admin(#[from] ListenError),
+    /// The gateway cannot listen.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+    /// The signal handlers cannot be installed.
+    #[error("signal handlers: {0}")]
+    Signals(#[from] std::io::Error),
+    /// A thread of the runtime failed.
+    #[error("the runtime failed: {0}")]
+    Runtime(#[from] tokio::task::JoinError),
+    /// The mirror engine ended by itself.
+    #[error("the mirror engine ended by itself; the log says why")]
+    EngineEnded,
+    /// The operator did not want to wait.
+    #[error("stopped at once by a second signal")]
+    Impatient,
+}
+
+/// Runs the daemon until it is told to stop.
+///
+/// # Errors
+/// It cannot start, fails while it runs, or a second signal cut its stop short.
+pub async fn run(config: Config) -> Result<(), AppError> {
+    let mut signals = StopSignals::install()?;
+    let running = Running::start(&config).await?;
+    let ended_by_itself = tokio::select! {
+        signal = signals.next() => {
+            tracing::info!(signal, "stopping");
+            false
+        }
+        () = running.engine_ended.cancelled() => true,
+    };
+    tokio::select! {
+        () = running.stop(config.shutdown_timeout) => {}
+        signal = signals.next() => {
+            tracing::warn!(signal, "second signal: stopping at once");
+            return Err(AppError::Impatient);
+        }
+    }
+    if ended_by_itself { Err(AppError::EngineEnded) } else { Ok(()) }
+}
+
+/// All components, running.
+struct Running {
+    phases: Phases,
+    readiness: Readiness,
+    admin: AdminHandle,
+    gateway: GatewayHandle,
+    /// The engine, and what watches the journal.
+    tasks: TaskTracker,
+    /// Cancelled when the engine's task is over, for whatever reason.
+    engine_ended: CancellationToken,
+}
+
+impl Running {
+    async fn start(config: &Config) -> Result<Running, AppError> {
+        let dir = config.state_dir.clone();
+        let store = tokio::task::spawn_blocking(move || Store::open(&dir)).await??;
+        tracing::info!(dir = %config.state_dir.display(), sequence = store.view().sequence, "journal open");
+
+        let (metrics, readiness, phases) = (Metrics::default(), Readiness::default(), Phases::default());
+        let tasks = TaskTracker::new();
+        let destination =
+            Cluster::new(config.bootstrap_servers.clone(), ClientOptions::new(Side::Destination));
+        let (sources, progress, table) =
+            (SourceClusters::default(), ProgressTable::default(), TaskTable::default());
+        let commands = Commands::new(
+            store.clone(),
+            destination.clone(),
+            sources.clone(),
+            progress.clone(),
+            table.clone(),
+        );
+        let probe = LinkProbe::new(store.clone(), sources.clone());
+        let offsets =
+            OffsetSync::new(store.clone(), destination.clone(), sources.clone(), progress, table.clone());
+        let configs = ConfigSync::new(store.clone(), destination.clone(), sources, table);
+
+        let admin = Admin::new(commands.clone(), metrics.clone(), readiness.clone());
+        let admin = admin.run(&config.admin_listeners, phases.admin.clone()).await?;
+
+        let (guards_sender, guards) = watch::channel(Arc::new(TopicGuards::of(&store.view())));
+        drop(tasks.spawn(keep_guards(store.clone(), guards_sender, phases.admin.clone())));
+        let options = gateway_options(config);
+        let gateway =
+            metrics.register(|registry| Gateway::new(options, Arc::new(destination), guards, registry));
+        let gateway = gateway.run(phases.gateway.clone()).await?;
+        readiness.gateway_listens();
+
+        drop(tasks.spawn(learn_cluster_id(commands, phases.engine.clone())));
+        let engine_ended = CancellationToken::new();
+        // Dropped with the task, so that a panic counts as an end, too.
+        let ended = engine_ended.clone().drop_guard();
+        let stop = phases.engine.clone();
+        drop(tasks.spawn(async move {
+            let _ = tokio::join!(probe.run(stop.clone()), offsets.run(stop.clone()), configs.run(stop));
+            drop(ended);
+        }));
+        let _ = tasks.close();
+        Ok(Running { phases, readiness, admin, gateway, tasks, engine_ended })
+    }
+
+    /// Ends everything before the deadline, as far as it lets itself be ended.
+    async fn stop(self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        self.readiness.draining();
+        self.phases.gateway.cancel();
+        let _ = drained("gateway", left(), self.gateway.stopped()).await;
+        self.phases.engine.cancel();
+        let _ = drained("mirror engine", left(), self.engine_ended.cancelled()).await;
+        self.phases.admin.cancel();
+        let _ = drained("admin api", left(), self.admin.stopped()).await;
+        let _ = drained("journal watchers", left(), self.tasks.wait()).await;
+        tracing::info!("stopped");
+    }
+}
+
+fn gateway_options(config: &Config) -> GatewayOptions {
+    let limits = Limits {
+        max_request_bytes: config.limits.request_bytes,
+        max_connections: config.limits.connections,
+        // The other components need some of the time, too.
+        drain_timeout: config.shutdown_timeout / 2,
+        ..Limits::default()
+    };
+    // With any free port to listen on, the advertised one is that port, too.
+    let advertised_port = Some(config.advertised.at.port).filter(|port| *port != 0);
+    GatewayOptions {
+        bootstrap_servers: config.bootstrap_servers.clone(),
+        listen_host: config.listener.at.host.clone(),
+        listen_port: config.listener.at.port,
+        advertised_host: config.advertised.at.host.clone(),
+        advertised_port,
+        limits,
+    }
+}
+
+/// Tells the gateway of every change of the journal.
+async fn keep_guards(store: Store, guards: watch::Sender<Arc<TopicGuards>>, stop: CancellationToken) {
+    let mut news = store.watch();
+    while let Some(Ok(())) = stop.run_until_cancelled(news.changed()).await {
+        let _ = news.borrow_and_update();
+        let _ = guards.send_replace(Arc::new(TopicGuards::of(&store.view())));
+    }
+}
+
+/// Asks the destination who it is until it answers.
+async fn learn_cluster_id(commands: Commands, stop: CancellationToken) {
+    let mut pause = Duration::from_millis(100);
+    while let Some(Err(error)) = stop.run_until_cancelled(commands.learn_cluster_id()).await {
+        tracing::warn!(%error, "the destination does not answer yet");
+        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return;
+        }
+        pause = (pause * 2).min(LEARN_PAUSE_MAX);
+    }
+    let cluster_id = commands.cluster_id();
+    tracing::info!(cluster_id, "destination reached");
+}
