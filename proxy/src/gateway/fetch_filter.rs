@@ -83,3 +83,122 @@ impl Run {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use bytes::BytesMut;
+
+    use super::*;
+    use crate::wire::batch::BatchHeader;
+
+    /// A batch of `count` offsets; what is in it does not matter to the filter.
+    fn batch_at(
+        base_offset: i64,
+        count: i32,
+        base_timestamp: i64,
+        producer_id: i64,
+        attributes: i16,
+    ) -> Bytes {
+        let header = BatchHeader {
+            base_offset,
+            batch_length: 49 + 20,
+            partition_leader_epoch: 4,
+            crc: 0,
+            attributes,
+            last_offset_delta: count - 1,
+            base_timestamp,
+            max_timestamp: base_timestamp,
+            producer_id,
+            producer_epoch: 0,
+            base_sequence: 0,
+            record_count: count,
+        };
+        let mut out = BytesMut::from(&header.to_bytes()[..]);
+        out.extend_from_slice(&[7; 20]);
+        out.freeze()
+    }
+
+    pub(in super::super) fn real_at(base_offset: i64, count: i32) -> Bytes {
+        batch_at(base_offset, count, 1_700_000_000_000, 5, 0)
+    }
+
+    pub(in super::super) fn filler_at(base_offset: i64, count: i32) -> Bytes {
+        batch_at(base_offset, count, crate::wire::filler::FILLER_BASE_TIMESTAMP, 1 << 62, 0)
+    }
+
+    fn filtered(batches: &[Bytes]) -> Option<Vec<u8>> {
+        hide_filler(&batches.concat().into()).map(|filtered| filtered.pieces.concat())
+    }
+
+    #[test]
+    fn filler_that_a_record_follows_is_dropped() {
+        let (a, b) = (real_at(0, 3), real_at(10, 1));
+        let at_start = [filler_at(0, 4), filler_at(4, 6), b.clone()];
+        assert_eq!(filtered(&at_start).unwrap(), b);
+        let in_the_middle = [a.clone(), filler_at(3, 7), b.clone()];
+        assert_eq!(filtered(&in_the_middle).unwrap(), [a, b].concat());
+    }
+
+    #[test]
+    fn a_run_at_the_end_becomes_one_control_batch_over_the_run() {
+        let (a, b) = (real_at(0, 3), real_at(5, 1));
+        let sent = [a.clone(), filler_at(3, 2), b.clone(), filler_at(6, 1), filler_at(7, 100)];
+        let control = control_run(6, 101, 4);
+        assert_eq!(filtered(&sent).unwrap(), [a, b, control.clone()].concat());
+        let header = BatchHeader::parse(&control).unwrap();
+        assert_eq!((header.base_offset, header.next_offset()), (6, 107));
+        assert!(header.is_control());
+    }
+
+    #[test]
+    fn only_filler_becomes_a_control_batch_so_that_clients_move_on() {
+        assert_eq!(filtered(&[filler_at(40, 2), filler_at(42, 8)]).unwrap(), control_run(40, 10, 4));
+    }
+
+    #[test]
+    fn a_cut_batch_behind_filler_is_dropped() {
+        let cut = real_at(9, 4).slice(..70);
+        assert_eq!(filtered(&[filler_at(0, 9), cut.clone()]).unwrap(), control_run(0, 9, 4));
+        let sent = [filler_at(0, 9), real_at(9, 4), cut];
+        assert_eq!(filtered(&sent).unwrap(), real_at(9, 4));
+    }
+
+    #[test]
+    fn filler_itself_may_be_cut() {
+        let cut = filler_at(4, 9).slice(..65);
+        assert_eq!(filtered(&[real_at(0, 4), cut.clone()]), None);
+        assert_eq!(filtered(&[filler_at(0, 4), cut]).unwrap(), control_run(0, 4, 4));
+    }
+
+    #[test]
+    fn compressed_filler_is_known_by_its_header() {
+        let zstd = batch_at(0, 1000, crate::wire::filler::FILLER_BASE_TIMESTAMP, 1 << 62, 4);
+        assert_eq!(filtered(&[zstd]).unwrap(), control_run(0, 1000, 4));
+    }
+
+    #[test]
+    fn without_filler_nothing_changes() {
+        assert_eq!(filtered(&[]), None);
+        assert_eq!(filtered(&[real_at(0, 3), real_at(3, 1)]), None);
+        // One mark alone is not enough: a client can write it.
+        let timestamp_only = batch_at(0, 1, crate::wire::filler::FILLER_BASE_TIMESTAMP, 77, 0);
+        let producer_only = batch_at(1, 1, 1_700_000_000_000, 1 << 62, 0);
+        assert_eq!(filtered(&[timestamp_only, producer_only]), None);
+    }
+
+    #[test]
+    fn what_cannot_be_walked_goes_through() {
+        let mut old = real_at(5, 1).to_vec();
+        old[16] = 1;
+        let old = Bytes::from(old);
+        assert_eq!(filtered(std::slice::from_ref(&old)), None);
+        assert_eq!(filtered(&[filler_at(0, 5), old.clone()]).unwrap(), old);
+    }
+
+    #[test]
+    fn a_run_of_one_offset_and_the_largest_one_are_whole() {
+        assert_eq!(filtered(&[filler_at(3, 1)]).unwrap(), control_run(3, 1, 4));
+        let huge = [filler_at(0, i32::MAX), filler_at(i64::from(i32::MAX), i32::MAX)];
+        assert_eq!(filtered(&huge).unwrap(), control_run(0, 2 * i64::from(i32::MAX), 4));
+    }
+}

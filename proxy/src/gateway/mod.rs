@@ -31,6 +31,8 @@ mod rope;
 mod service;
 mod session;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod upstream;
 
 pub use directory::BrokerDirectory;

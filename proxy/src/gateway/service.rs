@@ -27,7 +27,7 @@ pub struct Gateway {
     options: GatewayOptions,
     guards: watch::Receiver<Arc<TopicGuards>>,
     directory: Arc<dyn BrokerDirectory>,
-    metrics: GatewayMetrics,
+    pub(super) metrics: GatewayMetrics,
 }
 
 /// A running gateway. Cheap to clone; dropping it stops nothing.

@@ -1,0 +1,133 @@
+//! Responses leave in the order of their requests, and connections end cleanly.
+
+use std::time::Duration;
+
+use kafka_protocol::messages::{ApiKey, HeartbeatRequest, ProduceResponse};
+use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
+
+use super::super::Limits;
+use super::super::error::CloseCause;
+use super::fixture::{Fixture, PATIENCE, answer, request};
+use super::produce::produce;
+
+const HEARTBEAT: ApiKey = ApiKey::Heartbeat;
+
+fn heartbeat(correlation_id: i32) -> bytes::Bytes {
+    request(HEARTBEAT, 4, correlation_id, &HeartbeatRequest::default())
+}
+
+fn beat(correlation_id: i32) -> Vec<u8> {
+    [&correlation_id.to_be_bytes()[..], &[0, 0, 0, 0, 0, 0, 0, 0]].concat()
+}
+
+#[tokio::test]
+async fn answers_of_broker_and_gateway_keep_the_order_of_the_requests() {
+    let fixture = Fixture::start().await;
+    let refused = |id| request(ApiKey::Produce, 9, id, &produce(9, -1, &["mirror"]));
+    let (mut client, mut broker, _) = fixture.connected(&heartbeat(0)).await;
+    for id in 1..60 {
+        client.send(&if id % 3 == 0 { heartbeat(id) } else { refused(id) }).await;
+    }
+    for id in (0..60).step_by(3) {
+        if id > 0 {
+            assert_eq!(broker.receive().await, heartbeat(id));
+        }
+        broker.send(&beat(id)).await;
+    }
+    for id in 0..60 {
+        let frame = client.receive().await;
+        if id % 3 == 0 {
+            assert_eq!(frame, beat(id));
+        } else {
+            let _: ProduceResponse = answer(frame, ApiKey::Produce, 9, id);
+        }
+    }
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn requests_wait_when_too_many_responses_are_due() {
+    let fixture = Fixture::with(Limits { max_in_flight: 2, ..Limits::default() }).await;
+    let (mut client, mut broker, _) = fixture.connected(&heartbeat(0)).await;
+    for id in 1..20 {
+        client.send(&heartbeat(id)).await;
+    }
+    // One is being answered and two are queued; a fourth waits for the first answer.
+    for id in 1..3 {
+        assert_eq!(broker.receive().await, heartbeat(id));
+    }
+    assert!(timeout(Duration::from_millis(200), broker.0.peek(&mut [0])).await.is_err());
+    for id in 0..20 {
+        broker.send(&beat(id)).await;
+        assert_eq!(client.receive().await, beat(id));
+        if id + 3 < 20 {
+            assert_eq!(broker.receive().await, heartbeat(id + 3));
+        }
+    }
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_ends_its_side_still_gets_what_it_asked_for() {
+    let fixture = Fixture::start().await;
+    let (mut client, mut broker, _) = fixture.connected(&heartbeat(1)).await;
+    client.0.shutdown().await.unwrap();
+    broker.closed().await;
+    broker.send(&beat(1)).await;
+    assert_eq!(client.receive().await, beat(1));
+    client.closed().await;
+    until_closed(&fixture, CloseCause::ClientClosed).await;
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_takes_its_broker_connection_along() {
+    let limits = Limits { drain_timeout: Duration::from_millis(50), ..Limits::default() };
+    let fixture = Fixture::with(limits).await;
+    let (client, mut broker, _) = fixture.connected(&heartbeat(1)).await;
+    drop(client);
+    broker.closed().await;
+    until_closed(&fixture, CloseCause::ClientClosed).await;
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_closes_takes_the_client_connection_along() {
+    let fixture = Fixture::start().await;
+    let (mut client, broker, _) = fixture.connected(&heartbeat(1)).await;
+    drop(broker);
+    client.closed().await;
+
+    let (mut client, mut broker, _) = fixture.connected(&heartbeat(1)).await;
+    broker.0.write_all(&[0, 0, 0, 90, 0, 0, 0, 1, 5]).await.unwrap();
+    broker.0.shutdown().await.unwrap();
+    drop(broker);
+    // The part that came is not a whole response; whatever of it was passed on, the end follows.
+    let mut rest = Vec::new();
+    let read = tokio::io::AsyncReadExt::read_to_end(&mut client.0, &mut rest);
+    let _ = timeout(PATIENCE, read).await.expect("still open");
+    assert!(rest.len() <= 9);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn stopping_delivers_what_is_due_and_leaves_no_task() {
+    let fixture = Fixture::start().await;
+    let (mut client, mut broker, _) = fixture.connected(&heartbeat(1)).await;
+    fixture.stop.cancel();
+    broker.closed().await;
+    broker.send(&beat(1)).await;
+    assert_eq!(client.receive().await, beat(1));
+    client.closed().await;
+    fixture.stop().await;
+}
+
+pub(super) async fn until_closed(fixture: &Fixture, cause: CloseCause) {
+    let counted = async {
+        while fixture.metrics.closed_by(cause) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, counted).await.unwrap_or_else(|_| panic!("no close counted as {cause:?}"));
+}

@@ -1,0 +1,197 @@
+//! Writes to mirror topics.
+
+use bytes::Bytes;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use kafka_protocol::messages::{
+    ApiKey, HeartbeatRequest, ProduceRequest, ProduceResponse, TopicName, TransactionalId,
+};
+use kafka_protocol::protocol::StrBytes;
+use state::model::TopicGuards;
+use uuid::Uuid;
+
+use super::fixture::{Fixture, MIRROR_ID, answer, request, response};
+
+const P: ApiKey = ApiKey::Produce;
+const MESSAGE: &str = "Cannot append records to read-only mirror topic 'mirror'";
+
+fn topic_id(name: &str) -> Uuid {
+    match name {
+        "mirror" => Uuid::from_u128(MIRROR_ID),
+        "promoted" => Uuid::from_u128(8),
+        _ => Uuid::from_u128(99),
+    }
+}
+
+pub(super) fn produce(version: i16, acks: i16, topics: &[&str]) -> ProduceRequest {
+    let topic = |name: &&str| {
+        let mut topic = TopicProduceData::default();
+        if version >= 13 {
+            topic.topic_id = topic_id(name);
+        } else {
+            topic.name = TopicName(StrBytes::from(name.to_string()));
+        }
+        let partition = |index: i32| {
+            PartitionProduceData::default().with_index(index).with_records(Some(Bytes::from(vec![7; 40])))
+        };
+        topic.with_partition_data(vec![partition(0), partition(3)])
+    };
+    ProduceRequest::default()
+        .with_acks(acks)
+        .with_timeout_ms(1000)
+        .with_topic_data(topics.iter().map(topic).collect())
+}
+
+fn accepted(version: i16, name: &str) -> ProduceResponse {
+    let partition = |index: i32| {
+        let mut partition = PartitionProduceResponse::default().with_index(index).with_base_offset(500);
+        partition.log_start_offset = if version >= 5 { 3 } else { -1 };
+        partition
+    };
+    let mut topic = TopicProduceResponse::default();
+    if version >= 13 {
+        topic.topic_id = topic_id(name);
+    } else {
+        topic.name = TopicName(StrBytes::from(name.to_string()));
+    }
+    topic.partition_responses = vec![partition(0), partition(3)];
+    ProduceResponse::default().with_responses(vec![topic]).with_throttle_time_ms(4)
+}
+
+/// Asserts that `topic` is the refusal of the mirror topic.
+fn is_refusal(topic: &TopicProduceResponse, version: i16) {
+    if version >= 13 {
+        assert_eq!(topic.topic_id, topic_id("mirror"));
+    } else {
+        assert_eq!(topic.name.as_str(), "mirror");
+    }
+    let indexes: Vec<_> = topic.partition_responses.iter().map(|p| p.index).collect();
+    assert_eq!(indexes, [0, 3]);
+    for partition in &topic.partition_responses {
+        assert_eq!((partition.error_code, partition.base_offset), (42, -1));
+        let message = partition.error_message.as_ref().map(|text| text.as_str());
+        assert_eq!(message, (version >= 8).then_some(MESSAGE), "v{version}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_for_a_mirror_topic_alone_is_answered_here_in_every_version() {
+    let fixture = Fixture::start().await;
+    for version in 3..=13 {
+        let mut client = fixture.client().await;
+        client.send(&request(P, version, 31, &produce(version, -1, &["mirror"]))).await;
+        let refused: ProduceResponse = answer(client.receive().await, P, version, 31);
+        assert_eq!(refused.responses.len(), 1);
+        is_refusal(&refused.responses[0], version);
+    }
+    assert_eq!(fixture.metrics.refused_of("mirror"), 22);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn of_a_mixed_request_the_rest_goes_on_and_the_answers_are_merged() {
+    let fixture = Fixture::start().await;
+    for version in [3, 7, 8, 9, 12, 13] {
+        let mixed = request(P, version, 5, &produce(version, 1, &["plain", "mirror"]));
+        let (mut client, mut broker, sent_on) = fixture.connected(&mixed).await;
+        assert_eq!(sent_on, request(P, version, 5, &produce(version, 1, &["plain"])), "v{version}");
+        broker.send(&response(P, version, 5, &accepted(version, "plain"))).await;
+
+        let merged: ProduceResponse = answer(client.receive().await, P, version, 5);
+        assert_eq!(merged.responses.len(), 2);
+        assert_eq!(merged.responses[0], accepted(version, "plain").responses[0]);
+        assert_eq!(merged.throttle_time_ms, 4);
+        is_refusal(&merged.responses[1], version);
+    }
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn transactional_writes_are_refused_too() {
+    let fixture = Fixture::start().await;
+    let transactional = produce(9, -1, &["mirror"])
+        .with_transactional_id(Some(TransactionalId(StrBytes::from_static_str("tx"))));
+    let mut client = fixture.client().await;
+    client.send(&request(P, 9, 1, &transactional)).await;
+    let refused: ProduceResponse = answer(client.receive().await, P, 9, 1);
+    is_refusal(&refused.responses[0], 9);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn acks_0_is_dropped_silently_counted_and_leaves_no_gap_in_the_responses() {
+    let fixture = Fixture::start().await;
+    let mut client = fixture.client().await;
+    client.send(&request(P, 9, 1, &produce(9, 0, &["mirror"]))).await;
+    client.send(&request(P, 9, 2, &produce(9, 0, &["plain", "mirror"]))).await;
+    client.send(&request(P, 9, 3, &produce(9, 0, &["plain"]))).await;
+    client.send(&request(P, 9, 4, &produce(9, 1, &["plain"]))).await;
+
+    let mut broker = fixture.accept().await;
+    assert_eq!(broker.receive().await, request(P, 9, 2, &produce(9, 0, &["plain"])));
+    assert_eq!(broker.receive().await, request(P, 9, 3, &produce(9, 0, &["plain"])));
+    assert_eq!(broker.receive().await, request(P, 9, 4, &produce(9, 1, &["plain"])));
+    let sent = response(P, 9, 4, &accepted(9, "plain"));
+    broker.send(&sent).await;
+    assert_eq!(client.receive().await, sent);
+    assert_eq!((fixture.metrics.dropped_of("mirror"), fixture.metrics.refused_of("mirror")), (4, 0));
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn topics_that_are_no_longer_mirrors_take_writes() {
+    let fixture = Fixture::start().await;
+    for version in [9, 13] {
+        let sent = request(P, version, 1, &produce(version, 1, &["promoted", "plain"]));
+        let (_client, _broker, received) = fixture.connected(&sent).await;
+        assert_eq!(received, sent);
+    }
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn a_promote_takes_effect_on_an_open_connection() {
+    let fixture = Fixture::start().await;
+    let sent = request(P, 9, 1, &produce(9, 1, &["mirror"]));
+    let mut client = fixture.client().await;
+    client.send(&sent).await;
+    let refused: ProduceResponse = answer(client.receive().await, P, 9, 1);
+    is_refusal(&refused.responses[0], 9);
+
+    fixture.guards.send(std::sync::Arc::new(TopicGuards::default())).unwrap();
+    client.send(&sent).await;
+    assert_eq!(fixture.accept().await.receive().await, sent);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn without_any_mirror_acks_0_is_still_seen_in_a_streamed_request() {
+    let fixture = Fixture::start().await;
+    fixture.guards.send(std::sync::Arc::new(TopicGuards::default())).unwrap();
+    let mut large = produce(9, 0, &["plain"]);
+    large.topic_data[0].partition_data[0].records = Some(Bytes::from(vec![1; 3_000_000]));
+    let sent = request(P, 9, 1, &large);
+    let (mut client, mut broker, received) = fixture.connected(&sent).await;
+    assert!(received == sent);
+    let heartbeat = request(ApiKey::Heartbeat, 4, 2, &HeartbeatRequest::default());
+    client.send(&heartbeat).await;
+    assert_eq!(broker.receive().await, heartbeat);
+    broker.send(&[0, 0, 0, 2, 0, 9, 9]).await;
+    assert_eq!(client.receive().await, &[0, 0, 0, 2, 0, 9, 9][..]);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn a_version_without_v2_batches_is_answered_with_unsupported_version() {
+    let fixture = Fixture::start().await;
+    let mut frame = vec![0, 0, 0, 2, 0, 0, 0, 8, 0xff, 0xff];
+    frame.extend_from_slice(b"\0\x01\0\0\x03\xe8\0\0\0\x01\0\x05plain\0\0\0\x01\0\0\0\x06\0\0\0\x02ab");
+    let mut client = fixture.client().await;
+    client.send(&frame).await;
+    let refused = client.receive().await;
+    let mut expected = b"\0\0\0\x08\0\0\0\x01\0\x05plain\0\0\0\x01\0\0\0\x06\0\x23".to_vec();
+    expected.extend_from_slice(&[0xff; 16]);
+    expected.extend_from_slice(&[0; 4]);
+    assert_eq!(refused, expected);
+    fixture.stop().await;
+}
