@@ -15,7 +15,6 @@
 //!
 //! Everything here fails by panicking with a sentence: it serves tests. Children die with the process that started
 //! them, whatever ends it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 pub mod admin;
 pub mod client;

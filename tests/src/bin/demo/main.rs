@@ -1,7 +1,6 @@
 //! `make demo`: the whole story of a cluster link on real Kafka and real data, then an audit by a client that is not ours.
 //!
 //! `--keep` leaves everything running. On failure the logs stay, and the last line says where.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod report;
 mod screen;

@@ -1,0 +1,79 @@
+//! failover: the end of a mirror without its source. At once, fenced, and never half a transaction.
+
+use std::time::Duration;
+
+use linkgate_tests::admin::LATEST;
+use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::produce::{Kind, Sender, Writer, send};
+use linkgate_tests::read;
+
+/// Given a source that was killed in the middle of an open transaction, when its mirror is failed over, then the topic holds
+/// exactly a prefix of the source's committed records, nothing hangs, and writes are accepted.
+#[test]
+fn holds_a_prefix_of_what_was_committed() {
+    let mut pair = Pair::small("failover");
+    let source = pair.source.bootstrap();
+    pair.link("");
+    pair.mirror_topic("t", 1, &[]);
+    send(&source, "t", Kind::idempotent("zstd"), 400);
+    send(&source, "t", Kind::transactional("lz4", 20), 90);
+    // Forty records of a transaction that never ends.
+    let mut open = Sender::new(&source, Kind::transactional("none", 1_000));
+    for n in 0..40 {
+        open.send("t", &format!("open-{n}"), "never committed");
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    send(&source, "t", Kind::plain("none"), 10);
+    pair.wait_caught_up("t");
+    let before = read::partition(&source, "t", 0);
+    pair.source.kill();
+    std::mem::forget(open);
+
+    let _ = pair.linkgate.mirrors(&["--failover", "--topics", "t"]).success("failover");
+    pair.linkgate.wait_status(LINK, "t", "STOPPED");
+    pair.wait_writable("t");
+
+    let after = read::partition(&pair.linkgate.bootstrap(), "t", 0);
+    assert!(after.records.len() > before.records.len(), "the writes since are there");
+    assert_eq!(after.records[..before.records.len()], before.records[..], "what was committed comes first");
+    assert!(after.records.iter().all(|r| !r.key.as_deref().unwrap_or_default().starts_with(b"open-")));
+    // A transaction that hangs would hold every read_committed client up for ever.
+    let end = pair.destination.admin().offsets("t", LATEST);
+    assert_eq!(pair.destination.admin().last_stable_offsets("t"), end);
+}
+
+/// Given a mirror under load, when it is failed over while the source lives and goes on, then not one record of the source
+/// lands behind a client's first write.
+#[test]
+fn nothing_of_the_source_lands_behind_the_first_write() {
+    let pair = Pair::small("fence");
+    let source = pair.source.bootstrap();
+    pair.link("");
+    pair.mirror_topic("t", 2, &[]);
+    let writer = Writer::start(&source, "t", Kind::idempotent("lz4"), 2_000);
+    std::thread::sleep(Duration::from_secs(2));
+
+    let _ = pair.linkgate.mirrors(&["--failover", "--topics", "t"]).success("failover");
+    pair.linkgate.wait_status(LINK, "t", "STOPPED");
+    let opened = pair.destination.admin().offsets("t", LATEST);
+    for n in 0..100 {
+        let mut sender = Sender::new(&pair.linkgate.bootstrap(), Kind::plain("none"));
+        sender.send("t", &format!("mine-{n}"), "after the failover");
+        sender.finish();
+        assert_eq!(sender.deliveries.failed(), 0);
+        if n % 10 == 0 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let _ = writer.stop();
+    let mine: i64 = 100;
+    let end = pair.destination.admin().offsets("t", LATEST);
+    assert_eq!(end.iter().sum::<i64>(), opened.iter().sum::<i64>() + mine);
+    for (partition, copy) in read::topic(&pair.linkgate.bootstrap(), "t") {
+        let opened = opened[usize::try_from(partition).unwrap()];
+        for record in &copy.records {
+            let is_mine = record.key.as_deref().unwrap_or_default().starts_with(b"mine-");
+            assert_eq!(is_mine, record.offset >= opened, "partition {partition} offset {}", record.offset);
+        }
+    }
+}

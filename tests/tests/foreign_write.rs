@@ -1,0 +1,51 @@
+//! A write that reaches a mirror topic around the gateway is found by the next append, and never overwritten or hidden.
+
+use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::produce::{Kind, send};
+
+/// Given a mirror topic that is up to date, when somebody writes to it on the destination itself, then the next record of
+/// the source makes it FAILED, and the reason names the offset.
+#[test]
+fn the_next_append_names_the_offset() {
+    let pair = Pair::small("foreign");
+    let source = pair.source.bootstrap();
+    pair.link("");
+    pair.mirror_topic("t", 1, &[]);
+    send(&source, "t", Kind::idempotent("lz4"), 50);
+    pair.assert_mirrored("t");
+
+    send(&pair.destination.bootstrap(), "t", Kind::plain("none"), 1);
+    send(&source, "t", Kind::plain("none"), 1);
+
+    pair.linkgate.wait_status(LINK, "t", "FAILED");
+    let mirror = pair.linkgate.mirror(LINK, "t");
+    let reason = mirror["linkgate"]["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("offset 50"), "{mirror:#}");
+    assert_eq!(mirror["mirror_topic_error"], "ILLEGAL_STATE", "{mirror:#}");
+    let described = pair.linkgate.mirrors(&["--describe", "--topics", "t"]).success("describe").stdout;
+    assert!(described.contains("State: FAILED"), "{described}");
+}
+
+/// Given a foreign write that a daemon was not there to see, when it starts again, then it finds out before it appends.
+#[test]
+fn a_foreign_write_while_the_daemon_is_down() {
+    let mut pair = Pair::small("foreign-down");
+    let source = pair.source.bootstrap();
+    pair.link("");
+    pair.mirror_topic("t", 1, &[]);
+    send(&source, "t", Kind::idempotent("zstd"), 20);
+    pair.assert_mirrored("t");
+
+    pair.linkgate.kill();
+    send(&pair.destination.bootstrap(), "t", Kind::plain("none"), 3);
+    send(&source, "t", Kind::plain("none"), 5);
+    pair.linkgate.launch();
+    pair.linkgate.wait_ready();
+
+    pair.linkgate.wait_status(LINK, "t", "FAILED");
+    let mirror = pair.linkgate.mirror(LINK, "t");
+    let reason = mirror["linkgate"]["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("offset 20"), "{mirror:#}");
+    let end = pair.destination.admin().offsets("t", linkgate_tests::admin::LATEST);
+    assert_eq!(end, [23], "nothing was appended behind the foreign records");
+}

@@ -1,0 +1,60 @@
+//! What the daemon was told survives its end, whether it was asked to end or not.
+
+use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::produce::{Kind, send};
+
+/// Given a link with an active, a paused and a stopped mirror, when the daemon is killed and starts again, then each is what
+/// it was, and mirroring goes on where it stood.
+#[test]
+fn links_and_mirrors_survive_kill_dash_nine() {
+    let mut pair = Pair::small("restart");
+    let source = pair.source.bootstrap();
+    pair.link("");
+    for topic in ["active", "paused", "stopped"] {
+        pair.mirror_topic(topic, 2, &[]);
+        send(&source, topic, Kind::transactional("lz4", 10), 60);
+        pair.assert_mirrored(topic);
+    }
+    let _ = pair.linkgate.mirrors(&["--pause", "--topics", "paused"]).success("pause");
+    let _ = pair.linkgate.mirrors(&["--failover", "--topics", "stopped"]).success("failover");
+    pair.linkgate.wait_status(LINK, "stopped", "STOPPED");
+    pair.linkgate.wait_status(LINK, "paused", "PAUSED");
+    let described = pair.linkgate.cluster_links(&["--describe", "--link", LINK]).success("describe").stdout;
+
+    pair.linkgate.kill();
+    send(&source, "active", Kind::idempotent("zstd"), 100);
+    pair.linkgate.launch();
+    pair.linkgate.wait_ready();
+
+    assert_eq!(
+        pair.linkgate.cluster_links(&["--describe", "--link", LINK]).success("describe").stdout,
+        described
+    );
+    assert_eq!(pair.linkgate.status(LINK, "paused"), "PAUSED");
+    assert_eq!(pair.linkgate.status(LINK, "stopped"), "STOPPED");
+    pair.linkgate.wait_status(LINK, "active", "ACTIVE");
+    pair.assert_mirrored("active");
+    send(&pair.linkgate.bootstrap(), "stopped", Kind::plain("none"), 5);
+
+    send(&source, "paused", Kind::plain("none"), 30);
+    let _ = pair.linkgate.mirrors(&["--resume", "--topics", "paused"]).success("resume");
+    pair.assert_mirrored("paused");
+}
+
+/// Given a daemon that mirrors, when it gets SIGTERM, then it drains and exits 0, and a new one takes over.
+#[test]
+fn sigterm_drains_and_exits_zero() {
+    let mut pair = Pair::small("sigterm");
+    let source = pair.source.bootstrap();
+    pair.link("");
+    pair.mirror_topic("t", 1, &[]);
+    let writer = linkgate_tests::produce::Writer::start(&source, "t", Kind::idempotent("lz4"), 1_000);
+    std::thread::sleep(std::time::Duration::from_secs(1));
+
+    assert_eq!(pair.linkgate.stop(), Some(0), "{}", pair.linkgate.log());
+
+    let _ = writer.stop();
+    pair.linkgate.launch();
+    pair.linkgate.wait_ready();
+    pair.assert_mirrored("t");
+}

@@ -1,0 +1,15 @@
+//! Kafka's own tools, kcat and the Python clients through the gateway, on brokers of 4.3.1.
+
+mod tools;
+
+use linkgate_tests::kafka::Version;
+
+#[test]
+fn every_tool_works_on_ordinary_topics() {
+    tools::ordinary_topics(Version::V4_3_1);
+}
+
+#[test]
+fn every_client_reads_a_mirror_topic_and_is_refused_by_it() {
+    tools::mirror_topics(Version::V4_3_1);
+}
