@@ -1,0 +1,130 @@
+//! What a Produce response means for each partition.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kafka_protocol::messages::ProduceResponse;
+use kafka_protocol::protocol::Decodable;
+use state::model::MirrorError;
+use tracing::{debug, error, warn};
+
+use super::partition::{Failure, Partition};
+use crate::client::ClientError;
+use crate::wire::error_code::ErrorCode;
+use crate::wire::produce_encode::PRODUCE_VERSION;
+
+/// A batch that is on its way.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) partition: Arc<Partition>,
+    pub(super) attempt: u64,
+    pub(super) base_offset: i64,
+}
+
+/// What to do with a partition whose batch was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// Read the register and go on from there.
+    Register,
+    /// The same, after a pause and with fresh metadata.
+    RegisterWithMetadata,
+    /// No retry can help.
+    Fail(MirrorError),
+}
+
+fn refusal(code: ErrorCode) -> Refusal {
+    match code {
+        ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
+        | ErrorCode::DUPLICATE_SEQUENCE_NUMBER
+        | ErrorCode::UNKNOWN_PRODUCER_ID
+        | ErrorCode::CORRUPT_MESSAGE => Refusal::Register,
+        ErrorCode::INVALID_PRODUCER_EPOCH => Refusal::Fail(MirrorError::IllegalState),
+        ErrorCode::INVALID_RECORD
+        | ErrorCode::INVALID_TIMESTAMP
+        | ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT
+        | ErrorCode::UNSUPPORTED_COMPRESSION_TYPE
+        | ErrorCode::POLICY_VIOLATION => Refusal::Fail(MirrorError::UnsupportedMirrorState),
+        _ => Refusal::RegisterWithMetadata,
+    }
+}
+
+/// Handles the response body for what was `sent`. Returns true when the destination's metadata looks stale.
+pub(super) fn take(link: &str, mut body: Bytes, sent: Vec<Sent>) -> bool {
+    let response = match ProduceResponse::decode(&mut body, PRODUCE_VERSION) {
+        Ok(response) => response,
+        Err(reason) => {
+            error!(link, error = %reason, "a produce response cannot be read");
+            for Sent { partition, .. } in sent {
+                partition.reset("a produce response could not be read", Some(Duration::from_secs(1)));
+            }
+            return true;
+        }
+    };
+    let mut answers = HashMap::new();
+    for topic in &response.responses {
+        for answer in &topic.partition_responses {
+            let _ = answers.insert((topic.name.as_str(), answer.index), answer);
+        }
+    }
+    let mut stale = false;
+    for Sent { partition, attempt, base_offset } in sent {
+        let id = &partition.id;
+        let Some(answer) = answers.get(&(id.topic.as_str(), id.index)) else {
+            partition.reset("the destination did not answer for the partition", Some(Duration::from_secs(1)));
+            continue;
+        };
+        let code = ErrorCode(answer.error_code);
+        if code.is_none() {
+            partition.appended(attempt, base_offset, answer.base_offset);
+            continue;
+        }
+        let text = answer.error_message.as_ref().map_or("", |message| message.as_str());
+        stale |= refused(link, &partition, attempt, base_offset, code, text);
+    }
+    stale
+}
+
+fn refused(
+    link: &str,
+    partition: &Partition,
+    attempt: u64,
+    offset: i64,
+    code: ErrorCode,
+    text: &str,
+) -> bool {
+    let id = &partition.id;
+    let what = format!("destination refused the batch for offset {offset}: {} {text}", code.name());
+    let what = what.trim_end();
+    match refusal(code) {
+        Refusal::Fail(error) => {
+            warn!(link, topic = id.topic, partition = id.index, offset, error = code.name(), "append refused for good");
+            if partition.is_attempt(attempt) {
+                partition.fail(Failure { error, reason: what.to_owned() });
+            }
+            false
+        }
+        Refusal::Register => {
+            debug!(link, topic = id.topic, partition = id.index, offset, error = code.name(), "append refused; reading the register");
+            partition.reset_attempt(attempt, what, None);
+            false
+        }
+        Refusal::RegisterWithMetadata => {
+            debug!(link, topic = id.topic, partition = id.index, offset, error = code.name(), "append refused; refreshing metadata");
+            partition.reset_attempt(attempt, what, Some(Duration::from_millis(50)));
+            true
+        }
+    }
+}
+
+/// The connection broke: whether these batches were appended is for the register to say.
+pub(super) fn lost(sent: Vec<Sent>, error: &ClientError) {
+    for Sent { partition, attempt, .. } in sent {
+        partition.reset_attempt(
+            attempt,
+            &format!("the connection to the destination broke: {error}"),
+            Some(Duration::from_millis(50)),
+        );
+    }
+}

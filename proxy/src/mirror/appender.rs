@@ -1,0 +1,166 @@
+//! One appender per destination broker: sends queued batches of the partitions it leads, several requests in flight.
+//!
+//! A Produce request carries one batch per partition. Requests are pipelined on one connection: the broker takes them in
+//! order, and refuses everything behind a wrong sequence, so a pipeline is as safe as one request at a time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::FuturesOrdered;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::appended::{self, Sent};
+use super::partition::Partition;
+use super::ready::ReadyQueue;
+use crate::client::{ClientError, Cluster, Connection};
+use crate::wire::produce_encode::{
+    PRODUCE_KEY, PRODUCE_VERSION, ProducePartition, ProduceTopic, produce_v9,
+};
+
+/// Requests in flight. Brokers remember the last five batches of a producer, so a replay of these is recognised.
+const MAX_IN_FLIGHT: usize = 5;
+/// A request is sent once it holds this much; destination brokers take 1 to 4 MiB cheapest.
+const REQUEST_BYTES: usize = 2 * 1024 * 1024;
+
+/// Appends to the partitions that one destination broker leads.
+#[derive(Debug)]
+pub struct Appender {
+    /// The link, for the log.
+    pub link: String,
+    /// Id of the destination broker.
+    pub broker: i32,
+    /// The destination cluster.
+    pub destination: Cluster,
+    /// Partitions with something to send.
+    pub ready: Arc<ReadyQueue>,
+    /// Asks for fresh metadata of the destination.
+    pub refresh: Arc<Notify>,
+    /// Given to the broker with every request.
+    pub timeout: Duration,
+}
+
+type Answer = (Vec<Sent>, Result<bytes::Bytes, ClientError>);
+
+impl Appender {
+    /// Runs until `shutdown`.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let mut failures = 0u32;
+        loop {
+            let ended = tokio::select! {
+                () = shutdown.cancelled() => return,
+                ended = self.connect_and_append(&mut failures) => ended,
+            };
+            if let Err(error) = ended {
+                failures = failures.saturating_add(1);
+                self.refresh.notify_one();
+                if failures == 1 {
+                    warn!(link = self.link, broker = self.broker, %error, "appending to the destination broker failed");
+                } else {
+                    debug!(link = self.link, broker = self.broker, %error, "appending still fails");
+                }
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(super::pause_after(failures)) => {}
+            }
+        }
+    }
+
+    async fn connect_and_append(&self, failures: &mut u32) -> Result<(), ClientError> {
+        let connection = self.destination.dedicated(self.broker).await?;
+        info!(link = self.link, broker = self.broker, "appending to destination broker");
+        let mut in_flight: FuturesOrdered<BoxFuture<'static, Answer>> = FuturesOrdered::new();
+        let ended = loop {
+            tokio::select! {
+                biased;
+                Some((sent, answer)) = in_flight.next(), if !in_flight.is_empty() => match answer {
+                    Ok(body) => {
+                        *failures = 0;
+                        if appended::take(&self.link, body, sent) {
+                            self.refresh.notify_one();
+                        }
+                    }
+                    Err(error) => {
+                        appended::lost(sent, &error);
+                        break error;
+                    }
+                },
+                () = self.ready.changed(), if in_flight.len() < MAX_IN_FLIGHT => {
+                    let batches = gather(&self.ready, self.broker);
+                    if batches.is_empty() {
+                        continue;
+                    }
+                    match self.send(&connection, batches).await {
+                        Ok(answer) => in_flight.push_back(answer),
+                        Err(error) => break error,
+                    }
+                }
+            }
+        };
+        // Whatever was on its way may or may not have been appended: the register will tell.
+        while let Some((sent, answer)) = in_flight.next().await {
+            match answer {
+                Ok(body) => {
+                    let _ = appended::take(&self.link, body, sent);
+                }
+                Err(error) => appended::lost(sent, &error),
+            }
+        }
+        Err(ended)
+    }
+
+    async fn send(
+        &self,
+        connection: &Connection,
+        batches: Vec<(Arc<Partition>, super::partition::Sending)>,
+    ) -> Result<BoxFuture<'static, Answer>, ClientError> {
+        let mut topics: HashMap<String, Vec<ProducePartition>> = HashMap::new();
+        let mut sent = Vec::with_capacity(batches.len());
+        for (partition, sending) in batches {
+            let id = &partition.id;
+            topics.entry(id.topic.clone()).or_default().push(ProducePartition {
+                index: id.index,
+                header: sending.batch.header,
+                payload: sending.batch.payload,
+            });
+            sent.push(Sent { partition, attempt: sending.attempt, base_offset: sending.batch.base_offset });
+        }
+        let topics: Vec<ProduceTopic> =
+            topics.into_iter().map(|(name, partitions)| ProduceTopic { name, partitions }).collect();
+        let timeout_ms = i32::try_from(self.timeout.as_millis()).unwrap_or(i32::MAX);
+        let segments = produce_v9(1, timeout_ms, &topics);
+        match connection.send_segments(PRODUCE_KEY, PRODUCE_VERSION, segments).await {
+            Ok(answer) => Ok(Box::pin(async move { (sent, answer.await) })),
+            Err(error) => {
+                appended::lost(sent, &error);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Takes one batch of each ready partition until the request is full; what is left stays ready.
+fn gather(ready: &ReadyQueue, broker: i32) -> Vec<(Arc<Partition>, super::partition::Sending)> {
+    let mut waiting = ready.take();
+    let mut batches = Vec::new();
+    let mut again = std::collections::VecDeque::new();
+    let mut bytes = 0;
+    while bytes < REQUEST_BYTES {
+        let Some(partition) = waiting.pop_front() else { break };
+        let Some((sending, more)) = partition.take_batch(broker) else { continue };
+        bytes += sending.batch.len();
+        if more {
+            again.push_back(Arc::clone(&partition));
+        }
+        batches.push((partition, sending));
+    }
+    // Those not served come first next time.
+    waiting.append(&mut again);
+    ready.put_back(waiting);
+    batches
+}

@@ -1,0 +1,179 @@
+//! What a fetch response means for each partition: data to queue, a wait, or the end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka_protocol::messages::fetch_response::{FetchResponse, PartitionData};
+use state::model::MirrorError;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use super::fetcher::Asked;
+use super::partition::{Failure, FetchPlan, Partition};
+use super::ready::ReadyBoard;
+use super::shape::{Target, shape};
+use crate::client::{Cluster, OffsetSpec};
+use crate::wire::aborted::AbortedTransaction;
+use crate::wire::error_code::ErrorCode;
+
+/// Pause of a partition whose source leader is elsewhere or not ready.
+const LEADER_PAUSE: Duration = Duration::from_millis(100);
+/// Pause of a partition after any other error.
+const ERROR_PAUSE: Duration = Duration::from_secs(1);
+
+/// Takes fetch responses of one source broker.
+pub(super) struct Fetched<'a> {
+    pub(super) link: &'a str,
+    pub(super) source: &'a Cluster,
+    pub(super) ready: &'a ReadyBoard,
+}
+
+impl Fetched<'_> {
+    /// Handles every partition of a response. Returns true when the source's metadata looks stale.
+    pub(super) async fn take(&self, response: FetchResponse, asked: &[Asked]) -> bool {
+        let top = ErrorCode(response.error_code);
+        if !top.is_none() {
+            warn!(link = self.link, error = top.name(), "source refused a fetch");
+            for Asked { partition, .. } in asked {
+                partition.delay(&format!("the source refused a fetch: {}", top.name()), ERROR_PAUSE);
+            }
+            return true;
+        }
+        let by_name: HashMap<(&str, i32), &Asked> = asked
+            .iter()
+            .map(|asked| ((asked.partition.id.source_topic.as_str(), asked.partition.id.index), asked))
+            .collect();
+        let by_id: HashMap<(Uuid, i32), &Asked> = asked
+            .iter()
+            .map(|asked| ((asked.partition.id.source_topic_id.0, asked.partition.id.index), asked))
+            .collect();
+        let mut stale = false;
+        for topic in response.responses {
+            for data in topic.partitions {
+                let asked = if topic.topic_id.is_nil() {
+                    by_name.get(&(topic.topic.as_str(), data.partition_index))
+                } else {
+                    by_id.get(&(topic.topic_id, data.partition_index))
+                };
+                if let Some(asked) = asked {
+                    stale |= self.partition(asked, data).await;
+                }
+            }
+        }
+        stale
+    }
+
+    async fn partition(&self, asked: &Asked, data: PartitionData) -> bool {
+        let Asked { partition, plan } = asked;
+        let code = ErrorCode(data.error_code);
+        if code.is_none() {
+            self.data(partition, *plan, data);
+            return false;
+        }
+        match code {
+            ErrorCode::OFFSET_OUT_OF_RANGE => {
+                if !partition.forget_fetched_epoch() {
+                    self.out_of_range(partition, *plan).await;
+                }
+                false
+            }
+            ErrorCode::NOT_LEADER_OR_FOLLOWER
+            | ErrorCode::LEADER_NOT_AVAILABLE
+            | ErrorCode::REPLICA_NOT_AVAILABLE
+            | ErrorCode::FENCED_LEADER_EPOCH
+            | ErrorCode::UNKNOWN_LEADER_EPOCH
+            | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+            | ErrorCode::UNKNOWN_TOPIC_ID
+            | ErrorCode::INCONSISTENT_TOPIC_ID
+            | ErrorCode::OFFSET_NOT_AVAILABLE => {
+                partition.delay(&format!("source: {}", code.name()), LEADER_PAUSE);
+                true
+            }
+            other => {
+                partition.delay(&format!("source: {}", other.name()), ERROR_PAUSE);
+                true
+            }
+        }
+    }
+
+    fn data(&self, partition: &Arc<Partition>, plan: FetchPlan, data: PartitionData) {
+        let id = &partition.id;
+        if data.diverging_epoch.epoch >= 0 {
+            let (epoch, end) = (data.diverging_epoch.epoch, data.diverging_epoch.end_offset);
+            partition.fail(Failure {
+                error: MirrorError::UnexpectedTruncation,
+                reason: format!(
+                    "the source log was truncated: its leader epoch {epoch} ends at offset {end}, the mirror already holds records of epoch {} up to offset {}",
+                    plan.last_fetched_epoch, plan.offset
+                ),
+            });
+            return;
+        }
+        let records = data.records.unwrap_or_default();
+        partition.progress.update(|progress| {
+            progress.source_high_watermark = data.high_watermark;
+            progress.source_last_stable_offset = data.last_stable_offset;
+            progress.last_fetch_offset = plan.offset;
+            progress.last_fetch_ms = crate::clock::now_ms();
+            let held = records.is_empty() && data.last_stable_offset <= plan.offset;
+            progress.reason = if held && data.high_watermark > plan.offset {
+                format!("an open transaction on the source holds back offsets from {} on", plan.offset)
+            } else {
+                String::new()
+            };
+        });
+        if records.is_empty() {
+            return;
+        }
+        let aborted = data.aborted_transactions.unwrap_or_default().into_iter();
+        let aborted = aborted
+            .map(|aborted| AbortedTransaction {
+                first_offset: aborted.first_offset,
+                producer_id: aborted.producer_id.0,
+            })
+            .collect();
+        let target = Target {
+            next_offset: plan.offset,
+            last_timestamp: partition.last_timestamp(),
+            producer_id: id.producer_id,
+            compacted: id.compacted,
+        };
+        if partition.fetched(plan.attempt, shape(&records, aborted, target)) {
+            self.ready.push(Arc::clone(partition));
+        }
+    }
+
+    /// The source has no such offset: trimmed away before it was copied, or truncated.
+    async fn out_of_range(&self, partition: &Arc<Partition>, plan: FetchPlan) {
+        let id = &partition.id;
+        let start = self.source.list_offset(&id.source_topic, id.index, OffsetSpec::Earliest).await;
+        let end = self.source.log_end_offset(&id.source_topic, id.index).await;
+        let (Ok(start), Ok(end)) = (start, end) else {
+            partition.delay("source: OFFSET_OUT_OF_RANGE, and its log bounds are not known yet", ERROR_PAUSE);
+            return;
+        };
+        let failure = if plan.offset < start {
+            Failure {
+                error: MirrorError::UnsupportedMirrorState,
+                reason: format!(
+                    "offset {} is next, but the source log starts at offset {start}: mirroring a log that starts above the mirror's end is not supported yet",
+                    plan.offset
+                ),
+            }
+        } else if plan.offset > end {
+            Failure {
+                error: MirrorError::UnexpectedTruncation,
+                reason: format!(
+                    "the mirror holds records up to offset {}, the source log ends at offset {end}: the source was truncated",
+                    plan.offset
+                ),
+            }
+        } else {
+            info!(link = self.link, topic = id.topic, partition = id.index, offset = plan.offset, "offset was briefly out of range");
+            partition.delay("source: OFFSET_OUT_OF_RANGE", LEADER_PAUSE);
+            return;
+        };
+        partition.fail(failure);
+    }
+}

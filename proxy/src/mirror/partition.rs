@@ -1,0 +1,517 @@
+//! One partition of a mirror topic: what is fetched, queued, in flight and acknowledged.
+//!
+//! ```text
+//!            register read                   anything unclear (error, lost connection, leader change)
+//! Unregistered ──────────► Running ─────────────────────────────────────────────► Unregistered
+//!                             │ freeze (promote: drain; failover: abandon)
+//!                             ▼
+//!                          Frozen            any ──► Failed
+//! ```
+//!
+//! The destination log is the checkpoint: whenever something is unclear, all that is queued is dropped and the register
+//! is read again. `attempt` counts those restarts, so that an answer to an earlier attempt changes nothing.
+//!
+//! Promises: batches leave in offset order without gap or overlap (`batch-is-next`), and the bytes held never exceed the
+//! window by more than one fetch.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use state::invariant;
+use state::model::{KafkaUuid, MirrorError};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::budget::ByteBudget;
+use super::progress::ProgressCell;
+use super::shape::{Shaped, ShapedRun};
+
+/// Why a partition cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The class, as REST shows it.
+    pub error: MirrorError,
+    /// Offset and cause, for people.
+    pub reason: String,
+}
+
+/// Where a partition is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// The next offset is not known: the register must be read.
+    Unregistered,
+    /// Fetching and appending.
+    Running,
+    /// No more fetches: what is queued drains, then the log end stands still.
+    Frozen,
+    /// Given up.
+    Failed(Failure),
+}
+
+/// What never changes of a partition while its mirror generation lives.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Topic on the destination.
+    pub topic: String,
+    /// Topic on the source.
+    pub source_topic: String,
+    /// Id of the source topic when mirroring began.
+    pub source_topic_id: KafkaUuid,
+    /// Partition number, the same on both sides.
+    pub index: i32,
+    /// Reserved producer id of this generation.
+    pub producer_id: i64,
+    /// The destination topic is compacted: filler would need keys.
+    pub compacted: bool,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    attempt: u64,
+    /// Next source offset to fetch: end of everything queued.
+    next_fetch: i64,
+    /// Log end on the destination as far as acknowledged.
+    acknowledged: i64,
+    queue: VecDeque<Shaped>,
+    in_flight: VecDeque<InFlight>,
+    bytes: usize,
+    last_timestamp: i64,
+    last_fetched_epoch: i32,
+    /// Fails once everything before it is acknowledged.
+    fails_after_drain: Option<Failure>,
+    /// Appends below this offset may still be on their way from a dead connection or process.
+    unaccounted_below: i64,
+    /// In the appender's queue of partitions that have something to send.
+    ready: bool,
+    /// Not before this moment is the register read again, or the next fetch made.
+    not_before: Option<Instant>,
+    consecutive_resets: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct InFlight {
+    base_offset: i64,
+    next_offset: i64,
+    bytes: usize,
+}
+
+/// A batch on its way to the destination, and which attempt it belongs to.
+#[derive(Debug)]
+pub struct Sending {
+    /// The batch.
+    pub batch: Shaped,
+    /// Answers of another attempt are void.
+    pub attempt: u64,
+}
+
+/// What a fetch needs to know of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FetchPlan {
+    /// Offset to fetch from.
+    pub offset: i64,
+    /// Leader epoch of the last batch fetched; -1 when none.
+    pub last_fetched_epoch: i32,
+    /// The fetch belongs to this attempt.
+    pub attempt: u64,
+}
+
+/// Why a partition takes no part in a fetch just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoFetch {
+    /// Its window is full; it will have room soon.
+    WindowFull,
+    /// Not running.
+    NotRunning,
+}
+
+/// One partition. Shared by the fetcher of its source leader and the appender of its destination leader.
+#[derive(Debug)]
+pub struct Partition {
+    /// What never changes.
+    pub id: Identity,
+    /// What others see of it.
+    pub progress: ProgressCell,
+    source_leader: AtomicI32,
+    source_epoch: AtomicI32,
+    destination_leader: AtomicI32,
+    window_bytes: usize,
+    budget: Arc<ByteBudget>,
+    attention: Arc<Notify>,
+    state: Mutex<State>,
+}
+
+impl Partition {
+    /// A partition whose register is still to be read. `window_bytes` bounds what it holds between fetch and append,
+    /// `budget` what all partitions hold together. `attention` is notified when the partition needs its owner.
+    #[must_use]
+    pub fn new(
+        id: Identity,
+        progress: ProgressCell,
+        window_bytes: usize,
+        budget: Arc<ByteBudget>,
+        attention: Arc<Notify>,
+    ) -> Self {
+        Partition {
+            id,
+            progress,
+            source_leader: AtomicI32::new(-1),
+            source_epoch: AtomicI32::new(-1),
+            destination_leader: AtomicI32::new(-1),
+            window_bytes,
+            budget,
+            attention,
+            state: Mutex::new(State {
+                phase: Phase::Unregistered,
+                attempt: 0,
+                next_fetch: -1,
+                acknowledged: -1,
+                queue: VecDeque::new(),
+                in_flight: VecDeque::new(),
+                bytes: 0,
+                last_timestamp: -1,
+                last_fetched_epoch: -1,
+                fails_after_drain: None,
+                unaccounted_below: i64::MAX,
+                ready: false,
+                not_before: None,
+                consecutive_resets: 0,
+            }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leader and its epoch on the source; -1 when not known.
+    #[must_use]
+    pub fn source_leader(&self) -> (i32, i32) {
+        (self.source_leader.load(Ordering::Relaxed), self.source_epoch.load(Ordering::Relaxed))
+    }
+
+    /// Records the leader on the source.
+    pub fn set_source_leader(&self, leader: i32, epoch: i32) {
+        self.source_leader.store(leader, Ordering::Relaxed);
+        self.source_epoch.store(epoch, Ordering::Relaxed);
+    }
+
+    /// Leader on the destination; -1 when not known.
+    #[must_use]
+    pub fn destination_leader(&self) -> i32 {
+        self.destination_leader.load(Ordering::Relaxed)
+    }
+
+    /// Records the leader on the destination. A change starts the partition anew: appends on the way to the old leader
+    /// are not accounted for.
+    pub fn set_destination_leader(&self, leader: i32) {
+        let before = self.destination_leader.swap(leader, Ordering::Relaxed);
+        if before != leader && before != -1 {
+            self.reset("the destination leader moved", None);
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.state().phase.clone()
+    }
+
+    /// The register says that `next` is the next offset to append; `source_end` is where the source's log ended then,
+    /// if that could be learnt: no append of an earlier process can lie beyond it.
+    pub fn registered(&self, next: i64, source_end: Option<i64>) {
+        let mut state = self.state();
+        if matches!(state.phase, Phase::Failed(_)) {
+            return;
+        }
+        if let Some(source_end) = source_end
+            && state.unaccounted_below == i64::MAX
+        {
+            state.unaccounted_below = source_end.max(next);
+        }
+        state.not_before = None;
+        state.next_fetch = next;
+        state.acknowledged = next;
+        if state.phase == Phase::Unregistered {
+            state.phase = Phase::Running;
+        }
+        drop(state);
+        self.progress.update(|progress| {
+            progress.log_end_offset = next;
+            progress.reason.clear();
+        });
+    }
+
+    /// Whether `attempt` is the present one.
+    #[must_use]
+    pub fn is_attempt(&self, attempt: u64) -> bool {
+        self.state().attempt == attempt
+    }
+
+    /// [`Partition::reset`], unless a later attempt has begun already.
+    pub fn reset_attempt(&self, attempt: u64, why: &str, delay: Option<Duration>) {
+        if self.is_attempt(attempt) {
+            self.reset(why, delay);
+        }
+    }
+
+    /// Something is unclear: drops all that is queued, so that the register is read anew (not before `delay` has passed).
+    /// A freeze ends with it: whoever froze the partition sees that and starts again.
+    pub fn reset(&self, why: &str, delay: Option<Duration>) {
+        let mut state = self.state();
+        if matches!(state.phase, Phase::Failed(_)) {
+            return;
+        }
+        let reached = state.in_flight.iter().map(|batch| batch.next_offset).max();
+        if let Some(reached) = reached
+            && state.unaccounted_below != i64::MAX
+        {
+            state.unaccounted_below = state.unaccounted_below.max(reached);
+        }
+        self.forget_queued(&mut state);
+        state.acknowledged = -1;
+        state.next_fetch = -1;
+        state.consecutive_resets = state.consecutive_resets.saturating_add(1);
+        state.phase = Phase::Unregistered;
+        let pause = delay.unwrap_or_default() + backoff(state.consecutive_resets);
+        state.not_before = Some(Instant::now() + pause);
+        drop(state);
+        self.progress.update(|progress| why.clone_into(&mut progress.reason));
+        self.attention.notify_one();
+    }
+
+    /// Whether the end of the source's log is wanted with the next register reading.
+    #[must_use]
+    pub fn wants_source_end(&self) -> bool {
+        self.state().unaccounted_below == i64::MAX
+    }
+
+    /// Whether the register should be read now.
+    #[must_use]
+    pub fn wants_register(&self, now: Instant) -> bool {
+        let state = self.state();
+        state.phase == Phase::Unregistered && state.not_before.is_none_or(|moment| moment <= now)
+    }
+
+    /// Puts off the next reading of the register, or the next fetch.
+    pub fn delay(&self, why: &str, delay: Duration) {
+        self.state().not_before = Some(Instant::now() + delay);
+        self.progress.update(|progress| why.clone_into(&mut progress.reason));
+    }
+
+    /// What the next fetch should ask for.
+    ///
+    /// # Errors
+    /// [`NoFetch`] when the partition should be left out.
+    pub fn fetch_plan(&self) -> Result<FetchPlan, NoFetch> {
+        let state = self.state();
+        if state.phase != Phase::Running || state.fails_after_drain.is_some() {
+            return Err(NoFetch::NotRunning);
+        }
+        if state.not_before.is_some_and(|moment| moment > Instant::now()) {
+            return Err(NoFetch::NotRunning);
+        }
+        if state.bytes >= self.window_bytes || self.budget.is_spent() {
+            return Err(NoFetch::WindowFull);
+        }
+        Ok(FetchPlan {
+            offset: state.next_fetch,
+            last_fetched_epoch: state.last_fetched_epoch,
+            attempt: state.attempt,
+        })
+    }
+
+    /// Timestamp of the last real record queued, for filler that follows it; -1 when there is none.
+    #[must_use]
+    pub fn last_timestamp(&self) -> i64 {
+        self.state().last_timestamp
+    }
+
+    /// Takes what a fetch brought. Returns true when the appender must be told that there is something to send.
+    ///
+    /// What belongs to an earlier attempt, or no longer fits, is dropped: it will be fetched again.
+    #[must_use]
+    pub fn fetched(&self, attempt: u64, run: ShapedRun) -> bool {
+        let mut state = self.state();
+        if state.attempt != attempt || state.phase != Phase::Running {
+            return false;
+        }
+        for batch in run.batches {
+            if let Err(broken) = invariant::batch_is_next(state.next_fetch, batch.base_offset) {
+                self.give_up(
+                    &mut state,
+                    Failure { error: MirrorError::IllegalState, reason: broken.to_string() },
+                );
+                return false;
+            }
+            state.next_fetch = batch.next_offset;
+            state.bytes += batch.len();
+            self.budget.take(batch.len());
+            state.queue.push_back(batch);
+        }
+        state.last_timestamp = run.last_timestamp;
+        if run.last_epoch >= 0 {
+            state.last_fetched_epoch = run.last_epoch;
+        }
+        state.fails_after_drain = run.stop;
+        self.fail_when_drained(&mut state);
+        !state.queue.is_empty() && !std::mem::replace(&mut state.ready, true)
+    }
+
+    /// Forgets the epoch of the last fetched batch: the source could not place it.
+    pub fn forget_fetched_epoch(&self) -> bool {
+        std::mem::replace(&mut self.state().last_fetched_epoch, -1) >= 0
+    }
+
+    /// The next batch to send to `broker`, and whether more are queued behind it. `None` when there is nothing to send or
+    /// another broker leads by now.
+    #[must_use]
+    pub fn take_batch(&self, broker: i32) -> Option<(Sending, bool)> {
+        let mut state = self.state();
+        if self.destination_leader() != broker {
+            // A leftover in the queue of the former leader; the flag belongs to the present one.
+            return None;
+        }
+        if !matches!(state.phase, Phase::Running | Phase::Frozen) {
+            state.ready = false;
+            return None;
+        }
+        let Some(batch) = state.queue.pop_front() else {
+            state.ready = false;
+            return None;
+        };
+        state.in_flight.push_back(InFlight {
+            base_offset: batch.base_offset,
+            next_offset: batch.next_offset,
+            bytes: batch.len(),
+        });
+        let more = !state.queue.is_empty();
+        state.ready = more;
+        Some((Sending { batch, attempt: state.attempt }, more))
+    }
+
+    /// The broker accepted the batch for `intended` and says that it stands at `landed`.
+    pub fn appended(&self, attempt: u64, intended: i64, landed: i64) {
+        let mut state = self.state();
+        if state.attempt != attempt || matches!(state.phase, Phase::Failed(_)) {
+            return;
+        }
+        if let Err(broken) = invariant::landed_where_intended(intended, landed) {
+            self.give_up(
+                &mut state,
+                Failure { error: MirrorError::IllegalState, reason: broken.to_string() },
+            );
+            return;
+        }
+        let Some(batch) = state.in_flight.pop_front() else { return };
+        debug_assert_eq!(batch.base_offset, intended, "answers come in the order of requests");
+        state.bytes = state.bytes.saturating_sub(batch.bytes);
+        self.budget.give_back(batch.bytes);
+        state.acknowledged = batch.next_offset;
+        state.consecutive_resets = 0;
+        self.fail_when_drained(&mut state);
+        drop(state);
+        self.progress.update(|progress| progress.log_end_offset = batch.next_offset);
+    }
+
+    /// Gives up for good.
+    pub fn fail(&self, failure: Failure) {
+        let mut state = self.state();
+        if !matches!(state.phase, Phase::Failed(_)) {
+            self.give_up(&mut state, failure);
+        }
+    }
+
+    /// Stops fetching; what is queued still drains.
+    pub fn freeze(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Running {
+            state.phase = Phase::Frozen;
+        }
+    }
+
+    /// Stops at once: what is queued is dropped, what is in flight no longer counts.
+    pub fn abandon(&self) {
+        let mut state = self.state();
+        self.forget_queued(&mut state);
+        if !matches!(state.phase, Phase::Failed(_)) {
+            state.phase = Phase::Frozen;
+        }
+    }
+
+    /// Fetches again after a freeze.
+    pub fn thaw(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Frozen {
+            state.phase = Phase::Running;
+        }
+    }
+
+    /// The log end when the partition is frozen and nothing is queued or in flight.
+    #[must_use]
+    pub fn drained_at(&self) -> Option<i64> {
+        let state = self.state();
+        let idle = state.queue.is_empty() && state.in_flight.is_empty();
+        (state.phase == Phase::Frozen && idle).then_some(state.acknowledged)
+    }
+
+    /// Log end on the destination as far as acknowledged, while it is known.
+    #[must_use]
+    pub fn acknowledged(&self) -> Option<i64> {
+        let acknowledged = self.state().acknowledged;
+        (acknowledged >= 0).then_some(acknowledged)
+    }
+
+    /// Whether every append ever sent is known to lie below the log end, so that none can still land behind it.
+    #[must_use]
+    pub fn all_appends_accounted_for(&self) -> bool {
+        let state = self.state();
+        state.acknowledged >= state.unaccounted_below
+    }
+
+    fn fail_when_drained(&self, state: &mut State) {
+        if state.queue.is_empty()
+            && state.in_flight.is_empty()
+            && let Some(failure) = state.fails_after_drain.take()
+        {
+            self.give_up(state, failure);
+        }
+    }
+
+    fn give_up(&self, state: &mut State, failure: Failure) {
+        self.forget_queued(state);
+        self.progress.update(|progress| {
+            progress.reason.clone_from(&failure.reason);
+            progress.failed = true;
+        });
+        state.phase = Phase::Failed(failure);
+        self.attention.notify_one();
+    }
+
+    /// Begins a new attempt with nothing queued or in flight.
+    fn forget_queued(&self, state: &mut State) {
+        self.budget.give_back(std::mem::take(&mut state.bytes));
+        state.attempt += 1;
+        state.queue.clear();
+        state.in_flight.clear();
+        state.ready = false;
+        state.fails_after_drain = None;
+    }
+}
+
+impl Drop for Partition {
+    fn drop(&mut self) {
+        let bytes = self.state().bytes;
+        self.budget.give_back(bytes);
+    }
+}
+
+/// Delay before the register is read again after `resets` resets without an append between them: 0, then 50 ms doubling
+/// up to 2 s.
+fn backoff(resets: u32) -> Duration {
+    let doublings = resets.saturating_sub(1).min(6);
+    let base = if resets <= 1 { 0 } else { 25u64 << doublings };
+    Duration::from_millis(base.min(2_000))
+}

@@ -1,0 +1,172 @@
+//! Reading the register: which offset comes next on the destination.
+//!
+//! DescribeProducers on the leader tells the last sequence of the reserved producer id, which is the last offset appended
+//! modulo 2^31. It does not see other writers, so the log end must agree with it. ListOffsets tells a client the high
+//! watermark only; OffsetForLeaderEpoch with the leader's own epoch tells the log end.
+
+use state::invariant;
+use state::model::MirrorError;
+
+use super::partition::{Failure, Identity};
+use crate::client::{ClientError, Cluster, OffsetSpec};
+use crate::wire::sequence::offset_after;
+
+/// What the destination says of one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// Epoch and last sequence of the reserved producer id, where the broker knows it.
+    pub register: Option<(i16, i32)>,
+    /// Log end before the register was read.
+    pub log_end_before: i64,
+    /// Log end after it was read.
+    pub log_end_after: i64,
+    /// First offset.
+    pub log_start: i64,
+    /// Offset up to which all in-sync replicas have the log.
+    pub high_watermark: i64,
+    /// Producer id of the last batch in the log, read only where the register is not armed and the log not empty.
+    pub last_producer_id: Option<i64>,
+}
+
+/// What follows from a reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// This offset comes next.
+    Offset(i64),
+    /// Not settled yet; read again.
+    Again(&'static str),
+    /// The log is not what Linkgate wrote.
+    Never(Failure),
+}
+
+/// Judges a reading. Pure.
+#[must_use]
+pub fn judge(id: &Identity, reading: Reading) -> Next {
+    let foreign = |reason: String| Next::Never(Failure { error: MirrorError::IllegalState, reason });
+    match reading.register {
+        Some((epoch, _)) if epoch > 0 => foreign(format!(
+            "the log is fenced (producer epoch {epoch}) at log end offset {}: this mirror was stopped before, perhaps by another Linkgate",
+            reading.log_end_after
+        )),
+        Some((_, last_sequence)) => {
+            // Anything below the truth by less than 2^31 is a right lower bound.
+            let next = offset_after(last_sequence, reading.high_watermark.max(reading.log_start));
+            match invariant::log_end_is_checkpoint(next, reading.log_end_before, reading.log_end_after) {
+                Ok(()) => Next::Offset(next),
+                Err(broken) => foreign(broken.to_string()),
+            }
+        }
+        None if reading.log_end_before != reading.log_end_after => Next::Again("the log end moves"),
+        None if reading.log_start == reading.log_end_after => Next::Offset(reading.log_end_after),
+        // The producer id expired on the broker, or was never seen: then the log must be ours to its end.
+        None if reading.high_watermark < reading.log_end_after => {
+            Next::Again("waiting for the high watermark to reach the log end")
+        }
+        None => match reading.last_producer_id {
+            Some(last) if last == id.producer_id => Next::Offset(reading.log_end_after),
+            Some(last) => foreign(format!(
+                "the log ends at offset {} with a batch of producer id {last}, which Linkgate did not write",
+                reading.log_end_after
+            )),
+            None => Next::Again("the last batch of the log cannot be read"),
+        },
+    }
+}
+
+/// Reads the register of one partition from its leader.
+///
+/// # Errors
+/// [`ClientError`] when the leader did not answer, or answered with an error.
+pub async fn read(destination: &Cluster, id: &Identity) -> Result<Reading, ClientError> {
+    let (topic, partition) = (id.topic.as_str(), id.index);
+    let log_end_before = destination.log_end_offset(topic, partition).await?;
+    let producers = destination.describe_producers(topic, partition).await?;
+    let log_end_after = destination.log_end_offset(topic, partition).await?;
+    let register = producers
+        .iter()
+        .find(|producer| producer.producer_id == id.producer_id)
+        .map(|producer| (producer.producer_epoch, producer.last_sequence));
+    let log_start = destination.list_offset(topic, partition, OffsetSpec::Earliest).await?;
+    let high_watermark = destination.list_offset(topic, partition, OffsetSpec::Latest).await?;
+    let empty = log_start == log_end_after;
+    let last_producer_id = if register.is_none() && !empty && high_watermark == log_end_after {
+        destination.last_producer_id(topic, partition, log_end_after).await?
+    } else {
+        None
+    };
+    Ok(Reading { register, log_end_before, log_end_after, log_start, high_watermark, last_producer_id })
+}
+
+#[cfg(test)]
+mod tests {
+    use state::model::KafkaUuid;
+
+    use super::*;
+
+    const OURS: i64 = (1 << 62) + 7;
+
+    fn id() -> Identity {
+        Identity {
+            topic: "users".into(),
+            source_topic: "users".into(),
+            source_topic_id: KafkaUuid::ZERO,
+            index: 0,
+            producer_id: OURS,
+            compacted: false,
+        }
+    }
+
+    fn reading(register: Option<(i16, i32)>, log_end: i64) -> Reading {
+        Reading {
+            register,
+            log_end_before: log_end,
+            log_end_after: log_end,
+            log_start: 0,
+            high_watermark: log_end,
+            last_producer_id: None,
+        }
+    }
+
+    #[test]
+    fn a_new_log_begins_at_its_start() {
+        assert_eq!(judge(&id(), reading(None, 0)), Next::Offset(0));
+    }
+
+    #[test]
+    fn the_register_tells_the_next_offset_beyond_the_high_watermark() {
+        let behind = Reading { high_watermark: 90, ..reading(Some((0, 99)), 100) };
+        assert_eq!(judge(&id(), behind), Next::Offset(100));
+        let wrapped = Reading { high_watermark: (1 << 31) + 5, ..reading(Some((0, 9)), (1 << 31) + 10) };
+        assert_eq!(judge(&id(), wrapped), Next::Offset((1 << 31) + 10));
+    }
+
+    #[test]
+    fn another_linkgate_appending_meanwhile_is_no_foreign_write() {
+        let racing = Reading { log_end_before: 95, log_end_after: 120, high_watermark: 95, ..reading(Some((0, 99)), 0) };
+        assert_eq!(judge(&id(), racing), Next::Offset(100));
+    }
+
+    #[test]
+    fn a_foreign_write_is_named_by_its_offset() {
+        let Next::Never(failure) = judge(&id(), reading(Some((0, 99)), 103)) else { panic!("accepted") };
+        assert_eq!(failure.error, MirrorError::IllegalState);
+        assert!(failure.reason.contains("from offset 100 on"), "{}", failure.reason);
+    }
+
+    #[test]
+    fn an_expired_register_is_trusted_only_when_the_log_ends_with_our_batch() {
+        let ours = Reading { last_producer_id: Some(OURS), ..reading(None, 100) };
+        assert_eq!(judge(&id(), ours), Next::Offset(100));
+        let theirs = Reading { last_producer_id: Some(4), ..reading(None, 100) };
+        assert!(matches!(judge(&id(), theirs), Next::Never(_)));
+        let unread = reading(None, 100);
+        assert!(matches!(judge(&id(), unread), Next::Again(_)));
+        let trimmed = Reading { log_start: 100, ..reading(None, 100) };
+        assert_eq!(judge(&id(), trimmed), Next::Offset(100));
+    }
+
+    #[test]
+    fn a_fenced_log_is_not_continued() {
+        assert!(matches!(judge(&id(), reading(Some((1, 0)), 100)), Next::Never(_)));
+    }
+}

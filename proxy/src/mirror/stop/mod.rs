@@ -1,0 +1,93 @@
+//! How a mirror ends: promote (planned) and failover (unplanned). Each runs as a task until it is done or cancelled, and
+//! starts over after an error; a restarted process starts it over too, since `PENDING_STOPPED` is in the journal.
+
+mod failover;
+mod fence;
+mod promote;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use state::model::{Change, IllegalTransition, MirrorEvent, MirrorTopic, Stop};
+use state::store::Store;
+use tracing::{info, warn};
+
+use super::config_sync::ConfigSync;
+use super::offset_sync::OffsetSync;
+use super::partition::Partition;
+use crate::client::Cluster;
+
+/// Pause before a stop is tried again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// Why a stop has not come through yet, for people.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NotYet(pub(super) String);
+
+/// One mirror topic on its way to `STOPPED`.
+#[derive(Debug, Clone)]
+pub(super) struct StopJob {
+    pub(super) store: Store,
+    pub(super) mirror: MirrorTopic,
+    pub(super) partitions: Vec<Arc<Partition>>,
+    /// Absent when the link's configs no longer make one; failover does without.
+    pub(super) source: Option<Cluster>,
+    pub(super) destination: Cluster,
+    pub(super) offsets: OffsetSync,
+    pub(super) configs: ConfigSync,
+}
+
+impl StopJob {
+    /// Runs to the end. Cancel by dropping.
+    pub(super) async fn run(self, stop: Stop) {
+        let topic = &self.mirror.topic;
+        let started = tokio::time::Instant::now();
+        let mut last = String::new();
+        loop {
+            let attempt = match stop {
+                Stop::Promote => self.promote().await,
+                Stop::Failover => self.failover().await,
+            };
+            match attempt {
+                Ok(log_end_offsets) => {
+                    let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+                    info!(link = self.mirror.link, topic, ?stop, ?log_end_offsets, took_ms, "mirror stopped");
+                    return;
+                }
+                Err(reason) => {
+                    let reason = reason.to_string();
+                    if reason != last {
+                        warn!(link = self.mirror.link, topic, ?stop, reason, "stopping the mirror is held up");
+                        last = reason;
+                    }
+                    for partition in &self.partitions {
+                        partition.progress.update(|progress| progress.reason.clone_from(&last));
+                    }
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+
+    /// Journals that the topic is open. From here on the gateway lets writes through.
+    async fn complete(&self, log_end_offsets: Vec<i64>) -> Result<(), NotYet> {
+        let topic = self.mirror.topic.clone();
+        let transition = move |view: &state::model::View, now_ms: i64| {
+            let Some(mirror) = view.mirrors.get(&topic) else {
+                return Ok::<_, IllegalTransition>((Vec::new(), ()));
+            };
+            let mut next = mirror.clone();
+            next.state = mirror.on(MirrorEvent::StopCompleted { log_end_offsets })?;
+            next.state_ms = now_ms;
+            next.stopped_sequence += 1;
+            Ok((vec![Change::PutMirror(next)], ()))
+        };
+        let done = self.store.transact("engine", "the stop is complete", transition).await;
+        done.map_err(|error| NotYet(error.to_string()))
+    }
+
+    fn topic(&self) -> &str {
+        &self.mirror.topic
+    }
+}

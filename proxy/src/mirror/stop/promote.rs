@@ -1,0 +1,118 @@
+//! Promote: catch up with the source as it was when asked, wait until that is replicated, sync a last time, open.
+
+use std::time::Duration;
+
+use state::invariant;
+
+use super::{NotYet, StopJob};
+use crate::client::{Cluster, OffsetSpec};
+use crate::mirror::partition::Phase;
+
+/// How often progress is looked at.
+const POLL: Duration = Duration::from_millis(5);
+/// How long one attempt waits for the high watermark to reach the log end.
+const REPLICATED_WITHIN: Duration = Duration::from_secs(10);
+
+impl StopJob {
+    /// One attempt. Whatever holds it up, mirroring goes on meanwhile.
+    ///
+    /// Returns the log end offsets.
+    pub(super) async fn promote(&self) -> Result<Vec<i64>, NotYet> {
+        let attempt = self.catch_up_and_open().await;
+        if attempt.is_err() {
+            for partition in &self.partitions {
+                partition.thaw();
+            }
+        }
+        attempt
+    }
+
+    async fn catch_up_and_open(&self) -> Result<Vec<i64>, NotYet> {
+        let source = self.source.as_ref().ok_or_else(|| NotYet("the link has no source".to_owned()))?;
+        let targets = self.ends(source, "source", &self.mirror.source_topic).await?;
+        let mut ends = self.drain(&targets).await?;
+        self.replicated(&ends).await?;
+        self.configs
+            .final_sync(&self.mirror.link, self.topic())
+            .await
+            .map_err(|error| NotYet(format!("topic configs: {error}")))?;
+        self.offsets
+            .final_sync(&self.mirror.link, self.topic())
+            .await
+            .map_err(|error| NotYet(format!("group offsets: {error}")))?;
+        if !self.partitions.iter().all(|partition| partition.all_appends_accounted_for()) {
+            ends = self.fence().await?;
+            for (partition, end) in self.partitions.iter().zip(&ends) {
+                partition.progress.update(|progress| progress.log_end_offset = *end);
+            }
+        }
+        // Nothing may have moved while the last syncs ran.
+        if self.partitions.iter().any(|partition| partition.phase() != Phase::Frozen) {
+            return Err(NotYet("a partition was interrupted; catching up again".to_owned()));
+        }
+        self.complete(ends.clone()).await?;
+        Ok(ends)
+    }
+
+    /// Waits until every partition has what the source had, and nothing queued or in flight.
+    async fn drain(&self, targets: &[i64]) -> Result<Vec<i64>, NotYet> {
+        loop {
+            let mut ends = Vec::with_capacity(targets.len());
+            for (partition, target) in self.partitions.iter().zip(targets) {
+                if let Phase::Failed(failure) = partition.phase() {
+                    return Err(NotYet(format!("partition {}: {}", partition.id.index, failure.reason)));
+                }
+                if partition.acknowledged().is_some_and(|end| end >= *target) {
+                    partition.freeze();
+                }
+                match partition.drained_at() {
+                    Some(end) if end >= *target => ends.push(end),
+                    Some(_) => partition.thaw(),
+                    None => {}
+                }
+            }
+            if ends.len() == targets.len() {
+                return Ok(ends);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Waits until the high watermark has reached the log end on every partition.
+    async fn replicated(&self, ends: &[i64]) -> Result<(), NotYet> {
+        let deadline = tokio::time::Instant::now() + REPLICATED_WITHIN;
+        loop {
+            let marks = self.ends(&self.destination, "destination", self.topic()).await?;
+            let checks = ends.iter().zip(&marks).map(|(end, mark)| invariant::promote_loses_nothing(*end, *end, *mark));
+            match checks.collect::<Result<(), _>>() {
+                Ok(()) => return Ok(()),
+                Err(broken) if tokio::time::Instant::now() >= deadline => {
+                    return Err(NotYet(format!("waiting for replication: {}", broken.what)));
+                }
+                Err(_) => tokio::time::sleep(POLL).await,
+            }
+        }
+    }
+
+    /// High watermarks of all partitions, in order.
+    async fn ends(&self, cluster: &Cluster, side: &str, topic: &str) -> Result<Vec<i64>, NotYet> {
+        let asked = self.partitions.iter().map(|partition| (topic.to_owned(), partition.id.index, OffsetSpec::Latest));
+        let answers = cluster
+            .list_offsets(asked.collect(), false)
+            .await
+            .map_err(|error| NotYet(format!("the {side} does not tell its log ends: {error}")))?;
+        self.partitions
+            .iter()
+            .map(|partition| {
+                let index = partition.id.index;
+                match answers.get(&(topic.to_owned(), index)) {
+                    Some(Ok(offset)) => Ok(*offset),
+                    Some(Err(code)) => {
+                        Err(NotYet(format!("the {side} does not tell the end of partition {index}: {code}")))
+                    }
+                    None => Err(NotYet(format!("the {side} does not tell the end of partition {index}"))),
+                }
+            })
+            .collect()
+    }
+}
