@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::fetcher::Asked;
+use super::log_bounds::{list_offset, log_end_offset};
 use super::partition::{Failure, FetchPlan, Partition};
 use super::ready::ReadyBoard;
 use super::shape::{Target, shape};
@@ -137,7 +138,6 @@ impl Fetched<'_> {
             next_offset: plan.offset,
             last_timestamp: partition.last_timestamp(),
             producer_id: id.producer_id,
-            compacted: id.compacted,
         };
         if partition.fetched(plan.attempt, shape(&records, aborted, target)) {
             self.ready.push(Arc::clone(partition));
@@ -147,8 +147,8 @@ impl Fetched<'_> {
     /// The source has no such offset: trimmed away before it was copied, or truncated.
     async fn out_of_range(&self, partition: &Arc<Partition>, plan: FetchPlan) {
         let id = &partition.id;
-        let start = self.source.list_offset(&id.source_topic, id.index, OffsetSpec::Earliest).await;
-        let end = self.source.log_end_offset(&id.source_topic, id.index).await;
+        let start = list_offset(self.source, &id.source_topic, id.index, OffsetSpec::Earliest).await;
+        let end = log_end_offset(self.source, &id.source_topic, id.index).await;
         let (Ok(start), Ok(end)) = (start, end) else {
             partition.delay("source: OFFSET_OUT_OF_RANGE, and its log bounds are not known yet", ERROR_PAUSE);
             return;

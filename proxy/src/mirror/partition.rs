@@ -63,8 +63,6 @@ pub struct Identity {
     pub index: i32,
     /// Reserved producer id of this generation.
     pub producer_id: i64,
-    /// The destination topic is compacted: filler would need keys.
-    pub compacted: bool,
 }
 
 #[derive(Debug)]
@@ -84,6 +82,7 @@ struct State {
     fails_after_drain: Option<Failure>,
     /// Appends below this offset may still be on their way from a dead connection or process.
     unaccounted_below: i64,
+    fenced: bool,
     /// In the appender's queue of partitions that have something to send.
     ready: bool,
     /// Not before this moment is the register read again, or the next fetch made.
@@ -175,6 +174,7 @@ impl Partition {
                 last_fetched_epoch: -1,
                 fails_after_drain: None,
                 unaccounted_below: i64::MAX,
+                fenced: false,
                 ready: false,
                 not_before: None,
                 consecutive_resets: 0,
@@ -280,6 +280,23 @@ impl Partition {
         drop(state);
         self.progress.update(|progress| why.clone_into(&mut progress.reason));
         self.attention.notify_one();
+    }
+
+    /// An earlier attempt to stop the mirror has fenced the log, which ends at `log_end`: nothing more is appended.
+    pub fn found_fenced(&self, log_end: i64) {
+        let mut state = self.state();
+        self.forget_queued(&mut state);
+        state.phase = Phase::Frozen;
+        state.acknowledged = log_end;
+        state.fenced = true;
+        drop(state);
+        self.progress.update(|progress| progress.log_end_offset = log_end);
+    }
+
+    /// Whether [`Partition::found_fenced`] was called.
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        self.state().fenced
     }
 
     /// Whether the end of the source's log is wanted with the next register reading.
@@ -444,7 +461,7 @@ impl Partition {
     /// Fetches again after a freeze.
     pub fn thaw(&self) {
         let mut state = self.state();
-        if state.phase == Phase::Frozen {
+        if state.phase == Phase::Frozen && !state.fenced {
             state.phase = Phase::Running;
         }
     }

@@ -8,6 +8,7 @@ use state::invariant;
 use state::model::MirrorError;
 
 use super::partition::{Failure, Identity};
+use super::log_bounds::{last_producer_id, list_offset, log_end_offset};
 use crate::client::{ClientError, Cluster, OffsetSpec};
 use crate::wire::sequence::offset_after;
 
@@ -15,7 +16,7 @@ use crate::wire::sequence::offset_after;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
     /// Epoch and last sequence of the reserved producer id, where the broker knows it.
-    pub register: Option<(i16, i32)>,
+    pub register: Option<(i32, i32)>,
     /// Log end before the register was read.
     pub log_end_before: i64,
     /// Log end after it was read.
@@ -35,6 +36,8 @@ pub enum Next {
     Offset(i64),
     /// Not settled yet; read again.
     Again(&'static str),
+    /// The log was fenced by a stop and ends here.
+    Fenced(i64),
     /// The log is not what Linkgate wrote.
     Never(Failure),
 }
@@ -44,10 +47,7 @@ pub enum Next {
 pub fn judge(id: &Identity, reading: Reading) -> Next {
     let foreign = |reason: String| Next::Never(Failure { error: MirrorError::IllegalState, reason });
     match reading.register {
-        Some((epoch, _)) if epoch > 0 => foreign(format!(
-            "the log is fenced (producer epoch {epoch}) at log end offset {}: this mirror was stopped before, perhaps by another Linkgate",
-            reading.log_end_after
-        )),
+        Some((epoch, _)) if epoch > 0 => Next::Fenced(reading.log_end_after),
         Some((_, last_sequence)) => {
             // Anything below the truth by less than 2^31 is a right lower bound.
             let next = offset_after(last_sequence, reading.high_watermark.max(reading.log_start));
@@ -79,18 +79,18 @@ pub fn judge(id: &Identity, reading: Reading) -> Next {
 /// [`ClientError`] when the leader did not answer, or answered with an error.
 pub async fn read(destination: &Cluster, id: &Identity) -> Result<Reading, ClientError> {
     let (topic, partition) = (id.topic.as_str(), id.index);
-    let log_end_before = destination.log_end_offset(topic, partition).await?;
+    let log_end_before = log_end_offset(destination, topic, partition).await?;
     let producers = destination.describe_producers(topic, partition).await?;
-    let log_end_after = destination.log_end_offset(topic, partition).await?;
+    let log_end_after = log_end_offset(destination, topic, partition).await?;
     let register = producers
         .iter()
         .find(|producer| producer.producer_id == id.producer_id)
         .map(|producer| (producer.producer_epoch, producer.last_sequence));
-    let log_start = destination.list_offset(topic, partition, OffsetSpec::Earliest).await?;
-    let high_watermark = destination.list_offset(topic, partition, OffsetSpec::Latest).await?;
+    let log_start = list_offset(destination, topic, partition, OffsetSpec::Earliest).await?;
+    let high_watermark = list_offset(destination, topic, partition, OffsetSpec::Latest).await?;
     let empty = log_start == log_end_after;
     let last_producer_id = if register.is_none() && !empty && high_watermark == log_end_after {
-        destination.last_producer_id(topic, partition, log_end_after).await?
+        last_producer_id(destination, topic, partition, log_end_after).await?
     } else {
         None
     };
@@ -112,11 +112,10 @@ mod tests {
             source_topic_id: KafkaUuid::ZERO,
             index: 0,
             producer_id: OURS,
-            compacted: false,
         }
     }
 
-    fn reading(register: Option<(i16, i32)>, log_end: i64) -> Reading {
+    fn reading(register: Option<(i32, i32)>, log_end: i64) -> Reading {
         Reading {
             register,
             log_end_before: log_end,
@@ -167,6 +166,6 @@ mod tests {
 
     #[test]
     fn a_fenced_log_is_not_continued() {
-        assert!(matches!(judge(&id(), reading(Some((1, 0)), 100)), Next::Never(_)));
+        assert_eq!(judge(&id(), reading(Some((1, 0)), 100)), Next::Fenced(100));
     }
 }

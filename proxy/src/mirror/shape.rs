@@ -68,8 +68,6 @@ pub struct Target {
     pub last_timestamp: i64,
     /// Reserved producer id.
     pub producer_id: i64,
-    /// The destination topic is compacted: records need keys.
-    pub compacted: bool,
 }
 
 /// Shapes the `records` of one partition's fetch response (isolation level read_committed).
@@ -133,23 +131,13 @@ impl Shaping {
             )));
         }
         match kind {
-            BatchKind::Aborted | BatchKind::Control { .. } => self.cover(header.next_offset())?,
+            BatchKind::Aborted | BatchKind::Control { .. } => {
+                let _ = self.filler_from.get_or_insert(self.next);
+                self.next = header.next_offset();
+            }
             BatchKind::Data => self.forward(batch)?,
         }
         self.run.last_epoch = header.partition_leader_epoch;
-        Ok(())
-    }
-
-    /// Offsets up to `end` hold nothing that a consumer of committed data sees.
-    fn cover(&mut self, end: i64) -> Result<(), Failure> {
-        if self.target.compacted {
-            return Err(unsupported(format!(
-                "source offset {} holds a transaction marker or aborted data; transactions on compacted topics are not supported yet",
-                self.next
-            )));
-        }
-        let _ = self.filler_from.get_or_insert(self.next);
-        self.next = end;
         Ok(())
     }
 

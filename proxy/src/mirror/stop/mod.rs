@@ -31,8 +31,7 @@ pub(super) struct StopJob {
     pub(super) store: Store,
     pub(super) mirror: MirrorTopic,
     pub(super) partitions: Vec<Arc<Partition>>,
-    /// Absent when the link's configs no longer make one; failover does without.
-    pub(super) source: Option<Cluster>,
+    pub(super) source: Cluster,
     pub(super) destination: Cluster,
     pub(super) offsets: OffsetSync,
     pub(super) configs: ConfigSync,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use state::invariant;
 
 use super::{NotYet, StopJob};
-use crate::client::{Cluster, OffsetSpec};
+use crate::client::{Cluster, Isolation, OffsetSpec};
 use crate::mirror::partition::Phase;
 
 /// How often progress is looked at.
@@ -28,9 +28,12 @@ impl StopJob {
     }
 
     async fn catch_up_and_open(&self) -> Result<Vec<i64>, NotYet> {
-        let source = self.source.as_ref().ok_or_else(|| NotYet("the link has no source".to_owned()))?;
-        let targets = self.ends(source, "source", &self.mirror.source_topic).await?;
-        let mut ends = self.drain(&targets).await?;
+        // A fence is written only after everything else is done: an attempt that got so far had caught up.
+        if self.partitions.iter().any(|partition| partition.is_fenced()) {
+            return self.fence_and_open().await;
+        }
+        let targets = self.ends(&self.source, "source", &self.mirror.source_topic).await?;
+        let ends = self.drain(&targets).await?;
         self.replicated(&ends).await?;
         self.configs
             .final_sync(&self.mirror.link, self.topic())
@@ -40,15 +43,21 @@ impl StopJob {
             .final_sync(&self.mirror.link, self.topic())
             .await
             .map_err(|error| NotYet(format!("group offsets: {error}")))?;
-        if !self.partitions.iter().all(|partition| partition.all_appends_accounted_for()) {
-            ends = self.fence().await?;
-            for (partition, end) in self.partitions.iter().zip(&ends) {
-                partition.progress.update(|progress| progress.log_end_offset = *end);
-            }
-        }
         // Nothing may have moved while the last syncs ran.
-        if self.partitions.iter().any(|partition| partition.phase() != Phase::Frozen) {
+        if self.partitions.iter().zip(&ends).any(|(partition, end)| partition.drained_at() != Some(*end)) {
             return Err(NotYet("a partition was interrupted; catching up again".to_owned()));
+        }
+        if !self.partitions.iter().all(|partition| partition.all_appends_accounted_for()) {
+            return self.fence_and_open().await;
+        }
+        self.complete(ends.clone()).await?;
+        Ok(ends)
+    }
+
+    async fn fence_and_open(&self) -> Result<Vec<i64>, NotYet> {
+        let ends = self.fence().await?;
+        for (partition, end) in self.partitions.iter().zip(&ends) {
+            partition.found_fenced(*end);
         }
         self.complete(ends.clone()).await?;
         Ok(ends)
@@ -97,18 +106,15 @@ impl StopJob {
     /// High watermarks of all partitions, in order.
     async fn ends(&self, cluster: &Cluster, side: &str, topic: &str) -> Result<Vec<i64>, NotYet> {
         let asked = self.partitions.iter().map(|partition| (topic.to_owned(), partition.id.index, OffsetSpec::Latest));
-        let answers = cluster
-            .list_offsets(asked.collect(), false)
-            .await
-            .map_err(|error| NotYet(format!("the {side} does not tell its log ends: {error}")))?;
+        let answers = cluster.list_offsets(asked.collect(), Isolation::ReadUncommitted).await;
         self.partitions
             .iter()
             .map(|partition| {
                 let index = partition.id.index;
                 match answers.get(&(topic.to_owned(), index)) {
-                    Some(Ok(offset)) => Ok(*offset),
-                    Some(Err(code)) => {
-                        Err(NotYet(format!("the {side} does not tell the end of partition {index}: {code}")))
+                    Some(Ok(listed)) => Ok(listed.offset),
+                    Some(Err(error)) => {
+                        Err(NotYet(format!("the {side} does not tell the end of partition {index}: {error}")))
                     }
                     None => Err(NotYet(format!("the {side} does not tell the end of partition {index}"))),
                 }

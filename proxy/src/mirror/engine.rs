@@ -1,0 +1,119 @@
+//! The mirror engine: one runner per link, and the syncers and probes that serve all links.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use state::model::link_config::LinkConfig;
+use state::store::Store;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::budget::ByteBudget;
+use super::command::Commands;
+use super::config_sync::ConfigSync;
+use super::link_probe::LinkProbe;
+use super::link_runner::{Ended, LinkRunner};
+use super::offset_sync::OffsetSync;
+use super::per_link::per_link;
+use super::progress::ProgressTable;
+use super::source_clusters::SourceClusters;
+use super::task_status::TaskTable;
+use crate::client::Cluster;
+
+/// Record bytes that all partitions hold together between fetch and append.
+const BUDGET_BYTES: usize = 256 * 1024 * 1024;
+
+/// What all links share. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    pub(super) store: Store,
+    pub(super) destination: Cluster,
+    pub(super) sources: SourceClusters,
+    pub(super) progress: ProgressTable,
+    pub(super) commands: Commands,
+    pub(super) offsets: OffsetSync,
+    pub(super) configs: ConfigSync,
+    pub(super) budget: Arc<ByteBudget>,
+}
+
+/// Mirrors what the journal says is to be mirrored.
+#[derive(Debug)]
+pub struct Engine {
+    shared: Shared,
+    probe: LinkProbe,
+}
+
+impl Engine {
+    /// An engine that copies to `destination`, and the commands that drive it.
+    #[must_use]
+    pub fn new(store: Store, destination: Cluster) -> (Engine, Commands) {
+        let (sources, progress, tasks) =
+            (SourceClusters::default(), ProgressTable::default(), TaskTable::default());
+        let commands = Commands::new(
+            store.clone(),
+            destination.clone(),
+            sources.clone(),
+            progress.clone(),
+            tasks.clone(),
+        );
+        let offsets = OffsetSync::new(
+            store.clone(),
+            destination.clone(),
+            sources.clone(),
+            progress.clone(),
+            tasks.clone(),
+        );
+        let configs = ConfigSync::new(store.clone(), destination.clone(), sources.clone(), tasks);
+        let probe = LinkProbe::new(store.clone(), sources.clone());
+        let budget = Arc::new(ByteBudget::new(BUDGET_BYTES));
+        let shared =
+            Shared { store, destination, sources, progress, commands: commands.clone(), offsets, configs, budget };
+        (Engine { shared, probe }, commands)
+    }
+
+    /// Runs until `shutdown`; returns when everything that it started has ended.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let mut tasks = JoinSet::new();
+        let _ = tasks.spawn(self.probe.run(shutdown.clone()));
+        let _ = tasks.spawn(self.shared.offsets.clone().run(shutdown.clone()));
+        let _ = tasks.spawn(self.shared.configs.clone().run(shutdown.clone()));
+        let shared = self.shared;
+        let runners = per_link(shared.store.clone(), shutdown.clone(), move |name, cancel| {
+            let shared = shared.clone();
+            async move { run_link(shared, name, cancel).await }
+        });
+        let _ = tasks.spawn(runners);
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(panic) = ended
+                && panic.is_panic()
+            {
+                error!("a task of the mirror engine panicked; shutting down");
+                shutdown.cancel();
+            }
+        }
+    }
+}
+
+async fn run_link(shared: Shared, name: String, cancel: CancellationToken) {
+    loop {
+        let Some(link) = shared.store.view().links.get(&name).cloned() else { return };
+        let config = match LinkConfig::parse(&link.configs) {
+            Ok(config) => config,
+            Err(errors) => {
+                let reasons = state::model::link_config::describe_errors(&errors);
+                error!(link = name, reasons, "the link's configs are not valid; nothing is mirrored");
+                tokio::select! {
+                    () = cancel.cancelled() => return,
+                    () = tokio::time::sleep(Duration::from_secs(5)) => continue,
+                }
+            }
+        };
+        info!(link = name, "link is at work");
+        let runner = LinkRunner::new(shared.clone(), link, &config, &cancel);
+        if runner.run(&cancel).await == Ended::Over {
+            return;
+        }
+        info!(link = name, "link configs changed");
+    }
+}

@@ -1,0 +1,64 @@
+//! Where the logs of single partitions begin and end, as their leaders tell.
+
+use bytes::Bytes;
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::{BrokerId, FetchRequest, TopicName};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::client::{ClientError, Cluster, ErrorKind, Isolation, OffsetSpec, Side};
+use crate::wire::walk::walk;
+
+/// Bytes fetched to see the last batch of a log; the broker sends one whole batch even if it is larger.
+const LAST_BATCH_BYTES: i32 = 64 * 1024;
+
+/// First offset, or high watermark, of one partition.
+pub(super) async fn list_offset(
+    cluster: &Cluster,
+    topic: &str,
+    partition: i32,
+    spec: OffsetSpec,
+) -> Result<i64, ClientError> {
+    let wanted = vec![(topic.to_owned(), partition, spec)];
+    let mut answers = cluster.list_offsets(wanted, Isolation::ReadUncommitted).await;
+    answers.remove(&(topic.to_owned(), partition)).map_or_else(
+        || Err(ClientError::new(Side::Destination, ErrorKind::NoLeader { topic: topic.to_owned(), partition })),
+        |answer| answer.map(|listed| listed.offset),
+    )
+}
+
+/// Log end offset of one partition: what is not replicated yet counts.
+pub(super) async fn log_end_offset(
+    cluster: &Cluster,
+    topic: &str,
+    partition: i32,
+) -> Result<i64, ClientError> {
+    cluster.end_offset_for_epoch(topic, partition, None).await.map(|end| end.end_offset)
+}
+
+/// Producer id of the last batch below `high_watermark`; `None` when no batch was found there.
+pub(super) async fn last_producer_id(
+    cluster: &Cluster,
+    topic: &str,
+    partition: i32,
+    high_watermark: i64,
+) -> Result<Option<i64>, ClientError> {
+    let wanted = FetchPartition::default()
+        .with_partition(partition)
+        .with_fetch_offset(high_watermark - 1)
+        .with_current_leader_epoch(-1)
+        .with_last_fetched_epoch(-1)
+        .with_log_start_offset(-1)
+        .with_partition_max_bytes(LAST_BATCH_BYTES);
+    let topic_name = TopicName(StrBytes::from_string(topic.to_owned()));
+    let request = FetchRequest::default()
+        .with_replica_id(BrokerId(-1))
+        .with_max_bytes(LAST_BATCH_BYTES)
+        .with_session_epoch(-1)
+        .with_topics(vec![FetchTopic::default().with_topic(topic_name).with_partitions(vec![wanted])]);
+    let leader = cluster.partition(topic, partition).await?.leader;
+    // Version 12 is the last that names topics.
+    let response = cluster.broker(leader).await?.call_at_most(request, 12).await?;
+    let data = response.responses.into_iter().flat_map(|topic| topic.partitions).next();
+    let records: Bytes = data.and_then(|data| data.records).unwrap_or_default();
+    Ok(walk(&records).map_while(Result::ok).last().map(|batch| batch.header.producer_id))
+}

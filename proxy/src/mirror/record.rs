@@ -1,0 +1,65 @@
+//! What the engine writes to the journal.
+
+use std::time::Duration;
+
+use state::model::{Change, IllegalTransition, MirrorEvent};
+use state::store::Store;
+use tracing::{debug, error, info, warn};
+
+use super::command::Commands;
+use super::partition::Failure;
+
+/// Pause before a creation that could not be finished is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Journals that a mirror topic failed.
+pub(super) async fn fail(store: &Store, link: &str, topic: &str, partition: i32, failure: Failure) {
+    let name = topic.to_owned();
+    let event = MirrorEvent::Fail {
+        error: failure.error,
+        reason: format!("partition {partition}: {}", failure.reason),
+        partition: Some(partition),
+    };
+    let transition = move |view: &state::model::View, now_ms: i64| {
+        let Some(mirror) = view.mirrors.get(&name) else { return Ok::<_, IllegalTransition>((Vec::new(), false)) };
+        let state = mirror.on(event)?;
+        if state == mirror.state {
+            return Ok((Vec::new(), false));
+        }
+        let mut next = mirror.clone();
+        next.state = state;
+        next.state_ms = now_ms;
+        Ok((vec![Change::PutMirror(next)], true))
+    };
+    match store.transact("engine", "mirroring cannot go on", transition).await {
+        Ok(true) => {
+            error!(link, topic, partition, reason = failure.reason, "mirror topic failed");
+        }
+        Ok(false) => {}
+        Err(error) => warn!(link, topic, partition, %error, "the failure of a mirror topic could not be recorded"),
+    }
+}
+
+/// Journals that a mirror topic is no more, because its destination topic was deleted.
+pub(super) async fn forget(store: &Store, link: &str, topic: &str) {
+    let name = topic.to_owned();
+    let removal = move |view: &state::model::View, _: i64| {
+        let changes = view.mirrors.get(&name).map(|_| Change::RemoveMirror(name.clone())).into_iter().collect();
+        Ok::<_, std::convert::Infallible>((changes, ()))
+    };
+    match store.transact("engine", "the destination topic was deleted", removal).await {
+        Ok(()) => info!(link, topic, "the destination topic was deleted, and the mirror with it"),
+        Err(error) => warn!(link, topic, %error, "the end of a mirror topic could not be recorded"),
+    }
+}
+
+/// Finishes a creation that an earlier process began, or that is under way; returns when it is done or given up.
+pub(super) async fn finish_create(commands: &Commands, topic: &str) {
+    loop {
+        match commands.finish_create(topic).await {
+            Ok(()) => return,
+            Err(error) => debug!(topic, %error, "the mirror topic is not created yet"),
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}

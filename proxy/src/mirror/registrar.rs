@@ -1,0 +1,89 @@
+//! Reads the register of one partition and lets the partition go on from there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use state::model::MirrorError;
+use tokio::sync::Notify;
+use tracing::{debug, info, warn};
+
+use super::log_bounds::log_end_offset;
+use super::partition::{Failure, Partition};
+use super::register::{self, Next};
+use crate::client::Cluster;
+
+/// Pause before a register is read again.
+const RETRY: Duration = Duration::from_millis(300);
+/// An answer later than this does not count.
+const WITHIN: Duration = Duration::from_secs(15);
+/// A log that is not ours is looked at again before the mirror fails: its end may have been read in mid-change.
+const LOOKS: u32 = 3;
+
+/// One reading.
+pub(super) struct Registration {
+    pub(super) link: String,
+    pub(super) partition: Arc<Partition>,
+    pub(super) source: Cluster,
+    pub(super) destination: Cluster,
+    /// Asks for fresh metadata of the destination.
+    pub(super) refresh: Arc<Notify>,
+    /// A promote is under way: a fence may be its own.
+    pub(super) promoting: bool,
+}
+
+impl Registration {
+    pub(super) async fn run(self) {
+        if tokio::time::timeout(WITHIN, self.read()).await.is_err() {
+            self.partition.delay("the destination leader does not answer", RETRY);
+            self.refresh.notify_one();
+        }
+    }
+
+    async fn read(&self) {
+        let id = &self.partition.id;
+        for look in 1..=LOOKS {
+            let next = match register::read(&self.destination, id).await {
+                Ok(reading) => register::judge(id, reading),
+                Err(error) => {
+                    debug!(link = self.link, topic = id.topic, partition = id.index, %error, "the register cannot be read");
+                    self.partition.delay(&format!("the destination's log end is not known: {error}"), RETRY);
+                    self.refresh.notify_one();
+                    return;
+                }
+            };
+            match next {
+                Next::Offset(offset) => return self.go_on(offset).await,
+                Next::Again(why) => return self.partition.delay(why, RETRY),
+                Next::Fenced(log_end) => return self.fenced(log_end),
+                Next::Never(failure) if look == LOOKS => {
+                    warn!(link = self.link, topic = id.topic, partition = id.index, reason = failure.reason, "mirror partition failed");
+                    return self.partition.fail(failure);
+                }
+                Next::Never(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+
+    async fn go_on(&self, offset: i64) {
+        let id = &self.partition.id;
+        let source_end = if self.partition.wants_source_end() {
+            log_end_offset(&self.source, &id.source_topic, id.index).await.ok()
+        } else {
+            None
+        };
+        info!(link = self.link, topic = id.topic, partition = id.index, offset, "mirroring goes on");
+        self.partition.registered(offset, source_end);
+    }
+
+    fn fenced(&self, log_end: i64) {
+        if self.promoting {
+            return self.partition.found_fenced(log_end);
+        }
+        self.partition.fail(Failure {
+            error: MirrorError::IllegalState,
+            reason: format!(
+                "the log is fenced at log end offset {log_end}: this mirror was stopped before, perhaps by another Linkgate"
+            ),
+        });
+    }
+}

@@ -1,0 +1,144 @@
+//! The fetchers and appenders of one link: one per broker, made as leaders appear.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::appender::Appender;
+use super::fetcher::{FetchOptions, Fetcher};
+use super::partition::Partition;
+use super::ready::ReadyBoard;
+use crate::client::{Cluster, ClusterMetadata};
+
+type Assignment = Arc<Vec<Arc<Partition>>>;
+
+/// What all workers of a link share.
+#[derive(Debug, Clone)]
+pub struct Sides {
+    /// The link, for the log.
+    pub link: String,
+    /// The source cluster.
+    pub source: Cluster,
+    /// The destination cluster.
+    pub destination: Cluster,
+    /// Asks for fresh metadata of the source.
+    pub refresh_source: Arc<Notify>,
+    /// Asks for fresh metadata of the destination.
+    pub refresh_destination: Arc<Notify>,
+    /// Sizes and waits of fetches.
+    pub fetch: FetchOptions,
+    /// Given to the destination with every append.
+    pub append_timeout: Duration,
+}
+
+/// Running fetchers and appenders, by broker id.
+#[derive(Debug)]
+pub struct Workers {
+    sides: Sides,
+    ready: ReadyBoard,
+    fetchers: HashMap<i32, watch::Sender<Assignment>>,
+    appenders: HashSet<i32>,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+}
+
+impl Workers {
+    /// No workers yet. All end when `cancel` is cancelled.
+    #[must_use]
+    pub fn new(sides: Sides, cancel: CancellationToken) -> Self {
+        Workers {
+            sides,
+            ready: ReadyBoard::default(),
+            fetchers: HashMap::new(),
+            appenders: HashSet::new(),
+            tasks: TaskTracker::new(),
+            cancel,
+        }
+    }
+
+    /// Assigns every partition to the fetcher of its source leader and the appender of its destination leader.
+    pub fn assign(
+        &mut self,
+        partitions: &[Arc<Partition>],
+        source: Option<&ClusterMetadata>,
+        destination: Option<&ClusterMetadata>,
+    ) {
+        let mut by_source: HashMap<i32, Vec<Arc<Partition>>> = HashMap::new();
+        for partition in partitions {
+            let id = &partition.id;
+            if let Some(led) = source.and_then(|all| all.partition(&id.source_topic, id.index)) {
+                partition.set_source_leader(led.leader, led.leader_epoch);
+            }
+            if let Some(led) = destination.and_then(|all| all.partition(&id.topic, id.index)) {
+                partition.set_destination_leader(led.leader);
+            }
+            let (leader, _) = partition.source_leader();
+            if leader >= 0 {
+                by_source.entry(leader).or_default().push(Arc::clone(partition));
+            }
+            let leader = partition.destination_leader();
+            if leader >= 0 {
+                self.appender(leader);
+            }
+        }
+        for (broker, assigned) in &self.fetchers {
+            if !by_source.contains_key(broker) {
+                let _ = assigned.send_replace(Arc::default());
+            }
+        }
+        for (broker, partitions) in by_source {
+            self.fetch(broker, partitions);
+        }
+    }
+
+    fn fetch(&mut self, broker: i32, partitions: Vec<Arc<Partition>>) {
+        if let Some(assigned) = self.fetchers.get(&broker) {
+            let _ = assigned.send_if_modified(|present| {
+                let same = present.len() == partitions.len()
+                    && present.iter().zip(&partitions).all(|(a, b)| Arc::ptr_eq(a, b));
+                if !same {
+                    *present = Arc::new(partitions);
+                }
+                !same
+            });
+            return;
+        }
+        let (assign, assigned) = watch::channel(Arc::new(partitions));
+        let fetcher = Fetcher {
+            link: self.sides.link.clone(),
+            broker,
+            source: self.sides.source.clone(),
+            assigned,
+            ready: self.ready.clone(),
+            refresh: Arc::clone(&self.sides.refresh_source),
+            options: self.sides.fetch,
+        };
+        let _ = self.tasks.spawn(fetcher.run(self.cancel.clone()));
+        let _ = self.fetchers.insert(broker, assign);
+    }
+
+    fn appender(&mut self, broker: i32) {
+        if !self.appenders.insert(broker) {
+            return;
+        }
+        let appender = Appender {
+            link: self.sides.link.clone(),
+            broker,
+            destination: self.sides.destination.clone(),
+            ready: self.ready.queue(broker),
+            refresh: Arc::clone(&self.sides.refresh_destination),
+            timeout: self.sides.append_timeout,
+        };
+        let _ = self.tasks.spawn(appender.run(self.cancel.clone()));
+    }
+
+    /// Waits until all workers have ended; `cancel` must have been cancelled.
+    pub async fn ended(self) {
+        let _ = self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
