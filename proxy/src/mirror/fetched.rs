@@ -14,7 +14,8 @@ use super::log_bounds::{list_offset, log_end_offset};
 use super::partition::{Failure, FetchPlan, Partition};
 use super::ready::ReadyBoard;
 use super::shape::{Target, shape};
-use crate::client::{Cluster, OffsetSpec};
+use crate::client::Cluster;
+use crate::client::admin::OffsetSpec;
 use crate::wire::aborted::AbortedTransaction;
 use crate::wire::error_code::ErrorCode;
 

@@ -5,7 +5,9 @@ use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::{BrokerId, FetchRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::client::{ClientError, Cluster, ErrorKind, Isolation, OffsetSpec, Side};
+use crate::client::admin::{Isolation, OffsetSpec};
+use crate::client::{ClientError, Cluster, ErrorKind, Side};
+use crate::wire::error_code::ErrorCode;
 use crate::wire::walk::walk;
 
 /// Bytes fetched to see the last batch of a log; the broker sends one whole batch even if it is larger.
@@ -21,7 +23,7 @@ pub(super) async fn list_offset(
     let wanted = vec![(topic.to_owned(), partition, spec)];
     let mut answers = cluster.list_offsets(wanted, Isolation::ReadUncommitted).await;
     answers.remove(&(topic.to_owned(), partition)).map_or_else(
-        || Err(ClientError::new(Side::Destination, ErrorKind::NoLeader { topic: topic.to_owned(), partition })),
+        || Err(ClientError::new(Side::Destination, ErrorKind::NoLeader { topic: topic.to_owned(), partition, code: ErrorCode::LEADER_NOT_AVAILABLE })),
         |answer| answer.map(|listed| listed.offset),
     )
 }

@@ -1,18 +1,56 @@
 //! The mirror engine: fetch from the source, shape, append to the destination at the same offsets.
+//!
+//! ```text
+//! engine ─► link_runner ─► registrar ─► register      where the destination log ends
+//!               │  └─► workers ─► fetcher ─► fetched ─► shape ─► partition ─► appender ─► appended
+//!               └─► stop (promote, failover, fence)
+//! command (what operators ask)   offset_sync, config_sync, link_probe (what recurs)
+//! ```
 
+mod appended;
+mod appender;
+mod budget;
 pub mod command;
 pub mod config_sync;
+mod engine;
+mod fetched;
+mod fetcher;
 pub mod group_offsets;
 pub mod handle;
+mod keeper;
 pub mod link_probe;
+mod link_runner;
+mod log_bounds;
 pub mod offset_plan;
 pub mod offset_sync;
+mod partition;
 pub mod per_link;
 pub mod progress;
+mod ready;
+mod record;
+mod register;
+mod registrar;
+mod shape;
 pub mod source_clusters;
+mod stop;
 pub mod synced_configs;
 pub mod task_status;
+mod topic;
 pub mod topic_admin;
+mod workers;
 
 #[cfg(test)]
 pub(crate) mod sample;
+
+use std::time::Duration;
+
+pub use engine::Engine;
+
+/// Pause after this many failures in a row: 50 ms, doubling up to 2 s, with jitter.
+fn pause_after(failures: u32) -> Duration {
+    if failures == 0 {
+        return Duration::ZERO;
+    }
+    let base = 50u64 << failures.saturating_sub(1).min(6);
+    Duration::from_millis(base.min(2_000)).mul_f64(0.75 + fastrand::f64() / 2.0)
+}

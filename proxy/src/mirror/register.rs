@@ -9,7 +9,8 @@ use state::model::MirrorError;
 
 use super::partition::{Failure, Identity};
 use super::log_bounds::{last_producer_id, list_offset, log_end_offset};
-use crate::client::{ClientError, Cluster, OffsetSpec};
+use crate::client::admin::OffsetSpec;
+use crate::client::{ClientError, Cluster};
 use crate::wire::sequence::offset_after;
 
 /// What the destination says of one partition.

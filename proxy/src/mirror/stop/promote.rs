@@ -5,7 +5,8 @@ use std::time::Duration;
 use state::invariant;
 
 use super::{NotYet, StopJob};
-use crate::client::{Cluster, Isolation, OffsetSpec};
+use crate::client::Cluster;
+use crate::client::admin::{Isolation, OffsetSpec};
 use crate::mirror::partition::Phase;
 
 /// How often progress is looked at.
