@@ -99,19 +99,40 @@ fn refused(
     let what = what.trim_end();
     match refusal(code) {
         Refusal::Fail(error) => {
-            warn!(link, topic = id.topic, partition = id.index, offset, error = code.name(), "append refused for good");
+            warn!(
+                link,
+                topic = id.topic,
+                partition = id.index,
+                offset,
+                error = code.name(),
+                "append refused for good"
+            );
             if partition.is_attempt(attempt) {
                 partition.fail(Failure { error, reason: what.to_owned() });
             }
             false
         }
         Refusal::Register => {
-            debug!(link, topic = id.topic, partition = id.index, offset, error = code.name(), "append refused; reading the register");
+            debug!(
+                link,
+                topic = id.topic,
+                partition = id.index,
+                offset,
+                error = code.name(),
+                "append refused; reading the register"
+            );
             partition.reset_attempt(attempt, what, None);
             false
         }
         Refusal::RegisterWithMetadata => {
-            debug!(link, topic = id.topic, partition = id.index, offset, error = code.name(), "append refused; refreshing metadata");
+            debug!(
+                link,
+                topic = id.topic,
+                partition = id.index,
+                offset,
+                error = code.name(),
+                "append refused; refreshing metadata"
+            );
             partition.reset_attempt(attempt, what, Some(Duration::from_millis(50)));
             true
         }

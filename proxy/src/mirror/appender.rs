@@ -18,9 +18,7 @@ use super::appended::{self, Sent};
 use super::partition::Partition;
 use super::ready::ReadyQueue;
 use crate::client::{ClientError, Cluster, Connection};
-use crate::wire::produce_encode::{
-    PRODUCE_KEY, PRODUCE_VERSION, ProducePartition, ProduceTopic, produce_v9,
-};
+use crate::wire::produce_encode::{PRODUCE_KEY, PRODUCE_VERSION, ProducePartition, ProduceTopic, produce_v9};
 
 /// Requests in flight. Brokers remember the last five batches of a producer, so a replay of these is recognised.
 const MAX_IN_FLIGHT: usize = 5;
@@ -153,7 +151,7 @@ fn gather(ready: &ReadyQueue, broker: i32) -> Vec<(Arc<Partition>, super::partit
     while bytes < REQUEST_BYTES {
         let Some(partition) = waiting.pop_front() else { break };
         let Some((sending, more)) = partition.take_batch(broker) else { continue };
-        bytes += sending.batch.len();
+        bytes += sending.batch.size();
         if more {
             again.push_back(Arc::clone(&partition));
         }

@@ -32,10 +32,4 @@ impl ByteBudget {
     pub fn is_spent(&self) -> bool {
         self.used.load(Ordering::Relaxed) >= self.limit
     }
-
-    /// Bytes held now.
-    #[must_use]
-    pub fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
-    }
 }

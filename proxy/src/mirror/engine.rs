@@ -67,8 +67,16 @@ impl Engine {
         let configs = ConfigSync::new(store.clone(), destination.clone(), sources.clone(), tasks);
         let probe = LinkProbe::new(store.clone(), sources.clone());
         let budget = Arc::new(ByteBudget::new(BUDGET_BYTES));
-        let shared =
-            Shared { store, destination, sources, progress, commands: commands.clone(), offsets, configs, budget };
+        let shared = Shared {
+            store,
+            destination,
+            sources,
+            progress,
+            commands: commands.clone(),
+            offsets,
+            configs,
+            budget,
+        };
         (Engine { shared, probe }, commands)
     }
 

@@ -171,7 +171,13 @@ impl Fetched<'_> {
                 ),
             }
         } else {
-            info!(link = self.link, topic = id.topic, partition = id.index, offset = plan.offset, "offset was briefly out of range");
+            info!(
+                link = self.link,
+                topic = id.topic,
+                partition = id.index,
+                offset = plan.offset,
+                "offset was briefly out of range"
+            );
             partition.delay("source: OFFSET_OUT_OF_RANGE", LEADER_PAUSE);
             return;
         };

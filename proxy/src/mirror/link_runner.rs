@@ -80,7 +80,13 @@ impl LinkRunner {
         let interval = config.metadata_max_age.min(METADATA_INTERVAL);
         for (cluster, side, topics, refresh, publish) in [
             (&source, "source", asked_source, &refresh_source, publish_source),
-            (&shared.destination, "destination", asked_destination, &refresh_destination, publish_destination),
+            (
+                &shared.destination,
+                "destination",
+                asked_destination,
+                &refresh_destination,
+                publish_destination,
+            ),
         ] {
             let keeper = MetadataKeeper {
                 cluster: cluster.clone(),
@@ -173,8 +179,9 @@ impl LinkRunner {
 
     /// Takes up, drops, starts and stops topics as the view wants. Returns true when partitions came or went.
     fn reconcile(&mut self, view: &View) -> bool {
+        let name = self.link.name.clone();
         let mine: BTreeMap<&str, &MirrorTopic> =
-            view.mirrors_of(&self.link.name).map(|mirror| (mirror.topic.as_str(), mirror)).collect();
+            view.mirrors_of(&name).map(|mirror| (mirror.topic.as_str(), mirror)).collect();
         let mut changed = false;
         let dropped: Vec<String> = self
             .topics
@@ -200,7 +207,8 @@ impl LinkRunner {
             }
         }
         self.creating.retain(|topic, task| {
-            let wants = mine.get(topic.as_str()).is_some_and(|m| wanted(m, self.link.state) == Wanted::Create);
+            let wants =
+                mine.get(topic.as_str()).is_some_and(|m| wanted(m, self.link.state) == Wanted::Create);
             if !wants {
                 task.abort();
             }
@@ -248,7 +256,12 @@ impl LinkRunner {
             &self.shared.budget,
             &self.attention,
         );
-        info!(link = self.link.name, topic = mirror.topic, partitions = mirror.partitions, "working on mirror topic");
+        info!(
+            link = self.link.name,
+            topic = mirror.topic,
+            partitions = mirror.partitions,
+            "working on mirror topic"
+        );
         let _ = self.topics.insert(mirror.topic.clone(), work);
         true
     }

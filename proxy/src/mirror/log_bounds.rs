@@ -23,7 +23,16 @@ pub(super) async fn list_offset(
     let wanted = vec![(topic.to_owned(), partition, spec)];
     let mut answers = cluster.list_offsets(wanted, Isolation::ReadUncommitted).await;
     answers.remove(&(topic.to_owned(), partition)).map_or_else(
-        || Err(ClientError::new(Side::Destination, ErrorKind::NoLeader { topic: topic.to_owned(), partition, code: ErrorCode::LEADER_NOT_AVAILABLE })),
+        || {
+            Err(ClientError::new(
+                Side::Destination,
+                ErrorKind::NoLeader {
+                    topic: topic.to_owned(),
+                    partition,
+                    code: ErrorCode::LEADER_NOT_AVAILABLE,
+                },
+            ))
+        },
         |answer| answer.map(|listed| listed.offset),
     )
 }

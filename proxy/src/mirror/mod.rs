@@ -8,36 +8,36 @@
 //! ```
 
 mod appended;
-mod appender;
-mod budget;
+pub mod appender;
+pub mod budget;
 pub mod command;
 pub mod config_sync;
 mod engine;
-mod fetched;
-mod fetcher;
+pub mod fetched;
+pub mod fetcher;
 pub mod group_offsets;
 pub mod handle;
-mod keeper;
+pub mod keeper;
 pub mod link_probe;
 mod link_runner;
 mod log_bounds;
 pub mod offset_plan;
 pub mod offset_sync;
-mod partition;
+pub mod partition;
 pub mod per_link;
 pub mod progress;
-mod ready;
+pub mod ready;
 mod record;
-mod register;
+pub mod register;
 mod registrar;
-mod shape;
+pub mod shape;
 pub mod source_clusters;
 mod stop;
 pub mod synced_configs;
 pub mod task_status;
-mod topic;
+pub mod topic;
 pub mod topic_admin;
-mod workers;
+pub mod workers;
 
 #[cfg(test)]
 pub(crate) mod sample;

@@ -364,8 +364,8 @@ impl Partition {
                 return false;
             }
             state.next_fetch = batch.next_offset;
-            state.bytes += batch.len();
-            self.budget.take(batch.len());
+            state.bytes += batch.size();
+            self.budget.take(batch.size());
             state.queue.push_back(batch);
         }
         state.last_timestamp = run.last_timestamp;
@@ -402,7 +402,7 @@ impl Partition {
         state.in_flight.push_back(InFlight {
             base_offset: batch.base_offset,
             next_offset: batch.next_offset,
-            bytes: batch.len(),
+            bytes: batch.size(),
         });
         let more = !state.queue.is_empty();
         state.ready = more;

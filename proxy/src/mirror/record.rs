@@ -21,7 +21,9 @@ pub(super) async fn fail(store: &Store, link: &str, topic: &str, partition: i32,
         partition: Some(partition),
     };
     let transition = move |view: &state::model::View, now_ms: i64| {
-        let Some(mirror) = view.mirrors.get(&name) else { return Ok::<_, IllegalTransition>((Vec::new(), false)) };
+        let Some(mirror) = view.mirrors.get(&name) else {
+            return Ok::<_, IllegalTransition>((Vec::new(), false));
+        };
         let state = mirror.on(event)?;
         if state == mirror.state {
             return Ok((Vec::new(), false));
@@ -36,7 +38,9 @@ pub(super) async fn fail(store: &Store, link: &str, topic: &str, partition: i32,
             error!(link, topic, partition, reason = failure.reason, "mirror topic failed");
         }
         Ok(false) => {}
-        Err(error) => warn!(link, topic, partition, %error, "the failure of a mirror topic could not be recorded"),
+        Err(error) => {
+            warn!(link, topic, partition, %error, "the failure of a mirror topic could not be recorded")
+        }
     }
 }
 
@@ -44,7 +48,8 @@ pub(super) async fn fail(store: &Store, link: &str, topic: &str, partition: i32,
 pub(super) async fn forget(store: &Store, link: &str, topic: &str) {
     let name = topic.to_owned();
     let removal = move |view: &state::model::View, _: i64| {
-        let changes = view.mirrors.get(&name).map(|_| Change::RemoveMirror(name.clone())).into_iter().collect();
+        let changes =
+            view.mirrors.get(&name).map(|_| Change::RemoveMirror(name.clone())).into_iter().collect();
         Ok::<_, std::convert::Infallible>((changes, ()))
     };
     match store.transact("engine", "the destination topic was deleted", removal).await {

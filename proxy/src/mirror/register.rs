@@ -7,8 +7,8 @@
 use state::invariant;
 use state::model::MirrorError;
 
-use super::partition::{Failure, Identity};
 use super::log_bounds::{last_producer_id, list_offset, log_end_offset};
+use super::partition::{Failure, Identity};
 use crate::client::admin::OffsetSpec;
 use crate::client::{ClientError, Cluster};
 use crate::wire::sequence::offset_after;
@@ -142,7 +142,12 @@ mod tests {
 
     #[test]
     fn another_linkgate_appending_meanwhile_is_no_foreign_write() {
-        let racing = Reading { log_end_before: 95, log_end_after: 120, high_watermark: 95, ..reading(Some((0, 99)), 0) };
+        let racing = Reading {
+            log_end_before: 95,
+            log_end_after: 120,
+            high_watermark: 95,
+            ..reading(Some((0, 99)), 0)
+        };
         assert_eq!(judge(&id(), racing), Next::Offset(100));
     }
 

@@ -56,7 +56,13 @@ impl Registration {
                 Next::Again(why) => return self.partition.delay(why, RETRY),
                 Next::Fenced(log_end) => return self.fenced(log_end),
                 Next::Never(failure) if look == LOOKS => {
-                    warn!(link = self.link, topic = id.topic, partition = id.index, reason = failure.reason, "mirror partition failed");
+                    warn!(
+                        link = self.link,
+                        topic = id.topic,
+                        partition = id.index,
+                        reason = failure.reason,
+                        "mirror partition failed"
+                    );
                     return self.partition.fail(failure);
                 }
                 Next::Never(_) => tokio::time::sleep(Duration::from_millis(100)).await,

@@ -35,14 +35,8 @@ pub struct Shaped {
 impl Shaped {
     /// Size in bytes.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.header.len() + self.payload.len()
-    }
-
-    /// Whether it has no bytes; never true.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
@@ -154,9 +148,9 @@ impl Shaping {
                 "the source's log cleaner rewrote the batch at offset {offset}; mirroring cleaned batches is not supported yet"
             )));
         }
-        invariant::batch_is_dense(offset, header.last_offset_delta, header.record_count).map_err(|broken| {
-            unsupported(format!("{}; mirroring compacted gaps is not supported yet", broken.what))
-        })?;
+        invariant::batch_is_dense(offset, header.last_offset_delta, header.record_count).map_err(
+            |broken| unsupported(format!("{}; mirroring compacted gaps is not supported yet", broken.what)),
+        )?;
         self.flush_filler();
         let ids = self.ids(offset);
         let (head, payload) = rehead(batch, ids).map_err(|error| Failure {
@@ -166,12 +160,7 @@ impl Shaping {
         debug_assert_eq!(invariant::sequence_is_offset(offset, ids.base_sequence), Ok(()));
         self.next = header.next_offset();
         self.run.last_timestamp = header.max_timestamp;
-        self.run.batches.push(Shaped {
-            base_offset: offset,
-            next_offset: self.next,
-            header: head,
-            payload,
-        });
+        self.run.batches.push(Shaped { base_offset: offset, next_offset: self.next, header: head, payload });
         Ok(())
     }
 

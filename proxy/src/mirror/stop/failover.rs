@@ -28,7 +28,9 @@ impl StopJob {
         let clamp = self.offsets.clamp_to_log_end(&self.mirror.link, self.topic(), &ends);
         match tokio::time::timeout(CLAMP_WITHIN, clamp).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => warn!(topic = self.topic(), %error, "group offsets were not checked against the log end"),
+            Ok(Err(error)) => {
+                warn!(topic = self.topic(), %error, "group offsets were not checked against the log end")
+            }
             Err(_) => warn!(topic = self.topic(), "checking group offsets against the log end took too long"),
         }
         self.complete(ends.clone()).await?;

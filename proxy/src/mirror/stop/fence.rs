@@ -14,9 +14,7 @@ use crate::client::ClientError;
 use crate::mirror::partition::Partition;
 use crate::wire::error_code::ErrorCode;
 use crate::wire::filler::filler;
-use crate::wire::produce_encode::{
-    PRODUCE_KEY, PRODUCE_VERSION, ProducePartition, ProduceTopic, produce_v9,
-};
+use crate::wire::produce_encode::{PRODUCE_KEY, PRODUCE_VERSION, ProducePartition, ProduceTopic, produce_v9};
 use crate::wire::rehead::WriterIds;
 
 /// The producer epoch of a fence.
@@ -64,7 +62,11 @@ impl StopJob {
         Ok(topic.partitions.iter().map(|partition| (partition.index, partition.leader)).collect())
     }
 
-    async fn fence_at(&self, leader: i32, partitions: Vec<Arc<Partition>>) -> Result<Vec<(i32, i64)>, NotYet> {
+    async fn fence_at(
+        &self,
+        leader: i32,
+        partitions: Vec<Arc<Partition>>,
+    ) -> Result<Vec<(i32, i64)>, NotYet> {
         if leader < 0 {
             let index = partitions.first().map_or(-1, |partition| partition.id.index);
             return Err(NotYet(format!("partition {index} has no leader on the destination")));
@@ -101,8 +103,9 @@ impl StopJob {
 }
 
 fn read_fenced(mut body: Bytes, leader: i32) -> Result<Vec<(i32, i64)>, NotYet> {
-    let response = ProduceResponse::decode(&mut body, PRODUCE_VERSION)
-        .map_err(|error| NotYet(format!("destination broker {leader} answered what cannot be read: {error}")))?;
+    let response = ProduceResponse::decode(&mut body, PRODUCE_VERSION).map_err(|error| {
+        NotYet(format!("destination broker {leader} answered what cannot be read: {error}"))
+    })?;
     let mut fenced = Vec::new();
     for answer in response.responses.iter().flat_map(|topic| &topic.partition_responses) {
         let code = ErrorCode(answer.error_code);

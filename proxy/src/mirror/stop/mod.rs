@@ -57,7 +57,13 @@ impl StopJob {
                 Err(reason) => {
                     let reason = reason.to_string();
                     if reason != last {
-                        warn!(link = self.mirror.link, topic, ?stop, reason, "stopping the mirror is held up");
+                        warn!(
+                            link = self.mirror.link,
+                            topic,
+                            ?stop,
+                            reason,
+                            "stopping the mirror is held up"
+                        );
                         last = reason;
                     }
                     for partition in &self.partitions {

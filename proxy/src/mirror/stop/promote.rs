@@ -93,7 +93,10 @@ impl StopJob {
         let deadline = tokio::time::Instant::now() + REPLICATED_WITHIN;
         loop {
             let marks = self.ends(&self.destination, "destination", self.topic()).await?;
-            let checks = ends.iter().zip(&marks).map(|(end, mark)| invariant::promote_loses_nothing(*end, *end, *mark));
+            let checks = ends
+                .iter()
+                .zip(&marks)
+                .map(|(end, mark)| invariant::promote_loses_nothing(*end, *end, *mark));
             match checks.collect::<Result<(), _>>() {
                 Ok(()) => return Ok(()),
                 Err(broken) if tokio::time::Instant::now() >= deadline => {
@@ -106,7 +109,10 @@ impl StopJob {
 
     /// High watermarks of all partitions, in order.
     async fn ends(&self, cluster: &Cluster, side: &str, topic: &str) -> Result<Vec<i64>, NotYet> {
-        let asked = self.partitions.iter().map(|partition| (topic.to_owned(), partition.id.index, OffsetSpec::Latest));
+        let asked = self
+            .partitions
+            .iter()
+            .map(|partition| (topic.to_owned(), partition.id.index, OffsetSpec::Latest));
         let answers = cluster.list_offsets(asked.collect(), Isolation::ReadUncommitted).await;
         self.partitions
             .iter()
