@@ -30,6 +30,9 @@ impl<S: Send + Sync> FromRequest<S> for Call {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
+        if parts.uri.path().contains("//") {
+            return Err(Problem::bad_request(format!("{}: a path segment is empty", parts.uri.path())));
+        }
         let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         let prefix =
             PREFIXES.into_iter().find(|prefix| parts.uri.path().starts_with(prefix)).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Which path leads where. Every path works with a trailing slash, too.
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, get, post, put};
 use linkctl::rest::PREFIXES;
 
@@ -54,10 +54,6 @@ fn api<O: Operator>() -> Vec<(&'static str, MethodRouter<Admin<O>>)> {
     ]
 }
 
-async fn unknown(request: Request) -> Problem {
-    let path = request.uri().path();
-    if path.contains("//") {
-        return Problem::bad_request(format!("{path}: a path segment is empty"));
-    }
+async fn unknown() -> Problem {
     Problem::not_found("HTTP 404 Not Found")
 }

@@ -26,7 +26,7 @@ impl Default for Metrics {
         registry.register("linkgate_build", "Which Linkgate this is", version);
         let journal_sequence = Gauge::default();
         registry.register(
-            "journal_sequence",
+            "linkgate_journal_sequence",
             "Sequence of the last journal record",
             journal_sequence.clone(),
         );
