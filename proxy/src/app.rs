@@ -18,13 +18,8 @@ use crate::admin::{Admin, AdminHandle, ListenError, Readiness};
 use crate::client::{ClientOptions, Cluster, Side};
 use crate::config::Config;
 use crate::gateway::{Gateway, GatewayError, GatewayHandle, GatewayOptions, Limits};
+use crate::mirror::Engine;
 use crate::mirror::command::Commands;
-use crate::mirror::config_sync::ConfigSync;
-use crate::mirror::link_probe::LinkProbe;
-use crate::mirror::offset_sync::OffsetSync;
-use crate::mirror::progress::ProgressTable;
-use crate::mirror::source_clusters::SourceClusters;
-use crate::mirror::task_status::TaskTable;
 use crate::obs::Metrics;
 use crate::shutdown::{Phases, StopSignals, drained};
 
@@ -103,19 +98,7 @@ impl Running {
         let tasks = TaskTracker::new();
         let destination =
             Cluster::new(config.bootstrap_servers.clone(), ClientOptions::new(Side::Destination));
-        let (sources, progress, table) =
-            (SourceClusters::default(), ProgressTable::default(), TaskTable::default());
-        let commands = Commands::new(
-            store.clone(),
-            destination.clone(),
-            sources.clone(),
-            progress.clone(),
-            table.clone(),
-        );
-        let probe = LinkProbe::new(store.clone(), sources.clone());
-        let offsets =
-            OffsetSync::new(store.clone(), destination.clone(), sources.clone(), progress, table.clone());
-        let configs = ConfigSync::new(store.clone(), destination.clone(), sources, table);
+        let (engine, commands) = Engine::new(store.clone(), destination.clone());
 
         let admin = Admin::new(commands.clone(), metrics.clone(), readiness.clone());
         let admin = admin.run(&config.admin_listeners, phases.admin.clone()).await?;
@@ -134,7 +117,7 @@ impl Running {
         let ended = engine_ended.clone().drop_guard();
         let stop = phases.engine.clone();
         drop(tasks.spawn(async move {
-            let _ = tokio::join!(probe.run(stop.clone()), offsets.run(stop.clone()), configs.run(stop));
+            engine.run(stop).await;
             drop(ended);
         }));
         let _ = tasks.close();
