@@ -1,13 +1,16 @@
 //! Answers that the gateway gives itself: the only place that builds errors for clients.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::add_partitions_to_txn_response::{
+    AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult,
+};
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
-use kafka_protocol::messages::{ProduceResponse, TopicName};
+use kafka_protocol::messages::{AddPartitionsToTxnResponse, ProduceResponse, TopicName};
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use uuid::Uuid;
 
 use crate::wire::header::response_frame;
-use crate::wire::primitive::{put_count, put_string};
+use crate::wire::primitive::{Text, put_count, put_string};
 use crate::wire::produce_request::ProduceRequest;
 use crate::wire::topic_ref::TopicRef;
 
@@ -16,6 +19,8 @@ use super::inflight::RefusedTopic;
 
 /// INVALID_REQUEST, with which Confluent Server refuses writes to a mirror topic.
 const INVALID_REQUEST: i16 = 42;
+/// OPERATION_NOT_ATTEMPTED: another part of the same request was refused.
+const OPERATION_NOT_ATTEMPTED: i16 = 55;
 /// UNSUPPORTED_VERSION.
 pub(super) const UNSUPPORTED_VERSION: i16 = 35;
 /// First Produce version whose answer has an error message.
@@ -69,6 +74,33 @@ pub(super) fn produce_refused(
     let mut body = BytesMut::new();
     response.encode(&mut body, version).map_err(|error| ResponseError::Codec(error.to_string()))?;
     Ok(response_frame(correlation_id, version >= FLEXIBLE, &body))
+}
+
+/// The answer to a transaction that names a mirror topic (`true`): nothing of it was attempted.
+///
+/// # Errors
+/// As [`produce_refused`].
+pub(super) fn add_partitions_refused(
+    correlation_id: i32,
+    version: i16,
+    topics: &[(bool, Text, Vec<i32>)],
+) -> Result<Bytes, ResponseError> {
+    let topic = |(refused, name, partitions): &(bool, Text, Vec<i32>)| {
+        let error_code = if *refused { INVALID_REQUEST } else { OPERATION_NOT_ATTEMPTED };
+        let partition = |index: &i32| {
+            AddPartitionsToTxnPartitionResult::default()
+                .with_partition_index(*index)
+                .with_partition_error_code(error_code)
+        };
+        AddPartitionsToTxnTopicResult::default()
+            .with_name(TopicName(StrBytes::from(name.as_str().to_owned())))
+            .with_results_by_partition(partitions.iter().map(partition).collect())
+    };
+    let response = AddPartitionsToTxnResponse::default()
+        .with_results_by_topic_v3_and_below(topics.iter().map(topic).collect());
+    let mut body = BytesMut::new();
+    response.encode(&mut body, version).map_err(|error| ResponseError::Codec(error.to_string()))?;
+    Ok(response_frame(correlation_id, version >= 3, &body))
 }
 
 /// The answer to a Produce request of version 0 to 2: such clients write formats that the gateway does not read.

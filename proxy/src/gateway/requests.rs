@@ -4,10 +4,12 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
+use crate::wire::add_partitions_request::read_added_partitions;
 use crate::wire::frame::{REQUEST_PREFIX_BYTES, SIZE_BYTES, frame_size};
 use crate::wire::header::RequestPrefix;
-use crate::wire::primitive::WireError;
+use crate::wire::primitive::{Text, WireError};
 use crate::wire::produce_request::{ProduceRequest, ProduceTopic, peek_acks};
+use crate::wire::topic_ref::TopicRef;
 use crate::wire::versions::{self, Treatment};
 
 use super::error::{ResponseError, SessionError};
@@ -88,7 +90,8 @@ impl RequestSide {
         };
         self.metrics.request(api.name);
         match api.treatment {
-            Treatment::Inspect => self.produce(prefix, size).await,
+            Treatment::Inspect if api_key == versions::PRODUCE => self.produce(prefix, size).await,
+            Treatment::Inspect => self.add_partitions(prefix, size).await,
             Treatment::Rewrite => {
                 self.expect(prefix, Answer::Rewrite).await?;
                 self.pass(size).await
@@ -211,6 +214,30 @@ impl RequestSide {
                 self.send(rest).await
             }
         }
+    }
+
+    /// A transaction that names a mirror topic is refused as a whole, as a broker does where one topic may not be written:
+    /// otherwise its end would write a marker into the mirror topic, even with every record refused.
+    async fn add_partitions(&mut self, prefix: RequestPrefix, size: usize) -> Result<(), Stop> {
+        let frame = self.client.take_frame(size).await.map_err(SessionError::ClientIo)?;
+        let topics = read_added_partitions(frame.clone(), prefix.api_version)
+            .map_err(|source| SessionError::Request { api_key: prefix.api_key, source })?;
+        let read_only = |name: &Text| {
+            let guard = self.guards.of(&TopicRef::Name(name.clone()));
+            guard.is_some_and(|guard| guard.read_only)
+        };
+        let topics: Vec<_> =
+            topics.into_iter().map(|(name, partitions)| (read_only(&name), name, partitions)).collect();
+        if !topics.iter().any(|(refused, ..)| *refused) {
+            self.expect(prefix, Answer::Pass).await?;
+            return self.send(vec![frame]).await;
+        }
+        for (_, name, partitions) in topics.iter().filter(|(refused, ..)| *refused) {
+            self.metrics.refused(name.as_str(), partitions.len());
+        }
+        let reply = reply::add_partitions_refused(prefix.correlation_id, prefix.api_version, &topics)
+            .map_err(|source| response_error(prefix, source))?;
+        Ok(self.expect(prefix, Answer::Local(reply)).await?)
     }
 
     async fn produce_too_old(&mut self, prefix: RequestPrefix, request: &ProduceRequest) -> Result<(), Stop> {

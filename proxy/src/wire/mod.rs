@@ -1,6 +1,7 @@
 //! Bytes only: frames, bounded primitives, batch headers, filler. No tokio.
 
 pub mod aborted;
+pub mod add_partitions_request;
 pub mod batch;
 pub mod error_code;
 pub mod fetch_response;

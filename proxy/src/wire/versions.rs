@@ -57,6 +57,8 @@ pub const METADATA: i16 = 3;
 pub const FIND_COORDINATOR: i16 = 10;
 /// Api key of ApiVersions.
 pub const API_VERSIONS: i16 = 18;
+/// Api key of AddPartitionsToTxn.
+pub const ADD_PARTITIONS_TO_TXN: i16 = 24;
 /// Api key of DescribeCluster.
 pub const DESCRIBE_CLUSTER: i16 = 60;
 /// Api key of ShareFetch.
@@ -87,7 +89,7 @@ use Treatment::{Inspect, Pass, Rewrite};
 ///
 /// Not in it: what brokers and controllers say to each other (4-7, 52-54, 56, 58, 59, 62, 63, 67, 70, 73, 82-87).
 /// SaslHandshake v0 is followed by tokens without headers, so it begins at 1. DescribeQuorum v2 names the addresses
-/// of the voters, so it ends at 1.
+/// of the voters, so it ends at 1. AddPartitionsToTxn ends where its use by clients does.
 pub const APIS: &[Api] = &[
     row(PRODUCE, "Produce", 0, 13, 9, Inspect),
     row(FETCH, "Fetch", 4, 18, 12, Rewrite),
@@ -109,7 +111,7 @@ pub const APIS: &[Api] = &[
     row(21, "DeleteRecords", 0, 2, 2, Pass),
     row(22, "InitProducerId", 0, 6, 2, Pass),
     row(23, "OffsetForLeaderEpoch", 0, 4, 4, Pass),
-    row(24, "AddPartitionsToTxn", 0, 5, 3, Pass),
+    row(ADD_PARTITIONS_TO_TXN, "AddPartitionsToTxn", 0, 3, 3, Inspect),
     row(25, "AddOffsetsToTxn", 0, 4, 3, Pass),
     row(26, "EndTxn", 0, 5, 3, Pass),
     row(27, "WriteTxnMarkers", 0, 2, 1, Pass),
@@ -226,6 +228,7 @@ mod tests {
             beyond,
             [
                 "ListOffsets 10 -> 11",
+                "AddPartitionsToTxn 5 -> 3",
                 "WriteTxnMarkers 1 -> 2",
                 "DescribeLogDirs 4 -> 5",
                 "DescribeQuorum 2 -> 1",

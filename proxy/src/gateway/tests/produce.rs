@@ -1,10 +1,12 @@
 //! Writes to mirror topics.
 
 use bytes::Bytes;
+use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{
-    ApiKey, HeartbeatRequest, ProduceRequest, ProduceResponse, TopicName, TransactionalId,
+    AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, ApiKey, HeartbeatRequest, ProduceRequest,
+    ProduceResponse, TopicName, TransactionalId,
 };
 use kafka_protocol::protocol::StrBytes;
 use state::model::TopicGuards;
@@ -115,6 +117,37 @@ async fn transactional_writes_are_refused_too() {
     client.send(&request(P, 9, 1, &transactional)).await;
     let refused: ProduceResponse = answer(client.receive().await, P, 9, 1);
     is_refusal(&refused.responses[0], 9);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_names_a_mirror_topic_is_refused_so_that_no_marker_is_written_there() {
+    let fixture = Fixture::start().await;
+    let key = ApiKey::AddPartitionsToTxn;
+    let ask = |names: &[&str]| {
+        let topic = |name: &&str| {
+            AddPartitionsToTxnTopic::default()
+                .with_name(TopicName(StrBytes::from(name.to_string())))
+                .with_partitions(vec![0, 2])
+        };
+        AddPartitionsToTxnRequest::default()
+            .with_v3_and_below_transactional_id(TransactionalId(StrBytes::from_static_str("tx")))
+            .with_v3_and_below_topics(names.iter().map(topic).collect())
+    };
+    for version in 0..=3 {
+        let mut client = fixture.client().await;
+        client.send(&request(key, version, 4, &ask(&["plain", "mirror"]))).await;
+        let refused: AddPartitionsToTxnResponse = answer(client.receive().await, key, version, 4);
+        let codes = |topic: usize| {
+            let results = &refused.results_by_topic_v3_and_below[topic].results_by_partition;
+            results.iter().map(|result| result.partition_error_code).collect::<Vec<_>>()
+        };
+        assert_eq!((codes(0), codes(1)), (vec![55, 55], vec![42, 42]));
+
+        let allowed = request(key, version, 4, &ask(&["plain", "promoted"]));
+        client.send(&allowed).await;
+        assert_eq!(fixture.accept().await.receive().await, allowed);
+    }
     fixture.stop().await;
 }
 
