@@ -1,0 +1,274 @@
+//! Link and mirror commands, link probe and config sync, in this process, against real clusters of different versions.
+
+use std::collections::BTreeMap;
+
+use linkgate_tests::admin::Admin;
+use linkgate_tests::kafka::{Cluster, Version};
+use linkgate_tests::wait::{LONG, until};
+use proxy::client::{ClientOptions, HostPort, Side};
+use proxy::mirror::command::Commands;
+use proxy::mirror::config_sync::ConfigSync;
+use proxy::mirror::handle::{CreateLink, CreateMirror};
+use proxy::mirror::link_probe::LinkProbe;
+use proxy::mirror::progress::ProgressTable;
+use proxy::mirror::source_clusters::SourceClusters;
+use proxy::mirror::task_status::TaskTable;
+use state::model::{Change, KafkaUuid, LinkError, LinkState, MirrorState, MirrorTopic};
+use state::store::Store;
+use tokio::runtime::Runtime;
+
+const UNLIMITED: &str = "9223372036854775807";
+
+struct World {
+    source: Cluster,
+    destination: Cluster,
+    runtime: Runtime,
+    store: Store,
+    sources: SourceClusters,
+    tasks: TaskTable,
+    commands: Commands,
+    configs: ConfigSync,
+}
+
+impl World {
+    fn new(name: &str, source: Version, destination: Version) -> World {
+        let source = Cluster::start_with(&format!("{name}-source"), source, 1, &[]);
+        let destination = Cluster::start_with(&format!("{name}-destination"), destination, 1, &[]);
+        let store = Store::in_memory().unwrap();
+        let (sources, tasks) = (SourceClusters::default(), TaskTable::default());
+        let client = client_of(&destination);
+        let commands = Commands::new(
+            store.clone(),
+            client.clone(),
+            sources.clone(),
+            ProgressTable::default(),
+            tasks.clone(),
+        );
+        let configs = ConfigSync::new(store.clone(), client, sources.clone(), tasks.clone());
+        let runtime = Runtime::new().unwrap();
+        World { source, destination, runtime, store, sources, tasks, commands, configs }
+    }
+
+    fn create_link(
+        &self,
+        name: &str,
+        bootstrap: &str,
+        expected: Option<&str>,
+    ) -> Result<(), (u16, i32, String)> {
+        let request = CreateLink {
+            name: name.into(),
+            configs: BTreeMap::from([
+                ("bootstrap.servers".into(), bootstrap.into()),
+                ("availability.check.consecutive.failure.threshold".into(), "2".into()),
+                ("socket.connection.setup.timeout.ms".into(), "1000".into()),
+            ]),
+            expected_source_cluster_id: expected.map(str::to_owned),
+            validate_only: false,
+            validate_link: true,
+        };
+        self.runtime
+            .block_on(self.commands.create_link(request))
+            .map_err(|error| (error.status, error.error_code, error.message))
+    }
+
+    fn create_mirror(&self, topic: &str, factor: Option<i16>) -> Result<(), (u16, i32, String)> {
+        let request = CreateMirror {
+            link: "dr".into(),
+            source_topic: topic.into(),
+            replication_factor: factor,
+            ..CreateMirror::default()
+        };
+        self.runtime
+            .block_on(self.commands.create_mirror(request))
+            .map_err(|error| (error.status, error.error_code, error.message))
+    }
+
+    fn mirror(&self, topic: &str) -> MirrorTopic {
+        self.store.view().mirrors.get(topic).cloned().unwrap()
+    }
+
+    fn put(&self, mirror: MirrorTopic) {
+        let write = self.store.transact("test", "test", move |view, _| {
+            let mut link = view.links["dr"].clone();
+            link.generations = link.generations.max(mirror.generation + 1);
+            Ok::<_, std::convert::Infallible>((vec![Change::PutLink(link), Change::PutMirror(mirror)], ()))
+        });
+        self.runtime.block_on(write).unwrap();
+    }
+}
+
+fn client_of(cluster: &Cluster) -> proxy::client::Cluster {
+    let servers = cluster.bootstrap();
+    let servers = servers.split(',').map(|server| server.parse::<HostPort>().unwrap()).collect();
+    proxy::client::Cluster::new(servers, ClientOptions::new(Side::Destination))
+}
+
+fn config(admin: &mut Admin, topic: &str, name: &str) -> String {
+    admin.config(topic, name).unwrap_or_default()
+}
+
+/// Given two clusters, when links are created, then only those that make sense are.
+#[test]
+fn a_link_is_created_once_and_to_another_cluster() {
+    let world = World::new("links", Version::V4_3_1, Version::V4_3_1);
+    let source = world.source.bootstrap();
+    let refused = world.create_link("dr", &source, Some("nonsense")).unwrap_err();
+    assert_eq!((refused.0, refused.1), (400, 40_002));
+    assert!(refused.2.contains("not the expected id 'nonsense'"), "{}", refused.2);
+    let refused = world.create_link("dr", &world.destination.bootstrap(), None).unwrap_err();
+    assert!(refused.2.contains("the destination cluster itself"), "{}", refused.2);
+    let refused = world.create_link("dr", "127.0.0.1:1", None).unwrap_err();
+    assert!(refused.2.contains("Unable to contact the source cluster"), "{}", refused.2);
+    assert!(world.store.view().links.is_empty());
+
+    world.create_link("dr", &source, Some(world.source.id())).unwrap();
+    assert_eq!(world.store.view().links["dr"].source_cluster_id, world.source.id());
+    let again = world.create_link("dr", &source, None).unwrap_err();
+    assert_eq!(again, (409, 40_902, "Cluster link 'dr' already exists.".to_owned()));
+    assert_eq!(world.commands.cluster_id(), world.destination.id());
+
+    let deleted = world.commands.delete_link("dr", false, false);
+    world.runtime.block_on(deleted).unwrap();
+    assert!(world.store.view().links.is_empty());
+}
+
+/// Given a source topic with configs of its own, when it is mirrored, synced and promoted, then the destination topic has
+/// the configs that each phase needs, whichever of the two clusters is the older.
+#[test]
+fn configs_follow_from_creation_to_promote() {
+    for (name, source, destination) in
+        [("configs-up", Version::V3_9_1, Version::V4_3_1), ("configs-down", Version::V4_3_1, Version::V3_9_1)]
+    {
+        let world = World::new(name, source, destination);
+        world.create_link("dr", &world.source.bootstrap(), None).unwrap();
+        let (mut there, mut here) = (world.source.admin(), world.destination.admin());
+        there.create_topic(
+            "orders",
+            3,
+            &[("compression.type", "lz4"), ("retention.ms", "1000000"), ("max.message.bytes", "2000000")],
+        );
+
+        world.create_mirror("orders", None).unwrap();
+        let mirror = world.mirror("orders");
+        assert_eq!((mirror.state.clone(), mirror.partitions), (MirrorState::Active, 3));
+        assert_ne!(mirror.local_topic_id, KafkaUuid::ZERO);
+        assert_eq!(here.leaders("orders").len(), 3);
+        for (name, value) in [
+            ("compression.type", "producer"),
+            ("message.timestamp.type", "CreateTime"),
+            ("message.timestamp.after.max.ms", UNLIMITED),
+            ("message.timestamp.before.max.ms", UNLIMITED),
+            ("max.message.bytes", "2000000"),
+            ("retention.ms", "1000000"),
+        ] {
+            assert_eq!(config(&mut here, "orders", name), value, "{name}");
+        }
+
+        there.alter_config("orders", "retention.ms", "2000000");
+        there.alter_config("orders", "compression.type", "zstd");
+        world.runtime.block_on(world.configs.run_once("dr"));
+        assert_eq!(config(&mut here, "orders", "retention.ms"), "2000000");
+        assert_eq!(config(&mut here, "orders", "compression.type"), "producer");
+        assert_eq!(world.commands.tasks("dr")[3].state, "ACTIVE", "{:?}", world.commands.tasks("dr"));
+
+        world.runtime.block_on(world.configs.final_sync("dr", "orders")).unwrap();
+        assert_eq!(config(&mut here, "orders", "compression.type"), "zstd");
+        assert_eq!(
+            config(&mut here, "orders", "message.timestamp.after.max.ms"),
+            config(&mut there, "orders", "message.timestamp.after.max.ms")
+        );
+    }
+}
+
+/// Given a link, when mirror topics are created that cannot be, then each refusal has its text and leaves nothing behind.
+#[test]
+fn a_refused_mirror_leaves_nothing_behind() {
+    let world = World::new("refusals", Version::V4_3_1, Version::V4_3_1);
+    let missing = world.create_mirror("orders", None).unwrap_err();
+    assert_eq!((missing.0, missing.1), (404, 404));
+    world.create_link("dr", &world.source.bootstrap(), None).unwrap();
+    let missing = world.create_mirror("orders", None).unwrap_err();
+    assert_eq!(missing, (404, 40_403, "Topic 'orders' does not exist.".to_owned()));
+    world.source.admin().create_topic("orders", 1, &[]);
+    let refused = world.create_mirror("orders", Some(5)).unwrap_err();
+    assert_eq!((refused.0, refused.1), (400, 40_002));
+    assert!(refused.2.contains("INVALID_REPLICATION_FACTOR"), "{}", refused.2);
+    world.destination.admin().create_topic("orders", 1, &[]);
+    let exists = world.create_mirror("orders", None).unwrap_err();
+    assert_eq!(exists, (400, 40_002, "Topic 'orders' already exists.".to_owned()));
+    assert!(world.store.view().mirrors.is_empty());
+}
+
+/// Given a creation that was cut off by a crash, when it is taken up again, then it ends as it would have.
+#[test]
+fn a_creation_that_was_cut_off_goes_on() {
+    let world = World::new("crash", Version::V4_3_1, Version::V4_3_1);
+    world.create_link("dr", &world.source.bootstrap(), None).unwrap();
+    for topic in ["before", "after", "foreign"] {
+        world.source.admin().create_topic(topic, 2, &[]);
+    }
+    let finish = |topic: &str| world.runtime.block_on(world.commands.finish_create(topic)).unwrap();
+    // The process died after the topic was made, before that was recorded.
+    world.create_mirror("after", None).unwrap();
+    let made = world.mirror("after");
+    let pending = |topic: &str, generation| MirrorTopic {
+        topic: topic.into(),
+        source_topic: topic.into(),
+        local_topic_id: KafkaUuid::ZERO,
+        state: MirrorState::PendingMirror,
+        generation,
+        ..made.clone()
+    };
+    world.put(pending("after", made.generation));
+    finish("after");
+    assert_eq!(
+        world.mirror("after"),
+        MirrorTopic { state_ms: world.mirror("after").state_ms, ..made.clone() }
+    );
+
+    // It died before.
+    world.put(pending("before", 5));
+    finish("before");
+    assert_eq!(world.mirror("before").state, MirrorState::Active);
+    assert_eq!(world.destination.admin().leaders("before").len(), 2);
+    assert_eq!(config(&mut world.destination.admin(), "before", "compression.type"), "producer");
+    finish("before");
+
+    // Somebody else made a topic of that name meanwhile.
+    world.destination.admin().create_topic("foreign", 2, &[]);
+    world.put(pending("foreign", 6));
+    finish("foreign");
+    let MirrorState::Failed { reason, .. } = world.mirror("foreign").state else {
+        panic!("a foreign topic was taken over")
+    };
+    assert!(reason.contains("did not make"), "{reason}");
+}
+
+/// Given a link, when its source goes away and comes back, then the link's state follows, after the threshold.
+#[test]
+fn the_link_state_follows_the_source() {
+    let mut world = World::new("probe", Version::V4_3_1, Version::V4_3_1);
+    world.create_link("dr", &world.source.bootstrap(), None).unwrap();
+    let probe = LinkProbe::new(world.store.clone(), world.sources.clone());
+    let once = |world: &World, failures| world.runtime.block_on(probe.run_once("dr", failures));
+    let link = |world: &World| world.store.view().links["dr"].clone();
+    assert_eq!(once(&world, 0), 0);
+    let before = world.store.view().sequence;
+
+    world.source.kill();
+    assert_eq!(once(&world, 0), 1);
+    assert_eq!((link(&world).state, world.store.view().sequence), (LinkState::Active, before));
+    assert_eq!(once(&world, 1), 2);
+    assert_eq!(link(&world).state, LinkState::Unavailable);
+    assert_eq!(link(&world).error, LinkError::BootstrapTcpConnectionFailedError);
+    let after = world.store.view().sequence;
+    assert_eq!((once(&world, 2), world.store.view().sequence), (3, after));
+
+    world.source.node(1).start();
+    world.source.wait_ready();
+    until("the link is active again", LONG, || {
+        let _ = once(&world, 3);
+        (link(&world).state == LinkState::Active).then_some(())
+    });
+    let _ = &world.tasks;
+}
