@@ -167,7 +167,7 @@ impl LinkRunner {
                     }
                 }
                 Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
-                () = tokio::time::sleep(TICK) => {}
+                () = tokio::time::sleep(TICK) => self.look_for_leaders(),
             }
         };
         self.cancel.cancel();
@@ -309,6 +309,17 @@ impl LinkRunner {
         let partitions: Vec<Arc<Partition>> =
             self.topics.values().flat_map(|work| work.partitions.iter().cloned()).collect();
         self.workers.assign(&partitions, source.as_deref(), destination.as_deref());
+    }
+
+    /// Asks for metadata again while a partition has no leader: new topics get theirs a moment after they are created.
+    fn look_for_leaders(&self) {
+        let partitions = || self.topics.values().flat_map(|work| work.partitions.iter());
+        if partitions().any(|partition| partition.destination_leader() < 0) {
+            self.refresh_destination.notify_one();
+        }
+        if partitions().any(|partition| partition.source_leader().0 < 0) {
+            self.refresh_source.notify_one();
+        }
     }
 
     async fn judge_sources(&mut self, source: &ClusterMetadata) {

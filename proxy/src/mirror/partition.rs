@@ -324,7 +324,8 @@ impl Partition {
     /// [`NoFetch`] when the partition should be left out.
     pub fn fetch_plan(&self) -> Result<FetchPlan, NoFetch> {
         let state = self.state();
-        if state.phase != Phase::Running || state.fails_after_drain.is_some() {
+        // What is fetched must have somewhere to go.
+        if state.phase != Phase::Running || state.fails_after_drain.is_some() || self.destination_leader() < 0 {
             return Err(NoFetch::NotRunning);
         }
         if state.not_before.is_some_and(|moment| moment > Instant::now()) {
