@@ -4,67 +4,25 @@
 //! checks ──► journal PendingMirror ──► CreateTopics ──► journal Started
 //!                    ▲                      │ refused
 //!                    │                      ▼
-//!        [`Commands::finish_create`]   forget the record
+//!          `finish_create`            forget the record
 //!        begins here after a crash
 //! ```
 //!
 //! The record comes first, so that the topic is read-only from the moment it exists. It holds all that the creation
-//! needs, so whoever finds it can go on. A topic that is there already when a creation goes on is taken over only when it
-//! is what this creation would have made; otherwise the mirror fails, and says so.
+//! needs, so whoever finds it can go on (`finish_create`).
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
 
 use state::model::link_config::LinkConfig;
-use state::model::{
-    Change, KafkaUuid, Link, MirrorError, MirrorEvent, MirrorState, MirrorTopic, TopicRequest, View,
-};
+use state::model::{Change, KafkaUuid, Link, MirrorEvent, MirrorState, MirrorTopic, TopicRequest, View};
 
 use super::{Commands, names, refusal};
 use crate::client::{ClientError, ErrorKind, Side};
 use crate::mirror::config_sync::include;
 use crate::mirror::handle::{CommandError, CreateMirror};
-use crate::mirror::synced_configs::{self, TopicConfigs};
+use crate::mirror::synced_configs;
 use crate::mirror::topic_admin::{self, Topic};
 use crate::wire::error_code::ErrorCode;
-
-/// Why a creation that was begun is not finished yet. It may be tried again.
-#[derive(Debug, thiserror::Error)]
-pub enum FinishCreateError {
-    /// Somebody in this process is creating the topic right now.
-    #[error("the creation of topic '{0}' is under way")]
-    UnderWay(String),
-    /// A cluster did not do what was asked.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// The journal cannot be written, or the link is unusable.
-    #[error(transparent)]
-    Refused(#[from] CommandError),
-}
-
-/// The topics that are being created by this process.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Creating(Arc<Mutex<HashSet<String>>>);
-
-impl Creating {
-    /// Marks the topic until the guard is dropped; `None` when somebody else has it.
-    fn begin(&self, topic: &str) -> Option<CreatingGuard> {
-        let mut topics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        topics.insert(topic.to_owned()).then(|| CreatingGuard { all: self.clone(), topic: topic.to_owned() })
-    }
-}
-
-struct CreatingGuard {
-    all: Creating,
-    topic: String,
-}
-
-impl Drop for CreatingGuard {
-    fn drop(&mut self) {
-        let mut topics = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = topics.remove(&self.topic);
-    }
-}
 
 impl Commands {
     /// Creates a mirror topic on the destination, with the source's number of partitions.
@@ -131,42 +89,6 @@ impl Commands {
         }
     }
 
-    /// Goes on with a creation that was recorded and not finished. Does nothing when there is nothing to do.
-    ///
-    /// # Errors
-    /// It is under way, or could not be finished now; try again later. When the destination refuses the topic for good,
-    /// the record is removed and that is no error.
-    pub async fn finish_create(&self, topic: &str) -> Result<(), FinishCreateError> {
-        let guard = self.creating.begin(topic);
-        let _guard = guard.ok_or_else(|| FinishCreateError::UnderWay(topic.to_owned()))?;
-        let Some(mirror) = self.view().mirrors.get(topic).filter(|mirror| is_unfinished(mirror)).cloned()
-        else {
-            return Ok(());
-        };
-        if topic_admin::describe(&self.destination, topic).await?.is_some() {
-            return self.take_over_or_fail(&mirror).await;
-        }
-        let (link, config) = self.link(&mirror.link)?;
-        let created = match self.configs_for(&link, &config, &mirror).await {
-            Ok(configs) => self.create_topic(&mirror, &configs, false).await,
-            Err(error) => Err(error),
-        };
-        match created {
-            Ok(id) => Ok(self.record_started(&mirror, id).await?),
-            Err(error) if error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS) => {
-                self.take_over_or_fail(&mirror).await
-            }
-            Err(error) if is_definite(&error) && error.side == Side::Destination => {
-                tracing::warn!(
-                    link = %mirror.link, topic, error = %error,
-                    "the destination refuses the mirror topic; it is forgotten"
-                );
-                Ok(self.forget_pending(&mirror).await?)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
     async fn source_topic(
         &self,
         link: &Link,
@@ -187,7 +109,7 @@ impl Commands {
 
     /// The configs to create the topic with: the destination is asked what a new topic has there, and which names it
     /// knows (the answer to a creation that is only validated tells both).
-    async fn configs_for(
+    pub(super) async fn configs_for(
         &self,
         link: &Link,
         config: &LinkConfig,
@@ -205,7 +127,7 @@ impl Commands {
         Ok(synced_configs::at_creation(&there, &here, &include(config), own))
     }
 
-    async fn create_topic(
+    pub(super) async fn create_topic(
         &self,
         mirror: &MirrorTopic,
         configs: &BTreeMap<String, String>,
@@ -216,30 +138,6 @@ impl Commands {
         let made =
             self.destination.create_topic(&mirror.topic, partitions, factor, configs, validate_only).await?;
         Ok(made.id)
-    }
-
-    /// The id of the topic when it is what the creation of this mirror makes; `None` when it is something else.
-    async fn take_over(&self, mirror: &MirrorTopic) -> Result<Option<KafkaUuid>, ClientError> {
-        let (found, configs) = tokio::try_join!(
-            topic_admin::describe(&self.destination, &mirror.topic),
-            topic_admin::configs(&self.destination, &mirror.topic),
-        )?;
-        Ok(found.filter(|found| is_our_making(found, &configs, mirror)).map(|found| found.id))
-    }
-
-    async fn take_over_or_fail(&self, mirror: &MirrorTopic) -> Result<(), FinishCreateError> {
-        match self.take_over(mirror).await? {
-            Some(id) => self.record_started(mirror, id).await?,
-            None => {
-                let reason = format!(
-                    "the destination has a topic '{}' that Linkgate did not make; delete it and create the mirror again",
-                    mirror.topic
-                );
-                let event = MirrorEvent::Fail { error: MirrorError::IllegalState, reason, partition: None };
-                self.alter_pending(mirror, "creation of a mirror topic", event, None).await?;
-            }
-        }
-        Ok(())
     }
 
     async fn record_pending(&self, link: &Link, mirror: MirrorTopic) -> Result<MirrorTopic, CommandError> {
@@ -255,7 +153,11 @@ impl Commands {
         .await
     }
 
-    async fn record_started(&self, mirror: &MirrorTopic, id: KafkaUuid) -> Result<(), CommandError> {
+    pub(super) async fn record_started(
+        &self,
+        mirror: &MirrorTopic,
+        id: KafkaUuid,
+    ) -> Result<(), CommandError> {
         let id = if id == KafkaUuid::ZERO {
             // Brokers before CreateTopics v7 do not tell it.
             let found = topic_admin::describe(&self.destination, &mirror.topic).await;
@@ -268,7 +170,7 @@ impl Commands {
         Ok(())
     }
 
-    async fn alter_pending(
+    pub(super) async fn alter_pending(
         &self,
         pending: &MirrorTopic,
         why: &str,
@@ -287,7 +189,7 @@ impl Commands {
         .await
     }
 
-    async fn forget_pending(&self, pending: &MirrorTopic) -> Result<(), CommandError> {
+    pub(super) async fn forget_pending(&self, pending: &MirrorTopic) -> Result<(), CommandError> {
         let pending = pending.clone();
         self.transact("the destination refused the mirror topic", move |view, _| {
             let found = same_generation(view, &pending).filter(|mirror| is_unfinished(mirror));
@@ -319,7 +221,7 @@ fn check_absent(view: &View, topic: &str) -> Result<(), CommandError> {
     }
 }
 
-fn is_unfinished(mirror: &MirrorTopic) -> bool {
+pub(super) fn is_unfinished(mirror: &MirrorTopic) -> bool {
     mirror.local_topic_id == KafkaUuid::ZERO
         && !matches!(mirror.state, MirrorState::Stopped { .. } | MirrorState::Failed { .. })
 }
@@ -330,18 +232,8 @@ fn same_generation<'a>(view: &'a View, pending: &MirrorTopic) -> Option<&'a Mirr
         .filter(|mirror| mirror.link == pending.link && mirror.generation == pending.generation)
 }
 
-/// Only a creation by Linkgate sets both of these on the topic itself.
-fn is_our_making(found: &Topic, configs: &TopicConfigs, mirror: &MirrorTopic) -> bool {
-    let sets = |name: &str, value: &str| {
-        configs.get(name).is_some_and(|config| config.is_override && config.value == value)
-    };
-    found.partitions == mirror.partitions
-        && sets("compression.type", "producer")
-        && sets("message.timestamp.type", "CreateTime")
-}
-
 /// The request was answered, and the answer will not be another one next time.
-fn is_definite(error: &ClientError) -> bool {
+pub(super) fn is_definite(error: &ClientError) -> bool {
     matches!(error.kind(), ErrorKind::Kafka { .. } | ErrorKind::Unsupported { .. }) && !error.retriable()
 }
 
@@ -368,7 +260,6 @@ mod tests {
 
     use super::*;
     use crate::mirror::sample::{link, mirror, view};
-    use crate::mirror::synced_configs::TopicConfig;
 
     fn config(prefix: &str) -> LinkConfig {
         let configs = [("bootstrap.servers", "localhost:9092"), ("cluster.link.prefix", prefix)];
@@ -419,35 +310,5 @@ mod tests {
         let stopped = MirrorState::Stopped { stop: Stop::Promote, log_end_offsets: vec![] };
         check_absent(&with(stopped), "t").unwrap();
         check_absent(&view([], []), "t").unwrap();
-    }
-
-    #[test]
-    fn a_topic_is_taken_over_only_when_it_is_our_making() {
-        let set = |value: &str| TopicConfig { value: value.into(), is_override: true, inherited: None };
-        let ours = TopicConfigs::from([
-            ("compression.type".to_owned(), set("producer")),
-            ("message.timestamp.type".to_owned(), set("CreateTime")),
-        ]);
-        let mirror = mirror("dr", "t", MirrorState::PendingMirror);
-        let found = Topic { id: KafkaUuid::random(), partitions: mirror.partitions, internal: false };
-        assert!(is_our_making(&found, &ours, &mirror));
-
-        let other_count = Topic { partitions: mirror.partitions + 1, ..found.clone() };
-        assert!(!is_our_making(&other_count, &ours, &mirror));
-        let mut inherited = ours.clone();
-        for config in inherited.values_mut() {
-            config.is_override = false;
-        }
-        assert!(!is_our_making(&found, &inherited, &mirror));
-    }
-
-    #[test]
-    fn a_topic_is_created_by_one_at_a_time() {
-        let creating = Creating::default();
-        let first = creating.begin("t").unwrap();
-        assert!(creating.begin("t").is_none());
-        assert!(creating.begin("u").is_some());
-        drop(first);
-        assert!(creating.begin("t").is_some());
     }
 }

@@ -8,7 +8,9 @@ mod alter_link_configs;
 mod alter_mirrors;
 mod create_link;
 mod create_mirror;
+mod creating;
 mod delete_link;
+mod finish_create;
 mod names;
 mod refusal;
 
@@ -24,7 +26,7 @@ use super::source_clusters::{self, SourceClusters};
 use super::task_status::{self, Task, TaskTable};
 use crate::client::Cluster;
 
-pub use self::create_mirror::FinishCreateError;
+pub use self::finish_create::FinishCreateError;
 
 /// Who stands in the journal for what operators ask.
 const WHO: &str = "operator";
@@ -37,7 +39,7 @@ pub struct Commands {
     sources: SourceClusters,
     progress: ProgressTable,
     tasks: TaskTable,
-    creating: create_mirror::Creating,
+    creating: creating::Creating,
     cluster_id: Arc<OnceLock<String>>,
 }
 
@@ -51,7 +53,7 @@ impl Commands {
         progress: ProgressTable,
         tasks: TaskTable,
     ) -> Self {
-        let (creating, cluster_id) = (create_mirror::Creating::default(), Arc::default());
+        let (creating, cluster_id) = (creating::Creating::default(), Arc::default());
         Commands { store, destination, sources, progress, tasks, creating, cluster_id }
     }
 
