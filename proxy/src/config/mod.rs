@@ -162,12 +162,12 @@ impl Reader {
     }
 
     fn refuse_security(&mut self) {
-        if let Some((place, value)) = self.text("security.protocol") {
-            if !value.eq_ignore_ascii_case("PLAINTEXT") {
-                self.errors.push(format!(
-                    "{place}: security.protocol={value}: this version connects to brokers with PLAINTEXT only"
-                ));
-            }
+        if let Some((place, value)) = self.text("security.protocol")
+            && !value.eq_ignore_ascii_case("PLAINTEXT")
+        {
+            self.errors.push(format!(
+                "{place}: security.protocol={value}: this version connects to brokers with PLAINTEXT only"
+            ));
         }
     }
 
