@@ -13,6 +13,10 @@ use crate::client::admin::OffsetSpec;
 use crate::client::{ClientError, Cluster};
 use crate::wire::sequence::offset_after;
 
+/// Offsets that others may have written behind our last append and still be told from a wrapped sequence. The lower bound
+/// for the next offset must not lie above it, and less than 2^31 below it.
+const FOREIGN_AT_MOST: i64 = 1 << 30;
+
 /// What the destination says of one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
@@ -50,8 +54,7 @@ pub fn judge(id: &Identity, reading: Reading) -> Next {
     match reading.register {
         Some((epoch, _)) if epoch > 0 => Next::Fenced(reading.log_end_after),
         Some((_, last_sequence)) => {
-            // Anything below the truth by less than 2^31 is a right lower bound.
-            let next = offset_after(last_sequence, reading.high_watermark.max(reading.log_start));
+            let next = offset_after(last_sequence, reading.high_watermark - FOREIGN_AT_MOST);
             match invariant::log_end_is_checkpoint(next, reading.log_end_before, reading.log_end_after) {
                 Ok(()) => Next::Offset(next),
                 Err(broken) => foreign(broken.to_string()),

@@ -192,3 +192,6 @@ impl Shaping {
 fn unsupported(reason: String) -> Failure {
     Failure { error: MirrorError::UnsupportedMirrorState, reason }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,8 @@ pub fn wanted(mirror: &MirrorTopic, link: LinkState) -> Wanted {
     match (&mirror.state, link) {
         (MirrorState::PendingStopped { stop }, _) => Wanted::Stop(*stop),
         (MirrorState::Stopped { .. } | MirrorState::Failed { .. }, _) => Wanted::Nothing,
+        // It may have been paused before it was created.
+        _ if mirror.local_topic_id == KafkaUuid::ZERO => Wanted::Create,
         (MirrorState::Paused, _) | (_, LinkState::Paused | LinkState::Failed) => Wanted::Hold,
         (MirrorState::PendingMirror, _) => Wanted::Create,
         (MirrorState::Active, LinkState::Active | LinkState::Unavailable) => Wanted::Mirror,

@@ -117,7 +117,7 @@ impl Workers {
             refresh: Arc::clone(&self.sides.refresh_source),
             options: self.sides.fetch,
         };
-        let _ = self.tasks.spawn(fetcher.run(self.cancel.clone()));
+        drop(self.tasks.spawn(fetcher.run(self.cancel.clone())));
         let _ = self.fetchers.insert(broker, assign);
     }
 
@@ -133,7 +133,7 @@ impl Workers {
             refresh: Arc::clone(&self.sides.refresh_destination),
             timeout: self.sides.append_timeout,
         };
-        let _ = self.tasks.spawn(appender.run(self.cancel.clone()));
+        drop(self.tasks.spawn(appender.run(self.cancel.clone())));
     }
 
     /// Waits until all workers have ended; `cancel` must have been cancelled.

@@ -14,72 +14,30 @@
 //! Promises: batches leave in offset order without gap or overlap (`batch-is-next`), and the bytes held never exceed the
 //! window by more than one fetch.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI32, Ordering};
+mod leaders;
+mod terms;
+mod window;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use state::invariant;
-use state::model::{KafkaUuid, MirrorError};
+use state::invariant::Broken;
+use state::model::MirrorError;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::budget::ByteBudget;
 use super::progress::ProgressCell;
-use super::shape::{Shaped, ShapedRun};
+use super::shape::ShapedRun;
 
-/// Why a partition cannot go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The class, as REST shows it.
-    pub error: MirrorError,
-    /// Offset and cause, for people.
-    pub reason: String,
-}
-
-/// Where a partition is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Phase {
-    /// The next offset is not known: the register must be read.
-    Unregistered,
-    /// Fetching and appending.
-    Running,
-    /// No more fetches: what is queued drains, then the log end stands still.
-    Frozen,
-    /// Given up.
-    Failed(Failure),
-}
-
-/// What never changes of a partition while its mirror generation lives.
-#[derive(Debug, Clone)]
-pub struct Identity {
-    /// Topic on the destination.
-    pub topic: String,
-    /// Topic on the source.
-    pub source_topic: String,
-    /// Id of the source topic when mirroring began.
-    pub source_topic_id: KafkaUuid,
-    /// Partition number, the same on both sides.
-    pub index: i32,
-    /// Reserved producer id of this generation.
-    pub producer_id: i64,
-}
+use leaders::Leaders;
+pub use terms::{Failure, FetchPlan, Identity, NoFetch, Phase, Sending};
+use window::Window;
 
 #[derive(Debug)]
 struct State {
     phase: Phase,
-    attempt: u64,
-    /// Next source offset to fetch: end of everything queued.
-    next_fetch: i64,
-    /// Log end on the destination as far as acknowledged.
-    acknowledged: i64,
-    queue: VecDeque<Shaped>,
-    in_flight: VecDeque<InFlight>,
-    bytes: usize,
-    last_timestamp: i64,
-    last_fetched_epoch: i32,
-    /// Fails once everything before it is acknowledged.
-    fails_after_drain: Option<Failure>,
+    window: Window,
     /// Appends below this offset may still be on their way from a dead connection or process.
     unaccounted_below: i64,
     fenced: bool,
@@ -90,42 +48,6 @@ struct State {
     consecutive_resets: u32,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct InFlight {
-    base_offset: i64,
-    next_offset: i64,
-    bytes: usize,
-}
-
-/// A batch on its way to the destination, and which attempt it belongs to.
-#[derive(Debug)]
-pub struct Sending {
-    /// The batch.
-    pub batch: Shaped,
-    /// Answers of another attempt are void.
-    pub attempt: u64,
-}
-
-/// What a fetch needs to know of a partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FetchPlan {
-    /// Offset to fetch from.
-    pub offset: i64,
-    /// Leader epoch of the last batch fetched; -1 when none.
-    pub last_fetched_epoch: i32,
-    /// The fetch belongs to this attempt.
-    pub attempt: u64,
-}
-
-/// Why a partition takes no part in a fetch just now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoFetch {
-    /// Its window is full; it will have room soon.
-    WindowFull,
-    /// Not running.
-    NotRunning,
-}
-
 /// One partition. Shared by the fetcher of its source leader and the appender of its destination leader.
 #[derive(Debug)]
 pub struct Partition {
@@ -133,9 +55,7 @@ pub struct Partition {
     pub id: Identity,
     /// What others see of it.
     pub progress: ProgressCell,
-    source_leader: AtomicI32,
-    source_epoch: AtomicI32,
-    destination_leader: AtomicI32,
+    leaders: Leaders,
     window_bytes: usize,
     budget: Arc<ByteBudget>,
     attention: Arc<Notify>,
@@ -156,23 +76,13 @@ impl Partition {
         Partition {
             id,
             progress,
-            source_leader: AtomicI32::new(-1),
-            source_epoch: AtomicI32::new(-1),
-            destination_leader: AtomicI32::new(-1),
+            leaders: Leaders::default(),
             window_bytes,
             budget,
             attention,
             state: Mutex::new(State {
                 phase: Phase::Unregistered,
-                attempt: 0,
-                next_fetch: -1,
-                acknowledged: -1,
-                queue: VecDeque::new(),
-                in_flight: VecDeque::new(),
-                bytes: 0,
-                last_timestamp: -1,
-                last_fetched_epoch: -1,
-                fails_after_drain: None,
+                window: Window::new(),
                 unaccounted_below: i64::MAX,
                 fenced: false,
                 ready: false,
@@ -189,25 +99,24 @@ impl Partition {
     /// Leader and its epoch on the source; -1 when not known.
     #[must_use]
     pub fn source_leader(&self) -> (i32, i32) {
-        (self.source_leader.load(Ordering::Relaxed), self.source_epoch.load(Ordering::Relaxed))
+        self.leaders.source()
     }
 
     /// Records the leader on the source.
     pub fn set_source_leader(&self, leader: i32, epoch: i32) {
-        self.source_leader.store(leader, Ordering::Relaxed);
-        self.source_epoch.store(epoch, Ordering::Relaxed);
+        self.leaders.set_source(leader, epoch);
     }
 
     /// Leader on the destination; -1 when not known.
     #[must_use]
     pub fn destination_leader(&self) -> i32 {
-        self.destination_leader.load(Ordering::Relaxed)
+        self.leaders.destination()
     }
 
     /// Records the leader on the destination. A change starts the partition anew: appends on the way to the old leader
     /// are not accounted for.
     pub fn set_destination_leader(&self, leader: i32) {
-        let before = self.destination_leader.swap(leader, Ordering::Relaxed);
+        let before = self.leaders.set_destination(leader);
         if before != leader && before != -1 {
             self.reset("the destination leader moved", None);
         }
@@ -232,8 +141,7 @@ impl Partition {
             state.unaccounted_below = source_end.max(next);
         }
         state.not_before = None;
-        state.next_fetch = next;
-        state.acknowledged = next;
+        state.window.begin(next);
         if state.phase == Phase::Unregistered {
             state.phase = Phase::Running;
         }
@@ -247,7 +155,7 @@ impl Partition {
     /// Whether `attempt` is the present one.
     #[must_use]
     pub fn is_attempt(&self, attempt: u64) -> bool {
-        self.state().attempt == attempt
+        self.state().window.attempt == attempt
     }
 
     /// [`Partition::reset`], unless a later attempt has begun already.
@@ -264,15 +172,13 @@ impl Partition {
         if matches!(state.phase, Phase::Failed(_)) {
             return;
         }
-        let reached = state.in_flight.iter().map(|batch| batch.next_offset).max();
-        if let Some(reached) = reached
+        if let Some(sent) = state.window.sent_up_to()
             && state.unaccounted_below != i64::MAX
         {
-            state.unaccounted_below = state.unaccounted_below.max(reached);
+            state.unaccounted_below = state.unaccounted_below.max(sent);
         }
-        self.forget_queued(&mut state);
-        state.acknowledged = -1;
-        state.next_fetch = -1;
+        self.budget.give_back(state.window.restart());
+        state.ready = false;
         state.consecutive_resets = state.consecutive_resets.saturating_add(1);
         state.phase = Phase::Unregistered;
         let pause = delay.unwrap_or_default() + backoff(state.consecutive_resets);
@@ -285,9 +191,9 @@ impl Partition {
     /// An earlier attempt to stop the mirror has fenced the log, which ends at `log_end`: nothing more is appended.
     pub fn found_fenced(&self, log_end: i64) {
         let mut state = self.state();
-        self.forget_queued(&mut state);
+        self.abandon_window(&mut state);
         state.phase = Phase::Frozen;
-        state.acknowledged = log_end;
+        state.window.begin(log_end);
         state.fenced = true;
         drop(state);
         self.progress.update(|progress| progress.log_end_offset = log_end);
@@ -324,27 +230,31 @@ impl Partition {
     /// [`NoFetch`] when the partition should be left out.
     pub fn fetch_plan(&self) -> Result<FetchPlan, NoFetch> {
         let state = self.state();
+        let window = &state.window;
         // What is fetched must have somewhere to go.
-        if state.phase != Phase::Running || state.fails_after_drain.is_some() || self.destination_leader() < 0 {
+        if state.phase != Phase::Running
+            || window.fails_after_drain.is_some()
+            || self.destination_leader() < 0
+        {
             return Err(NoFetch::NotRunning);
         }
         if state.not_before.is_some_and(|moment| moment > Instant::now()) {
             return Err(NoFetch::NotRunning);
         }
-        if state.bytes >= self.window_bytes || self.budget.is_spent() {
+        if window.bytes >= self.window_bytes || self.budget.is_spent() {
             return Err(NoFetch::WindowFull);
         }
         Ok(FetchPlan {
-            offset: state.next_fetch,
-            last_fetched_epoch: state.last_fetched_epoch,
-            attempt: state.attempt,
+            offset: window.next_fetch,
+            last_fetched_epoch: window.last_fetched_epoch,
+            attempt: window.attempt,
         })
     }
 
     /// Timestamp of the last real record queued, for filler that follows it; -1 when there is none.
     #[must_use]
     pub fn last_timestamp(&self) -> i64 {
-        self.state().last_timestamp
+        self.state().window.last_timestamp
     }
 
     /// Takes what a fetch brought. Returns true when the appender must be told that there is something to send.
@@ -353,34 +263,23 @@ impl Partition {
     #[must_use]
     pub fn fetched(&self, attempt: u64, run: ShapedRun) -> bool {
         let mut state = self.state();
-        if state.attempt != attempt || state.phase != Phase::Running {
+        if state.window.attempt != attempt || state.phase != Phase::Running {
             return false;
         }
-        for batch in run.batches {
-            if let Err(broken) = invariant::batch_is_next(state.next_fetch, batch.base_offset) {
-                self.give_up(
-                    &mut state,
-                    Failure { error: MirrorError::IllegalState, reason: broken.to_string() },
-                );
+        match state.window.push(run) {
+            Ok(bytes) => self.budget.take(bytes),
+            Err(broken) => {
+                self.give_up(&mut state, illegal(&broken));
                 return false;
             }
-            state.next_fetch = batch.next_offset;
-            state.bytes += batch.size();
-            self.budget.take(batch.size());
-            state.queue.push_back(batch);
         }
-        state.last_timestamp = run.last_timestamp;
-        if run.last_epoch >= 0 {
-            state.last_fetched_epoch = run.last_epoch;
-        }
-        state.fails_after_drain = run.stop;
         self.fail_when_drained(&mut state);
-        !state.queue.is_empty() && !std::mem::replace(&mut state.ready, true)
+        state.window.has_queued() && !std::mem::replace(&mut state.ready, true)
     }
 
     /// Forgets the epoch of the last fetched batch: the source could not place it.
     pub fn forget_fetched_epoch(&self) -> bool {
-        std::mem::replace(&mut self.state().last_fetched_epoch, -1) >= 0
+        std::mem::replace(&mut self.state().window.last_fetched_epoch, -1) >= 0
     }
 
     /// The next batch to send to `broker`, and whether more are queued behind it. `None` when there is nothing to send or
@@ -396,42 +295,30 @@ impl Partition {
             state.ready = false;
             return None;
         }
-        let Some(batch) = state.queue.pop_front() else {
+        let Some(batch) = state.window.take() else {
             state.ready = false;
             return None;
         };
-        state.in_flight.push_back(InFlight {
-            base_offset: batch.base_offset,
-            next_offset: batch.next_offset,
-            bytes: batch.size(),
-        });
-        let more = !state.queue.is_empty();
+        let more = state.window.has_queued();
         state.ready = more;
-        Some((Sending { batch, attempt: state.attempt }, more))
+        Some((Sending { batch, attempt: state.window.attempt }, more))
     }
 
     /// The broker accepted the batch for `intended` and says that it stands at `landed`.
     pub fn appended(&self, attempt: u64, intended: i64, landed: i64) {
         let mut state = self.state();
-        if state.attempt != attempt || matches!(state.phase, Phase::Failed(_)) {
+        if state.window.attempt != attempt || matches!(state.phase, Phase::Failed(_)) {
             return;
         }
-        if let Err(broken) = invariant::landed_where_intended(intended, landed) {
-            self.give_up(
-                &mut state,
-                Failure { error: MirrorError::IllegalState, reason: broken.to_string() },
-            );
-            return;
+        match state.window.acknowledge(intended, landed) {
+            Ok(bytes) => self.budget.give_back(bytes),
+            Err(broken) => return self.give_up(&mut state, illegal(&broken)),
         }
-        let Some(batch) = state.in_flight.pop_front() else { return };
-        debug_assert_eq!(batch.base_offset, intended, "answers come in the order of requests");
-        state.bytes = state.bytes.saturating_sub(batch.bytes);
-        self.budget.give_back(batch.bytes);
-        state.acknowledged = batch.next_offset;
         state.consecutive_resets = 0;
+        let log_end = state.window.acknowledged;
         self.fail_when_drained(&mut state);
         drop(state);
-        self.progress.update(|progress| progress.log_end_offset = batch.next_offset);
+        self.progress.update(|progress| progress.log_end_offset = log_end);
     }
 
     /// Gives up for good.
@@ -453,7 +340,7 @@ impl Partition {
     /// Stops at once: what is queued is dropped, what is in flight no longer counts.
     pub fn abandon(&self) {
         let mut state = self.state();
-        self.forget_queued(&mut state);
+        self.abandon_window(&mut state);
         if !matches!(state.phase, Phase::Failed(_)) {
             state.phase = Phase::Frozen;
         }
@@ -471,14 +358,13 @@ impl Partition {
     #[must_use]
     pub fn drained_at(&self) -> Option<i64> {
         let state = self.state();
-        let idle = state.queue.is_empty() && state.in_flight.is_empty();
-        (state.phase == Phase::Frozen && idle).then_some(state.acknowledged)
+        (state.phase == Phase::Frozen && state.window.is_idle()).then_some(state.window.acknowledged)
     }
 
     /// Log end on the destination as far as acknowledged, while it is known.
     #[must_use]
     pub fn acknowledged(&self) -> Option<i64> {
-        let acknowledged = self.state().acknowledged;
+        let acknowledged = self.state().window.acknowledged;
         (acknowledged >= 0).then_some(acknowledged)
     }
 
@@ -486,20 +372,19 @@ impl Partition {
     #[must_use]
     pub fn all_appends_accounted_for(&self) -> bool {
         let state = self.state();
-        state.acknowledged >= state.unaccounted_below
+        state.window.acknowledged >= state.unaccounted_below
     }
 
     fn fail_when_drained(&self, state: &mut State) {
-        if state.queue.is_empty()
-            && state.in_flight.is_empty()
-            && let Some(failure) = state.fails_after_drain.take()
+        if state.window.is_idle()
+            && let Some(failure) = state.window.fails_after_drain.take()
         {
             self.give_up(state, failure);
         }
     }
 
     fn give_up(&self, state: &mut State, failure: Failure) {
-        self.forget_queued(state);
+        self.abandon_window(state);
         self.progress.update(|progress| {
             progress.reason.clone_from(&failure.reason);
             progress.failed = true;
@@ -508,22 +393,21 @@ impl Partition {
         self.attention.notify_one();
     }
 
-    /// Begins a new attempt with nothing queued or in flight.
-    fn forget_queued(&self, state: &mut State) {
-        self.budget.give_back(std::mem::take(&mut state.bytes));
-        state.attempt += 1;
-        state.queue.clear();
-        state.in_flight.clear();
+    fn abandon_window(&self, state: &mut State) {
+        self.budget.give_back(state.window.abandon());
         state.ready = false;
-        state.fails_after_drain = None;
     }
 }
 
 impl Drop for Partition {
     fn drop(&mut self) {
-        let bytes = self.state().bytes;
+        let bytes = self.state().window.bytes;
         self.budget.give_back(bytes);
     }
+}
+
+fn illegal(broken: &Broken) -> Failure {
+    Failure { error: MirrorError::IllegalState, reason: broken.to_string() }
 }
 
 /// Delay before the register is read again after `resets` resets without an append between them: 0, then 50 ms doubling
@@ -533,3 +417,6 @@ fn backoff(resets: u32) -> Duration {
     let base = if resets <= 1 { 0 } else { 25u64 << doublings };
     Duration::from_millis(base.min(2_000))
 }
+
+#[cfg(test)]
+mod tests;

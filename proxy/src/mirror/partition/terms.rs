@@ -1,0 +1,71 @@
+//! The words of a partition: who it is, where it is, what it asks for.
+
+use state::model::{KafkaUuid, MirrorError};
+
+use crate::mirror::shape::Shaped;
+
+/// Why a partition cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The class, as REST shows it.
+    pub error: MirrorError,
+    /// Offset and cause, for people.
+    pub reason: String,
+}
+
+/// Where a partition is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// The next offset is not known: the register must be read.
+    Unregistered,
+    /// Fetching and appending.
+    Running,
+    /// No more fetches: what is queued drains, then the log end stands still.
+    Frozen,
+    /// Given up.
+    Failed(Failure),
+}
+
+/// What never changes of a partition while its mirror generation lives.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Topic on the destination.
+    pub topic: String,
+    /// Topic on the source.
+    pub source_topic: String,
+    /// Id of the source topic when mirroring began.
+    pub source_topic_id: KafkaUuid,
+    /// Partition number, the same on both sides.
+    pub index: i32,
+    /// Reserved producer id of this generation.
+    pub producer_id: i64,
+}
+
+/// A batch on its way to the destination, and which attempt it belongs to.
+#[derive(Debug)]
+pub struct Sending {
+    /// The batch.
+    pub batch: Shaped,
+    /// Answers of another attempt are void.
+    pub attempt: u64,
+}
+
+/// What a fetch needs to know of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FetchPlan {
+    /// Offset to fetch from.
+    pub offset: i64,
+    /// Leader epoch of the last batch fetched; -1 when none.
+    pub last_fetched_epoch: i32,
+    /// The fetch belongs to this attempt.
+    pub attempt: u64,
+}
+
+/// Why a partition takes no part in a fetch just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoFetch {
+    /// Its window is full; it will have room soon.
+    WindowFull,
+    /// Not running.
+    NotRunning,
+}

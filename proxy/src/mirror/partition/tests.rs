@@ -1,0 +1,207 @@
+use bytes::Bytes;
+use state::model::KafkaUuid;
+
+use super::*;
+use crate::mirror::shape::Shaped;
+
+const WINDOW: usize = 1000;
+const BROKER: i32 = 2;
+
+fn batch(base_offset: i64, next_offset: i64) -> Shaped {
+    Shaped { base_offset, next_offset, header: Bytes::new(), payload: Bytes::from(vec![0; 400]) }
+}
+
+fn run(batches: Vec<Shaped>) -> ShapedRun {
+    ShapedRun { batches, last_timestamp: 7, last_epoch: 3, stop: None }
+}
+
+fn partition() -> (Partition, Arc<ByteBudget>) {
+    let budget = Arc::new(ByteBudget::new(10_000));
+    let id = Identity {
+        topic: "users".into(),
+        source_topic: "users".into(),
+        source_topic_id: KafkaUuid::ZERO,
+        index: 0,
+        producer_id: 1 << 62,
+    };
+    let partition = Partition::new(id, ProgressCell::default(), WINDOW, Arc::clone(&budget), Arc::default());
+    partition.set_destination_leader(BROKER);
+    (partition, budget)
+}
+
+fn running_at(next: i64) -> (Partition, Arc<ByteBudget>) {
+    let (partition, budget) = partition();
+    partition.registered(next, Some(next));
+    (partition, budget)
+}
+
+fn attempt(partition: &Partition) -> u64 {
+    partition.fetch_plan().unwrap().attempt
+}
+
+fn take(partition: &Partition) -> Sending {
+    partition.take_batch(BROKER).unwrap().0
+}
+
+#[test]
+fn nothing_is_fetched_before_the_register_is_read_or_without_a_leader() {
+    let (partition, _) = partition();
+    assert!(partition.wants_register(Instant::now()));
+    assert_eq!(partition.fetch_plan(), Err(NoFetch::NotRunning));
+    partition.registered(5, Some(9));
+    assert_eq!(partition.fetch_plan().unwrap().offset, 5);
+    partition.set_destination_leader(-1);
+    assert_eq!(partition.fetch_plan(), Err(NoFetch::NotRunning));
+}
+
+#[test]
+fn batches_leave_in_order_and_move_the_log_end_when_acknowledged() {
+    let (partition, budget) = running_at(10);
+    let attempt = attempt(&partition);
+    // When two batches are fetched, the appender is told once
+    assert!(partition.fetched(attempt, run(vec![batch(10, 15), batch(15, 20)])));
+    assert!(!partition.fetched(attempt, run(vec![batch(20, 21)])));
+    let (first, more) = partition.take_batch(BROKER).unwrap();
+    assert_eq!((first.batch.base_offset, more), (10, true));
+    assert_eq!(take(&partition).batch.base_offset, 15);
+    partition.appended(attempt, 10, 10);
+    assert_eq!(partition.acknowledged(), Some(15));
+    partition.appended(attempt, 15, 15);
+    // Then the log end follows, and the bytes are given back
+    assert_eq!(partition.progress.get().log_end_offset, 20);
+    assert!(!budget.is_spent());
+    assert_eq!(take(&partition).batch.base_offset, 20);
+    assert!(partition.take_batch(BROKER).is_none());
+}
+
+#[test]
+fn a_full_window_stops_fetching_until_an_append_is_acknowledged() {
+    let (partition, _) = running_at(0);
+    let attempt = attempt(&partition);
+    let _ = partition.fetched(attempt, run(vec![batch(0, 1), batch(1, 2), batch(2, 3)]));
+    assert_eq!(partition.fetch_plan(), Err(NoFetch::WindowFull));
+    let _ = take(&partition);
+    partition.appended(attempt, 0, 0);
+    assert_eq!(partition.fetch_plan().unwrap().offset, 3);
+}
+
+#[test]
+fn the_budget_of_all_partitions_stops_fetching_too_and_is_given_back_in_the_end() {
+    let (partition, budget) = running_at(0);
+    budget.take(9_900);
+    let _ = partition.fetched(attempt(&partition), run(vec![batch(0, 1)]));
+    assert_eq!(partition.fetch_plan(), Err(NoFetch::WindowFull));
+    drop(partition);
+    budget.give_back(9_900);
+    budget.take(9_999);
+    assert!(!budget.is_spent());
+}
+
+#[test]
+fn a_gap_between_fetch_and_queue_fails_the_partition() {
+    let (partition, _) = running_at(10);
+    let _ = partition.fetched(attempt(&partition), run(vec![batch(11, 12)]));
+    let Phase::Failed(failure) = partition.phase() else { panic!("accepted") };
+    assert!(failure.reason.contains("batch-is-next"), "{}", failure.reason);
+}
+
+#[test]
+fn a_batch_that_landed_elsewhere_fails_the_partition_and_names_the_offset() {
+    let (partition, _) = running_at(10);
+    let attempt = attempt(&partition);
+    let _ = partition.fetched(attempt, run(vec![batch(10, 12), batch(12, 13)]));
+    let _ = (take(&partition), take(&partition));
+    partition.appended(attempt, 10, 11);
+    let Phase::Failed(failure) = partition.phase() else { panic!("accepted") };
+    assert!(failure.reason.contains("from offset 10 on"), "{}", failure.reason);
+    assert!(partition.take_batch(BROKER).is_none());
+}
+
+#[test]
+fn answers_to_an_earlier_attempt_change_nothing() {
+    let (partition, budget) = running_at(10);
+    let old = attempt(&partition);
+    let _ = partition.fetched(old, run(vec![batch(10, 12)]));
+    let _ = take(&partition);
+    partition.reset("connection lost", None);
+    partition.registered(10, None);
+    partition.appended(old, 10, 10);
+    partition.reset_attempt(old, "late", None);
+    assert!(!partition.fetched(old, run(vec![batch(12, 13)])));
+    assert_eq!(partition.fetch_plan().unwrap().offset, 10);
+    assert_eq!(partition.acknowledged(), Some(10));
+    budget.take(9_999);
+    assert!(!budget.is_spent());
+}
+
+#[test]
+fn a_moved_leader_starts_the_partition_anew_and_the_old_appender_gets_nothing() {
+    let (partition, _) = running_at(10);
+    let _ = partition.fetched(attempt(&partition), run(vec![batch(10, 12)]));
+    partition.set_destination_leader(BROKER + 1);
+    assert_eq!(partition.phase(), Phase::Unregistered);
+    partition.registered(10, None);
+    assert!(partition.fetched(attempt(&partition), run(vec![batch(10, 12)])));
+    assert!(partition.take_batch(BROKER).is_none());
+    assert!(partition.take_batch(BROKER + 1).is_some());
+}
+
+#[test]
+fn what_stops_a_partition_waits_for_everything_before_it() {
+    let (partition, _) = running_at(0);
+    let attempt = attempt(&partition);
+    let failure = Failure { error: MirrorError::UnsupportedMirrorState, reason: "offset 1".into() };
+    let _ = partition.fetched(attempt, ShapedRun { stop: Some(failure.clone()), ..run(vec![batch(0, 1)]) });
+    assert_eq!(partition.fetch_plan(), Err(NoFetch::NotRunning));
+    assert_eq!(partition.phase(), Phase::Running);
+    let _ = take(&partition);
+    partition.appended(attempt, 0, 0);
+    assert_eq!(partition.phase(), Phase::Failed(failure));
+}
+
+#[test]
+fn a_frozen_partition_drains_and_then_stands_still() {
+    let (partition, _) = running_at(0);
+    let attempt = attempt(&partition);
+    let _ = partition.fetched(attempt, run(vec![batch(0, 1), batch(1, 2)]));
+    partition.freeze();
+    assert_eq!((partition.fetch_plan(), partition.drained_at()), (Err(NoFetch::NotRunning), None));
+    let _ = (take(&partition), take(&partition));
+    partition.appended(attempt, 0, 0);
+    assert_eq!(partition.drained_at(), None);
+    partition.appended(attempt, 1, 1);
+    assert_eq!(partition.drained_at(), Some(2));
+    partition.thaw();
+    assert_eq!(partition.fetch_plan().unwrap().offset, 2);
+}
+
+#[test]
+fn appends_of_a_lost_connection_or_an_earlier_process_are_accounted_for_only_once_passed() {
+    let (partition, _) = partition();
+    // Given a process that starts at offset 5 of a source that ends at 8
+    partition.registered(5, Some(8));
+    assert!(!partition.all_appends_accounted_for());
+    let first = attempt(&partition);
+    let _ = partition.fetched(first, run(vec![batch(5, 8), batch(8, 12)]));
+    let _ = (take(&partition), take(&partition));
+    partition.appended(first, 5, 5);
+    assert!(partition.all_appends_accounted_for());
+    // When the connection is lost with a batch up to 12 in flight
+    partition.reset("connection lost", None);
+    partition.registered(8, None);
+    assert!(!partition.all_appends_accounted_for());
+    let second = attempt(&partition);
+    let _ = partition.fetched(second, run(vec![batch(8, 12)]));
+    let _ = take(&partition);
+    partition.appended(second, 8, 8);
+    // Then only its own acknowledged end makes up for it
+    assert!(partition.all_appends_accounted_for());
+}
+
+#[test]
+fn a_fenced_partition_cannot_be_thawed() {
+    let (partition, _) = running_at(0);
+    partition.found_fenced(4);
+    partition.thaw();
+    assert_eq!((partition.phase(), partition.drained_at()), (Phase::Frozen, Some(4)));
+}

@@ -1,0 +1,132 @@
+//! What lies between fetch and acknowledged append. Pure: no lock, no clock.
+//!
+//! Batches enter in offset order without gap or overlap (`batch-is-next`), leave in that order, and are acknowledged in
+//! that order at exactly their offsets (`landed-where-intended`). Any rule broken is returned, never repaired.
+
+use std::collections::VecDeque;
+
+use state::invariant::{self, Broken};
+
+use super::Failure;
+use crate::mirror::shape::{Shaped, ShapedRun};
+
+/// An offset that is not known.
+const UNKNOWN: i64 = -1;
+
+/// One attempt's batches and positions.
+#[derive(Debug)]
+pub(super) struct Window {
+    /// Counts restarts; answers to an earlier one are void.
+    pub(super) attempt: u64,
+    /// Next source offset to fetch: end of everything queued.
+    pub(super) next_fetch: i64,
+    /// Log end on the destination as far as acknowledged.
+    pub(super) acknowledged: i64,
+    /// Bytes queued and in flight.
+    pub(super) bytes: usize,
+    /// Timestamp of the last real record queued; -1 when not known.
+    pub(super) last_timestamp: i64,
+    /// Leader epoch of the last source batch queued; -1 when not known.
+    pub(super) last_fetched_epoch: i32,
+    /// Fails once everything before it is acknowledged.
+    pub(super) fails_after_drain: Option<Failure>,
+    queue: VecDeque<Shaped>,
+    in_flight: VecDeque<InFlight>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct InFlight {
+    base_offset: i64,
+    next_offset: i64,
+    bytes: usize,
+}
+
+impl Window {
+    pub(super) fn new() -> Self {
+        Window {
+            attempt: 0,
+            next_fetch: UNKNOWN,
+            acknowledged: UNKNOWN,
+            bytes: 0,
+            last_timestamp: -1,
+            last_fetched_epoch: -1,
+            fails_after_drain: None,
+            queue: VecDeque::new(),
+            in_flight: VecDeque::new(),
+        }
+    }
+
+    /// Begins at `next`, with nothing queued.
+    pub(super) fn begin(&mut self, next: i64) {
+        self.next_fetch = next;
+        self.acknowledged = next;
+    }
+
+    /// A new attempt with nothing queued or in flight. Positions are no longer known. Returns the bytes given up.
+    pub(super) fn restart(&mut self) -> usize {
+        let (bytes, attempt) = (self.bytes, self.attempt + 1);
+        *self = Window { attempt, ..Window::new() };
+        bytes
+    }
+
+    /// As [`Window::restart`], but the acknowledged log end still stands. Returns the bytes given up.
+    pub(super) fn abandon(&mut self) -> usize {
+        let (acknowledged, timestamp) = (self.acknowledged, self.last_timestamp);
+        let bytes = self.restart();
+        self.acknowledged = acknowledged;
+        self.last_timestamp = timestamp;
+        bytes
+    }
+
+    /// Queues what a fetch brought. Returns the bytes taken.
+    pub(super) fn push(&mut self, run: ShapedRun) -> Result<usize, Broken> {
+        let mut taken = 0;
+        for batch in run.batches {
+            invariant::batch_is_next(self.next_fetch, batch.base_offset)?;
+            self.next_fetch = batch.next_offset;
+            taken += batch.size();
+            self.queue.push_back(batch);
+        }
+        self.bytes += taken;
+        self.last_timestamp = run.last_timestamp;
+        if run.last_epoch >= 0 {
+            self.last_fetched_epoch = run.last_epoch;
+        }
+        self.fails_after_drain = run.stop;
+        Ok(taken)
+    }
+
+    /// The next batch to send.
+    pub(super) fn take(&mut self) -> Option<Shaped> {
+        let batch = self.queue.pop_front()?;
+        self.in_flight.push_back(InFlight {
+            base_offset: batch.base_offset,
+            next_offset: batch.next_offset,
+            bytes: batch.size(),
+        });
+        Some(batch)
+    }
+
+    /// The batch for `intended` stands at `landed`. Returns the bytes given back.
+    pub(super) fn acknowledge(&mut self, intended: i64, landed: i64) -> Result<usize, Broken> {
+        invariant::landed_where_intended(intended, landed)?;
+        let Some(batch) = self.in_flight.pop_front() else { return Ok(0) };
+        invariant::batch_is_next(batch.base_offset, intended)?;
+        self.bytes = self.bytes.saturating_sub(batch.bytes);
+        self.acknowledged = batch.next_offset;
+        Ok(batch.bytes)
+    }
+
+    /// End of the last batch in flight: an append below it may still arrive.
+    pub(super) fn sent_up_to(&self) -> Option<i64> {
+        self.in_flight.back().map(|batch| batch.next_offset)
+    }
+
+    pub(super) fn has_queued(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.in_flight.is_empty()
+    }
+}
