@@ -99,6 +99,7 @@ impl Running {
         let destination =
             Cluster::new(config.bootstrap_servers.clone(), ClientOptions::new(Side::Destination));
         let (engine, commands) = Engine::new(store.clone(), destination.clone());
+        metrics.register(|registry| engine.register_metrics(registry));
 
         let admin = Admin::new(commands.clone(), metrics.clone(), readiness.clone());
         let admin = admin.run(&config.admin_listeners, phases.admin.clone()).await?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::registry::Registry;
 use state::model::link_config::LinkConfig;
 use state::store::Store;
 use tokio::task::JoinSet;
@@ -14,6 +15,7 @@ use super::command::Commands;
 use super::config_sync::ConfigSync;
 use super::link_probe::LinkProbe;
 use super::link_runner::{Ended, LinkRunner};
+use super::metrics::MirrorMetrics;
 use super::offset_sync::OffsetSync;
 use super::per_link::per_link;
 use super::progress::ProgressTable;
@@ -78,6 +80,11 @@ impl Engine {
             budget,
         };
         (Engine { shared, probe }, commands)
+    }
+
+    /// Registers the metric families of links and mirror topics.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        MirrorMetrics::register(registry, self.shared.store.clone(), self.shared.progress.clone());
     }
 
     /// Runs until `shutdown`; returns when everything that it started has ended.

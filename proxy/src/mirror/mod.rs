@@ -21,6 +21,7 @@ pub mod keeper;
 pub mod link_probe;
 mod link_runner;
 mod log_bounds;
+pub mod metrics;
 pub mod offset_plan;
 pub mod offset_sync;
 pub mod partition;

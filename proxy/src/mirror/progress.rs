@@ -20,6 +20,12 @@ pub struct PartitionProgress {
     pub reason: String,
     /// The partition has failed.
     pub failed: bool,
+    /// Batches appended by this process, filler included.
+    pub appended_batches: i64,
+    /// Their bytes.
+    pub appended_bytes: i64,
+    /// How often something was unclear and the register was read anew.
+    pub restarts: i64,
 }
 
 impl Default for PartitionProgress {
@@ -32,6 +38,9 @@ impl Default for PartitionProgress {
             last_fetch_ms: 0,
             reason: String::new(),
             failed: false,
+            appended_batches: 0,
+            appended_bytes: 0,
+            restarts: 0,
         }
     }
 }

@@ -54,7 +54,7 @@ pub fn judge(id: &Identity, reading: Reading) -> Next {
     match reading.register {
         Some((epoch, _)) if epoch > 0 => Next::Fenced(reading.log_end_after),
         Some((_, last_sequence)) => {
-            let next = offset_after(last_sequence, reading.high_watermark - FOREIGN_AT_MOST);
+            let next = offset_after(last_sequence, (reading.high_watermark - FOREIGN_AT_MOST).max(0));
             match invariant::log_end_is_checkpoint(next, reading.log_end_before, reading.log_end_after) {
                 Ok(()) => Next::Offset(next),
                 Err(broken) => foreign(broken.to_string()),

@@ -15,6 +15,7 @@
 //! window by more than one fetch.
 
 mod leaders;
+mod stopping;
 mod terms;
 mod window;
 
@@ -184,25 +185,11 @@ impl Partition {
         let pause = delay.unwrap_or_default() + backoff(state.consecutive_resets);
         state.not_before = Some(Instant::now() + pause);
         drop(state);
-        self.progress.update(|progress| why.clone_into(&mut progress.reason));
+        self.progress.update(|progress| {
+            why.clone_into(&mut progress.reason);
+            progress.restarts += 1;
+        });
         self.attention.notify_one();
-    }
-
-    /// An earlier attempt to stop the mirror has fenced the log, which ends at `log_end`: nothing more is appended.
-    pub fn found_fenced(&self, log_end: i64) {
-        let mut state = self.state();
-        self.abandon_window(&mut state);
-        state.phase = Phase::Frozen;
-        state.window.begin(log_end);
-        state.fenced = true;
-        drop(state);
-        self.progress.update(|progress| progress.log_end_offset = log_end);
-    }
-
-    /// Whether [`Partition::found_fenced`] was called.
-    #[must_use]
-    pub fn is_fenced(&self) -> bool {
-        self.state().fenced
     }
 
     /// Whether the end of the source's log is wanted with the next register reading.
@@ -310,15 +297,20 @@ impl Partition {
         if state.window.attempt != attempt || matches!(state.phase, Phase::Failed(_)) {
             return;
         }
-        match state.window.acknowledge(intended, landed) {
-            Ok(bytes) => self.budget.give_back(bytes),
+        let bytes = match state.window.acknowledge(intended, landed) {
+            Ok(bytes) => bytes,
             Err(broken) => return self.give_up(&mut state, illegal(&broken)),
-        }
+        };
+        self.budget.give_back(bytes);
         state.consecutive_resets = 0;
         let log_end = state.window.acknowledged;
         self.fail_when_drained(&mut state);
         drop(state);
-        self.progress.update(|progress| progress.log_end_offset = log_end);
+        self.progress.update(|progress| {
+            progress.log_end_offset = log_end;
+            progress.appended_batches += 1;
+            progress.appended_bytes = progress.appended_bytes.saturating_add_unsigned(bytes as u64);
+        });
     }
 
     /// Gives up for good.
@@ -329,50 +321,11 @@ impl Partition {
         }
     }
 
-    /// Stops fetching; what is queued still drains.
-    pub fn freeze(&self) {
-        let mut state = self.state();
-        if state.phase == Phase::Running {
-            state.phase = Phase::Frozen;
-        }
-    }
-
-    /// Stops at once: what is queued is dropped, what is in flight no longer counts.
-    pub fn abandon(&self) {
-        let mut state = self.state();
-        self.abandon_window(&mut state);
-        if !matches!(state.phase, Phase::Failed(_)) {
-            state.phase = Phase::Frozen;
-        }
-    }
-
-    /// Fetches again after a freeze.
-    pub fn thaw(&self) {
-        let mut state = self.state();
-        if state.phase == Phase::Frozen && !state.fenced {
-            state.phase = Phase::Running;
-        }
-    }
-
-    /// The log end when the partition is frozen and nothing is queued or in flight.
-    #[must_use]
-    pub fn drained_at(&self) -> Option<i64> {
-        let state = self.state();
-        (state.phase == Phase::Frozen && state.window.is_idle()).then_some(state.window.acknowledged)
-    }
-
     /// Log end on the destination as far as acknowledged, while it is known.
     #[must_use]
     pub fn acknowledged(&self) -> Option<i64> {
         let acknowledged = self.state().window.acknowledged;
         (acknowledged >= 0).then_some(acknowledged)
-    }
-
-    /// Whether every append ever sent is known to lie below the log end, so that none can still land behind it.
-    #[must_use]
-    pub fn all_appends_accounted_for(&self) -> bool {
-        let state = self.state();
-        state.window.acknowledged >= state.unaccounted_below
     }
 
     fn fail_when_drained(&self, state: &mut State) {

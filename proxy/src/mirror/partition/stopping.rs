@@ -1,0 +1,61 @@
+//! How a partition comes to a standstill, for promote and failover.
+
+use super::{Partition, Phase};
+
+impl Partition {
+    /// An earlier attempt to stop the mirror has fenced the log, which ends at `log_end`: nothing more is appended.
+    pub fn found_fenced(&self, log_end: i64) {
+        let mut state = self.state();
+        self.abandon_window(&mut state);
+        state.phase = Phase::Frozen;
+        state.window.begin(log_end);
+        state.fenced = true;
+        drop(state);
+        self.progress.update(|progress| progress.log_end_offset = log_end);
+    }
+
+    /// Whether [`Partition::found_fenced`] was called.
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        self.state().fenced
+    }
+
+    /// Stops fetching; what is queued still drains.
+    pub fn freeze(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Running {
+            state.phase = Phase::Frozen;
+        }
+    }
+
+    /// Stops at once: what is queued is dropped, what is in flight no longer counts.
+    pub fn abandon(&self) {
+        let mut state = self.state();
+        self.abandon_window(&mut state);
+        if !matches!(state.phase, Phase::Failed(_)) {
+            state.phase = Phase::Frozen;
+        }
+    }
+
+    /// Fetches again after a freeze.
+    pub fn thaw(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Frozen && !state.fenced {
+            state.phase = Phase::Running;
+        }
+    }
+
+    /// The log end when the partition is frozen and nothing is queued or in flight.
+    #[must_use]
+    pub fn drained_at(&self) -> Option<i64> {
+        let state = self.state();
+        (state.phase == Phase::Frozen && state.window.is_idle()).then_some(state.window.acknowledged)
+    }
+
+    /// Whether every append ever sent is known to lie below the log end, so that none can still land behind it.
+    #[must_use]
+    pub fn all_appends_accounted_for(&self) -> bool {
+        let state = self.state();
+        state.window.acknowledged >= state.unaccounted_below
+    }
+}
