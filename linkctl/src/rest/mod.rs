@@ -1,0 +1,22 @@
+//! The bodies of the REST v3 API, in the shape that Confluent's public API gives them. No I/O.
+//!
+//! The daemon serialises these and the tools read them, so the contract exists once. Unknown fields are ignored on
+//! reading, so that a newer daemon can talk to older tools. What Linkgate adds stands below `linkgate` in each body.
+
+mod alter;
+mod cluster;
+mod common;
+mod link;
+mod link_config;
+mod mirror;
+
+pub use self::alter::{AlterMetadata, AlterMirrorsEntry, AlterMirrorsRequest};
+pub use self::cluster::{ClusterData, Related};
+pub use self::common::{ConfigEntry, DataList, ErrorBody, ListMetadata, PREFIXES, ResourceMetadata};
+pub use self::link::{CategoryCount, CreateLinkRequest, LinkData, LinkExtension, LinkTask, TaskError};
+pub use self::link_config::{
+    AlterConfig, AlterConfigsRequest, AlterOperation, LinkConfigData, UpdateConfigRequest,
+};
+pub use self::mirror::{
+    CreateMirrorRequest, MirrorData, MirrorExtension, MirrorLag, MirrorPartition, StateTransitionError,
+};
