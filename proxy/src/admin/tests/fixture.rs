@@ -1,0 +1,209 @@
+//! A running admin API in front of an in-memory journal and a double of the mirror side, and a client of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use state::model::{
+    Change, ConnectionMode, KafkaUuid, Link, LinkError, LinkMode, LinkState, MirrorError, MirrorState,
+    MirrorTopic, Stop,
+};
+use state::store::Store;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::admin::*;
+use crate::mirror::handle::{
+    ActionOutcome, CommandError, CreateLink, CreateMirror, MirrorAction, Selector, TaskStatus,
+};
+use crate::mirror::progress::PartitionProgress;
+
+/// Remembers what it was told, and refuses what concerns `broken`.
+#[derive(Clone)]
+pub(super) struct Double {
+    store: Store,
+    pub(super) told: Arc<Mutex<Vec<String>>>,
+}
+
+impl Double {
+    fn tell(&self, what: String) -> Result<(), CommandError> {
+        if what.contains("broken") {
+            return Err(CommandError { status: 409, error_code: 40_902, message: "It is broken.".into() });
+        }
+        self.told.lock().unwrap().push(what);
+        Ok(())
+    }
+}
+
+impl Operator for Double {
+    fn view(&self) -> Arc<View> {
+        self.store.view()
+    }
+
+    fn progress(&self, topic: &str) -> Vec<PartitionProgress> {
+        match topic {
+            "users" => vec![PartitionProgress {
+                log_end_offset: 90,
+                source_high_watermark: 100,
+                last_fetch_offset: 90,
+                last_fetch_ms: 1,
+                ..PartitionProgress::default()
+            }],
+            _ => Vec::new(),
+        }
+    }
+
+    fn tasks(&self, _link: &str) -> Vec<TaskStatus> {
+        let errors = vec![("CONSUMER_GROUP_IN_USE_ERROR".to_owned(), "app".to_owned())];
+        vec![TaskStatus { name: "ConsumerOffsetSync", state: "IN_ERROR", errors }]
+    }
+
+    fn cluster_id(&self) -> String {
+        "CID".into()
+    }
+
+    async fn create_link(&self, request: CreateLink) -> Result<(), CommandError> {
+        self.tell(format!("{request:?}"))
+    }
+
+    async fn delete_link(&self, name: &str, force: bool, validate_only: bool) -> Result<(), CommandError> {
+        self.tell(format!("delete {name} {force} {validate_only}"))
+    }
+
+    async fn alter_link_configs(
+        &self,
+        name: &str,
+        changes: Vec<(String, Option<String>)>,
+        validate_only: bool,
+    ) -> Result<(), CommandError> {
+        self.tell(format!("alter {name} {changes:?} {validate_only}"))
+    }
+
+    async fn create_mirror(&self, request: CreateMirror) -> Result<(), CommandError> {
+        self.tell(format!("{request:?}"))
+    }
+
+    async fn alter_mirrors(
+        &self,
+        link: Option<&str>,
+        selector: Selector,
+        action: MirrorAction,
+        validate_only: bool,
+    ) -> Result<Vec<ActionOutcome>, CommandError> {
+        self.tell(format!("{action:?} {link:?} {selector:?} {validate_only}"))?;
+        let error =
+            CommandError { status: 400, error_code: 400, message: "Topic 'old' has already stopped".into() };
+        Ok(vec![
+            ActionOutcome { topic: "users".into(), result: Ok(()), progress: self.progress("users") },
+            ActionOutcome { topic: "old".into(), result: Err(error), progress: Vec::new() },
+        ])
+    }
+}
+
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    pub(super) double: Double,
+    pub(super) readiness: Readiness,
+    pub(super) stop: CancellationToken,
+    pub(super) handle: AdminHandle,
+}
+
+fn mirror(topic: &str, generation: u32, state: MirrorState) -> MirrorTopic {
+    let text = json!({
+        "link": "dr", "topic": topic, "source_topic": topic, "source_topic_id": KafkaUuid::ZERO,
+        "local_topic_id": KafkaUuid::ZERO, "generation": generation, "partitions": 1, "stopped_sequence": 0,
+        "state": state, "state_ms": 7,
+        "configs": {}, "replication_factor": null,
+    });
+    serde_json::from_value(text).unwrap()
+}
+
+pub(super) async fn server() -> Server {
+    let store = Store::in_memory().unwrap();
+    let link = Link {
+        name: "dr".into(),
+        id: "7840644d-f7d8-4844-a577-a10ef3df31df".parse().unwrap(),
+        source_cluster_id: "SRC".into(),
+        mode: LinkMode::Destination,
+        connection_mode: ConnectionMode::Outbound,
+        configs: BTreeMap::from([
+            ("bootstrap.servers".into(), "src:9092".into()),
+            ("sasl.jaas.config".into(), "the-hidden-word".into()),
+        ]),
+        state: LinkState::Active,
+        error: LinkError::NoError,
+        error_message: String::new(),
+        generations: 3,
+        created_ms: 0,
+        state_ms: 0,
+    };
+    let failed = MirrorState::Failed {
+        error: MirrorError::SourceTopicIdChanged,
+        reason: "at offset 7".into(),
+        partition: Some(0),
+    };
+    let stopped = MirrorState::Stopped { stop: Stop::Promote, log_end_offsets: vec![55] };
+    let changes = vec![
+        Change::PutLink(link),
+        Change::PutMirror(mirror("users", 0, MirrorState::Active)),
+        Change::PutMirror(mirror("bad", 1, failed)),
+        Change::PutMirror(mirror("old", 2, stopped)),
+    ];
+    store.transact("test", "set up", move |_, _| Ok::<_, String>((changes, ()))).await.unwrap();
+    let double = Double { store, told: Arc::default() };
+    let (readiness, stop) = (Readiness::default(), CancellationToken::new());
+    let admin = Admin::new(double.clone(), Metrics::default(), readiness.clone());
+    let listener = "http://127.0.0.1:0".parse().unwrap();
+    let handle = admin.run(&[listener], stop.clone()).await.unwrap();
+    Server { address: handle.addresses()[0], double, readiness, stop, handle }
+}
+
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) content_type: String,
+    pub(super) body: String,
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Value {
+        assert_eq!(self.content_type, "application/json", "{}", self.body);
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+impl Server {
+    pub(super) async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: gate:8090\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+        );
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // A body that is refused need not be read to its end.
+        let _ = stream.write_all(body.as_bytes()).await;
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes).await;
+        let text = String::from_utf8(bytes).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let field = head.lines().find_map(|line| line.strip_prefix("content-type: "));
+        Answer {
+            status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+            content_type: field.unwrap_or_default().to_owned(),
+            body: body.to_owned(),
+        }
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Value {
+        let answer = self.ask("GET", path, "").await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        answer.json()
+    }
+
+    pub(super) async fn accepted(&self, method: &str, path: &str, body: Value) -> String {
+        let answer = self.ask(method, path, &body.to_string()).await;
+        assert_eq!((answer.status, answer.body.as_str()), (204, ""), "{method} {path}");
+        self.double.told.lock().unwrap().pop().unwrap()
+    }
+}
+
+pub(super) const LINKS: &str = "/kafka/v3/clusters/CID/links";

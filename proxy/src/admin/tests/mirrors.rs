@@ -1,0 +1,64 @@
+//! Mirror topics: listed, shown, created, acted on.
+
+use serde_json::{Value, json};
+
+use super::fixture::{LINKS, server};
+
+#[tokio::test]
+async fn mirrors_are_listed_filtered_and_shown() {
+    let server = server().await;
+    for link in ["dr", "-"] {
+        let all = server.get(&format!("{LINKS}/{link}/mirrors")).await;
+        assert_eq!(all["data"].as_array().unwrap().len(), 3);
+        let failed = server.get(&format!("{LINKS}/{link}/mirrors?mirror_status=failed")).await;
+        assert_eq!(failed["data"].as_array().unwrap().len(), 1);
+        assert_eq!(failed["data"][0]["mirror_topic_error"], "SOURCE_TOPIC_ID_CHANGED");
+        assert_eq!(failed["data"][0]["linkgate"]["reason"], "at offset 7");
+    }
+    let users = server.get(&format!("{LINKS}/dr/mirrors/%75sers?include_state_transition_errors=true")).await;
+    assert_eq!(users["mirror_lags"], json!([{"partition": 0, "lag": 10, "last_source_fetch_offset": 90}]));
+    assert_eq!((&users["mirror_status"], &users["state_time_ms"]), (&json!("ACTIVE"), &json!(7)));
+    assert_eq!(users["mirror_state_transition_errors"], json!([]));
+    let old = server.get(&format!("{LINKS}/dr/mirrors/old")).await;
+    assert_eq!(old["linkgate"]["partitions"][0]["local_log_end_offset"], 55);
+    let missing = server.ask("GET", &format!("{LINKS}/dr/mirrors/nope"), "").await;
+    assert_eq!(
+        (missing.status, &missing.json()["message"]),
+        (404, &json!("Topic 'nope' is not a mirror topic."))
+    );
+    assert_eq!(server.ask("GET", &format!("{LINKS}/dr/mirrors?mirror_status=NEW"), "").await.status, 400);
+    assert_eq!(server.ask("GET", &format!("{LINKS}/lk/mirrors"), "").await.status, 404);
+}
+
+#[tokio::test]
+async fn mirrors_are_created_and_altered() {
+    let server = server().await;
+    let mirrors = format!("{LINKS}/dr/mirrors");
+    let body = json!({"source_topic_name": "t", "replication_factor": 3, "configs": [{"name": "retention.ms", "value": "1"}]});
+    let told = server.accepted("POST", &format!("{mirrors}/"), body).await;
+    assert!(told.contains("source_topic: \"t\", mirror_topic: None, replication_factor: Some(3)"), "{told}");
+    assert_eq!(server.ask("POST", &mirrors, "{}").await.status, 400);
+
+    let names = json!({"mirror_topic_names": ["users", "old"]});
+    for (verb, action) in
+        [("promote", "Promote"), ("failover", "Failover"), ("pause", "Pause"), ("resume", "Resume")]
+    {
+        let answer =
+            server.ask("POST", &format!("{mirrors}:{verb}?validate_only=true"), &names.to_string()).await;
+        assert_eq!(answer.status, 200);
+        let told = server.double.told.lock().unwrap().pop().unwrap();
+        assert_eq!(told, format!(r#"{action} Some("dr") Names(["users", "old"]) true"#));
+        let data = &answer.json()["data"];
+        assert_eq!((&data[0]["error_code"], &data[0]["mirror_lags"][0]["lag"]), (&Value::Null, &json!(10)));
+        assert_eq!((&data[1]["error_code"], &data[1]["mirror_lags"]), (&json!(400), &json!([])));
+        assert_eq!(data[1]["error_message"], "Topic 'old' has already stopped");
+    }
+    let all = json!({"mirror_topic_name_pattern": ".*"});
+    assert_eq!(server.ask("POST", &format!("{LINKS}/-/mirrors:pause"), &all.to_string()).await.status, 200);
+    assert_eq!(server.double.told.lock().unwrap().pop().unwrap(), r#"Pause None Pattern(".*") false"#);
+    let both = json!({"mirror_topic_names": [], "mirror_topic_name_pattern": ".*"});
+    for body in [both, json!({})] {
+        assert_eq!(server.ask("POST", &format!("{mirrors}:pause"), &body.to_string()).await.status, 400);
+    }
+    assert_eq!(server.ask("POST", &format!("{LINKS}/lk/mirrors:pause"), &all.to_string()).await.status, 404);
+}

@@ -1,0 +1,8 @@
+//! The REST API through a real listener, in front of an in-memory journal and a double of the mirror side.
+
+mod fixture;
+mod link_configs;
+mod links;
+mod mirrors;
+mod openapi;
+mod service;

@@ -1,0 +1,65 @@
+//! What concerns no resource of a link: the cluster, malformed requests, health and metrics.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::fixture::server;
+
+#[tokio::test]
+async fn the_one_cluster_is_listed_under_both_prefixes() {
+    let server = server().await;
+    for prefix in ["/kafka/v3", "/v3"] {
+        for slash in ["", "/"] {
+            let list = server.get(&format!("{prefix}/clusters{slash}")).await;
+            assert_eq!(list["kind"], "KafkaClusterList");
+            assert_eq!(list["data"].as_array().unwrap().len(), 1);
+            assert_eq!(list["data"][0]["cluster_id"], "CID");
+            assert_eq!(list["data"][0]["metadata"]["self"], format!("http://gate:8090{prefix}/clusters/CID"));
+        }
+    }
+    assert_eq!(server.get("/v3/clusters/CID").await["kind"], "KafkaCluster");
+    let other = server.ask("GET", "/v3/clusters/X/links", "").await;
+    assert_eq!(
+        (other.status, other.json()),
+        (404, json!({"error_code": 404, "message": "Cluster X cannot be found."}))
+    );
+}
+
+#[tokio::test]
+async fn whatever_comes_is_answered_with_json() {
+    let server = server().await;
+    let large = "x".repeat((1 << 20) + 1);
+    for (method, path, body, status) in [
+        ("GET", "/", "", 404),
+        ("GET", "/kafka/v3/nothing", "", 404),
+        ("DELETE", "/kafka/v3/clusters", "", 405),
+        ("GET", "/kafka/v3/clusters/CID/links//configs", "", 400),
+        ("GET", "/kafka/v3/clusters/CID/links/%ff", "", 400),
+        ("POST", "/kafka/v3/clusters/CID/links?link_name=x", "{", 400),
+        ("POST", "/kafka/v3/clusters/CID/links?link_name=x", "", 400),
+        ("POST", "/kafka/v3/clusters/CID/links?link_name=x", large.as_str(), 413),
+    ] {
+        let answer = server.ask(method, path, body).await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
+        assert_eq!(answer.json()["error_code"], status);
+    }
+    assert!(server.double.told.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn health_tells_what_is_missing() {
+    let server = server().await;
+    assert_eq!(server.get("/health/live").await, json!({"status": "live"}));
+    let waiting = server.ask("GET", "/health/ready", "").await;
+    assert_eq!((waiting.status, &waiting.json()["waits_for"]), (503, &json!(["gateway"])));
+    server.readiness.gateway_listens();
+    assert_eq!(server.get("/health/ready").await, json!({"status": "ready"}));
+    server.readiness.draining();
+    assert_eq!(server.ask("GET", "/health/ready", "").await.status, 503);
+    let metrics = server.ask("GET", "/metrics", "").await;
+    assert!(metrics.content_type.starts_with("application/openmetrics-text"));
+    assert!(metrics.body.contains("linkgate_journal_sequence 1"), "{}", metrics.body);
+    server.stop.cancel();
+    tokio::time::timeout(Duration::from_secs(5), server.handle.stopped()).await.unwrap();
+}
