@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use linkctl::rest::ErrorBody;
 
+use crate::mirror::command::refusal;
 use crate::mirror::handle::CommandError;
 
 /// A request that fails, as the client is told.
@@ -36,12 +37,12 @@ impl Problem {
 
     /// There is no such link.
     pub(super) fn no_such_link(name: &str) -> Self {
-        Problem::not_found(format!("The cluster link doesn't exist: Cluster link '{name}' does not exist."))
+        refusal::no_such_link(name).into()
     }
 
     /// The topic is no mirror topic of the link.
     pub(super) fn not_a_mirror(topic: &str) -> Self {
-        Problem::not_found(format!("Topic '{topic}' is not a mirror topic."))
+        refusal::not_a_mirror(topic).into()
     }
 
     /// The path has no such method.

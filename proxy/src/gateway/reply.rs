@@ -9,6 +9,7 @@ use kafka_protocol::messages::{AddPartitionsToTxnResponse, ProduceResponse, Topi
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use uuid::Uuid;
 
+use crate::wire::error_code::ErrorCode;
 use crate::wire::header::response_frame;
 use crate::wire::primitive::{Text, put_count, put_string};
 use crate::wire::produce_request::ProduceRequest;
@@ -17,12 +18,8 @@ use crate::wire::topic_ref::TopicRef;
 use super::error::ResponseError;
 use super::inflight::RefusedTopic;
 
-/// INVALID_REQUEST, with which Confluent Server refuses writes to a mirror topic.
-const INVALID_REQUEST: i16 = 42;
-/// OPERATION_NOT_ATTEMPTED: another part of the same request was refused.
-const OPERATION_NOT_ATTEMPTED: i16 = 55;
-/// UNSUPPORTED_VERSION.
-pub(super) const UNSUPPORTED_VERSION: i16 = 35;
+/// What Confluent Server, too, refuses writes to a mirror topic with.
+const READ_ONLY: ErrorCode = ErrorCode::INVALID_REQUEST;
 /// First Produce version whose answer has an error message.
 const WITH_ERROR_MESSAGE: i16 = 8;
 /// First flexible Produce version.
@@ -43,7 +40,7 @@ fn refusal(refused: &RefusedTopic, version: i16) -> TopicProduceResponse {
     let partition = |index: &i32| {
         let mut partition = PartitionProduceResponse::default()
             .with_index(*index)
-            .with_error_code(INVALID_REQUEST)
+            .with_error_code(READ_ONLY.0)
             .with_base_offset(-1)
             .with_log_append_time_ms(-1)
             .with_log_start_offset(-1);
@@ -86,11 +83,11 @@ pub(super) fn add_partitions_refused(
     topics: &[(bool, Text, Vec<i32>)],
 ) -> Result<Bytes, ResponseError> {
     let topic = |(refused, name, partitions): &(bool, Text, Vec<i32>)| {
-        let error_code = if *refused { INVALID_REQUEST } else { OPERATION_NOT_ATTEMPTED };
+        let error_code = if *refused { READ_ONLY } else { ErrorCode::OPERATION_NOT_ATTEMPTED };
         let partition = |index: &i32| {
             AddPartitionsToTxnPartitionResult::default()
                 .with_partition_index(*index)
-                .with_partition_error_code(error_code)
+                .with_partition_error_code(error_code.0)
         };
         AddPartitionsToTxnTopicResult::default()
             .with_name(TopicName(StrBytes::from(name.as_str().to_owned())))
@@ -116,7 +113,7 @@ pub(super) fn produce_too_old(correlation_id: i32, version: i16, request: &Produ
         put_count(&mut body, false, topic.partitions.len());
         for partition in &topic.partitions {
             body.put_i32(partition.index);
-            body.put_i16(UNSUPPORTED_VERSION);
+            body.put_i16(ErrorCode::UNSUPPORTED_VERSION.0);
             body.put_i64(-1);
             if version >= 2 {
                 body.put_i64(-1);

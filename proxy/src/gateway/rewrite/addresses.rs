@@ -10,13 +10,11 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use state::model::KafkaUuid;
 
+use crate::wire::error_code::ErrorCode;
 use crate::wire::versions::Api;
 
 use super::super::error::ResponseError;
 use super::{Rewriter, recode};
-
-/// COORDINATOR_NOT_AVAILABLE: try again later.
-const COORDINATOR_NOT_AVAILABLE: i16 = 15;
 
 impl Rewriter {
     pub(super) fn metadata(
@@ -115,7 +113,7 @@ impl Rewriter {
         }
         if !self.readdress(node.0, host, port) {
             *node = BrokerId(-1);
-            *error_code = COORDINATOR_NOT_AVAILABLE;
+            *error_code = ErrorCode::COORDINATOR_NOT_AVAILABLE.0;
         }
     }
 }

@@ -5,11 +5,11 @@ use kafka_protocol::messages::ApiVersionsResponse;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::protocol::{Decodable, Encodable};
 
+use crate::wire::error_code::ErrorCode;
 use crate::wire::primitive::Reader;
 use crate::wire::versions;
 
 use super::super::error::ResponseError;
-use super::super::reply::UNSUPPORTED_VERSION;
 use super::codec;
 
 /// Bytes of the header of every ApiVersions response: the correlation id.
@@ -19,14 +19,14 @@ const BODY_AT: usize = 4;
 /// version 0, whatever was asked.
 pub(super) fn intersect(frame: Bytes, version: i16) -> Result<Vec<Bytes>, ResponseError> {
     let error_code = Reader::starting_at(frame.clone(), BODY_AT).i16()?;
-    let version = if error_code == UNSUPPORTED_VERSION { 0 } else { version };
+    let version = if error_code == ErrorCode::UNSUPPORTED_VERSION.0 { 0 } else { version };
     rewrite(&frame, version, |_| {})
 }
 
 /// The broker's answer in version 0 to a client that asked in a version which the gateway does not know: it says so, and
 /// with which version to ask again.
 pub(super) fn too_new(frame: Bytes) -> Result<Vec<Bytes>, ResponseError> {
-    rewrite(&frame, 0, |response| response.error_code = UNSUPPORTED_VERSION)
+    rewrite(&frame, 0, |response| response.error_code = ErrorCode::UNSUPPORTED_VERSION.0)
 }
 
 fn rewrite(
@@ -93,13 +93,16 @@ mod tests {
 
     #[test]
     fn a_broker_too_old_for_the_request_answers_in_version_0() {
-        let pieces = intersect(frame(0, UNSUPPORTED_VERSION), 4).unwrap();
-        assert_eq!(listed(pieces, 0), (UNSUPPORTED_VERSION, COMMON.to_vec()));
+        let pieces = intersect(frame(0, ErrorCode::UNSUPPORTED_VERSION.0), 4).unwrap();
+        assert_eq!(listed(pieces, 0), (ErrorCode::UNSUPPORTED_VERSION.0, COMMON.to_vec()));
     }
 
     #[test]
     fn a_request_too_new_is_told_so_in_version_0() {
-        assert_eq!(listed(too_new(frame(0, 0)).unwrap(), 0), (UNSUPPORTED_VERSION, COMMON.to_vec()));
+        assert_eq!(
+            listed(too_new(frame(0, 0)).unwrap(), 0),
+            (ErrorCode::UNSUPPORTED_VERSION.0, COMMON.to_vec())
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod creating;
 mod delete_link;
 mod finish_create;
 mod names;
-mod refusal;
+pub(crate) mod refusal;
 
 use std::sync::{Arc, OnceLock};
 

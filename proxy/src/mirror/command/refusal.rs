@@ -15,7 +15,7 @@ pub(super) fn invalid(message: impl Into<String>) -> CommandError {
 }
 
 /// There is no such link.
-pub(super) fn no_such_link(name: &str) -> CommandError {
+pub(crate) fn no_such_link(name: &str) -> CommandError {
     refuse(404, 404, format!("The cluster link doesn't exist: Cluster link '{name}' does not exist."))
 }
 
@@ -75,7 +75,7 @@ pub(super) fn renaming() -> CommandError {
 }
 
 /// The topic is no mirror topic (of this link).
-pub(super) fn not_a_mirror(topic: &str) -> CommandError {
+pub(crate) fn not_a_mirror(topic: &str) -> CommandError {
     refuse(404, 404, format!("Topic '{topic}' is not a mirror topic."))
 }
 
