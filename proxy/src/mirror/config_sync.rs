@@ -14,7 +14,7 @@ use state::store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::offset_sync::follows_source;
-use super::per_link::{next_round, per_link};
+use super::per_link::in_rounds;
 use super::source_clusters::SourceClusters;
 use super::synced_configs::{self, ConfigChange};
 use super::task_status::{Task, TaskError, TaskErrorCode, TaskTable};
@@ -51,24 +51,12 @@ impl ConfigSync {
     /// Syncs every link in its own rhythm until shut down.
     pub async fn run(self, shutdown: CancellationToken) {
         let store = self.store.clone();
-        per_link(store, shutdown, move |name, cancel| {
+        let period = |config: &LinkConfig| config.topic_config_sync.period;
+        in_rounds(store, shutdown, period, move |name| {
             let sync = self.clone();
-            async move { sync.follow(&name, &cancel).await }
+            async move { sync.run_once(&name).await }
         })
         .await;
-    }
-
-    async fn follow(&self, name: &str, cancel: &CancellationToken) {
-        while let Some(link) = self.store.view().links.get(name).cloned() {
-            let Ok(config) = LinkConfig::parse(&link.configs) else { return };
-            tokio::select! {
-                () = cancel.cancelled() => return,
-                () = self.run_once(name) => {}
-            }
-            if !next_round(config.topic_config_sync.period, &link, &self.store, cancel).await {
-                return;
-            }
-        }
     }
 
     /// One round for one link. What went wrong stands in the task table.

@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use std::future::Future;
 use std::time::Duration;
 
+use state::model::link_config::LinkConfig;
 use state::model::{KafkaUuid, Link};
 use state::store::Store;
 use tokio::task::JoinSet;
@@ -49,6 +50,36 @@ where
         token.cancel();
     }
     while tasks.join_next().await.is_some() {}
+}
+
+/// Does `round` for every link, in the rhythm that `period` reads from the link's configs, until shut down. A round under
+/// way when its link goes is dropped where it waits.
+pub async fn in_rounds<F, Fut>(
+    store: Store,
+    shutdown: CancellationToken,
+    period: fn(&LinkConfig) -> Duration,
+    round: F,
+) where
+    F: Fn(String) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let links = store.clone();
+    per_link(store, shutdown, move |name, cancel| {
+        let (store, round) = (links.clone(), round.clone());
+        async move {
+            while let Some(link) = store.view().links.get(&name).cloned() {
+                let Ok(config) = LinkConfig::parse(&link.configs) else { return };
+                tokio::select! {
+                    () = cancel.cancelled() => return,
+                    () = round(name.clone()) => {}
+                }
+                if !next_round(period(&config), &link, &store, &cancel).await {
+                    return;
+                }
+            }
+        }
+    })
+    .await;
 }
 
 /// Waits until the next round is due: after `period` (with jitter, so that links do not march in step), or as soon as
