@@ -241,4 +241,32 @@ mod tests {
         let absent: Vec<_> = ApiKey::iter().map(|key| key as i16).filter(|key| api(*key).is_none()).collect();
         assert_eq!(absent, [52, 53, 54, 56, 58, 59, 62, 63, 67, 70, 73, 82, 83, 84, 85, 86, 87]);
     }
+
+    /// `UPDATE_SNAPSHOTS=1 cargo test -p linkgate-proxy versions` writes the rows of the documentation anew.
+    #[test]
+    fn the_documentation_has_the_same_rows() {
+        const BEGIN: &str = "| Key | API | Versions | What Linkgate does |\n|---|---|---|---|\n";
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/protocol-support.md");
+        let rows: String = APIS
+            .iter()
+            .map(|row| {
+                let done = match row.treatment {
+                    Treatment::Pass => "passes it through",
+                    Treatment::Rewrite => "rewrites the response",
+                    Treatment::Inspect => "reads the request; may answer it itself",
+                };
+                let versions =
+                    if row.min == row.max { row.min.to_string() } else { format!("{}-{}", row.min, row.max) };
+                format!("| {} | {} | {versions} | {done} |\n", row.key, row.name)
+            })
+            .collect();
+        let text = std::fs::read_to_string(path).unwrap();
+        let (before, table) = text.split_once(BEGIN).unwrap();
+        let end = table.lines().take_while(|line| line.starts_with('|')).map(|line| line.len() + 1).sum();
+        let (told, after) = table.split_at(end);
+        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+            return std::fs::write(path, format!("{before}{BEGIN}{rows}{after}")).unwrap();
+        }
+        assert_eq!(told, rows);
+    }
 }
