@@ -1,5 +1,7 @@
 //! Where the REST API is: the flag, then the environment, then the bootstrap host with port 8090. Pure.
 
+use state::model::HostPort;
+
 /// Environment variable that names the REST API.
 pub const ENVIRONMENT: &str = "LINKGATE_REST_URL";
 /// Port of the REST API when only a host is known.
@@ -83,16 +85,12 @@ fn from_bootstrap(servers: &str) -> Result<Address, AddressError> {
     let first = servers.split(',').map(str::trim).find(|server| !server.is_empty());
     let first = first.ok_or_else(|| malformed("expected host:port"))?;
     let first = first.split_once("://").map_or(first, |(_, rest)| rest);
-    let (host, port) = first.rsplit_once(':').ok_or_else(|| malformed("expected host:port"))?;
-    if host.is_empty() || port.parse::<u16>().is_err() {
+    let server: HostPort = first.parse().map_err(|_| malformed("expected host:port"))?;
+    if server.host.contains(['@', '?', '#']) {
         return Err(malformed("expected host:port"));
     }
-    if host.contains(['/', '@', '?', '#']) || host.contains(char::is_whitespace) {
-        return Err(malformed("expected host:port"));
-    }
-    let host =
-        if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
-    Ok(Address { url: format!("http://{host}:{DEFAULT_PORT}"), origin })
+    let api = HostPort::new(server.host, DEFAULT_PORT);
+    Ok(Address { url: format!("http://{api}"), origin })
 }
 
 impl Address {

@@ -1,6 +1,5 @@
 //! The operations of the REST API, typed. One instance speaks of one cluster: the one that `GET /clusters` names.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use ureq::http::Method;
 
@@ -10,8 +9,7 @@ use crate::rest::{
     AlterConfigsRequest, AlterMirrorsEntry, AlterMirrorsRequest, CreateLinkRequest, CreateMirrorRequest,
     DataList, LinkConfigData, LinkData, MirrorData,
 };
-
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+use crate::segment::encoded;
 
 /// What may be asked of mirror topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,7 +202,7 @@ impl Api {
     }
 
     fn path(&self, rest: &str) -> String {
-        format!("/clusters/{}{rest}", utf8_percent_encode(&self.cluster_id, SEGMENT))
+        format!("/clusters/{}{rest}", encoded(&self.cluster_id))
     }
 
     fn link_path(&self, link: &str, rest: &str) -> Result<String, ClientError> {
@@ -217,7 +215,7 @@ fn segment(what: &str, name: &str) -> Result<String, ClientError> {
     match name {
         "" => Err(ClientError::BadRequest(format!("the {what} name is empty"))),
         "-" | "." | ".." => Err(ClientError::BadRequest(format!("'{name}' cannot be a {what} name"))),
-        _ => Ok(utf8_percent_encode(name, SEGMENT).to_string()),
+        _ => Ok(encoded(name).to_string()),
     }
 }
 

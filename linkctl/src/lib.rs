@@ -1,7 +1,7 @@
 //! The command-line side of Linkgate: REST data types, HTTP client, output, and what the three binaries share.
 //!
 //! * [`rest`]: the bodies of the REST API, shared with the daemon; [`properties`]: a Java `.properties` reader.
-//! * [`address`], [`client`], [`api`]: where the API is, one request to it, its operations.
+//! * [`address`], [`client`], [`segment`], [`api`]: where the API is, one request to it, its paths, its operations.
 //! * [`opts`], [`tool`], [`texts`], [`layout`]: `kafka-cluster-links` and `kafka-mirrors` speak and look like Kafka's
 //!   own tools.
 //! * [`config_list`], [`filters`], [`link_configs`], [`select`]: what the operator gave, checked before it is sent.
@@ -20,6 +20,7 @@ pub mod opts;
 pub mod output;
 pub mod properties;
 pub mod rest;
+pub mod segment;
 pub mod select;
 pub mod table;
 pub mod texts;

@@ -73,7 +73,7 @@ impl Gathered {
 
     fn add_file(&mut self, file: &str) -> Result<(), ConfigsError> {
         let all = properties::read_file(Path::new(file)).map_err(|err| ConfigsError(err.to_string()))?;
-        if let Some((key, first, second)) = properties::first_repeated(&all) {
+        for (key, first, second) in properties::repeated(&all) {
             self.notes.push(format!("{file}: '{key}' of line {second} replaces that of line {first}"));
         }
         for (name, value) in properties::to_map(all) {

@@ -1,7 +1,8 @@
 //! Java `.properties` text, as `java.util.Properties.load` reads it, with line numbers. No I/O but [`read_file`].
 //!
 //! Comments (`#`, `!`), continuation lines, the separators `=`, `:` and white space, and the escapes `\t \n \r \f \uXXXX`
-//! are Java's. The text is UTF-8. Where Java is silent this is not: a line without a key and a broken `\u` are errors.
+//! are Java's. The text is UTF-8. Where Java is silent this is not: a line without a key and a broken `\u` are errors. The
+//! daemon's configuration and the tools' files are read by this one reader.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +18,17 @@ pub struct Property {
     pub line: usize,
 }
 
-/// Why a text is no properties text.
+/// What is wrong with one entry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {reason}")]
+pub struct Malformed {
+    /// Line on which the entry begins, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Why a file gives no properties.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PropertiesError {
     /// The file cannot be read.
@@ -28,17 +39,9 @@ pub enum PropertiesError {
         /// What the system said.
         reason: String,
     },
-    /// A line breaks the syntax.
-    #[error("line {line}: {reason}")]
-    Malformed {
-        /// Line number, from 1.
-        line: usize,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The same for a file.
+    /// A line breaks the syntax; the first one that does.
     #[error("{path}, line {line}: {reason}")]
-    MalformedFile {
+    Malformed {
         /// The path as given.
         path: String,
         /// Line number, from 1.
@@ -51,10 +54,12 @@ pub enum PropertiesError {
 /// All properties of a text, in its order; a repeated key appears as often as it is there.
 ///
 /// # Errors
-/// [`PropertiesError::Malformed`] with the line.
-pub fn parse(text: &str) -> Result<Vec<Property>, PropertiesError> {
-    let mut properties = Vec::new();
-    let mut lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).enumerate();
+/// Every entry that is malformed, in order.
+pub fn parse(text: &str) -> Result<Vec<Property>, Vec<Malformed>> {
+    let (mut properties, mut errors) = (Vec::new(), Vec::new());
+    // Some editors put a byte order mark there.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines = natural_lines(text).enumerate();
     while let Some((index, first)) = lines.next() {
         let first = first.trim_start_matches(is_space);
         if first.is_empty() || first.starts_with(['#', '!']) {
@@ -68,9 +73,13 @@ pub fn parse(text: &str) -> Result<Vec<Property>, PropertiesError> {
                 None => break,
             }
         }
-        properties.push(split(&logical, index + 1)?);
+        let line = index + 1;
+        match split(&logical) {
+            Ok((key, value)) => properties.push(Property { key, value, line }),
+            Err(reason) => errors.push(Malformed { line, reason }),
+        }
     }
-    Ok(properties)
+    if errors.is_empty() { Ok(properties) } else { Err(errors) }
 }
 
 /// The properties of a file.
@@ -81,11 +90,10 @@ pub fn read_file(path: &Path) -> Result<Vec<Property>, PropertiesError> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path)
         .map_err(|err| PropertiesError::Unreadable { path: shown.clone(), reason: err.to_string() })?;
-    parse(&text).map_err(|err| match err {
-        PropertiesError::Malformed { line, reason } => {
-            PropertiesError::MalformedFile { path: shown, line, reason }
-        }
-        other => other,
+    parse(&text).map_err(|errors| {
+        let (line, reason) =
+            errors.into_iter().next().map(|first| (first.line, first.reason)).unwrap_or_default();
+        PropertiesError::Malformed { path: shown, line, reason }
     })
 }
 
@@ -95,14 +103,18 @@ pub fn to_map(properties: Vec<Property>) -> BTreeMap<String, String> {
     properties.into_iter().map(|property| (property.key, property.value)).collect()
 }
 
-/// The first key that is there twice, with both lines.
-#[must_use]
-pub fn first_repeated(properties: &[Property]) -> Option<(&str, usize, usize)> {
+/// Each repetition of a key, with the line of its last appearance before and its own.
+pub fn repeated(properties: &[Property]) -> impl Iterator<Item = (&str, usize, usize)> {
     let mut seen = BTreeMap::new();
-    properties.iter().find_map(|property| {
+    properties.iter().filter_map(move |property| {
         seen.insert(property.key.as_str(), property.line)
             .map(|before| (property.key.as_str(), before, property.line))
     })
+}
+
+/// Lines ended by `\n`, `\r\n` or `\r`.
+fn natural_lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
 }
 
 fn is_space(c: char) -> bool {
@@ -114,15 +126,16 @@ fn ends_in_continuation(line: &str) -> bool {
     line.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }
 
-fn split(logical: &str, line: usize) -> Result<Property, PropertiesError> {
+/// Key and value of a logical line.
+fn split(logical: &str) -> Result<(String, String), String> {
     let end = key_end(logical);
     let (key, rest) = logical.split_at(end);
     let rest = rest.trim_start_matches(is_space);
     let value = rest.strip_prefix(['=', ':']).unwrap_or(rest).trim_start_matches(is_space);
     if key.is_empty() {
-        return Err(malformed(line, format!("there is no key before '{}'", &logical[..1])));
+        return Err(format!("there is no key before '{}'", &logical[..1]));
     }
-    Ok(Property { key: unescape(key, line)?, value: unescape(value, line)?, line })
+    Ok((unescape(key)?, unescape(value)?))
 }
 
 /// Where the key ends: at the first separator that no backslash escapes.
@@ -140,7 +153,7 @@ fn key_end(logical: &str) -> usize {
     logical.len()
 }
 
-fn unescape(text: &str, line: usize) -> Result<String, PropertiesError> {
+fn unescape(text: &str) -> Result<String, String> {
     let mut units: Vec<u16> = Vec::new();
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars();
@@ -150,7 +163,7 @@ fn unescape(text: &str, line: usize) -> Result<String, PropertiesError> {
         } else {
             match rest.next() {
                 Some('u') => {
-                    units.push(hex_unit(&mut rest, line)?);
+                    units.push(hex_unit(&mut rest)?);
                     continue;
                 }
                 Some('t') => '\t',
@@ -161,34 +174,30 @@ fn unescape(text: &str, line: usize) -> Result<String, PropertiesError> {
                 None => break,
             }
         };
-        flush(&mut units, &mut out, line)?;
+        flush(&mut units, &mut out)?;
         out.push(plain);
     }
-    flush(&mut units, &mut out, line)?;
+    flush(&mut units, &mut out)?;
     Ok(out)
 }
 
-fn hex_unit(rest: &mut std::str::Chars<'_>, line: usize) -> Result<u16, PropertiesError> {
+fn hex_unit(rest: &mut std::str::Chars<'_>) -> Result<u16, String> {
     let digits: String = rest.take(4).collect();
     if digits.len() != 4 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(malformed(line, format!("'\\u{digits}' is no \\uXXXX escape: it needs four hex digits")));
+        return Err(format!("'\\u{digits}' is no \\uXXXX escape: it needs four hex digits"));
     }
-    u16::from_str_radix(&digits, 16).map_err(|err| malformed(line, err.to_string()))
+    u16::from_str_radix(&digits, 16).map_err(|err| err.to_string())
 }
 
 /// Escapes are UTF-16 units, so that a surrogate pair is two of them.
-fn flush(units: &mut Vec<u16>, out: &mut String, line: usize) -> Result<(), PropertiesError> {
+fn flush(units: &mut Vec<u16>, out: &mut String) -> Result<(), String> {
     if !units.is_empty() {
         let text = String::from_utf16(units)
-            .map_err(|_| malformed(line, "a \\uXXXX escape is half of a surrogate pair".to_owned()))?;
+            .map_err(|_| "a \\uXXXX escape is half of a surrogate pair".to_owned())?;
         out.push_str(&text);
         units.clear();
     }
     Ok(())
-}
-
-fn malformed(line: usize, reason: String) -> PropertiesError {
-    PropertiesError::Malformed { line, reason }
 }
 
 #[cfg(test)]
@@ -256,19 +265,31 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_line() {
+    fn errors_name_the_line_and_come_all_at_once() {
+        let errors = parse("a=1\n\nb=\\u12x4\n=v\nc=\\ud800\nd=\\u+123\nk=2").unwrap_err();
+        let told: Vec<String> = errors.iter().map(Malformed::to_string).collect();
         assert_eq!(
-            parse("a=1\n\nb=\\u12x4").unwrap_err().to_string(),
-            "line 3: '\\u12x4' is no \\uXXXX escape: it needs four hex digits"
+            told,
+            [
+                "line 3: '\\u12x4' is no \\uXXXX escape: it needs four hex digits",
+                "line 4: there is no key before '='",
+                "line 5: a \\uXXXX escape is half of a surrogate pair",
+                "line 6: '\\u+123' is no \\uXXXX escape: it needs four hex digits",
+            ]
         );
-        assert_eq!(parse("=v").unwrap_err().to_string(), "line 1: there is no key before '='");
-        assert!(parse("k=\\ud83d").unwrap_err().to_string().contains("surrogate"));
+    }
+
+    #[test]
+    fn lines_end_as_on_any_system() {
+        let all = parse("\u{feff}# one\r\n\r\na=1\rb=2\n").unwrap();
+        let lines: Vec<_> = all.iter().map(|p| (p.line, p.key.as_str(), p.value.as_str())).collect();
+        assert_eq!(lines, [(3, "a", "1"), (4, "b", "2")]);
     }
 
     #[test]
     fn of_a_repeated_key_the_last_counts() {
-        let all = parse("a=1\nb=2\na=3").unwrap();
-        assert_eq!(first_repeated(&all), Some(("a", 1, 3)));
-        assert_eq!(to_map(all).get("a").map(String::as_str), Some("3"));
+        let all = parse("a=1\nb=2\na=3\na=4").unwrap();
+        assert_eq!(repeated(&all).collect::<Vec<_>>(), [("a", 1, 3), ("a", 3, 4)]);
+        assert_eq!(to_map(all).get("a").map(String::as_str), Some("4"));
     }
 }

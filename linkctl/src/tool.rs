@@ -51,6 +51,39 @@ pub struct Tool {
     pub options: &'static [OptionSpec],
 }
 
+/// Options of both tools; the first three go with every action.
+pub mod common {
+    use crate::opts::{OptionSpec, flag, valued};
+
+    /// Where Kafka clients connect.
+    pub const BOOTSTRAP_SERVER: OptionSpec = valued(
+        "bootstrap-server",
+        "host:port",
+        "Address of Linkgate. REQUIRED unless --rest-url or LINKGATE_REST_URL is given. The REST API is expected on \
+         the same host, port 8090.",
+    );
+    /// Where the REST API is.
+    pub const REST_URL: OptionSpec =
+        valued("rest-url", "url", "Address of the REST API, for example http://localhost:8090.");
+    /// Read and checked; nothing in it is needed yet.
+    pub const COMMAND_CONFIG: OptionSpec =
+        valued("command-config", "file", "Properties file with client settings.");
+    /// See [`super::run`].
+    pub const HELP: OptionSpec = flag("help", "Print this text.");
+    /// See [`super::run`].
+    pub const VERSION: OptionSpec = flag("version", "Print the version.");
+}
+
+/// Refuses options that mean nothing with an action: all but its own and those that go with every action.
+///
+/// # Errors
+/// [`UsageError`] naming the first.
+pub fn only_with(options: &Options, action: &str, own: &[&str]) -> Result<(), UsageError> {
+    let every = [common::BOOTSTRAP_SERVER, common::REST_URL, common::COMMAND_CONFIG].map(|spec| spec.name);
+    let allowed: Vec<&str> = every.iter().chain(own).copied().collect();
+    options.only_with(action, &allowed)
+}
+
 /// Runs a tool on the command line of this process.
 pub fn run(tool: &Tool, execute: impl FnOnce(&Options) -> Result<(), ToolError>) -> ExitCode {
     let words: Vec<String> =

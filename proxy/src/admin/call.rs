@@ -7,14 +7,11 @@ use axum::extract::{FromRequest, FromRequestParts as _, Path, Query, Request};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use linkctl::rest::{ListMetadata, PREFIXES};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use linkctl::segment;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
-
-/// What stays as it is in a path segment.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A request.
 pub(super) struct Call {
@@ -80,9 +77,9 @@ impl Call {
     /// URL of a resource, from its path segments.
     pub(super) fn url(&self, segments: &[&str]) -> String {
         let mut url = self.base.clone();
-        for segment in segments {
+        for name in segments {
             url.push('/');
-            url.extend(utf8_percent_encode(segment, SEGMENT));
+            url.extend(segment::encoded(name));
         }
         url
     }

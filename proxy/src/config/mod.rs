@@ -15,12 +15,12 @@
 
 mod keys;
 mod listener;
-pub mod properties;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use linkctl::properties;
 use state::model::HostPort;
 
 pub use self::listener::{Listener, ParseListenerError};
@@ -93,13 +93,26 @@ impl Config {
         overrides: &[(&str, String)],
         host: &str,
     ) -> Result<Config, ConfigError> {
-        let entries = properties::parse(text).map_err(|errors| {
-            ConfigError(errors.iter().map(|e| format!("{name}:{}: {}", e.line, e.message)).collect())
-        })?;
+        let mistakes = |errors: Vec<properties::Malformed>| {
+            ConfigError(
+                errors.iter().map(|error| format!("{name}:{}: {}", error.line, error.reason)).collect(),
+            )
+        };
+        let entries = properties::parse(text).map_err(mistakes)?;
+        // Unlike Java: which of two values is meant is for the operator to say.
+        let repeated: Vec<_> = properties::repeated(&entries)
+            .map(|(key, before, line)| {
+                let reason = format!("'{key}' is given a second time (first on line {before})");
+                properties::Malformed { line, reason }
+            })
+            .collect();
+        if !repeated.is_empty() {
+            return Err(mistakes(repeated));
+        }
         let mut reader = Reader { values: BTreeMap::new(), errors: Vec::new(), file: name.to_owned() };
         for entry in entries {
             let place = format!("{name}:{}", entry.line);
-            drop(reader.values.insert(entry.name, (place, entry.value)));
+            drop(reader.values.insert(entry.key, (place, entry.value)));
         }
         for (key, value) in overrides {
             drop(reader.values.insert((*key).to_owned(), ("command line".into(), value.clone())));

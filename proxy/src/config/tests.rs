@@ -69,3 +69,9 @@ fn duplicates_and_missing_files_are_errors() {
     let missing = Config::load(Some(Path::new("/no/such/file")), &[]).unwrap_err();
     assert!(missing.to_string().starts_with("/no/such/file: "));
 }
+
+#[test]
+fn a_name_given_twice_is_refused() {
+    let error = Config::parse("f", "bootstrap.servers=a:1\n\nbootstrap.servers=b:1\n", &[], "h").unwrap_err();
+    assert_eq!(error.0, ["f:3: 'bootstrap.servers' is given a second time (first on line 1)"]);
+}

@@ -23,7 +23,7 @@ const OWN: &[&str] = &[
 ];
 
 pub(crate) fn run(options: &Options) -> Result<(), ToolError> {
-    crate::only_with(options, "create", OWN)?;
+    tool::only_with(options, "create", OWN)?;
     let link = options.require("link")?;
     let gathered = sources(options).gather()?;
     gathered.notes.iter().for_each(|note| output::note(note));

@@ -5,7 +5,7 @@ use linkctl::tool::{self, ToolError};
 use linkctl::{layout, output, texts};
 
 pub(crate) fn run(options: &Options) -> Result<(), ToolError> {
-    crate::only_with(options, "describe", &["link", "include-topics", "cluster-id"])?;
+    tool::only_with(options, "describe", &["link", "include-topics", "cluster-id"])?;
     let api = tool::connect(options)?;
     let links = crate::list::chosen(&api, options)?;
     if links.is_empty() {

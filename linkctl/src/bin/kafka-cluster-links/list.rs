@@ -7,7 +7,7 @@ use linkctl::tool::{self, ToolError};
 use linkctl::{layout, output, texts};
 
 pub(crate) fn run(options: &Options) -> Result<(), ToolError> {
-    crate::only_with(options, "list", &["link", "include-topics", "cluster-id"])?;
+    tool::only_with(options, "list", &["link", "include-topics", "cluster-id"])?;
     let api = tool::connect(options)?;
     let links = chosen(&api, options)?;
     if links.is_empty() {

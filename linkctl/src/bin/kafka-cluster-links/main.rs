@@ -9,21 +9,14 @@ use std::process::ExitCode;
 
 use linkctl::opts::{OptionSpec, Options, flag, repeated, valued};
 use linkctl::texts;
-use linkctl::tool::{self, Tool, ToolError};
+use linkctl::tool::{self, Tool, ToolError, common};
 
 const ACTIONS: [&str; 4] = ["create", "list", "describe", "delete"];
-/// Options that go with every action.
-const COMMON: [&str; 3] = ["bootstrap-server", "command-config", "rest-url"];
 
 static OPTIONS: &[OptionSpec] = &[
-    valued(
-        "bootstrap-server",
-        "host:port",
-        "Address of Linkgate. REQUIRED unless --rest-url or LINKGATE_REST_URL is given. The REST API is expected on \
-         the same host, port 8090.",
-    ),
-    valued("rest-url", "url", "Address of the REST API, for example http://localhost:8090."),
-    valued("command-config", "file", "Properties file with client settings."),
+    common::BOOTSTRAP_SERVER,
+    common::REST_URL,
+    common::COMMAND_CONFIG,
     flag("create", "Create a cluster link."),
     flag("list", "List cluster links, one per line."),
     flag("describe", "Describe cluster links with the configs set on them."),
@@ -46,8 +39,8 @@ static OPTIONS: &[OptionSpec] = &[
     flag("exclude-validate-link", "With --create: do not check the connection to the source."),
     flag("include-topics", "With --list and --describe: show the mirror topics of each link."),
     flag("force", "With --delete: delete the link even if it still has mirror topics."),
-    flag("help", "Print this text."),
-    flag("version", "Print the version."),
+    common::HELP,
+    common::VERSION,
 ];
 
 static TOOL: Tool = Tool {
@@ -68,10 +61,4 @@ fn execute(options: &Options) -> Result<(), ToolError> {
         "describe" => describe::run(options),
         _ => delete::run(options),
     }
-}
-
-/// Refuses options that mean nothing with an action.
-fn only_with(options: &Options, action: &str, own: &[&str]) -> Result<(), ToolError> {
-    let allowed: Vec<&str> = COMMON.iter().chain(own).copied().collect();
-    Ok(options.only_with(action, &allowed)?)
 }

@@ -13,7 +13,7 @@ const OWN: &[&str] = &["link", "links", "topics", "validate-only"];
 
 /// Runs `action`, which the operator called `word`.
 pub(crate) fn run(options: &Options, action: Action, word: &str) -> Result<(), ToolError> {
-    crate::only_with(options, word, OWN)?;
+    tool::only_with(options, word, OWN)?;
     let (links, topics) = (crate::links(options)?, options.names("topics")?);
     if links.is_empty() && topics.is_empty() {
         let text = format!("Option \"[{word}]\" needs --topics or --link to say which mirror topics");

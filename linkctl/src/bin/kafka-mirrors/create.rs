@@ -9,7 +9,7 @@ use linkctl::{output, texts};
 const OWN: &[&str] = &["mirror-topic", "source-topic", "link", "replication-factor", "config", "config-file"];
 
 pub(crate) fn run(options: &Options) -> Result<(), ToolError> {
-    crate::only_with(options, "create", OWN)?;
+    tool::only_with(options, "create", OWN)?;
     let topic = options.require("mirror-topic")?;
     let link = options.require("link")?;
     let sources = ConfigSources {

@@ -20,7 +20,7 @@ pub(crate) fn run(options: &Options) -> Result<(), ToolError> {
 
 /// The mirror topics that the options of a listing choose.
 pub(crate) fn chosen(options: &Options, action: &str) -> Result<Vec<MirrorData>, ToolError> {
-    crate::only_with(options, action, OWN)?;
+    tool::only_with(options, action, OWN)?;
     let (links, topics) = (crate::links(options)?, options.names("topics")?);
     let shown = Shown {
         topics: &topics,

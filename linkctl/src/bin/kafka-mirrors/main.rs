@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use linkctl::opts::{OptionSpec, Options, UsageError, flag, repeated, valued};
 use linkctl::texts;
-use linkctl::tool::{self, Tool, ToolError};
+use linkctl::tool::{self, Tool, ToolError, common};
 
 const ACTIONS: [&str; 11] = [
     "create",
@@ -31,18 +31,11 @@ const ACTIONS: [&str; 11] = [
 ];
 /// Recognised, because scripts have them, and refused.
 const UNSUPPORTED: [&str; 3] = ["reverse-and-start", "reverse-and-pause", "truncate-and-restore"];
-/// Options that go with every action.
-const COMMON: [&str; 3] = ["bootstrap-server", "command-config", "rest-url"];
 
 static OPTIONS: &[OptionSpec] = &[
-    valued(
-        "bootstrap-server",
-        "host:port",
-        "Address of Linkgate. REQUIRED unless --rest-url or LINKGATE_REST_URL is given. The REST API is expected on \
-         the same host, port 8090.",
-    ),
-    valued("rest-url", "url", "Address of the REST API, for example http://localhost:8090."),
-    valued("command-config", "file", "Properties file with client settings."),
+    common::BOOTSTRAP_SERVER,
+    common::REST_URL,
+    common::COMMAND_CONFIG,
     flag("create", "Create a mirror topic."),
     flag("list", "List the names of mirror topics."),
     flag("describe", "Describe mirror topics and their partitions."),
@@ -74,8 +67,8 @@ static OPTIONS: &[OptionSpec] = &[
     flag("pending-stopped-only", "With --describe and --list: only topics that are being stopped."),
     flag("include-stopped", "With --describe and --list: topics that have stopped, too."),
     flag("validate-only", "With an action: only check that it would be accepted."),
-    flag("help", "Print this text."),
-    flag("version", "Print the version."),
+    common::HELP,
+    common::VERSION,
 ];
 
 static TOOL: Tool = Tool {
@@ -103,12 +96,6 @@ fn execute(options: &Options) -> Result<(), ToolError> {
         "failover" => failover::run(options),
         word => resume::run(options, word),
     }
-}
-
-/// Refuses options that mean nothing with an action.
-fn only_with(options: &Options, action: &str, own: &[&str]) -> Result<(), ToolError> {
-    let allowed: Vec<&str> = COMMON.iter().chain(own).copied().collect();
-    Ok(options.only_with(action, &allowed)?)
 }
 
 /// What `--link` and `--links` name, together.
