@@ -100,6 +100,16 @@ impl GatewayMetrics {
 
 #[cfg(test)]
 impl GatewayMetrics {
+    /// Gives every family a value: one without any is not rendered.
+    pub(crate) fn touch(&self) {
+        self.request("Fetch");
+        self.refused("t", 1);
+        self.dropped("t", 1);
+        self.hidden("t", 1);
+        self.opened();
+        self.closed(CloseCause::ClientClosed);
+    }
+
     pub(super) fn dropped_of(&self, topic: &str) -> u64 {
         self.dropped.get_or_create(&TopicLabel { topic: topic.to_owned() }).get()
     }

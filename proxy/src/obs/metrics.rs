@@ -59,6 +59,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mirror::progress::ProgressTable;
 
     #[test]
     fn families_of_components_stand_beside_the_own_ones() {
@@ -71,5 +72,38 @@ mod tests {
         assert!(text.contains("linkgate_seen 3\n"), "{text}");
         assert!(text.contains("linkgate_journal_sequence 7\n"), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+
+    #[test]
+    fn the_documentation_names_every_family_and_no_other() {
+        let metrics = Metrics::default();
+        let store = state::store::Store::in_memory().unwrap();
+        metrics.register(crate::gateway::GatewayMetrics::register).touch();
+        metrics.register(|registry| {
+            crate::mirror::metrics::MirrorMetrics::register(registry, store, ProgressTable::default());
+        });
+        let text = metrics.render();
+        let mut families: Vec<String> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE "))
+            .filter_map(|line| match line.split_once(' ') {
+                Some((name, "counter")) => Some(format!("{name}_total")),
+                Some((name, "info")) => Some(format!("{name}_info")),
+                Some((name, _)) => Some(name.to_owned()),
+                None => None,
+            })
+            .collect();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let mut told: Vec<String> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `linkgate_")?.split_once("` | "))
+            .filter(|(name, _)| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+            .map(|(name, _)| format!("linkgate_{name}"))
+            .collect();
+        families.sort();
+        told.sort();
+        told.dedup();
+        assert_eq!(told, families);
     }
 }
