@@ -14,7 +14,7 @@ use state::store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::offset_sync::follows_source;
-use super::per_link::in_rounds;
+use super::per_link::{in_rounds, link_and_mirror};
 use super::source_clusters::SourceClusters;
 use super::synced_configs::{self, ConfigChange};
 use super::task_status::{Task, TaskError, TaskErrorCode, TaskTable};
@@ -84,10 +84,8 @@ impl ConfigSync {
     pub async fn final_sync(&self, link: &str, topic: &str) -> Result<(), ConfigSyncError> {
         let fail = |reason: String| ConfigSyncError { topic: topic.to_owned(), reason };
         let view = self.store.view();
-        let found = view.links.get(link).zip(view.mirrors.get(topic));
-        let (link, mirror) = found.ok_or_else(|| fail("the mirror topic is gone".to_owned()))?;
-        let config = LinkConfig::parse(&link.configs)
-            .map_err(|_| fail("the link's configs are not valid".to_owned()))?;
+        let (link, config, mirror) =
+            link_and_mirror(&view, link, topic).map_err(|reason| fail(reason.to_owned()))?;
         let source = self.sources.of(link, &config);
         let (there, here) = tokio::try_join!(
             topic_admin::configs(&source, &mirror.source_topic),

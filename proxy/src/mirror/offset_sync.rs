@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::group_offsets;
 use super::offset_plan::{self, MirrorEnds, Offsets};
-use super::per_link::in_rounds;
+use super::per_link::{in_rounds, link_and_mirror};
 use super::progress::ProgressTable;
 use super::source_clusters::SourceClusters;
 use super::task_status::{Task, TaskError, TaskErrorCode, TaskTable};
@@ -94,10 +94,8 @@ impl OffsetSync {
     pub async fn final_sync(&self, link: &str, topic: &str) -> Result<(), OffsetSyncError> {
         let fail = |reason: String| OffsetSyncError { topic: topic.to_owned(), reason };
         let view = self.store.view();
-        let found = view.links.get(link).zip(view.mirrors.get(topic));
-        let (link, mirror) = found.ok_or_else(|| fail("the mirror topic is gone".to_owned()))?;
-        let config = LinkConfig::parse(&link.configs)
-            .map_err(|_| fail("the link's configs are not valid".to_owned()))?;
+        let (link, config, mirror) =
+            link_and_mirror(&view, link, topic).map_err(|reason| fail(reason.to_owned()))?;
         if !config.offset_sync.enabled || config.offset_sync.filters.is_none() {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use state::model::link_config::LinkConfig;
-use state::model::{KafkaUuid, Link};
+use state::model::{KafkaUuid, Link, MirrorTopic, View};
 use state::store::Store;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -80,6 +80,21 @@ pub async fn in_rounds<F, Fut>(
         }
     })
     .await;
+}
+
+/// A link with its configs read, and one of the mirror topics.
+///
+/// # Errors
+/// One of them is gone, or the configs are those of an older version and no longer valid.
+pub fn link_and_mirror<'a>(
+    view: &'a View,
+    link: &str,
+    topic: &str,
+) -> Result<(&'a Link, LinkConfig, &'a MirrorTopic), &'static str> {
+    let found = view.links.get(link).zip(view.mirrors.get(topic));
+    let (link, mirror) = found.ok_or("the mirror topic is gone")?;
+    let config = LinkConfig::parse(&link.configs).map_err(|_| "the link's configs are not valid")?;
+    Ok((link, config, mirror))
 }
 
 /// Waits until the next round is due: after `period` (with jitter, so that links do not march in step), or as soon as

@@ -8,6 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use state::model::RESERVED_PRODUCER_ID_BASE;
 
 use super::batch::{ATTRIBUTES_AT, BatchHeader, CONTROL, CRC_AT, HEADER_LEN, LENGTH_OVERHEAD, TRANSACTIONAL};
+use super::primitive::put_unsigned_varint;
 use super::rehead::WriterIds;
 
 /// Base timestamp of every filler batch, in ms: "LGFIL1" as a number, negative. No client can write it, since producers
@@ -174,12 +175,7 @@ fn varint_len(value: i64) -> usize {
 }
 
 fn put_varint(out: &mut Vec<u8>, value: i64) {
-    let mut rest = zigzag(value);
-    while rest >= 0x80 {
-        out.push((rest & 0x7f) as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
+    put_unsigned_varint(out, zigzag(value));
 }
 
 #[cfg(test)]

@@ -49,9 +49,9 @@ pub fn write_node_endpoints(endpoints: &[NodeEndpoint]) -> Bytes {
         out.put_i32(endpoint.port);
         match &endpoint.rack {
             Some(rack) => put_string(&mut out, true, rack),
-            None => put_unsigned_varint(&mut out, 0),
+            None => put_unsigned_varint(&mut out, 0u32),
         }
-        put_unsigned_varint(&mut out, 0);
+        put_unsigned_varint(&mut out, 0u32);
     }
     out.freeze()
 }

@@ -337,12 +337,13 @@ impl std::fmt::Debug for Text {
 }
 
 /// Appends an UNSIGNED_VARINT.
-pub fn put_unsigned_varint(out: &mut BytesMut, mut value: u32) {
-    while value >= 0x80 {
-        out.put_u8((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
+pub fn put_unsigned_varint(out: &mut impl BufMut, value: impl Into<u64>) {
+    let mut rest = value.into();
+    while rest >= 0x80 {
+        out.put_u8((rest & 0x7f) as u8 | 0x80);
+        rest >>= 7;
     }
-    out.put_u8(value as u8);
+    out.put_u8(rest as u8);
 }
 
 /// Appends a COMPACT_STRING or STRING. Longer than 32,767 bytes is cut to nothing: no host name or topic is.

@@ -5,6 +5,8 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::primitive::put_unsigned_varint;
+
 /// The version that is written here.
 pub const PRODUCE_VERSION: i16 = 9;
 /// Produce's API key.
@@ -75,12 +77,7 @@ pub fn produce_v9(acks: i16, timeout_ms: i32, topics: &[ProduceTopic]) -> Vec<By
 
 /// A length of Kafka's compact strings, bytes and arrays: an unsigned varint of the length plus one.
 fn put_compact_len(out: &mut BytesMut, len: usize) {
-    let mut rest = len + 1;
-    while rest >= 0x80 {
-        out.put_u8((rest & 0x7f) as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.put_u8(rest as u8);
+    put_unsigned_varint(out, len as u64 + 1);
 }
 
 #[cfg(test)]
