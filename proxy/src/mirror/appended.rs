@@ -11,6 +11,7 @@ use state::model::MirrorError;
 use tracing::{debug, error, warn};
 
 use super::partition::{Failure, Partition};
+use super::ready::ReadyQueue;
 use crate::client::ClientError;
 use crate::wire::error_code::ErrorCode;
 use crate::wire::produce_encode::PRODUCE_VERSION;
@@ -21,6 +22,8 @@ pub(super) struct Sent {
     pub(super) partition: Arc<Partition>,
     pub(super) attempt: u64,
     pub(super) base_offset: i64,
+    /// Size of the batch, in bytes.
+    pub(super) size: usize,
 }
 
 /// What to do with a partition whose batch was refused.
@@ -30,6 +33,8 @@ enum Refusal {
     Register,
     /// The same, after a pause and with fresh metadata.
     RegisterWithMetadata,
+    /// The same, once the topic's `max.message.bytes` is raised.
+    TooLarge,
     /// No retry can help.
     Fail(MirrorError),
 }
@@ -39,8 +44,10 @@ fn refusal(code: ErrorCode) -> Refusal {
         ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
         | ErrorCode::DUPLICATE_SEQUENCE_NUMBER
         | ErrorCode::UNKNOWN_PRODUCER_ID
-        | ErrorCode::CORRUPT_MESSAGE => Refusal::Register,
-        ErrorCode::INVALID_PRODUCER_EPOCH => Refusal::Fail(MirrorError::IllegalState),
+        | ErrorCode::CORRUPT_MESSAGE
+        // Fenced: the register tells whether by a stop of our own.
+        | ErrorCode::INVALID_PRODUCER_EPOCH => Refusal::Register,
+        ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE => Refusal::TooLarge,
         ErrorCode::INVALID_RECORD
         | ErrorCode::INVALID_TIMESTAMP
         | ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT
@@ -51,7 +58,7 @@ fn refusal(code: ErrorCode) -> Refusal {
 }
 
 /// Handles the response body for what was `sent`. Returns true when the destination's metadata looks stale.
-pub(super) fn take(link: &str, mut body: Bytes, sent: Vec<Sent>) -> bool {
+pub(super) fn take(link: &str, mut body: Bytes, sent: Vec<Sent>, ready: &ReadyQueue) -> bool {
     let response = match ProduceResponse::decode(&mut body, PRODUCE_VERSION) {
         Ok(response) => response,
         Err(reason) => {
@@ -69,7 +76,8 @@ pub(super) fn take(link: &str, mut body: Bytes, sent: Vec<Sent>) -> bool {
         }
     }
     let mut stale = false;
-    for Sent { partition, attempt, base_offset } in sent {
+    for batch in sent {
+        let Sent { partition, attempt, base_offset, .. } = &batch;
         let id = &partition.id;
         let Some(answer) = answers.get(&(id.topic.as_str(), id.index)) else {
             partition.reset("the destination did not answer for the partition", Some(Duration::from_secs(1)));
@@ -77,23 +85,20 @@ pub(super) fn take(link: &str, mut body: Bytes, sent: Vec<Sent>) -> bool {
         };
         let code = ErrorCode(answer.error_code);
         if code.is_none() {
-            partition.appended(attempt, base_offset, answer.base_offset);
+            if partition.appended(*attempt, *base_offset, answer.base_offset) {
+                ready.push(Arc::clone(partition));
+            }
             continue;
         }
         let text = answer.error_message.as_ref().map_or("", |message| message.as_str());
-        stale |= refused(link, &partition, attempt, base_offset, code, text);
+        stale |= refused(link, &batch, code, text);
     }
     stale
 }
 
-fn refused(
-    link: &str,
-    partition: &Partition,
-    attempt: u64,
-    offset: i64,
-    code: ErrorCode,
-    text: &str,
-) -> bool {
+fn refused(link: &str, sent: &Sent, code: ErrorCode, text: &str) -> bool {
+    let Sent { partition, attempt, base_offset: offset, size } = sent;
+    let (attempt, offset) = (*attempt, *offset);
     let id = &partition.id;
     let what = format!("destination refused the batch for offset {offset}: {} {text}", code.name());
     let what = what.trim_end();
@@ -107,9 +112,22 @@ fn refused(
                 error = code.name(),
                 "append refused for good"
             );
-            if partition.is_attempt(attempt) {
+            if partition.attempt() == attempt {
                 partition.fail(Failure { error, reason: what.to_owned() });
             }
+            false
+        }
+        Refusal::TooLarge => {
+            warn!(
+                link,
+                topic = id.topic,
+                partition = id.index,
+                offset,
+                size,
+                "batch is larger than max.message.bytes of the mirror topic"
+            );
+            partition.reset_attempt(attempt, what, Some(Duration::from_millis(500)));
+            partition.too_large(*size);
             false
         }
         Refusal::Register => {

@@ -3,7 +3,7 @@
 //! A Produce request carries one batch per partition. Requests are pipelined on one connection: the broker takes them in
 //! order, and refuses everything behind a wrong sequence, so a pipeline is as safe as one request at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +61,13 @@ impl Appender {
                 } else {
                     debug!(link = self.link, broker = self.broker, %error, "appending still fails");
                 }
+                // What waits for a broker that cannot be reached must not use up the budget of all the others.
+                for partition in self.ready.take() {
+                    if partition.destination_leader() == self.broker {
+                        let why = format!("destination broker {} cannot be reached: {error}", self.broker);
+                        partition.reset(&why, Some(Duration::from_millis(500)));
+                    }
+                }
             }
             tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -79,7 +86,7 @@ impl Appender {
                 Some((sent, answer)) = in_flight.next(), if !in_flight.is_empty() => match answer {
                     Ok(body) => {
                         *failures = 0;
-                        if appended::take(&self.link, body, sent) {
+                        if appended::take(&self.link, body, sent, &self.ready) {
                             self.refresh.notify_one();
                         }
                     }
@@ -104,7 +111,7 @@ impl Appender {
         while let Some((sent, answer)) = in_flight.next().await {
             match answer {
                 Ok(body) => {
-                    let _ = appended::take(&self.link, body, sent);
+                    let _ = appended::take(&self.link, body, sent, &self.ready);
                 }
                 Err(error) => appended::lost(sent, &error),
             }
@@ -121,12 +128,13 @@ impl Appender {
         let mut sent = Vec::with_capacity(batches.len());
         for (partition, sending) in batches {
             let id = &partition.id;
+            let (base_offset, size) = (sending.batch.base_offset, sending.batch.size());
             topics.entry(id.topic.clone()).or_default().push(ProducePartition {
                 index: id.index,
                 header: sending.batch.header,
                 payload: sending.batch.payload,
             });
-            sent.push(Sent { partition, attempt: sending.attempt, base_offset: sending.batch.base_offset });
+            sent.push(Sent { partition, attempt: sending.attempt, base_offset, size });
         }
         let topics: Vec<ProduceTopic> =
             topics.into_iter().map(|(name, partitions)| ProduceTopic { name, partitions }).collect();
@@ -146,10 +154,16 @@ impl Appender {
 fn gather(ready: &ReadyQueue, broker: i32) -> Vec<(Arc<Partition>, super::partition::Sending)> {
     let mut waiting = ready.take();
     let mut batches = Vec::new();
-    let mut again = std::collections::VecDeque::new();
+    let mut again = VecDeque::new();
     let mut bytes = 0;
+    let mut taken = HashSet::new();
     while bytes < REQUEST_BYTES {
         let Some(partition) = waiting.pop_front() else { break };
+        // After a reset it may be queued twice; a request has room for one batch of it.
+        if !taken.insert(Arc::as_ptr(&partition)) {
+            again.push_back(partition);
+            continue;
+        }
         let Some((sending, more)) = partition.take_batch(broker) else { continue };
         bytes += sending.batch.size();
         if more {

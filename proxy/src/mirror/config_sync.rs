@@ -6,7 +6,8 @@
 //!
 //! A source topic that got more partitions is reported too: its mirror keeps the number that it was created with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use state::model::link_config::LinkConfig;
 use state::model::{LinkState, MirrorTopic};
@@ -19,6 +20,7 @@ use super::source_clusters::SourceClusters;
 use super::synced_configs::{self, ConfigChange};
 use super::task_status::{Task, TaskError, TaskErrorCode, TaskTable};
 use super::topic_admin;
+use super::turns::Turns;
 use crate::client::{ClientError, Cluster};
 use crate::wire::error_code::ErrorCode;
 
@@ -39,13 +41,16 @@ pub struct ConfigSync {
     destination: Cluster,
     sources: SourceClusters,
     tasks: TaskTable,
+    turns: Turns,
+    /// Topics whose configs are the source's already, since a promote is about to open them.
+    opening: Arc<Mutex<HashSet<String>>>,
 }
 
 impl ConfigSync {
     /// A syncer for all links of the store.
     #[must_use]
     pub fn new(store: Store, destination: Cluster, sources: SourceClusters, tasks: TaskTable) -> Self {
-        ConfigSync { store, destination, sources, tasks }
+        ConfigSync { store, destination, sources, tasks, turns: Turns::default(), opening: Arc::default() }
     }
 
     /// Syncs every link in its own rhythm until shut down.
@@ -61,11 +66,14 @@ impl ConfigSync {
 
     /// One round for one link. What went wrong stands in the task table.
     pub async fn run_once(&self, name: &str) {
+        let _turn = self.turns.take(name).await;
         let view = self.store.view();
         let Some(link) = view.links.get(name).filter(|link| link.state == LinkState::Active) else { return };
         let Ok(config) = LinkConfig::parse(&link.configs) else { return };
-        let mirrors: Vec<&MirrorTopic> =
-            view.mirrors_of(name).filter(|mirror| follows_source(mirror)).collect();
+        let mirrors: Vec<&MirrorTopic> = view
+            .mirrors_of(name)
+            .filter(|mirror| follows_source(mirror) && !self.is_opening(&mirror.topic))
+            .collect();
         let mut errors = Vec::new();
         if !mirrors.is_empty() {
             let source = self.sources.of(link, &config);
@@ -82,6 +90,7 @@ impl ConfigSync {
     /// # Errors
     /// The source could not be read, or the destination did not take a value.
     pub async fn final_sync(&self, link: &str, topic: &str) -> Result<(), ConfigSyncError> {
+        let _turn = self.turns.take(link).await;
         let fail = |reason: String| ConfigSyncError { topic: topic.to_owned(), reason };
         let view = self.store.view();
         let (link, config, mirror) =
@@ -92,11 +101,28 @@ impl ConfigSync {
             topic_admin::configs(&self.destination, &mirror.topic),
         )
         .map_err(|error| fail(error.to_string()))?;
+        let _ = self.opening().insert(topic.to_owned());
         let changes = synced_configs::at_promote(&there, &here, &include(&config));
         match self.alter(mirror, &changes).await.into_iter().next() {
             Some(error) => Err(fail(error.message)),
             None => Ok(()),
         }
+    }
+
+    /// Whether the last sync of a topic has begun: from then on its configs may be the source's, and nothing may be
+    /// appended.
+    #[must_use]
+    pub fn is_opening(&self, topic: &str) -> bool {
+        self.opening().contains(topic)
+    }
+
+    /// The topic is a mirror no more, or anew.
+    pub fn opened(&self, topic: &str) {
+        let _ = self.opening().remove(topic);
+    }
+
+    fn opening(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.opening.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn round(

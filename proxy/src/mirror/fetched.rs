@@ -140,7 +140,7 @@ impl Fetched<'_> {
             last_timestamp: partition.last_timestamp(),
             producer_id: id.producer_id,
         };
-        if partition.fetched(plan.attempt, shape(&records, aborted, target)) {
+        if partition.fetched(plan, shape(&records, aborted, target)) {
             self.ready.push(Arc::clone(partition));
         }
     }

@@ -97,9 +97,10 @@ impl Fetcher {
     async fn connect_and_fetch(&mut self, failures: &mut u32) -> Result<(), crate::client::ClientError> {
         let connection = self.source.dedicated(self.broker).await?;
         info!(link = self.link, broker = self.broker, "fetching from source broker");
+        let mut round = 0usize;
         loop {
             let assigned = Arc::clone(&self.assigned.borrow_and_update());
-            let (asked, some_full) = plan(&assigned);
+            let (mut asked, some_full) = plan(&assigned);
             if asked.is_empty() {
                 let pause = if some_full { FULL_PAUSE } else { Duration::from_millis(20) };
                 tokio::select! {
@@ -108,6 +109,10 @@ impl Fetcher {
                 }
                 continue;
             }
+            // The source fills a response in the order of the request: each round begins with another partition.
+            round = round.wrapping_add(1);
+            let count = asked.len();
+            asked.rotate_left(round % count);
             let response = self.fetch(&connection, &asked, some_full).await?;
             *failures = 0;
             let fetched = Fetched { link: &self.link, source: &self.source, ready: &self.ready };

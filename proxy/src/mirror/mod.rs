@@ -38,6 +38,7 @@ pub mod synced_configs;
 pub mod task_status;
 pub mod topic;
 pub mod topic_admin;
+mod turns;
 pub mod workers;
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use super::per_link::{in_rounds, link_and_mirror};
 use super::progress::ProgressTable;
 use super::source_clusters::SourceClusters;
 use super::task_status::{Task, TaskError, TaskErrorCode, TaskTable};
+use super::turns::Turns;
 use crate::client::Cluster;
 
 /// Groups worked on at the same time, per link.
@@ -44,6 +45,7 @@ pub struct OffsetSync {
     sources: SourceClusters,
     progress: ProgressTable,
     tasks: TaskTable,
+    turns: Turns,
 }
 
 impl OffsetSync {
@@ -56,7 +58,7 @@ impl OffsetSync {
         progress: ProgressTable,
         tasks: TaskTable,
     ) -> Self {
-        OffsetSync { store, destination, sources, progress, tasks }
+        OffsetSync { store, destination, sources, progress, tasks, turns: Turns::default() }
     }
 
     /// Syncs every link in its own rhythm until shut down.
@@ -72,6 +74,7 @@ impl OffsetSync {
 
     /// One round for one link. What went wrong stands in the task table.
     pub async fn run_once(&self, name: &str) {
+        let _turn = self.turns.take(name).await;
         let view = self.store.view();
         let Some(link) = view.links.get(name) else { return };
         let Ok(config) = LinkConfig::parse(&link.configs) else { return };
@@ -92,6 +95,7 @@ impl OffsetSync {
     /// # Errors
     /// The source could not be read, or the destination did not take a commit.
     pub async fn final_sync(&self, link: &str, topic: &str) -> Result<(), OffsetSyncError> {
+        let _turn = self.turns.take(link).await;
         let fail = |reason: String| OffsetSyncError { topic: topic.to_owned(), reason };
         let view = self.store.view();
         let (link, config, mirror) =
@@ -205,7 +209,11 @@ impl OffsetSync {
             group_offsets::committed(&self.destination, local_group, &here).await.map_err(|error| {
                 TaskError::of(&format!("offsets of group '{local_group}' cannot be read"), &error)
             })?;
-        self.commit(local_group, in_use, &offset_plan::due(&wanted, mirrors, &present)).await
+        // A topic that was stopped meanwhile has consumers of its own: their positions are not the source's to set.
+        let view = self.store.view();
+        let mut still = mirrors.clone();
+        still.retain(|_, ends| view.mirrors.get(&ends.topic).is_some_and(follows_source));
+        self.commit(local_group, in_use, &offset_plan::due(&wanted, &still, &present)).await
     }
 
     /// Commits, unless the group has members: then, or when the broker finds some, that is the error.

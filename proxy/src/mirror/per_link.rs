@@ -9,7 +9,7 @@ use std::time::Duration;
 use state::model::link_config::LinkConfig;
 use state::model::{KafkaUuid, Link, MirrorTopic, View};
 use state::store::Store;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Runs `each` for every link of the view until it is cancelled; returns when all of them have ended.
@@ -43,13 +43,25 @@ where
         tokio::select! {
             () = shutdown.cancelled() => break,
             changed = news.changed() => if changed.is_err() { break },
-            Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+            Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                let _ = unless_panicked(ended);
+            }
         }
     }
     for token in running.values() {
         token.cancel();
     }
     while tasks.join_next().await.is_some() {}
+}
+
+/// What a task returned; `None` when it was aborted. A panic goes on in the caller: a daemon with a part missing is worse
+/// than one that is restarted, since a restart loses nothing.
+pub(super) fn unless_panicked<T>(ended: Result<T, JoinError>) -> Option<T> {
+    match ended {
+        Ok(value) => Some(value),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => None,
+    }
 }
 
 /// Does `round` for every link, in the rhythm that `period` reads from the link's configs, until shut down. A round under

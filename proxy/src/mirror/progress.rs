@@ -46,6 +46,12 @@ impl Default for PartitionProgress {
 }
 
 impl PartitionProgress {
+    /// Back to "not known", the counters aside: another attempt begins.
+    pub fn forget_positions(&mut self) {
+        let Self { appended_batches, appended_bytes, restarts, .. } = *self;
+        *self = Self { appended_batches, appended_bytes, restarts, ..Self::default() };
+    }
+
     /// Source high watermark minus local log end, in offsets; -1 before the first fetch.
     #[must_use]
     pub fn lag(&self) -> i64 {

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use state::model::{Change, IllegalTransition, MirrorEvent};
+use state::model::{Change, IllegalTransition, MirrorEvent, MirrorTopic};
 use state::store::Store;
 use tracing::{debug, error, info, warn};
 
 use super::command::Commands;
 use super::partition::Failure;
+use super::synced_configs::ConfigChange;
+use super::topic_admin;
+use crate::client::Cluster;
 
 /// Pause before a creation that could not be finished is tried again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -44,16 +47,18 @@ pub(super) async fn fail(store: &Store, link: &str, topic: &str, partition: i32,
     }
 }
 
-/// Journals that a mirror topic is no more, because its destination topic was deleted.
-pub(super) async fn forget(store: &Store, link: &str, topic: &str) {
-    let name = topic.to_owned();
+/// Journals that a mirror topic is no more, because its destination topic does not exist. Does nothing when another
+/// generation has taken its name.
+pub(super) async fn forget(store: &Store, mirror: &MirrorTopic) {
+    let (link, topic) = (&mirror.link, &mirror.topic);
+    let (name, generation) = (topic.clone(), mirror.generation);
     let removal = move |view: &state::model::View, _: i64| {
-        let changes =
-            view.mirrors.get(&name).map(|_| Change::RemoveMirror(name.clone())).into_iter().collect();
+        let same = view.mirrors.get(&name).filter(|mirror| mirror.generation == generation);
+        let changes = same.map(|_| Change::RemoveMirror(name.clone())).into_iter().collect();
         Ok::<_, std::convert::Infallible>((changes, ()))
     };
-    match store.transact("engine", "the destination topic was deleted", removal).await {
-        Ok(()) => info!(link, topic, "the destination topic was deleted, and the mirror with it"),
+    match store.transact("engine", "the destination topic does not exist", removal).await {
+        Ok(()) => info!(link, topic, "the destination topic does not exist; the mirror is forgotten"),
         Err(error) => warn!(link, topic, %error, "the end of a mirror topic could not be recorded"),
     }
 }
@@ -66,5 +71,15 @@ pub(super) async fn finish_create(commands: &Commands, topic: &str) {
             Err(error) => debug!(topic, %error, "the mirror topic is not created yet"),
         }
         tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// Raises `max.message.bytes` of a mirror topic, so that a batch of `size` bytes fits. The source took the batch, so the
+/// mirror must.
+pub(super) async fn raise_max_message_bytes(destination: &Cluster, topic: &str, size: usize) {
+    let change = ConfigChange { name: "max.message.bytes".to_owned(), value: Some(size.to_string()) };
+    match topic_admin::alter_configs(destination, topic, std::slice::from_ref(&change)).await {
+        Ok(()) => info!(topic, size, "max.message.bytes of the mirror topic raised"),
+        Err(error) => warn!(topic, size, %error, "max.message.bytes of the mirror topic could not be raised"),
     }
 }

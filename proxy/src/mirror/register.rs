@@ -8,7 +8,7 @@ use state::invariant;
 use state::model::MirrorError;
 
 use super::log_bounds::{last_producer_id, list_offset, log_end_offset};
-use super::partition::{Failure, Identity};
+use super::partition::{Failure, Identity, Register};
 use crate::client::admin::OffsetSpec;
 use crate::client::{ClientError, Cluster};
 use crate::wire::sequence::offset_after;
@@ -37,8 +37,8 @@ pub struct Reading {
 /// What follows from a reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// This offset comes next.
-    Offset(i64),
+    /// Here it goes on.
+    On(Register),
     /// Not settled yet; read again.
     Again(&'static str),
     /// The log was fenced by a stop and ends here.
@@ -56,18 +56,18 @@ pub fn judge(id: &Identity, reading: Reading) -> Next {
         Some((_, last_sequence)) => {
             let next = offset_after(last_sequence, (reading.high_watermark - FOREIGN_AT_MOST).max(0));
             match invariant::log_end_is_checkpoint(next, reading.log_end_before, reading.log_end_after) {
-                Ok(()) => Next::Offset(next),
+                Ok(()) => Next::On(Register { next, armed: true }),
                 Err(broken) => foreign(broken.to_string()),
             }
         }
         None if reading.log_end_before != reading.log_end_after => Next::Again("the log end moves"),
-        None if reading.log_start == reading.log_end_after => Next::Offset(reading.log_end_after),
+        None if reading.log_start == reading.log_end_after => unarmed(reading.log_end_after),
         // The producer id expired on the broker, or was never seen: then the log must be ours to its end.
         None if reading.high_watermark < reading.log_end_after => {
             Next::Again("waiting for the high watermark to reach the log end")
         }
         None => match reading.last_producer_id {
-            Some(last) if last == id.producer_id => Next::Offset(reading.log_end_after),
+            Some(last) if last == id.producer_id => unarmed(reading.log_end_after),
             Some(last) => foreign(format!(
                 "the log ends at offset {} with a batch of producer id {last}, which Linkgate did not write",
                 reading.log_end_after
@@ -75,6 +75,10 @@ pub fn judge(id: &Identity, reading: Reading) -> Next {
             None => Next::Again("the last batch of the log cannot be read"),
         },
     }
+}
+
+fn unarmed(next: i64) -> Next {
+    Next::On(Register { next, armed: false })
 }
 
 /// Reads the register of one partition from its leader.
@@ -119,6 +123,10 @@ mod tests {
         }
     }
 
+    fn armed(next: i64) -> Next {
+        Next::On(Register { next, armed: true })
+    }
+
     fn reading(register: Option<(i32, i32)>, log_end: i64) -> Reading {
         Reading {
             register,
@@ -132,15 +140,15 @@ mod tests {
 
     #[test]
     fn a_new_log_begins_at_its_start() {
-        assert_eq!(judge(&id(), reading(None, 0)), Next::Offset(0));
+        assert_eq!(judge(&id(), reading(None, 0)), unarmed(0));
     }
 
     #[test]
     fn the_register_tells_the_next_offset_beyond_the_high_watermark() {
         let behind = Reading { high_watermark: 90, ..reading(Some((0, 99)), 100) };
-        assert_eq!(judge(&id(), behind), Next::Offset(100));
+        assert_eq!(judge(&id(), behind), armed(100));
         let wrapped = Reading { high_watermark: (1 << 31) + 5, ..reading(Some((0, 9)), (1 << 31) + 10) };
-        assert_eq!(judge(&id(), wrapped), Next::Offset((1 << 31) + 10));
+        assert_eq!(judge(&id(), wrapped), armed((1 << 31) + 10));
     }
 
     #[test]
@@ -151,7 +159,7 @@ mod tests {
             high_watermark: 95,
             ..reading(Some((0, 99)), 0)
         };
-        assert_eq!(judge(&id(), racing), Next::Offset(100));
+        assert_eq!(judge(&id(), racing), armed(100));
     }
 
     #[test]
@@ -164,13 +172,13 @@ mod tests {
     #[test]
     fn an_expired_register_is_trusted_only_when_the_log_ends_with_our_batch() {
         let ours = Reading { last_producer_id: Some(OURS), ..reading(None, 100) };
-        assert_eq!(judge(&id(), ours), Next::Offset(100));
+        assert_eq!(judge(&id(), ours), unarmed(100));
         let theirs = Reading { last_producer_id: Some(4), ..reading(None, 100) };
         assert!(matches!(judge(&id(), theirs), Next::Never(_)));
         let unread = reading(None, 100);
         assert!(matches!(judge(&id(), unread), Next::Again(_)));
         let trimmed = Reading { log_start: 100, ..reading(None, 100) };
-        assert_eq!(judge(&id(), trimmed), Next::Offset(100));
+        assert_eq!(judge(&id(), trimmed), unarmed(100));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tracing::{debug, info, warn};
 
 use super::log_bounds::log_end_offset;
-use super::partition::{Failure, Partition};
+use super::partition::{Failure, Partition, Register};
 use super::register::{self, Next};
 use crate::client::Cluster;
 
@@ -41,6 +41,7 @@ impl Registration {
 
     async fn read(&self) {
         let id = &self.partition.id;
+        let attempt = self.partition.attempt();
         for look in 1..=LOOKS {
             let next = match register::read(&self.destination, id).await {
                 Ok(reading) => register::judge(id, reading),
@@ -52,7 +53,7 @@ impl Registration {
                 }
             };
             match next {
-                Next::Offset(offset) => return self.go_on(offset).await,
+                Next::On(register) => return self.go_on(attempt, register).await,
                 Next::Again(why) => return self.partition.delay(why, RETRY),
                 Next::Fenced(log_end) => return self.fenced(log_end),
                 Next::Never(failure) if look == LOOKS => {
@@ -70,15 +71,21 @@ impl Registration {
         }
     }
 
-    async fn go_on(&self, offset: i64) {
+    async fn go_on(&self, attempt: u64, register: Register) {
         let id = &self.partition.id;
         let source_end = if self.partition.wants_source_end() {
             log_end_offset(&self.source, &id.source_topic, id.index).await.ok()
         } else {
             None
         };
-        info!(link = self.link, topic = id.topic, partition = id.index, offset, "mirroring goes on");
-        self.partition.registered(offset, source_end);
+        info!(
+            link = self.link,
+            topic = id.topic,
+            partition = id.index,
+            offset = register.next,
+            "mirroring goes on"
+        );
+        self.partition.registered(attempt, register, source_end);
     }
 
     fn fenced(&self, log_end: i64) {

@@ -26,6 +26,8 @@ pub struct Shaped {
     pub base_offset: i64,
     /// Last offset + 1.
     pub next_offset: i64,
+    /// Leader epoch of the last source batch in it; -1 when the source did not say.
+    pub epoch: i32,
     /// The 61-byte header, rewritten. Empty for filler, which is all payload.
     pub header: Bytes,
     /// The rest, as the source wrote it.
@@ -118,7 +120,8 @@ impl Shaping {
                 header.base_offset - 1
             )));
         }
-        if header.base_offset < self.next {
+        // What becomes filler may have been covered in part before a restart: runs of filler are split anywhere.
+        if header.base_offset < self.next && kind == BatchKind::Data {
             return Err(unsupported(format!(
                 "offset {} lies inside the source batch that begins at {}; mirroring from inside a batch is not supported yet",
                 self.next, header.base_offset
@@ -160,7 +163,13 @@ impl Shaping {
         debug_assert_eq!(invariant::sequence_is_offset(offset, ids.base_sequence), Ok(()));
         self.next = header.next_offset();
         self.run.last_timestamp = header.max_timestamp;
-        self.run.batches.push(Shaped { base_offset: offset, next_offset: self.next, header: head, payload });
+        self.run.batches.push(Shaped {
+            base_offset: offset,
+            next_offset: self.next,
+            epoch: header.partition_leader_epoch,
+            header: head,
+            payload,
+        });
         Ok(())
     }
 
@@ -173,6 +182,7 @@ impl Shaping {
             self.run.batches.push(Shaped {
                 base_offset: from,
                 next_offset: end,
+                epoch: self.run.last_epoch,
                 header: Bytes::new(),
                 payload,
             });

@@ -8,15 +8,16 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::budget::ByteBudget;
-use super::partition::{Failure, Identity, Partition};
-use super::progress::ProgressTable;
+use super::partition::{Identity, Partition};
+use super::progress::{PartitionProgress, ProgressTable};
 use crate::client::TopicMetadata;
 use crate::wire::error_code::ErrorCode;
 
-/// A source topic must be missing for this long before the mirror fails: brokers that just started know little.
-const SOURCE_MISSING_FOR: Duration = Duration::from_secs(8);
+/// A source topic must be missing, or another one, for this long before the mirror fails: a broker that just started, or
+/// is cut off from the controller, knows little or old things.
+const SOURCE_WRONG_FOR: Duration = Duration::from_secs(8);
 /// The same for a destination topic, whose deletion ends the mirror.
-const DESTINATION_MISSING_FOR: Duration = Duration::from_secs(4);
+const DESTINATION_WRONG_FOR: Duration = Duration::from_secs(4);
 
 /// What the engine does with a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,12 +53,76 @@ pub fn wanted(mirror: &MirrorTopic, link: LinkState) -> Wanted {
 pub enum Found {
     /// It is the topic that it should be, or cannot be judged.
     Same,
-    /// It is missing, for now.
-    Missing,
-    /// The mirror cannot go on.
-    Failed(Failure),
-    /// The destination topic was deleted, and the mirror with it.
-    Deleted,
+    /// It is missing or another one, for now.
+    Wrong,
+    /// It has been so for long enough to believe it; for people.
+    Gone(MirrorError, String),
+}
+
+/// Judges by one metadata answer after the other whether a topic is still the one that it was.
+#[derive(Debug, Default)]
+pub struct Identification {
+    wrong_since: Option<Instant>,
+}
+
+impl Identification {
+    /// Judges the source topic of a mirror by fresh metadata.
+    pub fn source(&mut self, mirror: &MirrorTopic, metadata: Option<&TopicMetadata>) -> Found {
+        let topic = &mirror.source_topic;
+        let wrong = match present(metadata) {
+            None => Some((
+                MirrorError::SourceTopicMayBeDeleted,
+                format!("the source has no topic '{topic}' any more"),
+            )),
+            Some(found) if differs(found.id, mirror.source_topic_id) => Some((
+                MirrorError::SourceTopicIdChanged,
+                format!(
+                    "the source topic '{topic}' was deleted and created anew: its id is {}, the mirror is of {}",
+                    found.id, mirror.source_topic_id
+                ),
+            )),
+            Some(found)
+                if found.error_code.is_none() && found.partitions.len() < mirror.partitions as usize =>
+            {
+                Some((
+                    MirrorError::SourcePartitionsDecreased,
+                    format!(
+                        "the source topic '{topic}' has {} partitions, the mirror {}",
+                        found.partitions.len(),
+                        mirror.partitions
+                    ),
+                ))
+            }
+            Some(_) => None,
+        };
+        self.judge(wrong, SOURCE_WRONG_FOR)
+    }
+
+    /// Judges the destination topic of a mirror by fresh metadata.
+    pub fn destination(&mut self, mirror: &MirrorTopic, metadata: Option<&TopicMetadata>) -> Found {
+        let same = present(metadata).is_some_and(|found| !differs(found.id, mirror.local_topic_id));
+        let wrong = (!same).then(|| {
+            (MirrorError::IllegalState, format!("the destination topic '{}' was deleted", mirror.topic))
+        });
+        self.judge(wrong, DESTINATION_WRONG_FOR)
+    }
+
+    fn judge(&mut self, wrong: Option<(MirrorError, String)>, patience: Duration) -> Found {
+        let Some((error, reason)) = wrong else {
+            self.wrong_since = None;
+            return Found::Same;
+        };
+        let since = *self.wrong_since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= patience { Found::Gone(error, reason) } else { Found::Wrong }
+    }
+}
+
+fn differs(found: KafkaUuid, recorded: KafkaUuid) -> bool {
+    found != KafkaUuid::ZERO && recorded != KafkaUuid::ZERO && found != recorded
+}
+
+fn present(metadata: Option<&TopicMetadata>) -> Option<&TopicMetadata> {
+    metadata.filter(|topic| topic.error_code != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
 }
 
 /// A mirror topic that the engine works on.
@@ -67,8 +132,8 @@ pub struct TopicAtWork {
     pub mirror: MirrorTopic,
     /// In partition order.
     pub partitions: Vec<Arc<Partition>>,
-    source_missing: Option<Instant>,
-    destination_missing: Option<Instant>,
+    /// Whether the source topic is still the one it was.
+    pub source: Identification,
 }
 
 impl TopicAtWork {
@@ -91,70 +156,69 @@ impl TopicAtWork {
                 index,
                 producer_id: mirror.producer_id(link),
             };
-            cell.update(|progress| progress.failed = false);
+            // What an earlier generation of the name had reached says nothing of this one.
+            cell.update(PartitionProgress::forget_positions);
             Arc::new(Partition::new(id, cell, window_bytes, Arc::clone(budget), Arc::clone(attention)))
         });
         TopicAtWork {
             mirror: mirror.clone(),
             partitions: partitions.collect(),
-            source_missing: None,
-            destination_missing: None,
+            source: Identification::default(),
         }
-    }
-
-    /// Judges the source topic by fresh metadata.
-    pub fn judge_source(&mut self, metadata: Option<&TopicMetadata>) -> Found {
-        let Some(topic) = present(metadata) else {
-            return missing(&mut self.source_missing, SOURCE_MISSING_FOR, || {
-                Found::Failed(Failure {
-                    error: MirrorError::SourceTopicMayBeDeleted,
-                    reason: format!("the source has no topic '{}' any more", self.mirror.source_topic),
-                })
-            });
-        };
-        self.source_missing = None;
-        let recorded = self.mirror.source_topic_id;
-        if recorded != KafkaUuid::ZERO && topic.id != KafkaUuid::ZERO && topic.id != recorded {
-            return Found::Failed(Failure {
-                error: MirrorError::SourceTopicIdChanged,
-                reason: format!(
-                    "the source topic '{}' was deleted and created anew: its id is {}, the mirror is of {recorded}",
-                    self.mirror.source_topic, topic.id
-                ),
-            });
-        }
-        let count = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
-        if topic.error_code.is_none() && count < self.mirror.partitions {
-            return Found::Failed(Failure {
-                error: MirrorError::SourcePartitionsDecreased,
-                reason: format!(
-                    "the source topic '{}' has {count} partitions, the mirror {}",
-                    self.mirror.source_topic, self.mirror.partitions
-                ),
-            });
-        }
-        Found::Same
-    }
-
-    /// Judges the destination topic by fresh metadata.
-    pub fn judge_destination(&mut self, metadata: Option<&TopicMetadata>) -> Found {
-        let Some(topic) = present(metadata) else {
-            return missing(&mut self.destination_missing, DESTINATION_MISSING_FOR, || Found::Deleted);
-        };
-        self.destination_missing = None;
-        let recorded = self.mirror.local_topic_id;
-        if recorded != KafkaUuid::ZERO && topic.id != KafkaUuid::ZERO && topic.id != recorded {
-            return Found::Deleted;
-        }
-        Found::Same
     }
 }
 
-fn present(metadata: Option<&TopicMetadata>) -> Option<&TopicMetadata> {
-    metadata.filter(|topic| topic.error_code != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::sample::mirror;
 
-fn missing(since: &mut Option<Instant>, patience: Duration, then: impl FnOnce() -> Found) -> Found {
-    let since = *since.get_or_insert_with(Instant::now);
-    if since.elapsed() >= patience { then() } else { Found::Missing }
+    fn metadata(id: KafkaUuid, partitions: usize) -> TopicMetadata {
+        let partition = |index| crate::client::PartitionMetadata {
+            index,
+            leader: 1,
+            leader_epoch: 0,
+            replicas: vec![1],
+            isr: vec![1],
+            error_code: ErrorCode::NONE,
+        };
+        TopicMetadata {
+            id,
+            error_code: ErrorCode::NONE,
+            internal: false,
+            partitions: (0..i32::try_from(partitions).unwrap()).map(partition).collect(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_topic_is_gone_only_after_being_wrong_for_long() {
+        let mirror = mirror("dr", "users", MirrorState::Active);
+        let other = metadata(KafkaUuid::random(), 2);
+        let own = metadata(mirror.source_topic_id, 2);
+        let mut source = Identification::default();
+        assert_eq!(source.source(&mirror, Some(&own)), Found::Same);
+        assert_eq!(source.source(&mirror, Some(&other)), Found::Wrong);
+        tokio::time::advance(SOURCE_WRONG_FOR / 2).await;
+        assert_eq!(source.source(&mirror, None), Found::Wrong);
+        // One right answer and patience begins anew
+        assert_eq!(source.source(&mirror, Some(&own)), Found::Same);
+        tokio::time::advance(SOURCE_WRONG_FOR).await;
+        assert_eq!(source.source(&mirror, Some(&other)), Found::Wrong);
+        tokio::time::advance(SOURCE_WRONG_FOR).await;
+        let gone = source.source(&mirror, Some(&other));
+        assert!(matches!(gone, Found::Gone(MirrorError::SourceTopicIdChanged, _)), "{gone:?}");
+        let fewer = source.source(&mirror, Some(&metadata(mirror.source_topic_id, 1)));
+        assert!(matches!(fewer, Found::Gone(MirrorError::SourcePartitionsDecreased, _)), "{fewer:?}");
+    }
+
+    #[test]
+    fn what_never_came_to_be_is_created_first() {
+        let mut mirror = mirror("dr", "users", MirrorState::Active);
+        assert_eq!(wanted(&mirror, LinkState::Active), Wanted::Mirror);
+        assert_eq!(wanted(&mirror, LinkState::Paused), Wanted::Hold);
+        mirror.local_topic_id = KafkaUuid::ZERO;
+        assert_eq!(wanted(&mirror, LinkState::Active), Wanted::Create);
+        mirror.state = MirrorState::PendingStopped { stop: Stop::Failover };
+        assert_eq!(wanted(&mirror, LinkState::Unavailable), Wanted::Stop(Stop::Failover));
+    }
 }

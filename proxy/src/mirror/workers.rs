@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::appender::Appender;
 use super::fetcher::{FetchOptions, Fetcher};
@@ -42,7 +42,7 @@ pub struct Workers {
     ready: ReadyBoard,
     fetchers: HashMap<i32, watch::Sender<Assignment>>,
     appenders: HashSet<i32>,
-    tasks: TaskTracker,
+    tasks: JoinSet<()>,
     cancel: CancellationToken,
 }
 
@@ -55,7 +55,7 @@ impl Workers {
             ready: ReadyBoard::default(),
             fetchers: HashMap::new(),
             appenders: HashSet::new(),
-            tasks: TaskTracker::new(),
+            tasks: JoinSet::new(),
             cancel,
         }
     }
@@ -117,7 +117,7 @@ impl Workers {
             refresh: Arc::clone(&self.sides.refresh_source),
             options: self.sides.fetch,
         };
-        drop(self.tasks.spawn(fetcher.run(self.cancel.clone())));
+        let _ = self.tasks.spawn(fetcher.run(self.cancel.clone()));
         let _ = self.fetchers.insert(broker, assign);
     }
 
@@ -133,12 +133,19 @@ impl Workers {
             refresh: Arc::clone(&self.sides.refresh_destination),
             timeout: self.sides.append_timeout,
         };
-        drop(self.tasks.spawn(appender.run(self.cancel.clone())));
+        let _ = self.tasks.spawn(appender.run(self.cancel.clone()));
+    }
+
+    /// Waits for a worker that ended, which none does before `cancel` is cancelled unless it panics.
+    pub async fn join_next(&mut self) -> Result<(), JoinError> {
+        match self.tasks.join_next().await {
+            Some(ended) => ended,
+            None => std::future::pending().await,
+        }
     }
 
     /// Waits until all workers have ended; `cancel` must have been cancelled.
-    pub async fn ended(self) {
-        let _ = self.tasks.close();
-        self.tasks.wait().await;
+    pub async fn ended(mut self) {
+        while self.tasks.join_next().await.is_some() {}
     }
 }

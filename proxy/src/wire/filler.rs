@@ -18,6 +18,9 @@ pub const FILLER_BASE_TIMESTAMP: i64 = -0x4C47_4649_4C31;
 /// Most records in one filler batch: the largest that was measured to pass a stock broker. Longer runs are split.
 pub const MAX_FILLER_RECORDS: u32 = 1_000_000;
 
+/// Key of the record of a [`fence`].
+const FENCE_KEY: &[u8] = b"__linkgate_fence";
+
 /// Above this many records, a filler batch is compressed.
 const PLAIN_UP_TO: u32 = 16;
 /// The attribute value of zstd.
@@ -33,12 +36,23 @@ const ZSTD_LEVEL: i32 = 3;
 /// Compacted topics refuse records without a key; filler for those is not made here.
 #[must_use]
 pub fn filler(count: u32, timestamp: i64, ids: WriterIds) -> Bytes {
+    filler_with(count, timestamp, ids, None)
+}
+
+/// Filler of one record for the end of a mirror's log. It has a key, so that compacted topics take it too; their log
+/// cleaner removes it later as the tombstone that it is.
+#[must_use]
+pub fn fence(timestamp: i64, ids: WriterIds) -> Bytes {
+    filler_with(1, timestamp, ids, Some(FENCE_KEY))
+}
+
+fn filler_with(count: u32, timestamp: i64, ids: WriterIds, key: Option<&[u8]>) -> Bytes {
     let count = count.min(MAX_FILLER_RECORDS);
     let Some(last_offset_delta) = count.checked_sub(1) else { return Bytes::new() };
     let timestamp_delta = timestamp.wrapping_sub(FILLER_BASE_TIMESTAMP);
     let mut records = Vec::with_capacity(count as usize * 18);
     for offset_delta in 0..count {
-        put_record(&mut records, timestamp_delta, i64::from(offset_delta), None, None);
+        put_record(&mut records, timestamp_delta, i64::from(offset_delta), key, None);
     }
     let mut attributes = 0;
     if count > PLAIN_UP_TO

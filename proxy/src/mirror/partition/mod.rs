@@ -32,7 +32,7 @@ use super::progress::ProgressCell;
 use super::shape::ShapedRun;
 
 use leaders::Leaders;
-pub use terms::{Failure, FetchPlan, Identity, NoFetch, Phase, Sending};
+pub use terms::{Failure, FetchPlan, Identity, NoFetch, Phase, Register, Sending};
 use window::Window;
 
 #[derive(Debug)]
@@ -42,6 +42,7 @@ struct State {
     /// Appends below this offset may still be on their way from a dead connection or process.
     unaccounted_below: i64,
     fenced: bool,
+    too_large: Option<usize>,
     /// In the appender's queue of partitions that have something to send.
     ready: bool,
     /// Not before this moment is the register read again, or the next fetch made.
@@ -86,6 +87,7 @@ impl Partition {
                 window: Window::new(),
                 unaccounted_below: i64::MAX,
                 fenced: false,
+                too_large: None,
                 ready: false,
                 not_before: None,
                 consecutive_resets: 0,
@@ -129,11 +131,12 @@ impl Partition {
         self.state().phase.clone()
     }
 
-    /// The register says that `next` is the next offset to append; `source_end` is where the source's log ended then,
-    /// if that could be learnt: no append of an earlier process can lie beyond it.
-    pub fn registered(&self, next: i64, source_end: Option<i64>) {
+    /// The register, read in `attempt`, says where to go on; `source_end` is where the source's log ended then, if that
+    /// could be learnt: no append of an earlier process can lie beyond it.
+    pub fn registered(&self, attempt: u64, register: Register, source_end: Option<i64>) {
+        let Register { next, armed } = register;
         let mut state = self.state();
-        if matches!(state.phase, Phase::Failed(_)) {
+        if state.window.attempt != attempt || matches!(state.phase, Phase::Failed(_)) {
             return;
         }
         if let Some(source_end) = source_end
@@ -142,7 +145,7 @@ impl Partition {
             state.unaccounted_below = source_end.max(next);
         }
         state.not_before = None;
-        state.window.begin(next);
+        state.window.begin(next, armed);
         if state.phase == Phase::Unregistered {
             state.phase = Phase::Running;
         }
@@ -153,15 +156,15 @@ impl Partition {
         });
     }
 
-    /// Whether `attempt` is the present one.
+    /// The present attempt.
     #[must_use]
-    pub fn is_attempt(&self, attempt: u64) -> bool {
-        self.state().window.attempt == attempt
+    pub fn attempt(&self) -> u64 {
+        self.state().window.attempt
     }
 
     /// [`Partition::reset`], unless a later attempt has begun already.
     pub fn reset_attempt(&self, attempt: u64, why: &str, delay: Option<Duration>) {
-        if self.is_attempt(attempt) {
+        if self.attempt() == attempt {
             self.reset(why, delay);
         }
     }
@@ -248,9 +251,11 @@ impl Partition {
     ///
     /// What belongs to an earlier attempt, or no longer fits, is dropped: it will be fetched again.
     #[must_use]
-    pub fn fetched(&self, attempt: u64, run: ShapedRun) -> bool {
+    pub fn fetched(&self, plan: FetchPlan, run: ShapedRun) -> bool {
         let mut state = self.state();
-        if state.window.attempt != attempt || state.phase != Phase::Running {
+        // While the source leader moves, two fetchers may ask for the same offset: the second answer comes too late.
+        let wanted = state.window.attempt == plan.attempt && state.window.next_fetch == plan.offset;
+        if !wanted || state.phase != Phase::Running {
             return false;
         }
         match state.window.push(run) {
@@ -261,7 +266,7 @@ impl Partition {
             }
         }
         self.fail_when_drained(&mut state);
-        state.window.has_queued() && !std::mem::replace(&mut state.ready, true)
+        state.window.may_send() && !std::mem::replace(&mut state.ready, true)
     }
 
     /// Forgets the epoch of the last fetched batch: the source could not place it.
@@ -286,31 +291,49 @@ impl Partition {
             state.ready = false;
             return None;
         };
-        let more = state.window.has_queued();
+        let more = state.window.may_send();
         state.ready = more;
         Some((Sending { batch, attempt: state.window.attempt }, more))
     }
 
-    /// The broker accepted the batch for `intended` and says that it stands at `landed`.
-    pub fn appended(&self, attempt: u64, intended: i64, landed: i64) {
+    /// The broker accepted the batch for `intended` and says that it stands at `landed`. Returns true when the appender
+    /// must be told that there is something to send now.
+    #[must_use]
+    pub fn appended(&self, attempt: u64, intended: i64, landed: i64) -> bool {
         let mut state = self.state();
         if state.window.attempt != attempt || matches!(state.phase, Phase::Failed(_)) {
-            return;
+            return false;
         }
         let bytes = match state.window.acknowledge(intended, landed) {
             Ok(bytes) => bytes,
-            Err(broken) => return self.give_up(&mut state, illegal(&broken)),
+            Err(broken) => {
+                self.give_up(&mut state, illegal(&broken));
+                return false;
+            }
         };
         self.budget.give_back(bytes);
         state.consecutive_resets = 0;
         let log_end = state.window.acknowledged;
         self.fail_when_drained(&mut state);
+        let ready = state.window.may_send() && !std::mem::replace(&mut state.ready, true);
         drop(state);
         self.progress.update(|progress| {
             progress.log_end_offset = log_end;
             progress.appended_batches += 1;
             progress.appended_bytes = progress.appended_bytes.saturating_add_unsigned(bytes as u64);
         });
+        ready
+    }
+
+    /// The destination's `max.message.bytes` does not let a batch of this size in: it must be raised.
+    pub fn too_large(&self, bytes: usize) {
+        self.state().too_large = Some(bytes);
+        self.attention.notify_one();
+    }
+
+    /// The size that [`Partition::too_large`] told of, once.
+    pub fn take_too_large(&self) -> Option<usize> {
+        self.state().too_large.take()
     }
 
     /// Gives up for good.

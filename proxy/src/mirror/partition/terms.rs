@@ -41,6 +41,15 @@ pub struct Identity {
     pub producer_id: i64,
 }
 
+/// Where a partition goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Register {
+    /// The next offset to append.
+    pub next: i64,
+    /// The broker knows the reserved producer id, and so refuses whatever is out of sequence.
+    pub armed: bool,
+}
+
 /// A batch on its way to the destination, and which attempt it belongs to.
 #[derive(Debug)]
 pub struct Sending {

@@ -8,7 +8,7 @@ const WINDOW: usize = 1000;
 const BROKER: i32 = 2;
 
 fn batch(base_offset: i64, next_offset: i64) -> Shaped {
-    Shaped { base_offset, next_offset, header: Bytes::new(), payload: Bytes::from(vec![0; 400]) }
+    Shaped { base_offset, next_offset, epoch: 3, header: Bytes::new(), payload: Bytes::from(vec![0; 400]) }
 }
 
 fn run(batches: Vec<Shaped>) -> ShapedRun {
@@ -31,12 +31,18 @@ fn partition() -> (Partition, Arc<ByteBudget>) {
 
 fn running_at(next: i64) -> (Partition, Arc<ByteBudget>) {
     let (partition, budget) = partition();
-    partition.registered(next, Some(next));
+    register(&partition, next, Some(next));
     (partition, budget)
 }
 
-fn attempt(partition: &Partition) -> u64 {
-    partition.fetch_plan().unwrap().attempt
+/// The plan of the next fetch.
+fn plan(partition: &Partition) -> FetchPlan {
+    partition.fetch_plan().unwrap()
+}
+
+/// The register is read: the broker knows the producer id, and `next` comes next.
+fn register(partition: &Partition, next: i64, source_end: Option<i64>) {
+    partition.registered(partition.attempt(), Register { next, armed: true }, source_end);
 }
 
 fn take(partition: &Partition) -> Sending {
@@ -48,7 +54,7 @@ fn nothing_is_fetched_before_the_register_is_read_or_without_a_leader() {
     let (partition, _) = partition();
     assert!(partition.wants_register(Instant::now()));
     assert_eq!(partition.fetch_plan(), Err(NoFetch::NotRunning));
-    partition.registered(5, Some(9));
+    register(&partition, 5, Some(9));
     assert_eq!(partition.fetch_plan().unwrap().offset, 5);
     partition.set_destination_leader(-1);
     assert_eq!(partition.fetch_plan(), Err(NoFetch::NotRunning));
@@ -57,16 +63,16 @@ fn nothing_is_fetched_before_the_register_is_read_or_without_a_leader() {
 #[test]
 fn batches_leave_in_order_and_move_the_log_end_when_acknowledged() {
     let (partition, budget) = running_at(10);
-    let attempt = attempt(&partition);
+    let attempt = partition.attempt();
     // When two batches are fetched, the appender is told once
-    assert!(partition.fetched(attempt, run(vec![batch(10, 15), batch(15, 20)])));
-    assert!(!partition.fetched(attempt, run(vec![batch(20, 21)])));
+    assert!(partition.fetched(plan(&partition), run(vec![batch(10, 15), batch(15, 20)])));
+    assert!(!partition.fetched(plan(&partition), run(vec![batch(20, 21)])));
     let (first, more) = partition.take_batch(BROKER).unwrap();
     assert_eq!((first.batch.base_offset, more), (10, true));
     assert_eq!(take(&partition).batch.base_offset, 15);
-    partition.appended(attempt, 10, 10);
+    let _ = partition.appended(attempt, 10, 10);
     assert_eq!(partition.acknowledged(), Some(15));
-    partition.appended(attempt, 15, 15);
+    let _ = partition.appended(attempt, 15, 15);
     // Then the log end follows, and the bytes are given back
     assert_eq!(partition.progress.get().log_end_offset, 20);
     assert!(!budget.is_spent());
@@ -77,11 +83,11 @@ fn batches_leave_in_order_and_move_the_log_end_when_acknowledged() {
 #[test]
 fn a_full_window_stops_fetching_until_an_append_is_acknowledged() {
     let (partition, _) = running_at(0);
-    let attempt = attempt(&partition);
-    let _ = partition.fetched(attempt, run(vec![batch(0, 1), batch(1, 2), batch(2, 3)]));
+    let attempt = partition.attempt();
+    let _ = partition.fetched(plan(&partition), run(vec![batch(0, 1), batch(1, 2), batch(2, 3)]));
     assert_eq!(partition.fetch_plan(), Err(NoFetch::WindowFull));
     let _ = take(&partition);
-    partition.appended(attempt, 0, 0);
+    let _ = partition.appended(attempt, 0, 0);
     assert_eq!(partition.fetch_plan().unwrap().offset, 3);
 }
 
@@ -89,7 +95,7 @@ fn a_full_window_stops_fetching_until_an_append_is_acknowledged() {
 fn the_budget_of_all_partitions_stops_fetching_too_and_is_given_back_in_the_end() {
     let (partition, budget) = running_at(0);
     budget.take(9_900);
-    let _ = partition.fetched(attempt(&partition), run(vec![batch(0, 1)]));
+    let _ = partition.fetched(plan(&partition), run(vec![batch(0, 1)]));
     assert_eq!(partition.fetch_plan(), Err(NoFetch::WindowFull));
     drop(partition);
     budget.give_back(9_900);
@@ -100,7 +106,7 @@ fn the_budget_of_all_partitions_stops_fetching_too_and_is_given_back_in_the_end(
 #[test]
 fn a_gap_between_fetch_and_queue_fails_the_partition() {
     let (partition, _) = running_at(10);
-    let _ = partition.fetched(attempt(&partition), run(vec![batch(11, 12)]));
+    let _ = partition.fetched(plan(&partition), run(vec![batch(11, 12)]));
     let Phase::Failed(failure) = partition.phase() else { panic!("accepted") };
     assert!(failure.reason.contains("batch-is-next"), "{}", failure.reason);
 }
@@ -108,10 +114,10 @@ fn a_gap_between_fetch_and_queue_fails_the_partition() {
 #[test]
 fn a_batch_that_landed_elsewhere_fails_the_partition_and_names_the_offset() {
     let (partition, _) = running_at(10);
-    let attempt = attempt(&partition);
-    let _ = partition.fetched(attempt, run(vec![batch(10, 12), batch(12, 13)]));
+    let attempt = partition.attempt();
+    let _ = partition.fetched(plan(&partition), run(vec![batch(10, 12), batch(12, 13)]));
     let _ = (take(&partition), take(&partition));
-    partition.appended(attempt, 10, 11);
+    let _ = partition.appended(attempt, 10, 11);
     let Phase::Failed(failure) = partition.phase() else { panic!("accepted") };
     assert!(failure.reason.contains("from offset 10 on"), "{}", failure.reason);
     assert!(partition.take_batch(BROKER).is_none());
@@ -120,13 +126,13 @@ fn a_batch_that_landed_elsewhere_fails_the_partition_and_names_the_offset() {
 #[test]
 fn answers_to_an_earlier_attempt_change_nothing() {
     let (partition, budget) = running_at(10);
-    let old = attempt(&partition);
+    let old = plan(&partition);
     let _ = partition.fetched(old, run(vec![batch(10, 12)]));
     let _ = take(&partition);
     partition.reset("connection lost", None);
-    partition.registered(10, None);
-    partition.appended(old, 10, 10);
-    partition.reset_attempt(old, "late", None);
+    register(&partition, 10, None);
+    let _ = partition.appended(old.attempt, 10, 10);
+    partition.reset_attempt(old.attempt, "late", None);
     assert!(!partition.fetched(old, run(vec![batch(12, 13)])));
     assert_eq!(partition.fetch_plan().unwrap().offset, 10);
     assert_eq!(partition.acknowledged(), Some(10));
@@ -137,11 +143,11 @@ fn answers_to_an_earlier_attempt_change_nothing() {
 #[test]
 fn a_moved_leader_starts_the_partition_anew_and_the_old_appender_gets_nothing() {
     let (partition, _) = running_at(10);
-    let _ = partition.fetched(attempt(&partition), run(vec![batch(10, 12)]));
+    let _ = partition.fetched(plan(&partition), run(vec![batch(10, 12)]));
     partition.set_destination_leader(BROKER + 1);
     assert_eq!(partition.phase(), Phase::Unregistered);
-    partition.registered(10, None);
-    assert!(partition.fetched(attempt(&partition), run(vec![batch(10, 12)])));
+    register(&partition, 10, None);
+    assert!(partition.fetched(plan(&partition), run(vec![batch(10, 12)])));
     assert!(partition.take_batch(BROKER).is_none());
     assert!(partition.take_batch(BROKER + 1).is_some());
 }
@@ -149,27 +155,28 @@ fn a_moved_leader_starts_the_partition_anew_and_the_old_appender_gets_nothing() 
 #[test]
 fn what_stops_a_partition_waits_for_everything_before_it() {
     let (partition, _) = running_at(0);
-    let attempt = attempt(&partition);
+    let attempt = partition.attempt();
     let failure = Failure { error: MirrorError::UnsupportedMirrorState, reason: "offset 1".into() };
-    let _ = partition.fetched(attempt, ShapedRun { stop: Some(failure.clone()), ..run(vec![batch(0, 1)]) });
+    let _ = partition
+        .fetched(plan(&partition), ShapedRun { stop: Some(failure.clone()), ..run(vec![batch(0, 1)]) });
     assert_eq!(partition.fetch_plan(), Err(NoFetch::NotRunning));
     assert_eq!(partition.phase(), Phase::Running);
     let _ = take(&partition);
-    partition.appended(attempt, 0, 0);
+    let _ = partition.appended(attempt, 0, 0);
     assert_eq!(partition.phase(), Phase::Failed(failure));
 }
 
 #[test]
 fn a_frozen_partition_drains_and_then_stands_still() {
     let (partition, _) = running_at(0);
-    let attempt = attempt(&partition);
-    let _ = partition.fetched(attempt, run(vec![batch(0, 1), batch(1, 2)]));
+    let attempt = partition.attempt();
+    let _ = partition.fetched(plan(&partition), run(vec![batch(0, 1), batch(1, 2)]));
     partition.freeze();
     assert_eq!((partition.fetch_plan(), partition.drained_at()), (Err(NoFetch::NotRunning), None));
     let _ = (take(&partition), take(&partition));
-    partition.appended(attempt, 0, 0);
+    let _ = partition.appended(attempt, 0, 0);
     assert_eq!(partition.drained_at(), None);
-    partition.appended(attempt, 1, 1);
+    let _ = partition.appended(attempt, 1, 1);
     assert_eq!(partition.drained_at(), Some(2));
     partition.thaw();
     assert_eq!(partition.fetch_plan().unwrap().offset, 2);
@@ -179,21 +186,21 @@ fn a_frozen_partition_drains_and_then_stands_still() {
 fn appends_of_a_lost_connection_or_an_earlier_process_are_accounted_for_only_once_passed() {
     let (partition, _) = partition();
     // Given a process that starts at offset 5 of a source that ends at 8
-    partition.registered(5, Some(8));
+    register(&partition, 5, Some(8));
     assert!(!partition.all_appends_accounted_for());
-    let first = attempt(&partition);
-    let _ = partition.fetched(first, run(vec![batch(5, 8), batch(8, 12)]));
+    let first = partition.attempt();
+    let _ = partition.fetched(plan(&partition), run(vec![batch(5, 8), batch(8, 12)]));
     let _ = (take(&partition), take(&partition));
-    partition.appended(first, 5, 5);
+    let _ = partition.appended(first, 5, 5);
     assert!(partition.all_appends_accounted_for());
     // When the connection is lost with a batch up to 12 in flight
     partition.reset("connection lost", None);
-    partition.registered(8, None);
+    register(&partition, 8, None);
     assert!(!partition.all_appends_accounted_for());
-    let second = attempt(&partition);
-    let _ = partition.fetched(second, run(vec![batch(8, 12)]));
+    let second = partition.attempt();
+    let _ = partition.fetched(plan(&partition), run(vec![batch(8, 12)]));
     let _ = take(&partition);
-    partition.appended(second, 8, 8);
+    let _ = partition.appended(second, 8, 8);
     // Then only its own acknowledged end makes up for it
     assert!(partition.all_appends_accounted_for());
 }
@@ -204,4 +211,59 @@ fn a_fenced_partition_cannot_be_thawed() {
     partition.found_fenced(4);
     partition.thaw();
     assert_eq!((partition.phase(), partition.drained_at()), (Phase::Frozen, Some(4)));
+}
+
+#[test]
+fn only_one_batch_is_on_its_way_until_the_broker_knows_the_producer_id() {
+    let (partition, _) = partition();
+    partition.registered(partition.attempt(), Register { next: 0, armed: false }, Some(0));
+    let attempt = partition.attempt();
+    // Given two batches
+    assert!(partition.fetched(plan(&partition), run(vec![batch(0, 1), batch(1, 2)])));
+    let (_, more) = partition.take_batch(BROKER).unwrap();
+    // Then the second waits for the first
+    assert!(!more);
+    assert!(partition.take_batch(BROKER).is_none());
+    assert!(partition.appended(attempt, 0, 0));
+    assert_eq!(take(&partition).batch.base_offset, 1);
+}
+
+#[test]
+fn the_answer_of_a_second_fetcher_for_the_same_offset_is_dropped() {
+    let (partition, _) = running_at(0);
+    let both = plan(&partition);
+    assert!(partition.fetched(both, run(vec![batch(0, 1)])));
+    assert!(!partition.fetched(both, run(vec![batch(0, 1)])));
+    assert_eq!((partition.phase(), plan(&partition).offset), (Phase::Running, 1));
+}
+
+#[test]
+fn a_register_read_before_a_reset_counts_for_nothing() {
+    let (partition, _) = partition();
+    let before = partition.attempt();
+    partition.reset("the destination leader moved", None);
+    partition.registered(before, Register { next: 9, armed: true }, None);
+    assert_eq!(partition.phase(), Phase::Unregistered);
+}
+
+#[test]
+fn the_epoch_of_the_last_appended_batch_outlives_a_reset_that_goes_on_behind_it() {
+    let (partition, _) = running_at(0);
+    let attempt = partition.attempt();
+    let _ = partition.fetched(plan(&partition), run(vec![batch(0, 1), batch(1, 2)]));
+    let _ = take(&partition);
+    let _ = partition.appended(attempt, 0, 0);
+    partition.reset("connection lost", None);
+    register(&partition, 1, None);
+    assert_eq!(plan(&partition).last_fetched_epoch, 3);
+    partition.reset("another Linkgate appended", None);
+    register(&partition, 2, None);
+    assert_eq!(plan(&partition).last_fetched_epoch, -1);
+}
+
+#[test]
+fn a_size_that_is_too_large_is_told_once() {
+    let (partition, _) = partition();
+    partition.too_large(5);
+    assert_eq!((partition.take_too_large(), partition.take_too_large()), (Some(5), None));
 }

@@ -30,6 +30,12 @@ pub(super) struct Window {
     pub(super) last_fetched_epoch: i32,
     /// Fails once everything before it is acknowledged.
     pub(super) fails_after_drain: Option<Failure>,
+    /// The broker is known to know the producer id, and so refuses whatever is out of sequence. Until then it accepts
+    /// anything, and only one batch may be on its way: behind a refused one, the next would land at its offset.
+    armed: bool,
+    /// Leader epoch of the last batch acknowledged, and where it ended: outlives restarts, so that a source that was
+    /// truncated meanwhile is noticed.
+    placed: Option<(i64, i32)>,
     queue: VecDeque<Shaped>,
     in_flight: VecDeque<InFlight>,
 }
@@ -38,6 +44,7 @@ pub(super) struct Window {
 struct InFlight {
     base_offset: i64,
     next_offset: i64,
+    epoch: i32,
     bytes: usize,
 }
 
@@ -51,21 +58,25 @@ impl Window {
             last_timestamp: -1,
             last_fetched_epoch: -1,
             fails_after_drain: None,
+            armed: false,
+            placed: None,
             queue: VecDeque::new(),
             in_flight: VecDeque::new(),
         }
     }
 
-    /// Begins at `next`, with nothing queued.
-    pub(super) fn begin(&mut self, next: i64) {
+    /// Begins at `next`, with nothing queued. `armed`: the broker knows the producer id.
+    pub(super) fn begin(&mut self, next: i64, armed: bool) {
         self.next_fetch = next;
         self.acknowledged = next;
+        self.armed = armed;
+        self.last_fetched_epoch = self.placed.filter(|(end, _)| *end == next).map_or(-1, |(_, epoch)| epoch);
     }
 
     /// A new attempt with nothing queued or in flight. Positions are no longer known. Returns the bytes given up.
     pub(super) fn restart(&mut self) -> usize {
-        let (bytes, attempt) = (self.bytes, self.attempt + 1);
-        *self = Window { attempt, ..Window::new() };
+        let (bytes, attempt, placed) = (self.bytes, self.attempt + 1, self.placed);
+        *self = Window { attempt, placed, ..Window::new() };
         bytes
     }
 
@@ -96,12 +107,21 @@ impl Window {
         Ok(taken)
     }
 
+    /// Whether [`Window::take`] has something.
+    pub(super) fn may_send(&self) -> bool {
+        !self.queue.is_empty() && (self.armed || self.in_flight.is_empty())
+    }
+
     /// The next batch to send.
     pub(super) fn take(&mut self) -> Option<Shaped> {
+        if !self.may_send() {
+            return None;
+        }
         let batch = self.queue.pop_front()?;
         self.in_flight.push_back(InFlight {
             base_offset: batch.base_offset,
             next_offset: batch.next_offset,
+            epoch: batch.epoch,
             bytes: batch.size(),
         });
         Some(batch)
@@ -114,16 +134,14 @@ impl Window {
         invariant::batch_is_next(batch.base_offset, intended)?;
         self.bytes = self.bytes.saturating_sub(batch.bytes);
         self.acknowledged = batch.next_offset;
+        self.placed = Some((batch.next_offset, batch.epoch));
+        self.armed = true;
         Ok(batch.bytes)
     }
 
     /// End of the last batch in flight: an append below it may still arrive.
     pub(super) fn sent_up_to(&self) -> Option<i64> {
         self.in_flight.back().map(|batch| batch.next_offset)
-    }
-
-    pub(super) fn has_queued(&self) -> bool {
-        !self.queue.is_empty()
     }
 
     pub(super) fn is_idle(&self) -> bool {

@@ -212,3 +212,13 @@ proptest! {
         prop_assert_eq!(data, forwarded);
     }
 }
+
+#[test]
+fn a_run_of_filler_is_taken_up_inside_an_aborted_batch_and_data_is_not() {
+    let aborted = vec![AbortedTransaction { first_offset: 0, producer_id: 5 }];
+    let log = bytes_of(&[transactional(0, 10, 5), data(10, 1)]);
+    assert_eq!(ranges(&shape(&log, aborted, target(4))), [(4, 10, true), (10, 11, false)]);
+    let inside = shape(&bytes_of(&[data(0, 10)]), vec![], target(4));
+    assert!(inside.batches.is_empty());
+    assert!(inside.stop.unwrap().reason.contains("offset 4 lies inside the source batch that begins at 0"));
+}

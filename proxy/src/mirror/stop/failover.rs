@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use state::model::KafkaUuid;
 use tracing::warn;
 
 use super::{NotYet, StopJob};
+use crate::mirror::record;
 
 /// How long lowering group offsets may hold up the opening of the topic. They never lie beyond what was acknowledged, so
 /// there is something to lower only where a leader change cost the log its tail.
@@ -17,6 +19,11 @@ impl StopJob {
     pub(super) async fn failover(&self) -> Result<Vec<i64>, NotYet> {
         for partition in &self.partitions {
             partition.abandon();
+        }
+        if self.mirror.local_topic_id == KafkaUuid::ZERO {
+            // It never came to be; a topic of this name is somebody else's.
+            record::forget(&self.store, &self.mirror).await;
+            return Ok(Vec::new());
         }
         let ends = self.fence().await?;
         for (partition, end) in self.partitions.iter().zip(&ends) {

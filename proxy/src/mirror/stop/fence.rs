@@ -1,7 +1,7 @@
 //! The fence: one filler with producer epoch 1, after which the broker refuses every append of epoch 0, whoever sends it
 //! and however late it arrives (INVALID_PRODUCER_EPOCH). A new epoch begins at sequence 0.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{NotYet, StopJob};
 use crate::client::ClientError;
 use crate::mirror::partition::Partition;
 use crate::wire::error_code::ErrorCode;
-use crate::wire::filler::filler;
+use crate::wire::filler::fence;
 use crate::wire::produce_encode::{PRODUCE_KEY, PRODUCE_VERSION, ProducePartition, ProduceTopic, produce_v9};
 use crate::wire::rehead::WriterIds;
 
@@ -23,11 +23,12 @@ const FENCE_EPOCH: i16 = 1;
 const WITHIN: Duration = Duration::from_secs(5);
 
 impl StopJob {
-    /// Fences all partitions, those of different leaders at the same time. Returns the log ends behind the fence.
+    /// Fences all partitions, those of different leaders at the same time. Returns the log ends behind the fence, in
+    /// partition order; partitions that have theirs are marked even when others are held up.
     ///
     /// Repeating it is harmless: a broker answers a fence that it already has with the old offset.
     pub(super) async fn fence(&self) -> Result<Vec<i64>, NotYet> {
-        let mut ends: HashMap<i32, i64> = HashMap::new();
+        let mut ends: BTreeMap<i32, i64> = BTreeMap::new();
         let leaders = self.leaders().await?;
         let mut by_leader: HashMap<i32, Vec<Arc<Partition>>> = HashMap::new();
         for partition in &self.partitions {
@@ -42,9 +43,18 @@ impl StopJob {
                 Err(reason) => held_up = Some(reason),
             }
         }
-        match held_up {
-            Some(reason) => Err(reason),
-            None => Ok(self.partitions.iter().filter_map(|p| ends.get(&p.id.index).copied()).collect()),
+        let mut missing = None;
+        for partition in &self.partitions {
+            match ends.get(&partition.id.index) {
+                Some(end) => partition.found_fenced(*end),
+                None => missing = Some(partition.id.index),
+            }
+        }
+        match missing {
+            None => Ok(ends.into_values().collect()),
+            Some(index) => {
+                Err(held_up.unwrap_or_else(|| NotYet(format!("partition {index} is not fenced yet"))))
+            }
         }
     }
 
@@ -91,7 +101,7 @@ impl StopJob {
                 ProducePartition {
                     index: partition.id.index,
                     header: Bytes::new(),
-                    payload: filler(1, partition.last_timestamp(), ids),
+                    payload: fence(partition.last_timestamp(), ids),
                 }
             })
             .collect();

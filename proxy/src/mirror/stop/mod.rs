@@ -89,7 +89,9 @@ impl StopJob {
             Ok((vec![Change::PutMirror(next)], ()))
         };
         let done = self.store.transact("engine", "the stop is complete", transition).await;
-        done.map_err(|error| NotYet(error.to_string()))
+        done.map_err(|error| NotYet(error.to_string()))?;
+        self.configs.opened(self.topic());
+        Ok(())
     }
 
     fn topic(&self) -> &str {

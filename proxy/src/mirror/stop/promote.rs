@@ -15,51 +15,52 @@ const POLL: Duration = Duration::from_millis(5);
 const REPLICATED_WITHIN: Duration = Duration::from_secs(10);
 
 impl StopJob {
-    /// One attempt. Whatever holds it up, mirroring goes on meanwhile.
+    /// One attempt. Whatever holds it up before the last step, mirroring goes on meanwhile.
     ///
     /// Returns the log end offsets.
     pub(super) async fn promote(&self) -> Result<Vec<i64>, NotYet> {
         let attempt = self.catch_up_and_open().await;
-        if attempt.is_err() {
-            for partition in &self.partitions {
-                partition.thaw();
-            }
+        // A fenced log takes no more appends; and once configs are the source's, none should be tried.
+        let past_return = self.configs.is_opening(self.topic()) || self.is_any_fenced();
+        if attempt.is_err() && !past_return {
+            self.partitions.iter().for_each(|partition| partition.thaw());
         }
         attempt
     }
 
+    fn is_any_fenced(&self) -> bool {
+        self.partitions.iter().any(|partition| partition.is_fenced())
+    }
+
     async fn catch_up_and_open(&self) -> Result<Vec<i64>, NotYet> {
-        // A fence is written only after everything else is done: an attempt that got so far had caught up.
-        if self.partitions.iter().any(|partition| partition.is_fenced()) {
-            return self.fence_and_open().await;
-        }
-        let targets = self.ends(&self.source, "source", &self.mirror.source_topic).await?;
-        let ends = self.drain(&targets).await?;
+        // An earlier attempt that wrote a fence, or got to the configs, had caught up.
+        let caught_up = self.is_any_fenced() || self.configs.is_opening(self.topic());
+        let mut ends = if caught_up {
+            self.drain(&vec![0; self.partitions.len()]).await?
+        } else {
+            let targets = self.ends(&self.source, "source", &self.mirror.source_topic).await?;
+            self.drain(&targets).await?
+        };
         self.replicated(&ends).await?;
-        self.configs
-            .final_sync(&self.mirror.link, self.topic())
-            .await
-            .map_err(|error| NotYet(format!("topic configs: {error}")))?;
+        // Before the configs become the source's: some would make the broker refuse or rebuild a fence.
+        if self.is_any_fenced()
+            || !self.partitions.iter().all(|partition| partition.all_appends_accounted_for())
+        {
+            ends = self.fence().await?;
+            self.replicated(&ends).await?;
+        }
         self.offsets
             .final_sync(&self.mirror.link, self.topic())
             .await
             .map_err(|error| NotYet(format!("group offsets: {error}")))?;
-        // Nothing may have moved while the last syncs ran.
+        // Nothing may have moved while the last sync ran.
         if self.partitions.iter().zip(&ends).any(|(partition, end)| partition.drained_at() != Some(*end)) {
             return Err(NotYet("a partition was interrupted; catching up again".to_owned()));
         }
-        if !self.partitions.iter().all(|partition| partition.all_appends_accounted_for()) {
-            return self.fence_and_open().await;
-        }
-        self.complete(ends.clone()).await?;
-        Ok(ends)
-    }
-
-    async fn fence_and_open(&self) -> Result<Vec<i64>, NotYet> {
-        let ends = self.fence().await?;
-        for (partition, end) in self.partitions.iter().zip(&ends) {
-            partition.found_fenced(*end);
-        }
+        self.configs
+            .final_sync(&self.mirror.link, self.topic())
+            .await
+            .map_err(|error| NotYet(format!("topic configs: {error}")))?;
         self.complete(ends.clone()).await?;
         Ok(ends)
     }

@@ -1,6 +1,8 @@
 //! Everything that runs for one link: decides by the journal's view and the metadata of both clusters what each mirror
 //! topic needs next, and starts it. Decisions are made here, one at a time; the work is done in tasks that end with it.
 
+mod upkeep;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +18,11 @@ use super::engine::Shared;
 use super::fetcher::FetchOptions;
 use super::keeper::MetadataKeeper;
 use super::partition::{Partition, Phase};
+use super::per_link::unless_panicked;
 use super::record;
 use super::registrar;
 use super::stop::StopJob;
-use super::topic::{Found, TopicAtWork, Wanted, wanted};
+use super::topic::{Identification, TopicAtWork, Wanted, wanted};
 use super::workers::{Sides, Workers};
 use crate::client::{Cluster, ClusterMetadata};
 
@@ -40,6 +43,7 @@ pub(super) struct LinkRunner {
     link: Link,
     source: Cluster,
     topics: BTreeMap<String, TopicAtWork>,
+    destinations: HashMap<String, Identification>,
     workers: Workers,
     attention: Arc<Notify>,
     refresh_source: Arc<Notify>,
@@ -119,6 +123,7 @@ impl LinkRunner {
             link,
             source,
             topics: BTreeMap::new(),
+            destinations: HashMap::new(),
             attention: Arc::default(),
             refresh_source,
             refresh_destination,
@@ -154,6 +159,7 @@ impl LinkRunner {
                 self.assign(fresh_source, fresh_destination).await;
             }
             self.record_failures().await;
+            self.raise_limits();
             self.register();
             tokio::select! {
                 () = over.cancelled() => break Ended::Over,
@@ -162,11 +168,16 @@ impl LinkRunner {
                 changed = self.destination_metadata.changed() => if changed.is_ok() { self.destination_metadata.mark_changed() },
                 () = self.attention.notified() => {}
                 Some(done) = self.registrations.join_next(), if !self.registrations.is_empty() => {
-                    if let Ok(key) = done {
+                    if let Some(key) = unless_panicked(done) {
                         let _ = self.registering.remove(&key);
                     }
                 }
-                Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
+                Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => {
+                    let _ = unless_panicked(done);
+                }
+                done = self.workers.join_next() => {
+                    let _ = unless_panicked(done);
+                }
                 () = tokio::time::sleep(TICK) => self.look_for_leaders(),
             }
         };
@@ -301,7 +312,7 @@ impl LinkRunner {
         let source = self.source_metadata.borrow_and_update().clone();
         let destination = self.destination_metadata.borrow_and_update().clone();
         if let Some(source) = source.as_ref().filter(|_| fresh_source) {
-            self.judge_sources(source).await;
+            self.judge_sources(source);
         }
         if let Some(destination) = destination.as_ref().filter(|_| fresh_destination) {
             self.judge_destinations(destination).await;
@@ -319,34 +330,6 @@ impl LinkRunner {
         }
         if partitions().any(|partition| partition.source_leader().0 < 0) {
             self.refresh_source.notify_one();
-        }
-    }
-
-    async fn judge_sources(&mut self, source: &ClusterMetadata) {
-        for (topic, work) in &mut self.topics {
-            // A failover asks nothing of the source.
-            if self.stops.get(topic).is_some_and(|(stop, _)| *stop == Stop::Failover) {
-                continue;
-            }
-            match work.judge_source(source.topics.get(&work.mirror.source_topic)) {
-                Found::Failed(failure) => work.partitions.iter().for_each(|p| p.fail(failure.clone())),
-                Found::Missing => self.refresh_source.notify_one(),
-                Found::Same | Found::Deleted => {}
-            }
-        }
-    }
-
-    async fn judge_destinations(&mut self, destination: &ClusterMetadata) {
-        let mut deleted = Vec::new();
-        for (topic, work) in &mut self.topics {
-            match work.judge_destination(destination.topics.get(topic)) {
-                Found::Deleted => deleted.push(topic.clone()),
-                Found::Missing => self.refresh_destination.notify_one(),
-                Found::Same | Found::Failed(_) => {}
-            }
-        }
-        for topic in deleted {
-            record::forget(&self.shared.store, &self.link.name, &topic).await;
         }
     }
 

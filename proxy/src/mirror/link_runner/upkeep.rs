@@ -1,0 +1,66 @@
+//! What the runner notices besides its decisions: topics that are gone or are others, and limits that are too low.
+
+use state::model::{KafkaUuid, Stop};
+
+use super::LinkRunner;
+use crate::client::ClusterMetadata;
+use crate::mirror::partition::Failure;
+use crate::mirror::record;
+use crate::mirror::topic::Found;
+
+impl LinkRunner {
+    pub(super) fn judge_sources(&mut self, source: &ClusterMetadata) {
+        for (topic, work) in &mut self.topics {
+            // A failover asks nothing of the source.
+            if self.stops.get(topic).is_some_and(|(stop, _)| *stop == Stop::Failover) {
+                continue;
+            }
+            match work.source.source(&work.mirror, source.topics.get(&work.mirror.source_topic)) {
+                Found::Gone(error, reason) => {
+                    let failure = Failure { error, reason };
+                    work.partitions.iter().for_each(|partition| partition.fail(failure.clone()));
+                }
+                Found::Wrong => self.refresh_source.notify_one(),
+                Found::Same => {}
+            }
+        }
+    }
+
+    /// A destination topic that was deleted takes its mirror with it, whatever the mirror's state.
+    pub(super) async fn judge_destinations(&mut self, destination: &ClusterMetadata) {
+        let view = self.shared.store.view();
+        let mut gone = Vec::new();
+        let there =
+            view.mirrors_of(&self.link.name).filter(|mirror| mirror.local_topic_id != KafkaUuid::ZERO);
+        for mirror in there {
+            // The answer may be of before the topic was asked for.
+            if !self.destination_topics.borrow().contains(&mirror.topic) {
+                continue;
+            }
+            let seen = self.destinations.entry(mirror.topic.clone()).or_default();
+            match seen.destination(mirror, destination.topics.get(&mirror.topic)) {
+                Found::Gone(..) => gone.push(mirror.clone()),
+                Found::Wrong => self.refresh_destination.notify_one(),
+                Found::Same => {}
+            }
+        }
+        self.destinations.retain(|topic, _| view.mirrors.contains_key(topic));
+        for mirror in gone {
+            record::forget(&self.shared.store, &mirror).await;
+        }
+    }
+
+    /// Raises `max.message.bytes` of topics whose batches the destination found too large.
+    pub(super) fn raise_limits(&mut self) {
+        for work in self.topics.values() {
+            let Some(size) = work.partitions.iter().filter_map(|partition| partition.take_too_large()).max()
+            else {
+                continue;
+            };
+            let (destination, topic) = (self.shared.destination.clone(), work.mirror.topic.clone());
+            let _ = self
+                .tasks
+                .spawn(async move { record::raise_max_message_bytes(&destination, &topic, size).await });
+        }
+    }
+}
