@@ -28,7 +28,7 @@ test: setup ## All tests, on real Kafka brokers
 	@$(env); $(build); cargo test --workspace -- --test-threads=$(threads)
 
 soak: setup ## The long crash test: 100 times kill -9 under load
-	@$(env); $(build); LINKGATE_CRASHES=$${LINKGATE_CRASHES:-100} cargo test -p linkgate-tests --test crash -- --nocapture --test-threads=1
+	@$(env); $(build); LINKGATE_CRASHES=$${LINKGATE_CRASHES:-100} cargo test --workspace --test crash -- --nocapture --test-threads=1
 
 demo: setup ## The whole story on real data, in about three minutes (ARGS=--keep leaves it running)
 	@$(env); $(build); target/debug/demo $(ARGS)

@@ -44,7 +44,7 @@ need curl command -v curl
 need kcat command -v kcat
 [ ${#missing[@]} -gt 0 ] || exit 0
 
-read -ra missing < <(printf '%s\n' "${missing[@]}" | sort -u | tr '\n' ' ')
+mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
 as_root=()
 if [ "$(id -u)" != 0 ]; then
   if sudo -n true 2>/dev/null; then
