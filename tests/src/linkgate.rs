@@ -92,7 +92,9 @@ impl Linkgate {
 
     /// kill -9.
     pub fn kill(&mut self) {
-        self.process = None;
+        if let Some(mut process) = self.process.take() {
+            process.kill();
+        }
     }
 
     /// SIGTERM; the exit code.

@@ -84,7 +84,9 @@ impl Node {
 
     /// kill -9.
     pub fn kill(&mut self) {
-        self.process = None;
+        if let Some(mut process) = self.process.take() {
+            process.kill();
+        }
     }
 
     /// Orderly stop: leadership moves first.
