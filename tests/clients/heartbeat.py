@@ -23,7 +23,9 @@ threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).sta
 consumer = Consumer({"bootstrap.servers": args.gateway, "group.id": "heartbeat-probe", "fetch.wait.max.ms": 20,
                      "enable.auto.commit": False})
 consumer.assign([TopicPartition(args.topic, 0, 0)])
-producer = Producer({"bootstrap.servers": args.source, "linger.ms": 0})
+# One request at a time: behind a slow one, records wait together for the next request instead of each in a request of its
+# own. A broker answers the requests of a connection one after the other, and that queue would be taken for the mirror's lag.
+producer = Producer({"bootstrap.servers": args.source, "linger.ms": 0, "max.in.flight": 1})
 lags = []
 sent = 0
 next_send = time.time()
