@@ -83,3 +83,19 @@ fn records_that_vanished_before_they_were_copied() {
     assert_failed(&pair, "t", &["20"]);
     assert_eq!(pair.destination.admin().offsets("t", LATEST), [20]);
 }
+
+/// Given a compacted topic whose mirror failed at a transaction, when the mirror is failed over as its reason suggests, then the
+/// topic opens, although it takes no records without a key.
+#[test]
+fn a_failed_mirror_of_a_compacted_topic_can_be_failed_over() {
+    let pair = Pair::small("compacted-transaction");
+    pair.link("");
+    pair.mirror_topic("t", 1, &[("cleanup.policy", "compact")]);
+    send(&pair.source.bootstrap(), "t", Kind::transactional("none", 5), 20);
+    assert_failed(&pair, "t", &["offset", "INVALID_RECORD"]);
+
+    let _ = pair.linkgate.mirrors(&["--failover", "--topics", "t"]).success("failover");
+
+    pair.linkgate.wait_status(LINK, "t", "STOPPED");
+    pair.wait_writable("t");
+}

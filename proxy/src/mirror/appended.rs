@@ -96,65 +96,36 @@ pub(super) fn take(link: &str, mut body: Bytes, sent: Vec<Sent>, ready: &ReadyQu
     stale
 }
 
+/// Returns true when the destination's metadata looks stale.
 fn refused(link: &str, sent: &Sent, code: ErrorCode, text: &str) -> bool {
     let Sent { partition, attempt, base_offset: offset, size } = sent;
-    let (attempt, offset) = (*attempt, *offset);
-    let id = &partition.id;
+    let (topic, index) = (&partition.id.topic, partition.id.index);
+    let refusal = refusal(code);
     let what = format!("destination refused the batch for offset {offset}: {} {text}", code.name());
     let what = what.trim_end();
-    match refusal(code) {
-        Refusal::Fail(error) => {
-            warn!(
-                link,
-                topic = id.topic,
-                partition = id.index,
-                offset,
-                error = code.name(),
-                "append refused for good"
-            );
-            if partition.attempt() == attempt {
-                partition.fail(Failure { error, reason: what.to_owned() });
-            }
-            false
+    match refusal {
+        Refusal::Fail(_) | Refusal::TooLarge => {
+            warn!(link, topic, partition = index, offset, size, error = code.name(), "append refused");
         }
-        Refusal::TooLarge => {
-            warn!(
-                link,
-                topic = id.topic,
-                partition = id.index,
-                offset,
-                size,
-                "batch is larger than max.message.bytes of the mirror topic"
-            );
-            partition.reset_attempt(attempt, what, Some(Duration::from_millis(500)));
-            partition.too_large(*size);
-            false
-        }
-        Refusal::Register => {
-            debug!(
-                link,
-                topic = id.topic,
-                partition = id.index,
-                offset,
-                error = code.name(),
-                "append refused; reading the register"
-            );
-            partition.reset_attempt(attempt, what, None);
-            false
-        }
-        Refusal::RegisterWithMetadata => {
-            debug!(
-                link,
-                topic = id.topic,
-                partition = id.index,
-                offset,
-                error = code.name(),
-                "append refused; refreshing metadata"
-            );
-            partition.reset_attempt(attempt, what, Some(Duration::from_millis(50)));
-            true
+        Refusal::Register | Refusal::RegisterWithMetadata => {
+            debug!(link, topic, partition = index, offset, error = code.name(), "append refused");
         }
     }
+    match refusal {
+        Refusal::Fail(error) if partition.attempt() == *attempt => {
+            partition.fail(Failure { error, reason: what.to_owned() });
+        }
+        Refusal::Fail(_) => {}
+        Refusal::TooLarge => {
+            partition.reset_attempt(*attempt, what, Some(Duration::from_millis(500)));
+            partition.too_large(*size);
+        }
+        Refusal::Register => partition.reset_attempt(*attempt, what, None),
+        Refusal::RegisterWithMetadata => {
+            partition.reset_attempt(*attempt, what, Some(Duration::from_millis(50)));
+        }
+    }
+    refusal == Refusal::RegisterWithMetadata
 }
 
 /// The connection broke: whether these batches were appended is for the register to say.
