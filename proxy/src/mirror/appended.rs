@@ -47,11 +47,13 @@ fn refusal(code: ErrorCode) -> Refusal {
         | ErrorCode::CORRUPT_MESSAGE
         // Fenced: the register tells whether by a stop of our own.
         | ErrorCode::INVALID_PRODUCER_EPOCH => Refusal::Register,
-        ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE => Refusal::TooLarge,
+        ErrorCode::MESSAGE_TOO_LARGE => Refusal::TooLarge,
         ErrorCode::INVALID_RECORD
         | ErrorCode::INVALID_TIMESTAMP
         | ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT
         | ErrorCode::UNSUPPORTED_COMPRESSION_TYPE
+        // Larger than a segment of the mirror topic.
+        | ErrorCode::RECORD_LIST_TOO_LARGE
         | ErrorCode::POLICY_VIOLATION => Refusal::Fail(MirrorError::UnsupportedMirrorState),
         _ => Refusal::RegisterWithMetadata,
     }

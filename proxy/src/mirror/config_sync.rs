@@ -42,8 +42,8 @@ pub struct ConfigSync {
     sources: SourceClusters,
     tasks: TaskTable,
     turns: Turns,
-    /// Topics whose configs are the source's already, since a promote is about to open them.
-    opening: Arc<Mutex<HashSet<String>>>,
+    /// Mirrors whose topics have the source's configs already, since a promote is about to open them.
+    opening: Arc<Mutex<HashSet<Opening>>>,
 }
 
 impl ConfigSync {
@@ -67,12 +67,14 @@ impl ConfigSync {
     /// One round for one link. What went wrong stands in the task table.
     pub async fn run_once(&self, name: &str) {
         let _turn = self.turns.take(name).await;
+        // Before the view: a topic that is open in the view was opening, or open, then.
+        let opening = self.opening().clone();
         let view = self.store.view();
         let Some(link) = view.links.get(name).filter(|link| link.state == LinkState::Active) else { return };
         let Ok(config) = LinkConfig::parse(&link.configs) else { return };
         let mirrors: Vec<&MirrorTopic> = view
             .mirrors_of(name)
-            .filter(|mirror| follows_source(mirror) && !self.is_opening(&mirror.topic))
+            .filter(|mirror| follows_source(mirror) && !opening.contains(&opening_of(mirror)))
             .collect();
         let mut errors = Vec::new();
         if !mirrors.is_empty() {
@@ -101,7 +103,7 @@ impl ConfigSync {
             topic_admin::configs(&self.destination, &mirror.topic),
         )
         .map_err(|error| fail(error.to_string()))?;
-        let _ = self.opening().insert(topic.to_owned());
+        let _ = self.opening().insert(opening_of(mirror));
         let changes = synced_configs::at_promote(&there, &here, &include(&config));
         match self.alter(mirror, &changes).await.into_iter().next() {
             Some(error) => Err(fail(error.message)),
@@ -112,16 +114,16 @@ impl ConfigSync {
     /// Whether the last sync of a topic has begun: from then on its configs may be the source's, and nothing may be
     /// appended.
     #[must_use]
-    pub fn is_opening(&self, topic: &str) -> bool {
-        self.opening().contains(topic)
+    pub fn is_opening(&self, mirror: &MirrorTopic) -> bool {
+        self.opening().contains(&opening_of(mirror))
     }
 
-    /// The topic is a mirror no more, or anew.
-    pub fn opened(&self, topic: &str) {
-        let _ = self.opening().remove(topic);
+    /// The topic is open.
+    pub fn opened(&self, mirror: &MirrorTopic) {
+        let _ = self.opening().remove(&opening_of(mirror));
     }
 
-    fn opening(&self) -> MutexGuard<'_, HashSet<String>> {
+    fn opening(&self) -> MutexGuard<'_, HashSet<Opening>> {
         self.opening.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -187,6 +189,13 @@ impl ConfigSync {
         }
         errors
     }
+}
+
+/// Link, topic and generation: a mirror that is made anew under its name is another one.
+type Opening = (String, String, u32);
+
+fn opening_of(mirror: &MirrorTopic) -> Opening {
+    (mirror.link.clone(), mirror.topic.clone(), mirror.generation)
 }
 
 /// The followed names of a link.

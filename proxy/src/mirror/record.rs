@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use state::model::{Change, IllegalTransition, MirrorEvent, MirrorTopic};
-use state::store::Store;
+use state::store::{Store, TransactError};
 use tracing::{debug, error, info, warn};
 
 use super::command::Commands;
@@ -49,7 +49,13 @@ pub(super) async fn fail(store: &Store, link: &str, topic: &str, partition: i32,
 
 /// Journals that a mirror topic is no more, because its destination topic does not exist. Does nothing when another
 /// generation has taken its name.
-pub(super) async fn forget(store: &Store, mirror: &MirrorTopic) {
+///
+/// # Errors
+/// The journal cannot be written.
+pub(super) async fn forget(
+    store: &Store,
+    mirror: &MirrorTopic,
+) -> Result<(), TransactError<std::convert::Infallible>> {
     let (link, topic) = (&mirror.link, &mirror.topic);
     let (name, generation) = (topic.clone(), mirror.generation);
     let removal = move |view: &state::model::View, _: i64| {
@@ -57,10 +63,9 @@ pub(super) async fn forget(store: &Store, mirror: &MirrorTopic) {
         let changes = same.map(|_| Change::RemoveMirror(name.clone())).into_iter().collect();
         Ok::<_, std::convert::Infallible>((changes, ()))
     };
-    match store.transact("engine", "the destination topic does not exist", removal).await {
-        Ok(()) => info!(link, topic, "the destination topic does not exist; the mirror is forgotten"),
-        Err(error) => warn!(link, topic, %error, "the end of a mirror topic could not be recorded"),
-    }
+    store.transact("engine", "the destination topic does not exist", removal).await?;
+    info!(link, topic, "the destination topic does not exist; the mirror is forgotten");
+    Ok(())
 }
 
 /// Finishes a creation that an earlier process began, or that is under way; returns when it is done or given up.

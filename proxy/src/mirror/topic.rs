@@ -38,6 +38,11 @@ pub enum Wanted {
 #[must_use]
 pub fn wanted(mirror: &MirrorTopic, link: LinkState) -> Wanted {
     match (&mirror.state, link) {
+        (MirrorState::PendingStopped { stop: Stop::Promote }, _)
+            if mirror.local_topic_id == KafkaUuid::ZERO =>
+        {
+            Wanted::Create
+        }
         (MirrorState::PendingStopped { stop }, _) => Wanted::Stop(*stop),
         (MirrorState::Stopped { .. } | MirrorState::Failed { .. }, _) => Wanted::Nothing,
         // It may have been paused before it was created.
@@ -217,6 +222,8 @@ mod tests {
         assert_eq!(wanted(&mirror, LinkState::Active), Wanted::Mirror);
         assert_eq!(wanted(&mirror, LinkState::Paused), Wanted::Hold);
         mirror.local_topic_id = KafkaUuid::ZERO;
+        assert_eq!(wanted(&mirror, LinkState::Active), Wanted::Create);
+        mirror.state = MirrorState::PendingStopped { stop: Stop::Promote };
         assert_eq!(wanted(&mirror, LinkState::Active), Wanted::Create);
         mirror.state = MirrorState::PendingStopped { stop: Stop::Failover };
         assert_eq!(wanted(&mirror, LinkState::Unavailable), Wanted::Stop(Stop::Failover));

@@ -43,7 +43,7 @@ pub(super) struct LinkRunner {
     link: Link,
     source: Cluster,
     topics: BTreeMap<String, TopicAtWork>,
-    destinations: HashMap<String, Identification>,
+    destinations: HashMap<(String, u32), Identification>,
     workers: Workers,
     attention: Arc<Notify>,
     refresh_source: Arc<Notify>,
@@ -278,7 +278,7 @@ impl LinkRunner {
     }
 
     fn create(&mut self, topic: &str) {
-        if self.creating.contains_key(topic) {
+        if self.creating.get(topic).is_some_and(|task| !task.is_finished()) {
             return;
         }
         let (commands, name) = (self.shared.commands.clone(), topic.to_owned());

@@ -2,6 +2,8 @@
 
 use state::model::{KafkaUuid, Stop};
 
+use tracing::warn;
+
 use super::LinkRunner;
 use crate::client::ClusterMetadata;
 use crate::mirror::partition::Failure;
@@ -37,16 +39,20 @@ impl LinkRunner {
             if !self.destination_topics.borrow().contains(&mirror.topic) {
                 continue;
             }
-            let seen = self.destinations.entry(mirror.topic.clone()).or_default();
+            let seen = self.destinations.entry((mirror.topic.clone(), mirror.generation)).or_default();
             match seen.destination(mirror, destination.topics.get(&mirror.topic)) {
                 Found::Gone(..) => gone.push(mirror.clone()),
                 Found::Wrong => self.refresh_destination.notify_one(),
                 Found::Same => {}
             }
         }
-        self.destinations.retain(|topic, _| view.mirrors.contains_key(topic));
+        self.destinations.retain(|(topic, generation), _| {
+            view.mirrors.get(topic).is_some_and(|mirror| mirror.generation == *generation)
+        });
         for mirror in gone {
-            record::forget(&self.shared.store, &mirror).await;
+            if let Err(error) = record::forget(&self.shared.store, &mirror).await {
+                warn!(link = mirror.link, topic = mirror.topic, %error, "the end of a mirror topic could not be recorded");
+            }
         }
     }
 

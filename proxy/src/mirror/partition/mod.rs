@@ -42,6 +42,7 @@ struct State {
     /// Appends below this offset may still be on their way from a dead connection or process.
     unaccounted_below: i64,
     fenced: bool,
+    closing: bool,
     too_large: Option<usize>,
     /// In the appender's queue of partitions that have something to send.
     ready: bool,
@@ -87,6 +88,7 @@ impl Partition {
                 window: Window::new(),
                 unaccounted_below: i64::MAX,
                 fenced: false,
+                closing: false,
                 too_large: None,
                 ready: false,
                 not_before: None,
@@ -147,7 +149,7 @@ impl Partition {
         state.not_before = None;
         state.window.begin(next, armed);
         if state.phase == Phase::Unregistered {
-            state.phase = Phase::Running;
+            state.phase = if state.closing { Phase::Frozen } else { Phase::Running };
         }
         drop(state);
         self.progress.update(|progress| {

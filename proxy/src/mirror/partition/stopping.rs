@@ -37,9 +37,15 @@ impl Partition {
         }
     }
 
+    /// A freeze that lasts: after an interruption the partition comes back frozen, until it is thawed.
+    pub fn close(&self) {
+        self.state().closing = true;
+    }
+
     /// Fetches again after a freeze.
     pub fn thaw(&self) {
         let mut state = self.state();
+        state.closing = false;
         if state.phase == Phase::Frozen && !state.fenced {
             state.phase = Phase::Running;
         }

@@ -267,3 +267,17 @@ fn a_size_that_is_too_large_is_told_once() {
     partition.too_large(5);
     assert_eq!((partition.take_too_large(), partition.take_too_large()), (Some(5), None));
 }
+
+#[test]
+fn a_closed_partition_comes_back_frozen_after_an_interruption() {
+    let (partition, _) = running_at(5);
+    partition.freeze();
+    partition.close();
+    partition.reset("the destination leader moved", None);
+    register(&partition, 5, None);
+    assert_eq!((partition.phase(), partition.drained_at()), (Phase::Frozen, Some(5)));
+    partition.thaw();
+    partition.reset("again", None);
+    register(&partition, 5, None);
+    assert_eq!(partition.phase(), Phase::Running);
+}

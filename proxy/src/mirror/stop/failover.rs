@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use state::model::KafkaUuid;
+use state::model::{KafkaUuid, Stop};
 use tracing::warn;
 
 use super::{NotYet, StopJob};
@@ -22,7 +22,7 @@ impl StopJob {
         }
         if self.mirror.local_topic_id == KafkaUuid::ZERO {
             // It never came to be; a topic of this name is somebody else's.
-            record::forget(&self.store, &self.mirror).await;
+            record::forget(&self.store, &self.mirror).await.map_err(|error| NotYet(error.to_string()))?;
             return Ok(Vec::new());
         }
         let ends = self.fence().await?;
@@ -40,7 +40,7 @@ impl StopJob {
             }
             Err(_) => warn!(topic = self.topic(), "checking group offsets against the log end took too long"),
         }
-        self.complete(ends.clone()).await?;
+        self.complete(Stop::Failover, ends.clone()).await?;
         Ok(ends)
     }
 }

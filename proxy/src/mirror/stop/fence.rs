@@ -39,7 +39,10 @@ impl StopJob {
         let mut held_up = None;
         for answer in futures::future::join_all(requests).await {
             match answer {
-                Ok(fenced) => ends.extend(fenced),
+                Ok((fenced, refused)) => {
+                    ends.extend(fenced);
+                    held_up = refused.or(held_up);
+                }
                 Err(reason) => held_up = Some(reason),
             }
         }
@@ -76,7 +79,7 @@ impl StopJob {
         &self,
         leader: i32,
         partitions: Vec<Arc<Partition>>,
-    ) -> Result<Vec<(i32, i64)>, NotYet> {
+    ) -> Result<(Vec<(i32, i64)>, Option<NotYet>), NotYet> {
         if leader < 0 {
             let index = partitions.first().map_or(-1, |partition| partition.id.index);
             return Err(NotYet(format!("partition {index} has no leader on the destination")));
@@ -112,21 +115,25 @@ impl StopJob {
     }
 }
 
-fn read_fenced(mut body: Bytes, leader: i32) -> Result<Vec<(i32, i64)>, NotYet> {
+/// The log ends behind the fences that were taken, and why the first of the others was not.
+fn read_fenced(mut body: Bytes, leader: i32) -> Result<(Vec<(i32, i64)>, Option<NotYet>), NotYet> {
     let response = ProduceResponse::decode(&mut body, PRODUCE_VERSION).map_err(|error| {
         NotYet(format!("destination broker {leader} answered what cannot be read: {error}"))
     })?;
-    let mut fenced = Vec::new();
+    let (mut fenced, mut refused) = (Vec::new(), None);
     for answer in response.responses.iter().flat_map(|topic| &topic.partition_responses) {
         let code = ErrorCode(answer.error_code);
-        if !code.is_none() {
-            return Err(NotYet(format!(
-                "destination broker {leader} refused the fence of partition {}: {}",
-                answer.index,
-                code.name()
-            )));
+        if code.is_none() {
+            fenced.push((answer.index, answer.base_offset + 1));
+        } else {
+            let index = answer.index;
+            refused.get_or_insert_with(|| {
+                NotYet(format!(
+                    "destination broker {leader} refused the fence of partition {index}: {}",
+                    code.name()
+                ))
+            });
         }
-        fenced.push((answer.index, answer.base_offset + 1));
     }
-    Ok(fenced)
+    Ok((fenced, refused))
 }

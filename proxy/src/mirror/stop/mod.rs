@@ -8,7 +8,7 @@ mod promote;
 use std::sync::Arc;
 use std::time::Duration;
 
-use state::model::{Change, IllegalTransition, MirrorEvent, MirrorTopic, Stop};
+use state::model::{Change, IllegalTransition, MirrorEvent, MirrorState, MirrorTopic, Stop};
 use state::store::Store;
 use tracing::{info, warn};
 
@@ -76,12 +76,19 @@ impl StopJob {
     }
 
     /// Journals that the topic is open. From here on the gateway lets writes through.
-    async fn complete(&self, log_end_offsets: Vec<i64>) -> Result<(), NotYet> {
-        let topic = self.mirror.topic.clone();
+    ///
+    /// Not when another stop has overtaken this one, or the mirror is another by now: their ends are not these.
+    async fn complete(&self, stop: Stop, log_end_offsets: Vec<i64>) -> Result<(), NotYet> {
+        let (topic, generation) = (self.mirror.topic.clone(), self.mirror.generation);
         let transition = move |view: &state::model::View, now_ms: i64| {
             let Some(mirror) = view.mirrors.get(&topic) else {
                 return Ok::<_, IllegalTransition>((Vec::new(), ()));
             };
+            if mirror.generation != generation || mirror.state != (MirrorState::PendingStopped { stop }) {
+                return Err(IllegalTransition {
+                    message: "something else has been asked for meanwhile".to_owned(),
+                });
+            }
             let mut next = mirror.clone();
             next.state = mirror.on(MirrorEvent::StopCompleted { log_end_offsets })?;
             next.state_ms = now_ms;
@@ -90,7 +97,7 @@ impl StopJob {
         };
         let done = self.store.transact("engine", "the stop is complete", transition).await;
         done.map_err(|error| NotYet(error.to_string()))?;
-        self.configs.opened(self.topic());
+        self.configs.opened(&self.mirror);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use state::invariant;
+use state::model::Stop;
 
 use super::{NotYet, StopJob};
 use crate::client::Cluster;
@@ -21,7 +22,7 @@ impl StopJob {
     pub(super) async fn promote(&self) -> Result<Vec<i64>, NotYet> {
         let attempt = self.catch_up_and_open().await;
         // A fenced log takes no more appends; and once configs are the source's, none should be tried.
-        let past_return = self.configs.is_opening(self.topic()) || self.is_any_fenced();
+        let past_return = self.configs.is_opening(&self.mirror) || self.is_any_fenced();
         if attempt.is_err() && !past_return {
             self.partitions.iter().for_each(|partition| partition.thaw());
         }
@@ -34,13 +35,15 @@ impl StopJob {
 
     async fn catch_up_and_open(&self) -> Result<Vec<i64>, NotYet> {
         // An earlier attempt that wrote a fence, or got to the configs, had caught up.
-        let caught_up = self.is_any_fenced() || self.configs.is_opening(self.topic());
+        let caught_up = self.is_any_fenced() || self.configs.is_opening(&self.mirror);
         let mut ends = if caught_up {
             self.drain(&vec![0; self.partitions.len()]).await?
         } else {
             let targets = self.ends(&self.source, "source", &self.mirror.source_topic).await?;
             self.drain(&targets).await?
         };
+        // From here on a partition that is interrupted comes back to a standstill.
+        self.partitions.iter().for_each(|partition| partition.close());
         self.replicated(&ends).await?;
         // Before the configs become the source's: some would make the broker refuse or rebuild a fence.
         if self.is_any_fenced()
@@ -53,16 +56,21 @@ impl StopJob {
             .final_sync(&self.mirror.link, self.topic())
             .await
             .map_err(|error| NotYet(format!("group offsets: {error}")))?;
-        // Nothing may have moved while the last sync ran.
-        if self.partitions.iter().zip(&ends).any(|(partition, end)| partition.drained_at() != Some(*end)) {
-            return Err(NotYet("a partition was interrupted; catching up again".to_owned()));
-        }
+        self.standing_at(&ends)?;
         self.configs
             .final_sync(&self.mirror.link, self.topic())
             .await
             .map_err(|error| NotYet(format!("topic configs: {error}")))?;
-        self.complete(ends.clone()).await?;
+        self.standing_at(&ends)?;
+        self.complete(Stop::Promote, ends.clone()).await?;
         Ok(ends)
+    }
+
+    /// Nothing may have moved while the last syncs ran.
+    fn standing_at(&self, ends: &[i64]) -> Result<(), NotYet> {
+        let moved =
+            self.partitions.iter().zip(ends).any(|(partition, end)| partition.drained_at() != Some(*end));
+        if moved { Err(NotYet("a partition was interrupted; looking again".to_owned())) } else { Ok(()) }
     }
 
     /// Waits until every partition has what the source had, and nothing queued or in flight.
@@ -77,7 +85,8 @@ impl StopJob {
                     partition.freeze();
                 }
                 match partition.drained_at() {
-                    Some(end) if end >= *target => ends.push(end),
+                    // A fence was written when everything before it was there.
+                    Some(end) if end >= *target || partition.is_fenced() => ends.push(end),
                     Some(_) => partition.thaw(),
                     None => {}
                 }
