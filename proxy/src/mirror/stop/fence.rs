@@ -75,11 +75,7 @@ impl StopJob {
         Ok(topic.partitions.iter().map(|partition| (partition.index, partition.leader)).collect())
     }
 
-    async fn fence_at(
-        &self,
-        leader: i32,
-        partitions: Vec<Arc<Partition>>,
-    ) -> Result<(Vec<(i32, i64)>, Option<NotYet>), NotYet> {
+    async fn fence_at(&self, leader: i32, partitions: Vec<Arc<Partition>>) -> Result<Answer, NotYet> {
         if leader < 0 {
             let index = partitions.first().map_or(-1, |partition| partition.id.index);
             return Err(NotYet(format!("partition {index} has no leader on the destination")));
@@ -115,8 +111,11 @@ impl StopJob {
     }
 }
 
+/// Log ends behind the fence by partition, and why the first of the others has none.
+type Answer = (Vec<(i32, i64)>, Option<NotYet>);
+
 /// The log ends behind the fences that were taken, and why the first of the others was not.
-fn read_fenced(mut body: Bytes, leader: i32) -> Result<(Vec<(i32, i64)>, Option<NotYet>), NotYet> {
+fn read_fenced(mut body: Bytes, leader: i32) -> Result<Answer, NotYet> {
     let response = ProduceResponse::decode(&mut body, PRODUCE_VERSION).map_err(|error| {
         NotYet(format!("destination broker {leader} answered what cannot be read: {error}"))
     })?;
