@@ -18,7 +18,9 @@ has_java() {
   [ "${major:-0}" -ge 17 ]
 }
 has_libclang() {
-  [ -n "${LIBCLANG_PATH:-}" ] || compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' || ldconfig -p | grep -q 'libclang.*\.so'
+  # bindgen wants the C interface: libclang-cpp.so, which compilers bring along, is another library.
+  [ -n "${LIBCLANG_PATH:-}" ] || compgen -G '/usr/lib/llvm-*/lib/libclang[-.][0-9s]*' ||
+    ldconfig -p | grep -Eq 'libclang(-[0-9.]+)?\.so'
 }
 has_venv() { python3 -c 'import venv, ensurepip'; }
 newest_jdk() { # the oldest JDK that will do and that this distribution has

@@ -26,6 +26,33 @@ pub struct PartitionProgress {
     pub appended_bytes: i64,
     /// How often something was unclear and the register was read anew.
     pub restarts: i64,
+    /// Offsets that hold nothing being covered with filler; `None` when none are.
+    pub filling: Option<Filling>,
+}
+
+/// A run of offsets that is being covered with filler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filling {
+    /// Where it began.
+    pub from: i64,
+    /// Where it ends: the first offset that is copied from the source.
+    pub to: i64,
+    /// When it began, in milliseconds since the epoch.
+    pub since_ms: i64,
+}
+
+impl Filling {
+    /// Milliseconds that the rest will take at the rate so far, with the log ending at `reached` at `now_ms`; `None`
+    /// while there is no rate yet.
+    #[must_use]
+    pub fn eta_ms(&self, reached: i64, now_ms: i64) -> Option<i64> {
+        let (done, rest) = (reached.saturating_sub(self.from), self.to.saturating_sub(reached));
+        let elapsed = now_ms.saturating_sub(self.since_ms);
+        if done <= 0 || elapsed <= 0 {
+            return None;
+        }
+        i64::try_from(i128::from(rest.max(0)) * i128::from(elapsed) / i128::from(done)).ok()
+    }
 }
 
 impl Default for PartitionProgress {
@@ -41,6 +68,7 @@ impl Default for PartitionProgress {
             appended_batches: 0,
             appended_bytes: 0,
             restarts: 0,
+            filling: None,
         }
     }
 }

@@ -39,6 +39,8 @@ pub(crate) fn mirror(link: &str, topic: &str, state: MirrorState) -> MirrorTopic
         state,
         state_ms: 0,
         requested: TopicRequest::default(),
+        start_offsets: Vec::new(),
+        jumps: BTreeMap::new(),
     }
 }
 

@@ -213,6 +213,27 @@ pub struct MirrorTopic {
     /// What the operator asked of the destination topic: a creation that was cut off goes on as asked.
     #[serde(default)]
     pub requested: TopicRequest,
+    /// Where each partition's log begins, in partition order: offsets of the source, chosen when the mirror was created.
+    /// Everything below is filler and then trimmed. A partition that is not in it begins at 0.
+    #[serde(default)]
+    pub start_offsets: Vec<i64>,
+    /// The latest jump of each partition that had one.
+    #[serde(default)]
+    pub jumps: BTreeMap<i32, Jump>,
+}
+
+/// Offsets that the source no longer had when they were to be copied: trimmed or expired there. The mirror holds filler
+/// in their place and its log start follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Jump {
+    /// First offset that could not be copied.
+    pub from: i64,
+    /// Where mirroring went on: the source's log start.
+    pub to: i64,
+    /// When it was noticed, in milliseconds since the epoch.
+    pub at_ms: i64,
+    /// How many jumps the partition has had.
+    pub count: u64,
 }
 
 /// What an operator may ask of a destination topic.
@@ -308,6 +329,13 @@ impl MirrorTopic {
     #[must_use]
     pub fn producer_id(&self, link: &Link) -> i64 {
         link.reserved_producer_id(self.generation)
+    }
+
+    /// Where the log of a partition begins: offsets below are never copied.
+    #[must_use]
+    pub fn start_offset(&self, partition: i32) -> i64 {
+        let index = usize::try_from(partition).unwrap_or(usize::MAX);
+        self.start_offsets.get(index).copied().unwrap_or(0)
     }
 
     fn refuse(&self, message: String) -> Result<MirrorState, IllegalTransition> {

@@ -16,6 +16,7 @@ pub use guard::{TopicGuard, TopicGuards};
 pub use ids::{KafkaUuid, ParseUuidError};
 pub use link::{ConnectionMode, Link, LinkError, LinkMode, LinkState, RESERVED_PRODUCER_ID_BASE};
 pub use mirror::{
-    IllegalTransition, MirrorError, MirrorEvent, MirrorState, MirrorStatus, MirrorTopic, Stop, TopicRequest,
+    IllegalTransition, Jump, MirrorError, MirrorEvent, MirrorState, MirrorStatus, MirrorTopic, Stop,
+    TopicRequest,
 };
 pub use view::{Change, Record, View};

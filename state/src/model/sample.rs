@@ -36,5 +36,7 @@ pub(crate) fn mirror(link: &str, topic: &str) -> MirrorTopic {
         state: MirrorState::PendingMirror,
         state_ms: 0,
         requested: TopicRequest::default(),
+        start_offsets: Vec::new(),
+        jumps: BTreeMap::new(),
     }
 }

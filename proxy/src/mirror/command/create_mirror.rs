@@ -63,6 +63,8 @@ impl Commands {
                 replication_factor: request.replication_factor,
                 configs: request.configs,
             },
+            start_offsets: Vec::new(),
+            jumps: BTreeMap::new(),
         };
         // What the destination refuses is better known before anything is recorded.
         let configs = self.configs_for(&link, &config, &mirror).await.map_err(|error| failed(&error))?;
