@@ -86,6 +86,21 @@ pub enum Codec {
     Unknown(u8),
 }
 
+impl Codec {
+    /// The attribute bits that stand for it.
+    #[must_use]
+    pub fn attribute(self) -> i16 {
+        match self {
+            Codec::None => 0,
+            Codec::Gzip => 1,
+            Codec::Snappy => 2,
+            Codec::Lz4 => 3,
+            Codec::Zstd => 4,
+            Codec::Unknown(number) => i16::from(number) & CODEC_MASK,
+        }
+    }
+}
+
 /// All fields of a v2 batch header. Values are the wire's; [`BatchHeader::parse`] has checked that offsets and length
 /// make sense, nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +117,8 @@ pub struct BatchHeader {
     pub attributes: i16,
     /// Last offset minus base offset. Survives compaction.
     pub last_offset_delta: i32,
-    /// Timestamp that the records' deltas count from, in ms (the delete horizon when that bit is set).
+    /// Timestamp that the records' deltas count from, in ms. The cleaner may put a delete horizon there; the deltas then
+    /// count from that.
     pub base_timestamp: i64,
     /// Largest timestamp of the records, in ms; -1 for none.
     pub max_timestamp: i64,
@@ -219,7 +235,8 @@ impl BatchHeader {
         self.attributes & LOG_APPEND_TIME != 0
     }
 
-    /// Whether the cleaner put a delete horizon in place of `base_timestamp`.
+    /// Whether `base_timestamp` is the cleaner's delete horizon. The records' deltas count from it all the same
+    /// (`MemoryRecordsBuilder` of Kafka takes the horizon as base timestamp from the start).
     #[must_use]
     pub fn has_delete_horizon(&self) -> bool {
         self.attributes & DELETE_HORIZON != 0
