@@ -44,10 +44,8 @@ impl Topic {
                 partition.drop_unkeyed();
             }
             Ok((false, true)) => self.configs.run_once(&self.link).await,
-            Ok(_) if refused.times >= PATIENCE || refused.unkeyed_dropped => partition.fail(Failure {
-                error: MirrorError::UnsupportedMirrorState,
-                reason: refused.failure.reason,
-            }),
+            Ok(_) if refused.times >= PATIENCE || refused.unkeyed_dropped => partition
+                .fail(Failure { error: MirrorError::UnsupportedMirrorState, reason: refused.failure.reason }),
             // Its configs may just have changed, or a cluster does not answer: the register is read again in any case.
             Ok(_) | Err(_) => {}
         }

@@ -114,7 +114,8 @@ impl Fetched<'_> {
         }
         partition.source_starts_at(data.log_start_offset);
         let records = data.records.unwrap_or_default();
-        let held = records.is_empty() && (plan.offset..data.high_watermark).contains(&data.last_stable_offset);
+        let held =
+            records.is_empty() && (plan.offset..data.high_watermark).contains(&data.last_stable_offset);
         partition.progress.update(|progress| {
             progress.source_high_watermark = data.high_watermark;
             progress.source_last_stable_offset = data.last_stable_offset;

@@ -66,10 +66,18 @@ pub(super) async fn batch_at(
     offset: i64,
 ) -> Result<Option<BatchHeader>, ClientError> {
     let records = records_at(cluster, topic, partition, offset).await?;
-    Ok(walk(&records).map_while(Result::ok).map(|batch| batch.header).find(|header| header.last_offset() >= offset))
+    Ok(walk(&records)
+        .map_while(Result::ok)
+        .map(|batch| batch.header)
+        .find(|header| header.last_offset() >= offset))
 }
 
-async fn records_at(cluster: &Cluster, topic: &str, partition: i32, offset: i64) -> Result<Bytes, ClientError> {
+async fn records_at(
+    cluster: &Cluster,
+    topic: &str,
+    partition: i32,
+    offset: i64,
+) -> Result<Bytes, ClientError> {
     let wanted = FetchPartition::default()
         .with_partition(partition)
         .with_fetch_offset(offset)

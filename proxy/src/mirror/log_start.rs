@@ -16,7 +16,8 @@ const WITHIN: Duration = Duration::from_secs(15);
 pub(super) async fn follow(destination: &Cluster, link: &str, wanted: Vec<(Arc<Partition>, i64)>) {
     let Some((first, _)) = wanted.first() else { return };
     let topic = first.id.topic.clone();
-    let offsets: Vec<(i32, i64)> = wanted.iter().map(|(partition, offset)| (partition.id.index, *offset)).collect();
+    let offsets: Vec<(i32, i64)> =
+        wanted.iter().map(|(partition, offset)| (partition.id.index, *offset)).collect();
     let answers = tokio::time::timeout(WITHIN, destination.delete_records(&topic, &offsets)).await;
     let mut answers = answers.unwrap_or_else(|_| BTreeMap::new());
     for (partition, offset) in wanted {

@@ -63,8 +63,10 @@ pub(super) async fn jumps(
     if met.is_empty() {
         return Ok(());
     }
-    let places: Vec<String> =
-        met.iter().map(|(partition, (from, to))| format!("partition {partition}: {from} to {}", to - 1)).collect();
+    let places: Vec<String> = met
+        .iter()
+        .map(|(partition, (from, to))| format!("partition {partition}: {from} to {}", to - 1))
+        .collect();
     let why = format!(
         "the source no longer holds offsets that were to be mirrored; filler stands in their place ({})",
         places.join(", ")
@@ -89,7 +91,11 @@ pub(super) async fn jumps(
     for (partition, from, to) in store.transact("engine", &why, transition).await? {
         warn!(
             link,
-            topic, partition, from, to, "the source no longer holds these offsets; filler stands in their place"
+            topic,
+            partition,
+            from,
+            to,
+            "the source no longer holds these offsets; filler stands in their place"
         );
     }
     Ok(())
@@ -123,7 +129,9 @@ pub(super) async fn grow(store: &Store, destination: &Cluster, mirror: &MirrorTo
     let why = format!("the source topic has {count} partitions");
     match store.transact("engine", &why, transition).await {
         Ok(()) => info!(link, topic, partitions = count, "the mirror topic has more partitions"),
-        Err(error) => warn!(link, topic, %error, "the new partitions of a mirror topic could not be recorded"),
+        Err(error) => {
+            warn!(link, topic, %error, "the new partitions of a mirror topic could not be recorded")
+        }
     }
 }
 

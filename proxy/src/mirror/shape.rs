@@ -25,7 +25,6 @@ use crate::wire::walk::walk;
 pub use piece::{MAX_FILLER_OFFSETS, Piece, Run, Shaped};
 use small::SmallBatches;
 
-
 /// Pieces in offset order without gaps, and where shaping stopped.
 #[derive(Debug, Default)]
 pub struct ShapedRun {
@@ -114,7 +113,8 @@ impl Shaping {
             self.skip_to(header.base_offset)?;
         }
         // Filler in the source: it is a mirror itself, or was one.
-        let holds_nothing = kind != BatchKind::Data || header.record_count == 0 || mark(header) == Mark::Filler;
+        let holds_nothing =
+            kind != BatchKind::Data || header.record_count == 0 || mark(header) == Mark::Filler;
         if holds_nothing {
             self.skip_to(header.next_offset())?;
         } else if self.travels_as_it_is(batch) {
@@ -137,7 +137,8 @@ impl Shaping {
     fn travels_as_it_is(&self, batch: &RawBatch) -> bool {
         let header = &batch.header;
         let whole = header.base_offset == self.next;
-        let dense = invariant::batch_is_dense(header.base_offset, header.last_offset_delta, header.record_count);
+        let dense =
+            invariant::batch_is_dense(header.base_offset, header.last_offset_delta, header.record_count);
         // What a cleaner left of filler in a source that is a mirror itself must be told from records again.
         let told_apart = mark(header) != Mark::Cleaned;
         whole && dense.is_ok() && told_apart && !header.is_log_append_time() && !self.target.drop_unkeyed

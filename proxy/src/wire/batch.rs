@@ -309,6 +309,17 @@ pub(crate) mod testing {
         RawBatch { header, bytes: bytes.into() }
     }
 
+    /// `count` uncompressed records with key `k` and a value, at offset deltas from 0, their timestamps the header's base.
+    pub(crate) fn records(count: i32) -> Vec<u8> {
+        let mut payload = Vec::new();
+        for delta in 0..count {
+            // Key and value of one byte each, no headers; lengths zigzag.
+            let tail = [2, b'k', 2, b'v', 0];
+            super::super::record_writer::put_record(&mut payload, 0, 0, i64::from(delta), &tail);
+        }
+        payload
+    }
+
     /// A header of `count` records from `base_offset`, as an idempotent producer would write it.
     pub(crate) fn header(base_offset: i64, count: i32) -> BatchHeader {
         BatchHeader {

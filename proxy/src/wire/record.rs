@@ -221,7 +221,7 @@ mod tests {
         };
         assert_eq!(refused(&[0xfe, 0xff, 0xff, 0xff, 0x0f, 1, 0]), "key");
         assert_eq!(refused(&[3, 1, 0]), "key");
-        assert_eq!(refused(&[1, 4, b'v', 0]), "value");
+        assert_eq!(refused(&[1, 6, b'v', 0]), "value");
         assert_eq!(refused(&[1, 1, 0xfe, 0xff, 0xff, 0xff, 0x0f]), "header count");
         assert_eq!(refused(&[1, 1, 1]), "header count");
         assert_eq!(refused(&[1, 1, 2, 1, 0]), "header key");

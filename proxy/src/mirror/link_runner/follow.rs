@@ -30,7 +30,9 @@ impl LinkRunner {
             let jumps: BTreeMap<i32, (i64, i64)> = met
                 .iter()
                 .filter(|(partition, gap)| gap.to > partition.id.start_offset)
-                .map(|(partition, gap)| (partition.id.index, (gap.from.max(partition.id.start_offset), gap.to)))
+                .map(|(partition, gap)| {
+                    (partition.id.index, (gap.from.max(partition.id.start_offset), gap.to))
+                })
                 .collect();
             if let Err(error) = record::jumps(&self.shared.store, &self.link.name, topic, jumps).await {
                 warn!(link = self.link.name, topic, %error, "a jump of the source's log start could not be recorded; the mirror waits");
@@ -102,7 +104,8 @@ impl LinkRunner {
             );
             let (store, destination) = (self.shared.store.clone(), self.shared.destination.clone());
             let mirror = mirror.clone();
-            let task = self.tasks.spawn(async move { record::grow(&store, &destination, &mirror, count).await });
+            let task =
+                self.tasks.spawn(async move { record::grow(&store, &destination, &mirror, count).await });
             let _ = self.growing.insert(topic.clone(), task);
         }
     }

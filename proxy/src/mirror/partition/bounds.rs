@@ -87,7 +87,8 @@ impl Partition {
 
     fn wanted_start(&self, state: &State) -> Option<i64> {
         let wanted = self.id.start_offset.max(state.bounds.source_start);
-        let holds = state.window.acknowledged >= wanted && matches!(state.phase, Phase::Running | Phase::Frozen);
+        let holds =
+            state.window.acknowledged >= wanted && matches!(state.phase, Phase::Running | Phase::Frozen);
         let known = state.bounds.destination_start;
         (holds && known != UNKNOWN && known < wanted).then_some(wanted)
     }

@@ -164,7 +164,9 @@ impl Partition {
             progress.log_end_offset = next;
             progress.reason.clear();
         });
-        state.phase == Phase::Running && next < self.id.start_offset && self.fill(&mut state, self.id.start_offset)
+        state.phase == Phase::Running
+            && next < self.id.start_offset
+            && self.fill(&mut state, self.id.start_offset)
     }
 
     /// The present attempt.

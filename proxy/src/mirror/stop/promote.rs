@@ -129,7 +129,9 @@ impl StopJob {
                 None => return Ok(()),
                 Some(partition) if tokio::time::Instant::now() >= deadline => {
                     let index = partition.id.index;
-                    return Err(NotYet(format!("the log start of partition {index} does not follow the source yet")));
+                    return Err(NotYet(format!(
+                        "the log start of partition {index} does not follow the source yet"
+                    )));
                 }
                 Some(_) => tokio::time::sleep(POLL).await,
             }
