@@ -50,8 +50,9 @@ pub fn partition(bootstrap: &str, name: &str, partition: i32) -> PartitionCopy {
             aborted.records(&batch, &mut copy.records);
         }
     });
-    let end = copy.high_watermark;
-    copy.records.retain(|r| r.offset < end);
+    // A log may begin inside a batch, which a fetch brings whole.
+    let log = copy.log_start..copy.high_watermark;
+    copy.records.retain(|r| log.contains(&r.offset));
     copy
 }
 
