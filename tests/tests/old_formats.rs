@@ -39,14 +39,14 @@ fn each_fails_at_its_first_old_message() {
         for codec in ["none", "gzip", "snappy", "lz4"] {
             let topic = format!("{topic}-{codec}");
             admin.create_topic(&topic, 1, &[(FORMAT, version)]);
-            send(&source, &topic, Kind { batch: 10, ..Kind::plain(codec) }, 25);
+            send(&source, &topic, Kind { batch: 10, headers: false, ..Kind::plain(codec) }, 25);
             assert_eq!(formats(&pair, &topic, 0), [magic].into(), "{topic}");
             pair.mirror(&topic);
         }
     }
     // The old messages stay what they are when the topic is brought up to date, the broker does not convert them.
     admin.create_topic("old-then-new", 1, &[(FORMAT, "0.10.2")]);
-    send(&source, "old-then-new", Kind { batch: 10, ..Kind::plain("none") }, 25);
+    send(&source, "old-then-new", Kind { batch: 10, headers: false, ..Kind::plain("none") }, 25);
     admin.alter_config("old-then-new", FORMAT, "2.8");
     send(&source, "old-then-new", Kind { batch: 10, ..Kind::idempotent("lz4") }, 30);
     assert_eq!(formats(&pair, "old-then-new", 0), [1, 2].into());
@@ -55,7 +55,7 @@ fn each_fails_at_its_first_old_message() {
     send(&source, "new-then-old", Kind { batch: 10, ..Kind::idempotent("lz4") }, 30);
     pair.assert_mirrored("new-then-old");
     admin.alter_config("new-then-old", FORMAT, "0.9.0");
-    send(&source, "new-then-old", Kind { batch: 10, ..Kind::plain("none") }, 25);
+    send(&source, "new-then-old", Kind { batch: 10, headers: false, ..Kind::plain("none") }, 25);
     assert_eq!(formats(&pair, "new-then-old", 0), [0, 2].into());
     pair.mirror_topic("all-new", 1, &[]);
 
