@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::admin::{Admin, LATEST};
+use crate::admin::{Admin, EARLIEST, LATEST};
 use crate::kafka::{Cluster, Version};
 use crate::linkgate::Linkgate;
 use crate::wait::{LONG, until};
@@ -103,12 +103,18 @@ impl Pair {
         }
     }
 
-    /// Waits until it has caught up, then compares every record as clients see it, through the gateway, and the log ends.
+    /// Waits until it has caught up and begins where its source begins, then compares every record as clients see it, through the
+    /// gateway, and the log ends.
     ///
     /// # Panics
     /// With the first differences.
     pub fn assert_mirrored(&self, topic: &str) {
         self.wait_caught_up(topic);
+        // Trimmed a moment later.
+        until(&format!("{topic} begins where its source begins"), LONG, || {
+            let offsets = |admin: &mut Admin| admin.offsets(topic, EARLIEST);
+            (offsets(&mut self.source.admin()) == offsets(&mut self.destination.admin())).then_some(())
+        });
         crate::read::assert_same(&self.source.bootstrap(), topic, &self.linkgate.bootstrap(), topic);
     }
 

@@ -22,13 +22,15 @@ pub struct Kind {
     pub transaction: Option<usize>,
     /// Records that the client gathers into one batch at most.
     pub batch: usize,
+    /// Each record with a header; message formats before v2 have none.
+    pub headers: bool,
 }
 
 impl Kind {
     /// Neither idempotent nor transactional.
     #[must_use]
     pub fn plain(codec: &'static str) -> Kind {
-        Kind { codec, idempotent: false, transaction: None, batch: 200 }
+        Kind { codec, idempotent: false, transaction: None, batch: 200, headers: true }
     }
 
     /// Idempotent.
@@ -125,7 +127,7 @@ impl Sender {
         Sender { producer, kind, in_transaction: 0, transactions: 0, deliveries }
     }
 
-    /// Sends one record with a header that repeats its key; begins and ends transactions as the kind says.
+    /// Sends one record, with a header that repeats its key where the kind has headers; begins and ends transactions as the kind says.
     ///
     /// # Panics
     /// When the client refuses it.
@@ -134,8 +136,11 @@ impl Sender {
             self.producer.begin_transaction().unwrap_or_else(|e| panic!("begin: {e}"));
         }
         loop {
-            let headers = OwnedHeaders::new().insert(Header { key: "key", value: Some(key) });
-            match self.producer.send(BaseRecord::to(topic).key(key).payload(value).headers(headers)) {
+            let mut record = BaseRecord::to(topic).key(key).payload(value);
+            if self.kind.headers {
+                record = record.headers(OwnedHeaders::new().insert(Header { key: "key", value: Some(key) }));
+            }
+            match self.producer.send(record) {
                 Ok(()) => break,
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
                     self.producer.poll(Duration::from_millis(20));

@@ -40,9 +40,18 @@ pub fn topic(bootstrap: &str, name: &str) -> BTreeMap<i32, PartitionCopy> {
 /// As [`topic`].
 #[must_use]
 pub fn partition(bootstrap: &str, name: &str, partition: i32) -> PartitionCopy {
+    partition_from(bootstrap, name, partition, None)
+}
+
+/// Reads one partition from an offset on, or from its log start.
+///
+/// # Panics
+/// As [`topic`].
+#[must_use]
+pub fn partition_from(bootstrap: &str, name: &str, partition: i32, from: Option<i64>) -> PartitionCopy {
     let mut copy = PartitionCopy { log_start: 0, high_watermark: 0, records: Vec::new() };
     let mut aborted = Aborted::default();
-    walk(bootstrap, name, partition, 1, |step| {
+    walk(bootstrap, name, partition, from, 1, |step| {
         copy.log_start = step.log_start;
         copy.high_watermark = step.high_watermark;
         aborted.learn(&step.aborted);
@@ -50,8 +59,9 @@ pub fn partition(bootstrap: &str, name: &str, partition: i32) -> PartitionCopy {
             aborted.records(&batch, &mut copy.records);
         }
     });
-    let end = copy.high_watermark;
-    copy.records.retain(|r| r.offset < end);
+    // A log may begin inside a batch, which a fetch brings whole.
+    let log = from.unwrap_or(copy.log_start).max(copy.log_start)..copy.high_watermark;
+    copy.records.retain(|r| log.contains(&r.offset));
     copy
 }
 
@@ -62,7 +72,7 @@ pub fn partition(bootstrap: &str, name: &str, partition: i32) -> PartitionCopy {
 #[must_use]
 pub fn raw(bootstrap: &str, name: &str, partition: i32) -> Vec<Batch> {
     let mut all = Vec::new();
-    walk(bootstrap, name, partition, 0, |step| all.extend(step.batches));
+    walk(bootstrap, name, partition, None, 0, |step| all.extend(step.batches));
     all
 }
 
@@ -89,11 +99,17 @@ struct Step {
 }
 
 /// Fetches until the end that the partition has at the first answer; a leader change in between is waited out.
-fn walk(bootstrap: &str, name: &str, partition: i32, isolation: i8, mut each: impl FnMut(Step)) {
+fn walk(
+    bootstrap: &str,
+    name: &str,
+    partition: i32,
+    mut next: Option<i64>,
+    isolation: i8,
+    mut each: impl FnMut(Step),
+) {
     let mut admin = Admin::to(bootstrap);
     let begin = Instant::now();
     let mut connection: Option<Connection> = None;
-    let mut next: Option<i64> = None;
     let mut end = None;
     loop {
         let result = (|| {

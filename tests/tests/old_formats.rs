@@ -1,11 +1,15 @@
 //! Logs with messages of formats v0 and v1, as brokers up to 2.8 still write them: refused by name and place, never guessed.
 
-use linkgate_tests::admin::LATEST;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use linkgate_tests::admin::{EARLIEST, LATEST};
 use linkgate_tests::kafka::Version::{V2_8_2, V4_3_1};
 use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::process::Output;
 use linkgate_tests::produce::{Kind, send};
 use linkgate_tests::read;
-use std::collections::BTreeSet;
+use linkgate_tests::wait::{LONG, until};
 
 const FORMAT: &str = "message.format.version";
 
@@ -39,14 +43,14 @@ fn each_fails_at_its_first_old_message() {
         for codec in ["none", "gzip", "snappy", "lz4"] {
             let topic = format!("{topic}-{codec}");
             admin.create_topic(&topic, 1, &[(FORMAT, version)]);
-            send(&source, &topic, Kind { batch: 10, ..Kind::plain(codec) }, 25);
+            send(&source, &topic, Kind { batch: 10, headers: false, ..Kind::plain(codec) }, 25);
             assert_eq!(formats(&pair, &topic, 0), [magic].into(), "{topic}");
             pair.mirror(&topic);
         }
     }
     // The old messages stay what they are when the topic is brought up to date, the broker does not convert them.
     admin.create_topic("old-then-new", 1, &[(FORMAT, "0.10.2")]);
-    send(&source, "old-then-new", Kind { batch: 10, ..Kind::plain("none") }, 25);
+    send(&source, "old-then-new", Kind { batch: 10, headers: false, ..Kind::plain("none") }, 25);
     admin.alter_config("old-then-new", FORMAT, "2.8");
     send(&source, "old-then-new", Kind { batch: 10, ..Kind::idempotent("lz4") }, 30);
     assert_eq!(formats(&pair, "old-then-new", 0), [1, 2].into());
@@ -55,7 +59,7 @@ fn each_fails_at_its_first_old_message() {
     send(&source, "new-then-old", Kind { batch: 10, ..Kind::idempotent("lz4") }, 30);
     pair.assert_mirrored("new-then-old");
     admin.alter_config("new-then-old", FORMAT, "0.9.0");
-    send(&source, "new-then-old", Kind { batch: 10, ..Kind::plain("none") }, 25);
+    send(&source, "new-then-old", Kind { batch: 10, headers: false, ..Kind::plain("none") }, 25);
     assert_eq!(formats(&pair, "new-then-old", 0), [0, 2].into());
     pair.mirror_topic("all-new", 1, &[]);
 
@@ -77,4 +81,48 @@ fn each_fails_at_its_first_old_message() {
     let _ = pair.linkgate.mirrors(&["--failover", "--topics", "new-then-old"]).success("failover");
     pair.linkgate.wait_status(LINK, "new-then-old", "STOPPED");
     pair.wait_writable("new-then-old");
+}
+
+/// Given topics with old messages first and v2 batches behind them, when their mirrors begin at the end or at a moment after
+/// the old ones, then they are mirrored from there on, offset by offset; a moment in a log without timestamps is refused.
+#[test]
+fn a_mirror_may_begin_behind_them() {
+    let pair = Pair::between("behind-old-formats", V2_8_2, V4_3_1, &[]);
+    let source = pair.source.bootstrap();
+    let mut admin = pair.source.admin();
+    pair.link("");
+    for topic in ["latest", "dated"] {
+        admin.create_topic(topic, 1, &[(FORMAT, "0.10.2")]);
+        send(&source, topic, Kind { batch: 10, headers: false, ..Kind::plain("gzip") }, 25);
+        admin.alter_config(topic, FORMAT, "2.8");
+        std::thread::sleep(Duration::from_millis(20));
+        send(&source, topic, Kind { batch: 10, ..Kind::idempotent("lz4") }, 30);
+        assert_eq!(formats(&pair, topic, 0), [1, 2].into());
+    }
+    let moment = read::partition_from(&source, "dated", 0, Some(25)).records[0].timestamp.to_string();
+    for (topic, spec, start) in [("latest", "latest", 55), ("dated", moment.as_str(), 25)] {
+        let made = create_from(&pair, topic, spec);
+        let _ = made.success("kafka-mirrors --create");
+        send(&source, topic, Kind::transactional("zstd", 5), 20);
+        pair.wait_caught_up(topic);
+        until(&format!("{topic} begins at {start}"), LONG, || {
+            (pair.destination.admin().offsets(topic, EARLIEST) == [start]).then_some(())
+        });
+        let there = read::partition_from(&source, topic, 0, Some(start));
+        let here = read::partition(&pair.linkgate.bootstrap(), topic, 0);
+        assert_eq!((&there.records, there.high_watermark), (&here.records, here.high_watermark), "{topic}");
+        assert_eq!(pair.linkgate.status(LINK, topic), "ACTIVE");
+    }
+
+    admin.create_topic("undated", 1, &[(FORMAT, "0.9.0")]);
+    send(&source, "undated", Kind { headers: false, ..Kind::plain("none") }, 25);
+    let refused = create_from(&pair, "undated", &moment);
+    println!("{}", refused.all());
+    assert!(refused.code != 0 && refused.all().contains("UNSUPPORTED_FOR_MESSAGE_FORMAT"), "{refused:?}");
+    assert!(!pair.destination.admin().topics().contains(&"undated".to_owned()));
+}
+
+fn create_from(pair: &Pair, topic: &str, spec: &str) -> Output {
+    let spec = format!("mirror.start.offset.spec={spec}");
+    pair.linkgate.mirrors(&["--create", "--mirror-topic", topic, "--link", LINK, "--config", &spec])
 }

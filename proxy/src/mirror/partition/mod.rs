@@ -131,6 +131,8 @@ impl Partition {
         let before = self.leaders.set_destination(leader);
         if before != leader && before != -1 {
             self.reset("the destination leader moved", None);
+        } else if before != leader {
+            self.attention.notify_one();
         }
     }
 
@@ -215,11 +217,13 @@ impl Partition {
         self.state().unaccounted_below == i64::MAX
     }
 
-    /// Whether the register should be read now.
+    /// Whether the register should be read now; not without a destination leader, whose queue the filler goes to.
     #[must_use]
     pub fn wants_register(&self, now: Instant) -> bool {
         let state = self.state();
-        state.phase == Phase::Unregistered && state.not_before.is_none_or(|moment| moment <= now)
+        state.phase == Phase::Unregistered
+            && self.destination_leader() >= 0
+            && state.not_before.is_none_or(|moment| moment <= now)
     }
 
     /// Puts off the next reading of the register, or the next fetch.

@@ -68,6 +68,19 @@ fn nothing_is_fetched_before_the_register_is_read_or_without_a_leader() {
 }
 
 #[test]
+fn the_register_is_not_read_before_the_destination_leader_is_known() {
+    let (partition, _) = partition_from(37);
+    partition.set_destination_leader(-1);
+    let later = Instant::now() + Duration::from_secs(10);
+    assert!(!partition.wants_register(later));
+    partition.set_destination_leader(BROKER);
+    assert!(partition.wants_register(later));
+    // The fill goes to the queue of a broker that somebody serves
+    assert!(partition.registered(partition.attempt(), Register { next: 0, armed: false }, Some(100)));
+    assert_eq!(take(&partition).batch.base_offset, 0);
+}
+
+#[test]
 fn batches_leave_in_order_and_move_the_log_end_when_acknowledged() {
     let (partition, budget) = running_at(10);
     let attempt = partition.attempt();
