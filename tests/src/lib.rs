@@ -10,6 +10,7 @@
 //! | [`read`] | every record of a partition, and comparing two clusters offset by offset |
 //! | [`produce`] | producers of every kind |
 //! | [`pair`] | a source, a destination and a Linkgate between them |
+//! | [`fault`] | faults on purpose: a misbehaving TCP proxy, full disks |
 //! | [`python`], [`properties`] | Python clients, .properties files |
 //! | [`wait`], [`ports`], [`process`], [`workdir`] | bounded waits, ports, children, directories |
 //!
@@ -18,6 +19,7 @@
 
 pub mod admin;
 pub mod client;
+pub mod fault;
 pub mod kafka;
 pub mod linkgate;
 pub mod pair;
