@@ -18,10 +18,13 @@
 //! them, whatever ends it.
 
 pub mod admin;
+pub mod audit;
 pub mod client;
 pub mod fault;
 pub mod kafka;
+pub mod leadership;
 pub mod linkgate;
+pub mod log_ends;
 pub mod pair;
 pub mod ports;
 pub mod process;
@@ -30,5 +33,7 @@ pub mod properties;
 pub mod python;
 pub mod read;
 pub mod records;
+pub mod soak;
 pub mod wait;
 pub mod workdir;
+pub mod workload;
