@@ -7,7 +7,7 @@ use crate::address::Address;
 use crate::client::{Client, ClientError};
 use crate::rest::{
     AlterConfigsRequest, AlterMirrorsEntry, AlterMirrorsRequest, CreateLinkRequest, CreateMirrorRequest,
-    DataList, LinkConfigData, LinkData, MirrorData,
+    DataList, FillerData, LinkConfigData, LinkData, MirrorData, MirrorForecastData,
 };
 use crate::segment::encoded;
 
@@ -176,6 +176,36 @@ impl Api {
     /// [`ClientError`].
     pub fn create_mirror(&self, link: &str, request: &CreateMirrorRequest) -> Result<(), ClientError> {
         self.client.command(Method::POST, &self.link_path(link, "/mirrors")?, Some(request))
+    }
+
+    /// What the creation of a mirror topic will take; creates nothing.
+    ///
+    /// # Errors
+    /// [`ClientError`]: why it would not be created.
+    pub fn forecast_mirror(
+        &self,
+        link: &str,
+        request: &CreateMirrorRequest,
+    ) -> Result<MirrorForecastData, ClientError> {
+        let path = self.link_path(link, "/mirrors?validate_only=true")?;
+        self.client.exchange(Method::POST, &path, request)
+    }
+
+    /// The latest count of the filler of a topic that is or was a mirror.
+    ///
+    /// # Errors
+    /// [`ClientError`]; 404 when it is no such topic.
+    pub fn filler(&self, topic: &str) -> Result<FillerData, ClientError> {
+        self.client.get(&self.path(&format!("/links/-/mirrors/{}/filler", segment("topic", topic)?)))
+    }
+
+    /// Begins to count the filler of such a topic, unless that is under way.
+    ///
+    /// # Errors
+    /// As [`Api::filler`].
+    pub fn scan_filler(&self, topic: &str) -> Result<FillerData, ClientError> {
+        let path = self.path(&format!("/links/-/mirrors/{}/filler:scan", segment("topic", topic)?));
+        self.client.exchange(Method::POST, &path, &())
     }
 
     /// Asks something of mirror topics of one link. Each entry says whether it was accepted.

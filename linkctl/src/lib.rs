@@ -5,6 +5,7 @@
 //! * [`opts`], [`tool`], [`texts`], [`layout`]: `kafka-cluster-links` and `kafka-mirrors` speak and look like Kafka's
 //!   own tools.
 //! * [`config_list`], [`filters`], [`link_configs`], [`select`]: what the operator gave, checked before it is sent.
+//! * [`forecast`]: what a creation will take, in words and columns.
 //! * [`output`], [`table`], [`watch`], [`wait`], [`exit`]: how `linkctl` answers.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -14,6 +15,7 @@ pub mod client;
 pub mod config_list;
 pub mod exit;
 pub mod filters;
+pub mod forecast;
 pub mod layout;
 pub mod link_configs;
 pub mod opts;

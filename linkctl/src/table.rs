@@ -51,8 +51,26 @@ impl Rows {
     }
 }
 
-const NUMBERS: &[&str] =
-    &["PARTITION", "PARTITIONS", "LAG", "MAX LAG", "MIRRORS", "LOG END", "SOURCE HW", "LAST FETCH MS"];
+const NUMBERS: &[&str] = &[
+    "PARTITION",
+    "PARTITIONS",
+    "LAG",
+    "MAX LAG",
+    "MIRRORS",
+    "LOG START",
+    "LOG END",
+    "SOURCE START",
+    "SOURCE HW",
+    "LAST FETCH MS",
+    "START",
+    "TO FILL",
+    "TO COPY",
+    "READ TO",
+    "READ UNTIL",
+    "FILLER",
+    "BATCHES",
+    "LAST FILLER",
+];
 
 #[cfg(test)]
 mod tests {

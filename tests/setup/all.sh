@@ -10,3 +10,4 @@ here=$(cd "$(dirname "$0")" && pwd)
 [ "${1:-all}" != build ] || exit 0
 "$here/kafka.sh"
 "$here/python.sh"
+"$here/sarama.sh"

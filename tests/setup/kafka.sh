@@ -10,9 +10,9 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${LINKGATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/linkgate}
 versions=("$@")
-[ $# -gt 0 ] || versions=(4.3.1 3.9.1)
+[ $# -gt 0 ] || versions=(4.3.1 3.9.1 2.8.2)
 # slf4j-simple is the one logging backend: two on a class path make each tool print a warning.
-other_backends=slf4j-reload4j,log4j-slf4j-impl,log4j-slf4j2-impl,log4j-1.2-api,log4j-core
+other_backends=slf4j-log4j12,slf4j-reload4j,log4j-slf4j-impl,log4j-slf4j2-impl,log4j-1.2-api,log4j-core
 
 for version in "${versions[@]}"; do
   dir=$cache/kafka/$version

@@ -14,6 +14,8 @@ need() { # need PACKAGE CHECK...: PACKAGE is missing when CHECK fails
 
 has_java() {
   local major
+  # The compiler too: one of the clients is a Java source file.
+  command -v javac || return
   major=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
   [ "${major:-0}" -ge 17 ]
 }
@@ -21,6 +23,11 @@ has_libclang() {
   # bindgen wants the C interface: libclang-cpp.so, which compilers bring along, is another library.
   [ -n "${LIBCLANG_PATH:-}" ] || compgen -G '/usr/lib/llvm-*/lib/libclang[-.][0-9s]*' ||
     ldconfig -p | grep -Eq 'libclang(-[0-9.]+)?\.so'
+}
+has_go() {
+  local minor
+  minor=$(go env GOVERSION 2>/dev/null | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
+  [ "${minor:-0}" -ge 19 ]
 }
 has_venv() { python3 -c 'import venv, ensurepip'; }
 newest_jdk() { # the oldest JDK that will do and that this distribution has
@@ -44,6 +51,7 @@ need python3 command -v python3
 need python3-venv has_venv
 need curl command -v curl
 need kcat command -v kcat
+need golang-go has_go
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
@@ -59,7 +67,8 @@ if ! command -v apt-get >/dev/null || [ "${as_root[*]-}" = false ]; then
   cat >&2 <<TEXT
 packages.sh: these are missing and cannot be installed from here: ${missing[*]}
   Debian or Ubuntu, as root:  apt-get install -y ${missing[*]/#jdk/openjdk-17-jdk-headless}
-  elsewhere: a C++ compiler, libclang, a JDK of version 17 or later, Maven, Python 3 with venv, curl and kcat
+  elsewhere: a C++ compiler, libclang, a JDK of version 17 or later, Maven, Python 3 with venv, curl, kcat
+             and Go 1.19 or later
 TEXT
   exit 1
 fi

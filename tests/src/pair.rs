@@ -32,9 +32,25 @@ impl Pair {
     /// So many brokers on each side.
     #[must_use]
     pub fn start(name: &str, version: Version, source: usize, destination: usize) -> Pair {
-        let mut source = Cluster::launch(WorkDir::new(&format!("{name}-source")), version, source, &[]);
+        Pair::launch(name, (version, source), (version, destination), &[])
+    }
+
+    /// One broker on each side, of two versions; `extra` are configs of both.
+    #[must_use]
+    pub fn between(name: &str, source: Version, destination: Version, extra: &[(&str, &str)]) -> Pair {
+        Pair::launch(name, (source, 1), (destination, 1), extra)
+    }
+
+    fn launch(
+        name: &str,
+        source: (Version, usize),
+        destination: (Version, usize),
+        extra: &[(&str, &str)],
+    ) -> Pair {
+        let dir = WorkDir::new(&format!("{name}-source"));
+        let mut source = Cluster::launch(dir, source.0, source.1, extra);
         let dir = WorkDir::new(&format!("{name}-destination"));
-        let mut destination = Cluster::launch(dir, version, destination, &[]);
+        let mut destination = Cluster::launch(dir, destination.0, destination.1, extra);
         source.wait_ready();
         destination.wait_ready();
         let linkgate = Linkgate::start(&destination.bootstrap(), &[]);

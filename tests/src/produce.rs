@@ -14,7 +14,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 /// How a producer writes.
 #[derive(Debug, Clone)]
 pub struct Kind {
-    /// `none`, `gzip`, `lz4` or `zstd`.
+    /// `none`, `gzip`, `snappy`, `lz4` or `zstd`.
     pub codec: &'static str,
     /// With a producer id and sequences.
     pub idempotent: bool,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::{BrokerId, FetchRequest, TopicName};
 
 use crate::admin::{Admin, LATEST, Leader};
@@ -63,6 +64,21 @@ pub fn raw(bootstrap: &str, name: &str, partition: i32) -> Vec<Batch> {
     let mut all = Vec::new();
     walk(bootstrap, name, partition, 0, |step| all.extend(step.batches));
     all
+}
+
+/// Offset field and message format of what one fetch at `offset` brings, old formats included.
+///
+/// # Panics
+/// When the partition cannot be fetched in time.
+#[must_use]
+pub fn formats(bootstrap: &str, name: &str, partition: i32, offset: i64) -> Vec<(i64, i8)> {
+    let answer = crate::wait::until_ok(&format!("{name}-{partition} is fetched"), LONG, || {
+        let leaders = Admin::to(bootstrap).leaders(name);
+        let leader = leaders.iter().find(|l| l.partition == partition);
+        let leader = leader.ok_or_else(|| Error::Protocol(format!("no partition {partition}")))?;
+        fetch_payload(&mut Connection::open(&leader.address)?, name, partition, offset, 0)
+    });
+    crate::records::formats(&answer.records.unwrap_or_default())
 }
 
 struct Step {
@@ -134,6 +150,25 @@ fn fetch(
     offset: i64,
     isolation: i8,
 ) -> Result<Step, Error> {
+    let p = fetch_payload(connection, name, partition, offset, isolation)?;
+    let payload = p.records.unwrap_or_default();
+    let batches = batches(&payload).unwrap_or_else(|e| panic!("{name}-{partition} at offset {offset}: {e}"));
+    let aborted = p.aborted_transactions.unwrap_or_default();
+    Ok(Step {
+        log_start: p.log_start_offset,
+        high_watermark: p.high_watermark,
+        aborted: aborted.iter().map(|a| (a.first_offset, a.producer_id.0)).collect(),
+        batches,
+    })
+}
+
+fn fetch_payload(
+    connection: &mut Connection,
+    name: &str,
+    partition: i32,
+    offset: i64,
+    isolation: i8,
+) -> Result<PartitionData, Error> {
     let p = FetchPartition::default()
         .with_partition(partition)
         .with_fetch_offset(offset)
@@ -154,15 +189,7 @@ fn fetch(
     let p = answer.responses.into_iter().next().and_then(|t| t.partitions.into_iter().next());
     let p = p.ok_or_else(|| Error::Protocol("an answer without the partition".into()))?;
     Error::check(&format!("fetch at {offset}"), p.error_code)?;
-    let payload = p.records.unwrap_or_default();
-    let batches = batches(&payload).unwrap_or_else(|e| panic!("{name}-{partition} at offset {offset}: {e}"));
-    let aborted = p.aborted_transactions.unwrap_or_default();
-    Ok(Step {
-        log_start: p.log_start_offset,
-        high_watermark: p.high_watermark,
-        aborted: aborted.iter().map(|a| (a.first_offset, a.producer_id.0)).collect(),
-        batches,
-    })
+    Ok(p)
 }
 
 /// Which producers are inside an aborted transaction, as a consumer tracks it.

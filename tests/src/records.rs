@@ -83,6 +83,24 @@ pub fn batches(mut payload: &[u8]) -> Result<Vec<Batch>, String> {
     Ok(all)
 }
 
+/// First offset field and format of every batch or message of a fetch payload, whatever the format: offset, length and
+/// magic byte stand at the same place in all of them. A compressed message of an old format carries its last offset.
+#[must_use]
+pub fn formats(mut payload: &[u8]) -> Vec<(i64, i8)> {
+    let mut all = Vec::new();
+    while let Some((head, _)) = payload.split_first_chunk::<17>() {
+        let length = u32::from_be_bytes([head[8], head[9], head[10], head[11]]) as usize + 12;
+        if payload.len() < length {
+            break;
+        }
+        let offset =
+            i64::from_be_bytes([head[0], head[1], head[2], head[3], head[4], head[5], head[6], head[7]]);
+        all.push((offset, head[16].cast_signed()));
+        payload = &payload[length..];
+    }
+    all
+}
+
 fn batch(bytes: &[u8]) -> Result<Batch, String> {
     let mut head = Reader(bytes);
     let base_offset = head.i64()?;
@@ -132,11 +150,29 @@ fn decompress(codec: i16, bytes: &[u8]) -> Result<Vec<u8>, String> {
     let done = match codec {
         0 => return Ok(bytes.to_vec()),
         1 => flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut plain),
+        2 => return snappy(bytes),
         3 => lz4_flex::frame::FrameDecoder::new(bytes).read_to_end(&mut plain),
         4 => zstd::stream::read::Decoder::new(bytes).and_then(|mut d| d.read_to_end(&mut plain)),
         other => return Err(format!("codec {other} is not read here")),
     };
     done.map_err(|e| format!("codec {codec}: {e}"))?;
+    Ok(plain)
+}
+
+/// Bare, as librdkafka and sarama write it, or in the framing of the Java client (xerial): a magic, two versions, then blocks
+/// with their lengths.
+fn snappy(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    const FRAMED: &[u8] = b"\x82SNAPPY\0";
+    let block =
+        |block: &[u8]| snap::raw::Decoder::new().decompress_vec(block).map_err(|e| format!("codec 2: {e}"));
+    let Some(framed) = bytes.strip_prefix(FRAMED) else { return block(bytes) };
+    let mut rest = Reader(framed);
+    rest.take(8)?;
+    let mut plain = Vec::new();
+    while !rest.0.is_empty() {
+        let length = u32::from_be_bytes(rest.array()?) as usize;
+        plain.extend(block(rest.take(length)?)?);
+    }
     Ok(plain)
 }
 
@@ -209,6 +245,20 @@ mod tests {
             assert_eq!(Reader(bytes).varint(), Ok(value));
         }
         assert!(Reader(&[0x80]).varint().is_err());
+    }
+
+    #[test]
+    fn snappy_is_read_bare_and_framed() {
+        let plain = b"flight flight flight flight".to_vec();
+        let block = snap::raw::Encoder::new().compress_vec(&plain).unwrap();
+        assert_eq!(decompress(2, &block), Ok(plain.clone()));
+        let mut framed = b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01".to_vec();
+        for _ in 0..2 {
+            framed.extend(u32::try_from(block.len()).unwrap().to_be_bytes());
+            framed.extend(&block);
+        }
+        assert_eq!(decompress(2, &framed), Ok([plain.clone(), plain].concat()));
+        assert!(decompress(2, &framed[..framed.len() - 1]).is_err());
     }
 
     #[test]

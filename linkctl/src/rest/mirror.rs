@@ -16,7 +16,8 @@ pub struct CreateMirrorRequest {
     /// Replication factor; the destination's default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replication_factor: Option<i16>,
-    /// Topic configs that are the mirror's own.
+    /// Topic configs that are the mirror's own, and `mirror.start.offset.spec`: where it begins, when not where the
+    /// link says.
     #[serde(default)]
     pub configs: Vec<ConfigEntry>,
 }
@@ -33,7 +34,38 @@ pub struct MirrorLag {
     pub last_source_fetch_offset: i64,
 }
 
-/// A partition as `kafka-mirrors --describe` shows it.
+/// Offsets that hold nothing being covered with filler.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PartitionFilling {
+    /// Where it began.
+    pub from: i64,
+    /// Where it ends: the first offset that is copied from the source.
+    pub to: i64,
+    /// Offsets done.
+    pub done: i64,
+    /// The same, in percent.
+    pub percent: u8,
+    /// Milliseconds that the rest will take at the rate so far; null while there is none.
+    #[serde(default)]
+    pub eta_ms: Option<i64>,
+}
+
+/// Offsets that the source no longer had when they were to be copied. The mirror holds filler in their place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PartitionJump {
+    /// First offset that could not be copied.
+    pub from: i64,
+    /// Where mirroring went on.
+    pub to: i64,
+    /// When it was noticed, in milliseconds since the epoch.
+    pub at_ms: i64,
+    /// How many jumps the partition has had.
+    pub count: u64,
+}
+
+/// A partition as `kafka-mirrors --describe` shows it, and what Linkgate adds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MirrorPartition {
@@ -52,6 +84,15 @@ pub struct MirrorPartition {
     /// What holds the partition up or made it fail; empty when nothing does.
     #[serde(default)]
     pub reason: String,
+    /// Where the mirror's log begins: an offset of the source, chosen when the mirror was created.
+    #[serde(default)]
+    pub start_offset: i64,
+    /// Absent while nothing is filled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filling: Option<PartitionFilling>,
+    /// The latest jump; absent when there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_jump: Option<PartitionJump>,
 }
 
 /// What Linkgate adds to a mirror topic.

@@ -6,6 +6,8 @@
 mod alter;
 mod cluster;
 mod common;
+mod filler;
+mod forecast;
 mod link;
 mod link_config;
 mod mirror;
@@ -13,10 +15,13 @@ mod mirror;
 pub use self::alter::{AlterMetadata, AlterMirrorsEntry, AlterMirrorsRequest};
 pub use self::cluster::{ClusterData, Related};
 pub use self::common::{ConfigEntry, DataList, ErrorBody, ListMetadata, PREFIXES, ResourceMetadata};
+pub use self::filler::{FillerData, FillerPartition};
+pub use self::forecast::{MirrorForecastData, PartitionForecast};
 pub use self::link::{CategoryCount, CreateLinkRequest, LinkData, LinkExtension, LinkTask, TaskError};
 pub use self::link_config::{
     AlterConfig, AlterConfigsRequest, AlterOperation, LinkConfigData, UpdateConfigRequest,
 };
 pub use self::mirror::{
-    CreateMirrorRequest, MirrorData, MirrorExtension, MirrorLag, MirrorPartition, StateTransitionError,
+    CreateMirrorRequest, MirrorData, MirrorExtension, MirrorLag, MirrorPartition, PartitionFilling,
+    PartitionJump, StateTransitionError,
 };

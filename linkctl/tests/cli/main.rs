@@ -4,7 +4,9 @@
 
 mod cluster_links;
 mod failures;
+mod filler;
 mod linkctl;
 mod mirrors;
 mod run;
 mod server;
+mod start_offset;

@@ -1,14 +1,15 @@
 //! A mirror topic as the REST API shows it.
 
 use linkctl::rest::{
-    MirrorData, MirrorExtension, MirrorLag, MirrorPartition, ResourceMetadata, StateTransitionError,
+    MirrorData, MirrorExtension, MirrorLag, MirrorPartition, PartitionFilling, PartitionJump,
+    ResourceMetadata, StateTransitionError,
 };
 use state::model::{KafkaUuid, MirrorError, MirrorState, MirrorStatus, MirrorTopic, View};
 
 use super::call::Call;
 use super::mirrors::status;
 use crate::clock::now_ms;
-use crate::mirror::progress::PartitionProgress;
+use crate::mirror::progress::{Filling, PartitionProgress};
 
 /// The body of one mirror topic.
 pub(super) fn of(
@@ -110,5 +111,45 @@ fn partition(
         lag: at.source_high_watermark.saturating_sub(at.log_end_offset.max(0)),
         time_since_last_fetch_ms: now_ms().saturating_sub(at.last_fetch_ms).max(0),
         reason: at.reason.clone(),
+        start_offset: mirror.start_offset(number),
+        filling: at.filling.map(|filling| filling_of(filling, at.log_end_offset, now_ms())),
+        last_jump: mirror.jumps.get(&number).map(|jump| PartitionJump {
+            from: jump.from,
+            to: jump.to,
+            at_ms: jump.at_ms,
+            count: jump.count,
+        }),
+    }
+}
+
+fn filling_of(filling: Filling, log_end_offset: i64, now_ms: i64) -> PartitionFilling {
+    // The log end is not known while its register is read.
+    let reached = log_end_offset.clamp(filling.from, filling.to.max(filling.from));
+    let (done, all) = (reached - filling.from, (filling.to - filling.from).max(1));
+    PartitionFilling {
+        from: filling.from,
+        to: filling.to,
+        done,
+        percent: u8::try_from(i128::from(done) * 100 / i128::from(all)).unwrap_or(100),
+        eta_ms: filling.eta_ms(reached, now_ms),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filling_shows_how_far_it_is_and_how_long_it_will_take() {
+        let filling = Filling { from: 1_000, to: 5_000, since_ms: 10_000 };
+        let at = |log_end, now| {
+            let shown = filling_of(filling, log_end, now);
+            (shown.done, shown.percent, shown.eta_ms)
+        };
+        assert_eq!(at(2_000, 11_000), (1_000, 25, Some(3_000)));
+        assert_eq!(at(-1, 11_000), (0, 0, None));
+        assert_eq!(at(9_999, 11_000), (4_000, 100, Some(0)));
+        let nothing = filling_of(Filling { from: 7, to: 7, since_ms: 0 }, 7, 5);
+        assert_eq!((nothing.done, nothing.percent), (0, 0));
     }
 }

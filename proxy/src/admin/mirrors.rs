@@ -1,9 +1,11 @@
 //! `/clusters/{cid}/links/{link}/mirrors`: mirror topics. `-` for a link means all links.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
-use linkctl::rest::{CreateMirrorRequest, DataList};
+use axum::response::{IntoResponse as _, Response};
+use linkctl::rest::{CreateMirrorRequest, DataList, MirrorForecastData, PartitionForecast, ResourceMetadata};
 use state::model::{LinkState, MirrorStatus, MirrorTopic, View};
 
 use super::Admin;
@@ -12,7 +14,8 @@ use super::links::configs;
 use super::mirror_body;
 use super::operator::Operator;
 use super::problem::Problem;
-use crate::mirror::handle::CreateMirror;
+use crate::mirror::handle::{CreateMirror, MirrorForecast};
+use crate::mirror::start_offset::SourceRange;
 
 /// The link segment that means all links.
 pub(super) const ALL_LINKS: &str = "-";
@@ -58,26 +61,33 @@ pub(super) async fn list<O: Operator>(
 pub(super) async fn get<O: Operator>(State(admin): State<Admin<O>>, call: Call) -> Result<Response, Problem> {
     let cluster = admin.cluster(&call)?;
     let with_errors = call.flag("include_state_transition_errors", false)?;
-    let (link, topic) = (call.param("link"), call.param("topic"));
-    let view = match link {
-        ALL_LINKS => admin.operator.view(),
-        _ => admin.link(&call)?.0,
-    };
-    let mirror = view.mirrors.get(topic).filter(|mirror| link == ALL_LINKS || mirror.link == link);
-    let mirror = mirror.ok_or_else(|| Problem::not_a_mirror(topic))?;
-    let mut body = mirror_body::of(&call, &cluster, &view, mirror, &admin.operator.progress(topic));
+    let (view, mirror) = named(&admin, &call)?;
+    let mut body = mirror_body::of(&call, &cluster, &view, &mirror, &admin.operator.progress(&mirror.topic));
     if with_errors {
-        body.mirror_state_transition_errors = Some(mirror_body::transition_errors(mirror));
+        body.mirror_state_transition_errors = Some(mirror_body::transition_errors(&mirror));
     }
     Ok(json(&body))
 }
 
-/// `POST …/mirrors`.
+/// The mirror topic that the path names, and the view it is in.
+pub(super) fn named<O: Operator>(admin: &Admin<O>, call: &Call) -> Result<(Arc<View>, MirrorTopic), Problem> {
+    let (link, topic) = (call.param("link"), call.param("topic"));
+    let view = match link {
+        ALL_LINKS => admin.operator.view(),
+        _ => admin.link(call)?.0,
+    };
+    let mirror = view.mirrors.get(topic).filter(|mirror| link == ALL_LINKS || mirror.link == link);
+    let mirror = mirror.cloned().ok_or_else(|| Problem::not_a_mirror(topic))?;
+    Ok((view, mirror))
+}
+
+/// `POST …/mirrors`: 204, or with `validate_only=true` 200 and what the creation will take.
 pub(super) async fn create<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
-) -> Result<StatusCode, Problem> {
-    let _ = admin.cluster(&call)?;
+) -> Result<Response, Problem> {
+    let cluster = admin.cluster(&call)?;
+    let validate_only = call.flag("validate_only", false)?;
     let request: CreateMirrorRequest = call.json()?;
     if request.source_topic_name.is_empty() {
         return Err(Problem::bad_request("source_topic_name is required"));
@@ -89,8 +99,42 @@ pub(super) async fn create<O: Operator>(
         replication_factor: request.replication_factor,
         configs: configs(request.configs)?,
     };
+    if validate_only {
+        let forecast = admin.operator.forecast_mirror(request).await?;
+        return Ok(json(&forecast_body(&call, &cluster, forecast)));
+    }
     admin.operator.create_mirror(request).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn forecast_body(call: &Call, cluster: &str, forecast: MirrorForecast) -> MirrorForecastData {
+    let partition = |(partition, range): (i32, &SourceRange)| PartitionForecast {
+        partition,
+        source_log_start_offset: range.log_start,
+        start_offset: range.start,
+        source_high_watermark: range.end,
+        offsets_to_fill: range.to_fill(),
+        offsets_to_copy: range.to_copy(),
+    };
+    let partitions: Vec<PartitionForecast> = (0..).zip(&forecast.partitions).map(partition).collect();
+    MirrorForecastData {
+        kind: "KafkaMirrorForecast".into(),
+        metadata: ResourceMetadata {
+            self_url: mirror_body::url(call, cluster, &forecast.link, &forecast.topic),
+            resource_name: Some(format!("crn:///kafka={cluster}")),
+        },
+        link_name: forecast.link,
+        mirror_topic_name: forecast.topic,
+        source_topic_name: forecast.source_topic,
+        start_offset_spec: forecast.start.to_string(),
+        offsets_to_fill: forecast.fill.offsets,
+        offsets_to_copy: partitions
+            .iter()
+            .fold(0, |sum: u64, partition| sum.saturating_add(partition.offsets_to_copy)),
+        estimated_fill_ms: forecast.fill.millis,
+        estimated_fill_bytes: forecast.fill.bytes,
+        partitions,
+    }
 }
 
 /// What a mirror topic's status is, its link's state included.

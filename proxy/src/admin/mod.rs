@@ -5,6 +5,7 @@
 
 mod call;
 mod clusters;
+mod filler;
 mod health;
 mod link_configs;
 mod links;

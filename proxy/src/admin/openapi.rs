@@ -23,6 +23,8 @@ use super::call;
         rest::DataList<rest::MirrorData>,
         rest::MirrorData,
         rest::CreateMirrorRequest,
+        rest::MirrorForecastData,
+        rest::FillerData,
         rest::AlterMirrorsRequest,
         rest::DataList<rest::AlterMirrorsEntry>,
         rest::AlterMirrorsEntry,
@@ -58,12 +60,14 @@ type Row = (
 const LINK: &str = "/clusters/{cluster}/links/{link}";
 const CONFIG: &str = "/clusters/{cluster}/links/{link}/configs/{name}";
 const MIRRORS: &str = "/clusters/{cluster}/links/{link}/mirrors";
+/// The one operation that has two ways to succeed.
+const CREATE_MIRROR: &str = "createMirror";
 const VALIDATE: &[(&str, &str)] = &[("validate_only", "boolean")];
 const ALTER: Option<&str> = Some("AlterMirrorsRequest");
 const ALTERED: Option<&str> = Some("DataList_AlterMirrorsEntry");
 
 #[rustfmt::skip]
-const ROWS: [Row; 18] = [
+const ROWS: [Row; 20] = [
     ("get", "/clusters", "listClusters", "The destination cluster", &[], None, Some("DataList_ClusterData")),
     ("get", "/clusters/{cluster}", "getCluster", "The destination cluster", &[], None, Some("ClusterData")),
     ("get", "/clusters/{cluster}/links", "listLinks", "All links", &[], None, Some("DataList_LinkData")),
@@ -80,9 +84,14 @@ const ROWS: [Row; 18] = [
     ("delete", CONFIG, "resetLinkConfig", "Resets a config to its default", &[], None, None),
     ("get", MIRRORS, "listMirrors", "Mirror topics of a link, or of all with '-'",
         &[("mirror_status", "string")], None, Some("DataList_MirrorData")),
-    ("post", MIRRORS, "createMirror", "Creates a mirror topic", &[], Some("CreateMirrorRequest"), None),
+    ("post", MIRRORS, CREATE_MIRROR, "Creates a mirror topic (204), or tells what that will take (200)",
+        VALIDATE, Some("CreateMirrorRequest"), Some("MirrorForecastData")),
     ("get", "/clusters/{cluster}/links/{link}/mirrors/{topic}", "getMirror", "A mirror topic",
         &[("include_state_transition_errors", "boolean")], None, Some("MirrorData")),
+    ("get", "/clusters/{cluster}/links/{link}/mirrors/{topic}/filler", "getFiller",
+        "How much filler the topic holds, by the latest scan", &[], None, Some("FillerData")),
+    ("post", "/clusters/{cluster}/links/{link}/mirrors/{topic}/filler:scan", "scanFiller",
+        "Begins to count filler, unless that is under way", &[], None, Some("FillerData")),
     ("post", "/clusters/{cluster}/links/{link}/mirrors:promote", "promoteMirrors", "Planned stop", VALIDATE, ALTER, ALTERED),
     ("post", "/clusters/{cluster}/links/{link}/mirrors:failover", "failoverMirrors", "Unplanned stop", VALIDATE, ALTER, ALTERED),
     ("post", "/clusters/{cluster}/links/{link}/mirrors:pause", "pauseMirrors", "Holds mirror topics", VALIDATE, ALTER, ALTERED),
@@ -141,6 +150,9 @@ fn describe(operation: &Operation) -> Value {
             "default": {"description": "What went wrong", "content": content("ErrorBody")},
         },
     });
+    if operation.id == CREATE_MIRROR {
+        described["responses"]["204"] = json!({"description": "Done"});
+    }
     if let Some(schema) = operation.request {
         described["requestBody"] = json!({"required": true, "content": content(schema)});
     }

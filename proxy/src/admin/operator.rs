@@ -3,11 +3,12 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use state::model::View;
+use state::model::{MirrorTopic, View};
 
 use crate::mirror::command::Commands;
+use crate::mirror::filler_census::Census;
 use crate::mirror::handle::{
-    ActionOutcome, CommandError, CreateLink, CreateMirror, MirrorAction, Selector, TaskStatus,
+    ActionOutcome, CommandError, CreateLink, CreateMirror, MirrorAction, MirrorForecast, Selector, TaskStatus,
 };
 use crate::mirror::progress::PartitionProgress;
 
@@ -49,6 +50,15 @@ pub trait Operator: Clone + Send + Sync + 'static {
 
     /// Creates a mirror topic.
     fn create_mirror(&self, request: CreateMirror) -> impl Future<Output = Done<()>> + Send;
+
+    /// What the creation of a mirror topic will take; makes nothing.
+    fn forecast_mirror(&self, request: CreateMirror) -> impl Future<Output = Done<MirrorForecast>> + Send;
+
+    /// The latest census of the filler of a mirror topic; `None` before the first.
+    fn filler(&self, mirror: &MirrorTopic) -> Option<Census>;
+
+    /// Begins a census, unless one is under way.
+    fn scan_filler(&self, mirror: &MirrorTopic) -> Census;
 
     /// Promotes, fails over, pauses or resumes mirror topics, of one link or of all.
     fn alter_mirrors(
@@ -96,6 +106,18 @@ impl Operator for Commands {
 
     async fn create_mirror(&self, request: CreateMirror) -> Done<()> {
         Commands::create_mirror(self, request).await.map(drop)
+    }
+
+    async fn forecast_mirror(&self, request: CreateMirror) -> Done<MirrorForecast> {
+        Commands::forecast_mirror(self, request).await
+    }
+
+    fn filler(&self, mirror: &MirrorTopic) -> Option<Census> {
+        Commands::filler(self, mirror)
+    }
+
+    fn scan_filler(&self, mirror: &MirrorTopic) -> Census {
+        Commands::scan_filler(self, mirror)
     }
 
     async fn alter_mirrors(

@@ -7,7 +7,7 @@ use linkctl::rest::PREFIXES;
 
 use super::operator::Operator;
 use super::problem::Problem;
-use super::{Admin, clusters, health, link_configs, links, mirror_actions, mirrors, openapi};
+use super::{Admin, clusters, filler, health, link_configs, links, mirror_actions, mirrors, openapi};
 
 /// Largest request body, in bytes.
 pub(super) const BODY_LIMIT: usize = 1 << 20;
@@ -51,6 +51,8 @@ fn api<O: Operator>() -> Vec<(&'static str, MethodRouter<Admin<O>>)> {
         ("/clusters/{cluster}/links/{link}/mirrors:pause", post(mirror_actions::pause::<O>)),
         ("/clusters/{cluster}/links/{link}/mirrors:resume", post(mirror_actions::resume::<O>)),
         ("/clusters/{cluster}/links/{link}/mirrors/{topic}", get(mirrors::get::<O>)),
+        ("/clusters/{cluster}/links/{link}/mirrors/{topic}/filler", get(filler::get::<O>)),
+        ("/clusters/{cluster}/links/{link}/mirrors/{topic}/filler:scan", post(filler::scan::<O>)),
     ]
 }
 

@@ -37,6 +37,7 @@ mod upstream;
 
 pub use directory::BrokerDirectory;
 pub use error::GatewayError;
+pub use fetch_filter::{Filtered, hide_filler};
 pub use metrics::GatewayMetrics;
 pub use options::{GatewayOptions, Limits};
 pub use service::{Gateway, GatewayHandle};

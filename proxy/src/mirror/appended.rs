@@ -35,6 +35,8 @@ enum Refusal {
     RegisterWithMetadata,
     /// The same, once the topic's `max.message.bytes` is raised.
     TooLarge,
+    /// The same, once it is known what the topic has against the records.
+    Records,
     /// No retry can help.
     Fail(MirrorError),
 }
@@ -48,8 +50,8 @@ fn refusal(code: ErrorCode) -> Refusal {
         // Fenced: the register tells whether by a stop of our own.
         | ErrorCode::INVALID_PRODUCER_EPOCH => Refusal::Register,
         ErrorCode::MESSAGE_TOO_LARGE => Refusal::TooLarge,
-        ErrorCode::INVALID_RECORD
-        | ErrorCode::INVALID_TIMESTAMP
+        ErrorCode::INVALID_RECORD => Refusal::Records,
+        ErrorCode::INVALID_TIMESTAMP
         | ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT
         | ErrorCode::UNSUPPORTED_COMPRESSION_TYPE
         // Larger than a segment of the mirror topic.
@@ -86,6 +88,10 @@ pub(super) fn take(link: &str, mut body: Bytes, sent: Vec<Sent>, ready: &ReadyQu
             continue;
         };
         let code = ErrorCode(answer.error_code);
+        if code.is_none() && answer.log_append_time_ms >= 0 {
+            partition.fail(stamped(*base_offset));
+            continue;
+        }
         if code.is_none() {
             if partition.appended(*attempt, *base_offset, answer.base_offset) {
                 ready.push(Arc::clone(partition));
@@ -98,6 +104,16 @@ pub(super) fn take(link: &str, mut body: Bytes, sent: Vec<Sent>, ready: &ReadyQu
     stale
 }
 
+/// The broker says which time it stamped on a batch only where the topic's timestamps are its own.
+fn stamped(offset: i64) -> Failure {
+    Failure {
+        error: MirrorError::IllegalState,
+        reason: format!(
+            "the destination gave the batch for offset {offset} timestamps of its own: somebody altered message.timestamp.type of the mirror topic"
+        ),
+    }
+}
+
 /// Returns true when the destination's metadata looks stale.
 fn refused(link: &str, sent: &Sent, code: ErrorCode, text: &str) -> bool {
     let Sent { partition, attempt, base_offset: offset, size } = sent;
@@ -106,7 +122,7 @@ fn refused(link: &str, sent: &Sent, code: ErrorCode, text: &str) -> bool {
     let what = format!("destination refused the batch for offset {offset}: {} {text}", code.name());
     let what = what.trim_end();
     match refusal {
-        Refusal::Fail(_) | Refusal::TooLarge => {
+        Refusal::Fail(_) | Refusal::TooLarge | Refusal::Records => {
             warn!(link, topic, partition = index, offset, size, error = code.name(), "append refused");
         }
         Refusal::Register | Refusal::RegisterWithMetadata => {
@@ -121,6 +137,10 @@ fn refused(link: &str, sent: &Sent, code: ErrorCode, text: &str) -> bool {
         Refusal::TooLarge => {
             partition.reset_attempt(*attempt, what, Some(Duration::from_millis(500)));
             partition.too_large(*size);
+        }
+        Refusal::Records => {
+            let error = MirrorError::UnsupportedMirrorState;
+            partition.records_refused(*attempt, Failure { error, reason: what.to_owned() });
         }
         Refusal::Register => partition.reset_attempt(*attempt, what, None),
         Refusal::RegisterWithMetadata => {

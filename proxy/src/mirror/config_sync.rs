@@ -4,7 +4,8 @@
 //! differences among the followed ones are altered on the destination; [`synced_configs`] decides which. When the
 //! destination refuses a value, the others still go through, one by one, and the refused one is reported on the task.
 //!
-//! A source topic that got more partitions is reported too: its mirror keeps the number that it was created with.
+//! A source topic that has more partitions than its mirror is reported too: the mirror gets them soon, and this is where an
+//! operator looks when it does not.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -226,7 +227,7 @@ fn partitions_added(mirror: &MirrorTopic, on_source: usize) -> Option<TaskError>
         TaskError::new(
             TaskErrorCode::InvalidRequest,
             format!(
-                "source topic '{}' has {on_source} partitions, mirror topic '{}' has {}: the added ones are not mirrored",
+                "source topic '{}' has {on_source} partitions, mirror topic '{}' has {}: the added ones are not mirrored yet",
                 mirror.source_topic, mirror.topic, mirror.partitions
             ),
         )

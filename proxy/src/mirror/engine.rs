@@ -84,7 +84,8 @@ impl Engine {
 
     /// Registers the metric families of links and mirror topics.
     pub fn register_metrics(&self, registry: &mut Registry) {
-        MirrorMetrics::register(registry, self.shared.store.clone(), self.shared.progress.clone());
+        let Shared { store, progress, commands, .. } = &self.shared;
+        MirrorMetrics::register(registry, store.clone(), progress.clone(), commands.census().clone());
     }
 
     /// Runs until `shutdown`; returns when everything that it started has ended.

@@ -112,18 +112,21 @@ impl Fetched<'_> {
             });
             return;
         }
+        partition.source_starts_at(data.log_start_offset);
         let records = data.records.unwrap_or_default();
+        let held =
+            records.is_empty() && (plan.offset..data.high_watermark).contains(&data.last_stable_offset);
         partition.progress.update(|progress| {
             progress.source_high_watermark = data.high_watermark;
             progress.source_last_stable_offset = data.last_stable_offset;
             progress.last_fetch_offset = plan.offset;
             progress.last_fetch_ms = crate::clock::now_ms();
-            let held = records.is_empty() && data.last_stable_offset <= plan.offset;
-            progress.reason = if held && data.high_watermark > plan.offset {
-                format!("an open transaction on the source holds back offsets from {} on", plan.offset)
+            if held {
+                progress.held_back_at(plan.offset);
             } else {
-                String::new()
-            };
+                progress.held = None;
+                progress.reason.clear();
+            }
         });
         if records.is_empty() {
             return;
@@ -139,8 +142,22 @@ impl Fetched<'_> {
             next_offset: plan.offset,
             last_timestamp: partition.last_timestamp(),
             producer_id: id.producer_id,
+            drop_unkeyed: partition.drops_unkeyed(),
         };
-        if partition.fetched(plan, shape(&records, aborted, target)) {
+        let run = shape(&records, aborted, target);
+        let unkeyed = run.unkeyed;
+        if unkeyed > 0 {
+            partition.progress.update(|progress| progress.unkeyed_records += unkeyed as u64);
+            warn!(
+                link = self.link,
+                topic = id.topic,
+                partition = id.index,
+                offset = plan.offset,
+                records = unkeyed,
+                "records without a key are left out of the compacted topic"
+            );
+        }
+        if partition.fetched(plan, run) {
             self.ready.push(Arc::clone(partition));
         }
     }
@@ -154,22 +171,17 @@ impl Fetched<'_> {
             partition.delay("source: OFFSET_OUT_OF_RANGE, and its log bounds are not known yet", ERROR_PAUSE);
             return;
         };
-        let failure = if plan.offset < start {
-            Failure {
-                error: MirrorError::UnsupportedMirrorState,
-                reason: format!(
-                    "offset {} is next, but the source log starts at offset {start}: mirroring a log that starts above the mirror's end is not supported yet",
-                    plan.offset
-                ),
-            }
+        partition.source_starts_at(start);
+        if plan.offset < start {
+            partition.met_gap(plan, start);
         } else if plan.offset > end {
-            Failure {
+            partition.fail(Failure {
                 error: MirrorError::UnexpectedTruncation,
                 reason: format!(
                     "the mirror holds records up to offset {}, the source log ends at offset {end}: the source was truncated",
                     plan.offset
                 ),
-            }
+            });
         } else {
             info!(
                 link = self.link,
@@ -179,8 +191,6 @@ impl Fetched<'_> {
                 "offset was briefly out of range"
             );
             partition.delay("source: OFFSET_OUT_OF_RANGE", LEADER_PAUSE);
-            return;
-        };
-        partition.fail(failure);
+        }
     }
 }

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use state::model::link_config::StartOffset;
+
+use super::fill_cost::FillCost;
 use super::progress::PartitionProgress;
+use super::start_offset::SourceRange;
 
 /// Why a command was refused, in the terms of the REST API.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,8 +46,25 @@ pub struct CreateMirror {
     pub mirror_topic: Option<String>,
     /// Replication factor; the destination's default when absent.
     pub replication_factor: Option<i16>,
-    /// Topic configs that are the mirror's own.
+    /// Topic configs that are the mirror's own; `mirror.start.offset.spec` among them is where it begins.
     pub configs: BTreeMap<String, String>,
+}
+
+/// What the creation of a mirror topic will take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MirrorForecast {
+    /// The link.
+    pub link: String,
+    /// Topic of the destination.
+    pub topic: String,
+    /// Topic of the source.
+    pub source_topic: String,
+    /// Where it begins, as asked for or as the link says.
+    pub start: StartOffset,
+    /// What that means for each partition, in partition order.
+    pub partitions: Vec<SourceRange>,
+    /// What filling the offsets below costs.
+    pub fill: FillCost,
 }
 
 /// Which mirror topics an action is for.

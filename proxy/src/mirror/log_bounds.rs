@@ -7,6 +7,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::client::admin::{Isolation, OffsetSpec};
 use crate::client::{ClientError, Cluster, ErrorKind, Side};
+use crate::wire::batch::BatchHeader;
 use crate::wire::error_code::ErrorCode;
 use crate::wire::walk::walk;
 
@@ -53,9 +54,33 @@ pub(super) async fn last_producer_id(
     partition: i32,
     high_watermark: i64,
 ) -> Result<Option<i64>, ClientError> {
+    let records = records_at(cluster, topic, partition, high_watermark - 1).await?;
+    Ok(walk(&records).map_while(Result::ok).last().map(|batch| batch.header.producer_id))
+}
+
+/// Header of the batch that holds `offset`, or of the next one; `None` when there is none. Uncommitted data counts.
+pub(super) async fn batch_at(
+    cluster: &Cluster,
+    topic: &str,
+    partition: i32,
+    offset: i64,
+) -> Result<Option<BatchHeader>, ClientError> {
+    let records = records_at(cluster, topic, partition, offset).await?;
+    Ok(walk(&records)
+        .map_while(Result::ok)
+        .map(|batch| batch.header)
+        .find(|header| header.last_offset() >= offset))
+}
+
+async fn records_at(
+    cluster: &Cluster,
+    topic: &str,
+    partition: i32,
+    offset: i64,
+) -> Result<Bytes, ClientError> {
     let wanted = FetchPartition::default()
         .with_partition(partition)
-        .with_fetch_offset(high_watermark - 1)
+        .with_fetch_offset(offset)
         .with_current_leader_epoch(-1)
         .with_last_fetched_epoch(-1)
         .with_log_start_offset(-1)
@@ -70,6 +95,5 @@ pub(super) async fn last_producer_id(
     // Version 12 is the last that names topics.
     let response = cluster.broker(leader).await?.call_at_most(request, 12).await?;
     let data = response.responses.into_iter().flat_map(|topic| topic.partitions).next();
-    let records: Bytes = data.and_then(|data| data.records).unwrap_or_default();
-    Ok(walk(&records).map_while(Result::ok).last().map(|batch| batch.header.producer_id))
+    Ok(data.and_then(|data| data.records).unwrap_or_default())
 }

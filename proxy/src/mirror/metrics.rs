@@ -8,15 +8,16 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
-use state::model::LinkState;
+use state::model::{LinkState, View};
 use state::store::Store;
 
-use super::progress::{PartitionProgress, ProgressTable};
+use super::filler_census::FillerCensus;
+use super::progress::{Filling, PartitionProgress, ProgressTable};
 
 /// What one partition shows, and how.
 type PartitionMetric = (&'static str, &'static str, fn(&PartitionProgress) -> i64);
 
-const GAUGES: [PartitionMetric; 4] = [
+const GAUGES: [PartitionMetric; 5] = [
     ("linkgate_mirror_lag", "Source high watermark minus local log end, in offsets", |p| p.lag()),
     ("linkgate_mirror_log_end_offset", "Next offset to append on the destination", |p| p.log_end_offset),
     ("linkgate_mirror_source_high_watermark", "High watermark of the source at the last fetch", |p| {
@@ -25,6 +26,11 @@ const GAUGES: [PartitionMetric; 4] = [
     ("linkgate_mirror_last_fetch_timestamp_ms", "When the last fetch was answered, since the epoch", |p| {
         p.last_fetch_ms
     }),
+    (
+        "linkgate_mirror_filling_remaining_offsets",
+        "Offsets still to be filled before records are copied again",
+        |p| p.filling.map_or(0, |filling: Filling| filling.to.saturating_sub(p.log_end_offset.max(0)).max(0)),
+    ),
 ];
 
 const COUNTERS: [PartitionMetric; 3] = [
@@ -40,13 +46,43 @@ const COUNTERS: [PartitionMetric; 3] = [
 pub struct MirrorMetrics {
     store: Store,
     progress: ProgressTable,
+    census: FillerCensus,
 }
 
 impl MirrorMetrics {
     /// Registers the families of links and mirror topics.
-    pub fn register(registry: &mut Registry, store: Store, progress: ProgressTable) {
-        registry.register_collector(Box::new(MirrorMetrics { store, progress }));
+    pub fn register(registry: &mut Registry, store: Store, progress: ProgressTable, census: FillerCensus) {
+        registry.register_collector(Box::new(MirrorMetrics { store, progress, census }));
     }
+}
+
+/// A number for each partition of each mirror topic that has one: link, topic, partition, value.
+type Series<'a> = Vec<(&'a str, &'a str, String, i64)>;
+
+/// How often each partition has jumped: the journal knows.
+fn jumps(view: &View) -> Series<'_> {
+    let of_all = view.mirrors.values().flat_map(|mirror| {
+        let partitions = 0..i32::try_from(mirror.partitions).unwrap_or(i32::MAX);
+        partitions.map(|partition| {
+            let count = mirror.jumps.get(&partition).map_or(0, |jump| jump.count);
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            (mirror.link.as_str(), mirror.topic.as_str(), partition.to_string(), count)
+        })
+    });
+    of_all.collect()
+}
+
+/// What the last census of each mirror topic found; nothing for those that had none.
+fn filler<'a>(view: &'a View, census: &FillerCensus) -> Series<'a> {
+    let of_all = view.mirrors.values().filter_map(|mirror| Some((mirror, census.done(mirror)?)));
+    let series = of_all.flat_map(|(mirror, found)| {
+        let partitions = found.partitions.into_iter().enumerate();
+        partitions.map(|(partition, tally)| {
+            let offsets = tally.filler_offsets;
+            (mirror.link.as_str(), mirror.topic.as_str(), partition.to_string(), offsets)
+        })
+    });
+    series.collect()
 }
 
 impl Collector for MirrorMetrics {
@@ -86,7 +122,21 @@ impl Collector for MirrorMetrics {
                 ConstGauge::new(value(progress)).encode(family.encode_family(&labels)?)?;
             }
         }
+        let name = "linkgate_mirror_filler_offsets";
+        let help = "Offsets covered by filler, as the last census of the topic found them";
+        let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+        for (link, topic, partition, offsets) in filler(&view, &self.census) {
+            let labels = [("link", link), ("topic", topic), ("partition", partition.as_str())];
+            ConstGauge::new(offsets).encode(family.encode_family(&labels)?)?;
+        }
         let kind = ConstCounter::new(0u64).metric_type();
+        let name = "linkgate_mirror_jumps";
+        let help = "Times that the source no longer had the offsets that were next";
+        let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+        for (link, topic, partition, count) in jumps(&view) {
+            let labels = [("link", link), ("topic", topic), ("partition", partition.as_str())];
+            ConstCounter::new(u64::try_from(count).unwrap_or(0)).encode(family.encode_family(&labels)?)?;
+        }
         for (name, help, value) in COUNTERS {
             let mut family = encoder.encode_descriptor(name, help, None, kind)?;
             for (link, topic, partition, progress) in &partitions {
@@ -107,6 +157,7 @@ mod tests {
     use state::model::Change;
 
     use super::*;
+    use crate::client::{ClientOptions, Cluster, Side};
     use crate::mirror::sample::{link, mirror};
 
     #[tokio::test]
@@ -114,14 +165,19 @@ mod tests {
         let store = Store::in_memory().unwrap();
         let progress = ProgressTable::default();
         let mut registry = Registry::default();
-        MirrorMetrics::register(&mut registry, store.clone(), progress.clone());
+        let nowhere = Cluster::new(Vec::new(), ClientOptions::new(Side::Destination));
+        MirrorMetrics::register(&mut registry, store.clone(), progress.clone(), FillerCensus::new(nowhere));
         let render = || {
             let mut text = String::new();
             encode(&mut text, &registry).unwrap();
             text
         };
         // Given a link with a mirror topic that lags by 5
-        let topic = mirror("dr", "users", state::model::MirrorState::Active);
+        let jump = state::model::Jump { from: 3, to: 9, at_ms: 7, count: 2 };
+        let topic = state::model::MirrorTopic {
+            jumps: [(1, jump)].into(),
+            ..mirror("dr", "users", state::model::MirrorState::Active)
+        };
         let changes = vec![
             Change::PutLink(state::model::Link { generations: topic.generation + 1, ..link(&topic.link) }),
             Change::PutMirror(topic.clone()),
@@ -131,11 +187,18 @@ mod tests {
             p.log_end_offset = 10;
             p.source_high_watermark = 15;
             p.appended_bytes = 99;
+            p.filling = Some(Filling { from: 0, to: 14, since_ms: 0 });
         });
         let text = render();
         let labels = format!("{{link=\"{}\",topic=\"users\",partition=\"0\"}}", topic.link);
         assert!(text.contains(&format!("linkgate_mirror_lag{labels} 5\n")), "{text}");
         assert!(text.contains(&format!("linkgate_mirror_appended_bytes_total{labels} 99\n")), "{text}");
+        assert!(text.contains(&format!("linkgate_mirror_filling_remaining_offsets{labels} 4\n")), "{text}");
+        assert!(text.contains(&format!("linkgate_mirror_jumps_total{labels} 0\n")), "{text}");
+        let other = labels.replace("partition=\"0\"", "partition=\"1\"");
+        assert!(text.contains(&format!("linkgate_mirror_jumps_total{other} 2\n")), "{text}");
+        // There has been no census.
+        assert!(!text.contains("linkgate_mirror_filler_offsets{"), "{text}");
         // When it is forgotten, its series go
         let changes = vec![Change::RemoveMirror("users".into())];
         store.transact("test", "test", |_, _| Ok::<_, Infallible>((changes, ()))).await.unwrap();

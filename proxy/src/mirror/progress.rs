@@ -28,6 +28,30 @@ pub struct PartitionProgress {
     pub restarts: i64,
     /// Offsets that hold nothing being covered with filler; `None` when none are.
     pub filling: Option<Filling>,
+    /// The open transaction of the source that holds the partition back; `None` when none does.
+    pub held: Option<Held>,
+    /// Records without a key that were left out of a compacted topic, by this process.
+    pub unkeyed_records: u64,
+}
+
+/// An open transaction on the source, behind which nothing is mirrored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Its first offset: the source's last stable offset.
+    pub offset: i64,
+    /// Its producer; `None` until the source was asked.
+    pub producer: Option<HoldingProducer>,
+}
+
+/// Who holds a partition back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HoldingProducer {
+    /// Producer id.
+    pub id: i64,
+    /// Producer epoch.
+    pub epoch: i16,
+    /// Timestamp of the transaction's first batch, in milliseconds since the epoch.
+    pub since_ms: i64,
 }
 
 /// A run of offsets that is being covered with filler.
@@ -69,6 +93,8 @@ impl Default for PartitionProgress {
             appended_bytes: 0,
             restarts: 0,
             filling: None,
+            held: None,
+            unkeyed_records: 0,
         }
     }
 }
@@ -76,8 +102,21 @@ impl Default for PartitionProgress {
 impl PartitionProgress {
     /// Back to "not known", the counters aside: another attempt begins.
     pub fn forget_positions(&mut self) {
-        let Self { appended_batches, appended_bytes, restarts, .. } = *self;
-        *self = Self { appended_batches, appended_bytes, restarts, ..Self::default() };
+        let Self { appended_batches, appended_bytes, restarts, unkeyed_records, .. } = *self;
+        *self = Self { appended_batches, appended_bytes, restarts, unkeyed_records, ..Self::default() };
+    }
+
+    /// An open transaction of the source, which begins at `offset`, holds the partition back.
+    pub fn held_back_at(&mut self, offset: i64) {
+        let held = self.held.filter(|held| held.offset == offset).unwrap_or(Held { offset, producer: None });
+        self.held = Some(held);
+        let behind = self.source_high_watermark.saturating_sub(offset);
+        self.reason = match held.producer {
+            None => format!("an open transaction on the source holds back {behind} offsets from {offset} on"),
+            Some(HoldingProducer { id, epoch, since_ms }) => format!(
+                "an open transaction of producer id {id} (epoch {epoch}) on the source, begun at {since_ms} ms, holds back {behind} offsets from {offset} on"
+            ),
+        };
     }
 
     /// Source high watermark minus local log end, in offsets; -1 before the first fetch.

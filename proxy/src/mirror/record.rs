@@ -1,8 +1,9 @@
 //! What the engine writes to the journal.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use state::model::{Change, IllegalTransition, MirrorEvent, MirrorTopic};
+use state::model::{Change, IllegalTransition, Jump, MirrorEvent, MirrorTopic};
 use state::store::{Store, TransactError};
 use tracing::{debug, error, info, warn};
 
@@ -11,6 +12,7 @@ use super::partition::Failure;
 use super::synced_configs::ConfigChange;
 use super::topic_admin;
 use crate::client::Cluster;
+use crate::wire::error_code::ErrorCode;
 
 /// Pause before a creation that could not be finished is tried again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -43,6 +45,92 @@ pub(super) async fn fail(store: &Store, link: &str, topic: &str, partition: i32,
         Ok(false) => {}
         Err(error) => {
             warn!(link, topic, partition, %error, "the failure of a mirror topic could not be recorded")
+        }
+    }
+}
+
+/// Journals that the source no longer had offsets when they were next: by partition, the first such offset and where the
+/// source's log begins now. What goes on with a jump that is in the journal already is no news.
+///
+/// # Errors
+/// The journal cannot be written.
+pub(super) async fn jumps(
+    store: &Store,
+    link: &str,
+    topic: &str,
+    met: BTreeMap<i32, (i64, i64)>,
+) -> Result<(), TransactError<std::convert::Infallible>> {
+    if met.is_empty() {
+        return Ok(());
+    }
+    let places: Vec<String> = met
+        .iter()
+        .map(|(partition, (from, to))| format!("partition {partition}: {from} to {}", to - 1))
+        .collect();
+    let why = format!(
+        "the source no longer holds offsets that were to be mirrored; filler stands in their place ({})",
+        places.join(", ")
+    );
+    let name = topic.to_owned();
+    let transition = move |view: &state::model::View, now_ms: i64| {
+        let Some(mirror) = view.mirrors.get(&name) else { return Ok((Vec::new(), Vec::new())) };
+        let mut next = mirror.clone();
+        let mut news = Vec::new();
+        for (partition, (from, to)) in met {
+            let before = next.jumps.get(&partition);
+            if before.is_some_and(|jump| jump.to == to && jump.from <= from) {
+                continue;
+            }
+            let count = before.map_or(0, |jump| jump.count) + 1;
+            let _ = next.jumps.insert(partition, Jump { from, to, at_ms: now_ms, count });
+            news.push((partition, from, to));
+        }
+        let changes = if news.is_empty() { Vec::new() } else { vec![Change::PutMirror(next)] };
+        Ok::<_, std::convert::Infallible>((changes, news))
+    };
+    for (partition, from, to) in store.transact("engine", &why, transition).await? {
+        warn!(
+            link,
+            topic,
+            partition,
+            from,
+            to,
+            "the source no longer holds these offsets; filler stands in their place"
+        );
+    }
+    Ok(())
+}
+
+/// Gives a mirror topic `count` partitions, as its source has, and journals it.
+pub(super) async fn grow(store: &Store, destination: &Cluster, mirror: &MirrorTopic, count: u32) {
+    let (link, topic) = (&mirror.link, &mirror.topic);
+    let wanted = i32::try_from(count).unwrap_or(i32::MAX);
+    let there = match topic_admin::describe(destination, topic).await {
+        Ok(found) => found.map_or(0, |found| found.partitions),
+        Err(error) => return warn!(link, topic, %error, "the mirror topic's partitions cannot be counted"),
+    };
+    // An earlier attempt, or somebody else, may have been here.
+    if there < count
+        && let Err(error) = destination.create_partitions(topic, wanted).await
+        && error.code() != Some(ErrorCode::INVALID_PARTITIONS)
+    {
+        return warn!(link, topic, partitions = count, %error, "the mirror topic cannot get more partitions");
+    }
+    let (name, generation) = (topic.clone(), mirror.generation);
+    let transition = move |view: &state::model::View, _: i64| {
+        let same = view.mirrors.get(&name).filter(|mirror| mirror.generation == generation);
+        let changes = same.filter(|mirror| mirror.partitions < count).map(|mirror| {
+            let mut next = mirror.clone();
+            next.partitions = count;
+            Change::PutMirror(next)
+        });
+        Ok::<_, std::convert::Infallible>((changes.into_iter().collect(), ()))
+    };
+    let why = format!("the source topic has {count} partitions");
+    match store.transact("engine", &why, transition).await {
+        Ok(()) => info!(link, topic, partitions = count, "the mirror topic has more partitions"),
+        Err(error) => {
+            warn!(link, topic, %error, "the new partitions of a mirror topic could not be recorded")
         }
     }
 }

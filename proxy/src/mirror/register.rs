@@ -120,6 +120,7 @@ mod tests {
             source_topic_id: KafkaUuid::ZERO,
             index: 0,
             producer_id: OURS,
+            start_offset: 0,
         }
     }
 

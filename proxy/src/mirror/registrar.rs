@@ -9,6 +9,7 @@ use tracing::{debug, info, warn};
 
 use super::log_bounds::log_end_offset;
 use super::partition::{Failure, Partition, Register};
+use super::ready::ReadyBoard;
 use super::register::{self, Next};
 use crate::client::Cluster;
 
@@ -25,6 +26,8 @@ pub(super) struct Registration {
     pub(super) partition: Arc<Partition>,
     pub(super) source: Cluster,
     pub(super) destination: Cluster,
+    /// Where appenders look for work.
+    pub(super) ready: ReadyBoard,
     /// Asks for fresh metadata of the destination.
     pub(super) refresh: Arc<Notify>,
     /// A promote is under way: a fence may be its own.
@@ -44,7 +47,10 @@ impl Registration {
         let attempt = self.partition.attempt();
         for look in 1..=LOOKS {
             let next = match register::read(&self.destination, id).await {
-                Ok(reading) => register::judge(id, reading),
+                Ok(reading) => {
+                    self.partition.destination_starts_at(reading.log_start);
+                    register::judge(id, reading)
+                }
                 Err(error) => {
                     debug!(link = self.link, topic = id.topic, partition = id.index, %error, "the register cannot be read");
                     self.partition.delay(&format!("the destination's log end is not known: {error}"), RETRY);
@@ -85,7 +91,9 @@ impl Registration {
             offset = register.next,
             "mirroring goes on"
         );
-        self.partition.registered(attempt, register, source_end);
+        if self.partition.registered(attempt, register, source_end) {
+            self.ready.push(Arc::clone(&self.partition));
+        }
     }
 
     fn fenced(&self, log_end: i64) {

@@ -1,8 +1,14 @@
 //! From what a fetch brought to what is appended: pure, one partition at a time.
 //!
-//! Data of committed transactions and of no transaction travels as it is, with new identifiers in its header. Transaction
-//! markers and aborted data become filler. What this version cannot mirror stops the partition at its offset, with a
-//! reason; everything before it is still appended.
+//! Data of committed transactions and of no transaction travels as it is, with new identifiers in its header; small
+//! batches in a row become one ([`small`]). Offsets that hold nothing for a read_committed reader become filler:
+//! transaction markers, aborted data, what a log cleaner or a mirror left empty, gaps. A batch that stock brokers would not
+//! take as it is (holes inside, timestamps set by the broker, begun before our position) is re-encoded with its records
+//! untouched. What cannot be mirrored stops the partition at its offset, with a reason; everything before it is still
+//! appended.
+
+mod piece;
+mod small;
 
 use bytes::Bytes;
 use state::invariant;
@@ -11,47 +17,26 @@ use state::model::MirrorError;
 use super::partition::Failure;
 use crate::wire::aborted::{AbortedTransaction, BatchKind, CommittedFilter};
 use crate::wire::batch::RawBatch;
-use crate::wire::filler::filler;
+use crate::wire::densify::{DensifyOptions, MAX_DECOMPRESSED, densify};
+use crate::wire::filler::{Mark, mark};
 use crate::wire::rehead::{WriterIds, rehead};
 use crate::wire::sequence::sequence_of;
 use crate::wire::walk::walk;
+pub use piece::{MAX_FILLER_OFFSETS, Piece, Run, Shaped};
+use small::SmallBatches;
 
-/// Most offsets that one filler batch covers; larger ones cost the broker more per offset.
-pub const MAX_FILLER_OFFSETS: i64 = 100_000;
-
-/// A batch ready to be appended at `base_offset`.
-#[derive(Debug, Clone)]
-pub struct Shaped {
-    /// First offset.
-    pub base_offset: i64,
-    /// Last offset + 1.
-    pub next_offset: i64,
-    /// Leader epoch of the last source batch in it; -1 when the source did not say.
-    pub epoch: i32,
-    /// The 61-byte header, rewritten. Empty for filler, which is all payload.
-    pub header: Bytes,
-    /// The rest, as the source wrote it.
-    pub payload: Bytes,
-}
-
-impl Shaped {
-    /// Size in bytes.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.header.len() + self.payload.len()
-    }
-}
-
-/// Batches in offset order without gaps, and where shaping stopped.
+/// Pieces in offset order without gaps, and where shaping stopped.
 #[derive(Debug, Default)]
 pub struct ShapedRun {
     /// To be appended in this order.
-    pub batches: Vec<Shaped>,
+    pub pieces: Vec<Piece>,
     /// Timestamp of the last real record, in milliseconds; -1 when there was none yet.
     pub last_timestamp: i64,
     /// Leader epoch of the last source batch; -1 when none.
     pub last_epoch: i32,
-    /// Why the partition can go no further than the end of `batches`.
+    /// Records without a key that were left out, because the topic is compacted ([`Target::drop_unkeyed`]).
+    pub unkeyed: usize,
+    /// Why the partition can go no further than the end of `pieces`.
     pub stop: Option<Failure>,
 }
 
@@ -64,6 +49,9 @@ pub struct Target {
     pub last_timestamp: i64,
     /// Reserved producer id.
     pub producer_id: i64,
+    /// The topic is compacted on both sides and holds records without a key, which a compacted topic does not take and
+    /// its source's cleaner is about to remove: they become filler.
+    pub drop_unkeyed: bool,
 }
 
 /// Shapes the `records` of one partition's fetch response (isolation level read_committed).
@@ -75,6 +63,7 @@ pub fn shape(records: &Bytes, aborted: Vec<AbortedTransaction>, target: Target) 
         target,
         next: target.next_offset,
         filler_from: None,
+        small: SmallBatches::default(),
         run: ShapedRun { last_timestamp: target.last_timestamp, last_epoch: -1, ..ShapedRun::default() },
     };
     let mut committed = CommittedFilter::new(aborted);
@@ -91,14 +80,21 @@ pub fn shape(records: &Bytes, aborted: Vec<AbortedTransaction>, target: Target) 
             break;
         }
     }
-    shaping.flush_filler();
+    // What came before the failure is still appended, unless it is what failed.
+    if let Err(failure) = shaping.flush_small() {
+        shaping.run.stop = Some(failure);
+    } else {
+        shaping.flush_filler();
+    }
     shaping.run
 }
 
 struct Shaping {
     target: Target,
+    /// Everything below is in `run`, `small` or the run of filler.
     next: i64,
     filler_from: Option<i64>,
+    small: SmallBatches,
     run: ShapedRun,
 }
 
@@ -114,80 +110,125 @@ impl Shaping {
             return Ok(());
         }
         if header.base_offset > self.next {
-            return Err(unsupported(format!(
-                "source offsets {} to {} hold no records (compaction removed them); mirroring compacted gaps is not supported yet",
-                self.next,
-                header.base_offset - 1
-            )));
+            self.skip_to(header.base_offset)?;
         }
-        // What becomes filler may have been covered in part before a restart: runs of filler are split anywhere.
-        if header.base_offset < self.next && kind == BatchKind::Data {
-            return Err(unsupported(format!(
-                "offset {} lies inside the source batch that begins at {}; mirroring from inside a batch is not supported yet",
-                self.next, header.base_offset
-            )));
-        }
-        match kind {
-            BatchKind::Aborted | BatchKind::Control { .. } => {
-                let _ = self.filler_from.get_or_insert(self.next);
-                self.next = header.next_offset();
-            }
-            BatchKind::Data => self.forward(batch)?,
+        // Filler in the source: it is a mirror itself, or was one.
+        let holds_nothing =
+            kind != BatchKind::Data || header.record_count == 0 || mark(header) == Mark::Filler;
+        if holds_nothing {
+            self.skip_to(header.next_offset())?;
+        } else if self.travels_as_it_is(batch) {
+            self.forward(batch)?;
+        } else {
+            self.reencode(batch)?;
         }
         self.run.last_epoch = header.partition_leader_epoch;
         Ok(())
     }
 
-    fn forward(&mut self, batch: &RawBatch) -> Result<(), Failure> {
+    /// The offsets up to `to` hold nothing for a reader.
+    fn skip_to(&mut self, to: i64) -> Result<(), Failure> {
+        self.flush_small()?;
+        let _ = self.filler_from.get_or_insert(self.next);
+        self.next = to;
+        Ok(())
+    }
+
+    fn travels_as_it_is(&self, batch: &RawBatch) -> bool {
         let header = &batch.header;
-        let offset = header.base_offset;
-        if header.is_log_append_time() {
-            return Err(unsupported(format!(
-                "the source batch at offset {offset} has timestamp type LogAppendTime, which is not supported yet"
-            )));
-        }
-        if header.has_delete_horizon() {
-            return Err(unsupported(format!(
-                "the source's log cleaner rewrote the batch at offset {offset}; mirroring cleaned batches is not supported yet"
-            )));
-        }
-        invariant::batch_is_dense(offset, header.last_offset_delta, header.record_count).map_err(
-            |broken| unsupported(format!("{}; mirroring compacted gaps is not supported yet", broken.what)),
-        )?;
+        let whole = header.base_offset == self.next;
+        let dense =
+            invariant::batch_is_dense(header.base_offset, header.last_offset_delta, header.record_count);
+        // What a cleaner left of filler in a source that is a mirror itself must be told from records again.
+        let told_apart = mark(header) != Mark::Cleaned;
+        whole && dense.is_ok() && told_apart && !header.is_log_append_time() && !self.target.drop_unkeyed
+    }
+
+    fn forward(&mut self, batch: &RawBatch) -> Result<(), Failure> {
         self.flush_filler();
-        let ids = self.ids(offset);
+        if !self.small.takes(batch) {
+            self.flush_small()?;
+        }
+        self.next = batch.header.next_offset();
+        self.run.last_timestamp = batch.header.max_timestamp;
+        if !self.small.add(batch) {
+            self.push_forwarded(batch)?;
+        }
+        Ok(())
+    }
+
+    /// One batch under a new header.
+    fn push_forwarded(&mut self, batch: &RawBatch) -> Result<(), Failure> {
+        let header = &batch.header;
+        let ids = self.ids(header.base_offset);
         let (head, payload) = rehead(batch, ids).map_err(|error| Failure {
             error: MirrorError::Unknown,
-            reason: format!("the source batch at offset {offset} is corrupt: {error}"),
+            reason: format!("the source batch at offset {} is corrupt: {error}", header.base_offset),
         })?;
-        debug_assert_eq!(invariant::sequence_is_offset(offset, ids.base_sequence), Ok(()));
-        self.next = header.next_offset();
-        self.run.last_timestamp = header.max_timestamp;
-        self.run.batches.push(Shaped {
-            base_offset: offset,
-            next_offset: self.next,
+        debug_assert_eq!(invariant::sequence_is_offset(header.base_offset, ids.base_sequence), Ok(()));
+        self.run.pieces.push(Piece::Batch(Shaped {
+            base_offset: header.base_offset,
+            next_offset: header.next_offset(),
             epoch: header.partition_leader_epoch,
             header: head,
             payload,
-        });
+        }));
+        Ok(())
+    }
+
+    /// Batches that were held back to travel together. What cannot be joined is for the broker to judge, one by one.
+    fn flush_small(&mut self) -> Result<(), Failure> {
+        let held = self.small.take();
+        let [first, .., last] = held.as_slice() else {
+            return held.iter().try_for_each(|batch| self.push_forwarded(batch));
+        };
+        let Ok(payload) = small::joined(&held, self.ids(first.header.base_offset)) else {
+            return held.iter().try_for_each(|batch| self.push_forwarded(batch));
+        };
+        self.run.pieces.push(Piece::Batch(Shaped {
+            base_offset: first.header.base_offset,
+            next_offset: last.header.next_offset(),
+            epoch: last.header.partition_leader_epoch,
+            header: Bytes::new(),
+            payload,
+        }));
+        Ok(())
+    }
+
+    /// A batch that has to become another one for stock brokers to take it, nearly always one; its records stay what
+    /// they are.
+    fn reencode(&mut self, batch: &RawBatch) -> Result<(), Failure> {
+        self.flush_small()?;
+        let options = DensifyOptions { limit: MAX_DECOMPRESSED, drop_unkeyed: self.target.drop_unkeyed };
+        let (from, timestamp) = (self.next, self.run.last_timestamp);
+        let pieces = densify(batch, from, timestamp, self.ids(from), options).map_err(|error| Failure {
+            error: MirrorError::UnsupportedMirrorState,
+            reason: format!("the source's records from offset {from} on cannot be re-encoded: {error}"),
+        })?;
+        for dense in pieces {
+            self.run.unkeyed += dense.unkeyed;
+            if dense.records == 0 {
+                self.skip_to(dense.next_offset)?;
+                continue;
+            }
+            self.flush_filler();
+            self.next = dense.next_offset;
+            self.run.last_timestamp = dense.last_timestamp;
+            self.run.pieces.push(Piece::Batch(Shaped {
+                base_offset: dense.base_offset,
+                next_offset: dense.next_offset,
+                epoch: batch.header.partition_leader_epoch,
+                header: Bytes::new(),
+                payload: dense.bytes,
+            }));
+        }
         Ok(())
     }
 
     fn flush_filler(&mut self) {
-        let Some(mut from) = self.filler_from.take() else { return };
-        while from < self.next {
-            let end = self.next.min(from + MAX_FILLER_OFFSETS);
-            let count = u32::try_from(end - from).unwrap_or(u32::MAX);
-            let payload = filler(count, self.run.last_timestamp, self.ids(from));
-            self.run.batches.push(Shaped {
-                base_offset: from,
-                next_offset: end,
-                epoch: self.run.last_epoch,
-                header: Bytes::new(),
-                payload,
-            });
-            from = end;
-        }
+        let Some(from) = self.filler_from.take() else { return };
+        let (timestamp, epoch) = (self.run.last_timestamp, self.run.last_epoch);
+        self.run.pieces.push(Piece::Nothing(Run { from, to: self.next, timestamp, epoch }));
     }
 
     fn ids(&self, offset: i64) -> WriterIds {
@@ -197,10 +238,6 @@ impl Shaping {
             base_sequence: sequence_of(offset),
         }
     }
-}
-
-fn unsupported(reason: String) -> Failure {
-    Failure { error: MirrorError::UnsupportedMirrorState, reason }
 }
 
 #[cfg(test)]

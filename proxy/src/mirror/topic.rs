@@ -160,6 +160,7 @@ impl TopicAtWork {
                 source_topic_id: mirror.source_topic_id,
                 index,
                 producer_id: mirror.producer_id(link),
+                start_offset: mirror.start_offset(index),
             };
             // What an earlier generation of the name had reached says nothing of this one.
             cell.update(PartitionProgress::forget_positions);

@@ -60,6 +60,12 @@ impl Workers {
         }
     }
 
+    /// Where appenders look for work.
+    #[must_use]
+    pub fn ready(&self) -> &ReadyBoard {
+        &self.ready
+    }
+
     /// Assigns every partition to the fetcher of its source leader and the appender of its destination leader.
     pub fn assign(
         &mut self,

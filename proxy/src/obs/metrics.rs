@@ -59,6 +59,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::{ClientOptions, Cluster, Side};
     use crate::mirror::progress::ProgressTable;
 
     #[test]
@@ -80,7 +81,14 @@ mod tests {
         let store = state::store::Store::in_memory().unwrap();
         metrics.register(crate::gateway::GatewayMetrics::register).touch();
         metrics.register(|registry| {
-            crate::mirror::metrics::MirrorMetrics::register(registry, store, ProgressTable::default());
+            let nowhere = Cluster::new(Vec::new(), ClientOptions::new(Side::Destination));
+            let census = crate::mirror::filler_census::FillerCensus::new(nowhere);
+            crate::mirror::metrics::MirrorMetrics::register(
+                registry,
+                store,
+                ProgressTable::default(),
+                census,
+            );
         });
         let text = metrics.render();
         let mut families: Vec<String> = text

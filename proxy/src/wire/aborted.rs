@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::batch::{BatchError, Codec, RawBatch};
+use super::varint::take_varint;
 
 /// A transaction that was aborted, as a Fetch response lists it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,20 +112,6 @@ fn first_key(mut rest: &[u8]) -> Option<&[u8]> {
     let _offset_delta = take_varint(&mut record)?;
     let length = usize::try_from(take_varint(&mut record)?).ok()?;
     record.get(..length)
-}
-
-/// A zigzag varint of at most ten bytes.
-fn take_varint(rest: &mut &[u8]) -> Option<i64> {
-    let mut value = 0u64;
-    for shift in (0..70).step_by(7) {
-        let (byte, after) = rest.split_first()?;
-        *rest = after;
-        value |= u64::from(byte & 0x7f).checked_shl(shift)?;
-        if byte & 0x80 == 0 {
-            return Some((value >> 1) as i64 ^ -((value & 1) as i64));
-        }
-    }
-    None
 }
 
 #[cfg(test)]

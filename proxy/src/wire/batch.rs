@@ -86,6 +86,21 @@ pub enum Codec {
     Unknown(u8),
 }
 
+impl Codec {
+    /// The attribute bits that stand for it.
+    #[must_use]
+    pub fn attribute(self) -> i16 {
+        match self {
+            Codec::None => 0,
+            Codec::Gzip => 1,
+            Codec::Snappy => 2,
+            Codec::Lz4 => 3,
+            Codec::Zstd => 4,
+            Codec::Unknown(number) => i16::from(number) & CODEC_MASK,
+        }
+    }
+}
+
 /// All fields of a v2 batch header. Values are the wire's; [`BatchHeader::parse`] has checked that offsets and length
 /// make sense, nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +117,8 @@ pub struct BatchHeader {
     pub attributes: i16,
     /// Last offset minus base offset. Survives compaction.
     pub last_offset_delta: i32,
-    /// Timestamp that the records' deltas count from, in ms (the delete horizon when that bit is set).
+    /// Timestamp that the records' deltas count from, in ms. The cleaner may put a delete horizon there; the deltas then
+    /// count from that.
     pub base_timestamp: i64,
     /// Largest timestamp of the records, in ms; -1 for none.
     pub max_timestamp: i64,
@@ -219,7 +235,8 @@ impl BatchHeader {
         self.attributes & LOG_APPEND_TIME != 0
     }
 
-    /// Whether the cleaner put a delete horizon in place of `base_timestamp`.
+    /// Whether `base_timestamp` is the cleaner's delete horizon. The records' deltas count from it all the same
+    /// (`MemoryRecordsBuilder` of Kafka takes the horizon as base timestamp from the start).
     #[must_use]
     pub fn has_delete_horizon(&self) -> bool {
         self.attributes & DELETE_HORIZON != 0
@@ -290,6 +307,17 @@ pub(crate) mod testing {
         header.crc = crc32c::crc32c(&bytes[ATTRIBUTES_AT..]);
         bytes[CRC_AT..ATTRIBUTES_AT].copy_from_slice(&header.crc.to_be_bytes());
         RawBatch { header, bytes: bytes.into() }
+    }
+
+    /// `count` uncompressed records with key `k` and a value, at offset deltas from 0, their timestamps the header's base.
+    pub(crate) fn records(count: i32) -> Vec<u8> {
+        let mut payload = Vec::new();
+        for delta in 0..count {
+            // Key and value of one byte each, no headers; lengths zigzag.
+            let tail = [2, b'k', 2, b'v', 0];
+            super::super::record_writer::put_record(&mut payload, 0, 0, i64::from(delta), &tail);
+        }
+        payload
     }
 
     /// A header of `count` records from `base_offset`, as an idempotent producer would write it.

@@ -1,87 +1,176 @@
 //! Filler: what stands on the destination at offsets that hold nothing a client could write.
 //!
-//! On the destination log, filler is a batch of minimal records, one per offset, known by its magic base timestamp and
-//! reserved producer id. Towards clients, a run of it at the end of a response becomes a control batch, which every
-//! client steps over. Nothing here fails: what cannot be compressed travels plain.
+//! On the destination log, filler is a batch of [`SENTINEL_KEY`] tombstones, one per offset, known by its magic base
+//! timestamp and reserved producer id. A batch with records *and* holes has such sentinels in the holes and a magic base
+//! timestamp of its own: it is *mixed*. Both are known from the 61-byte header alone, see [`mark`].
+//!
+//! Sentinels have a key so that compacted topics take them and so that what a log cleaner makes of them is still
+//! recognised: all have the same key, so that it leaves one at most.
+//!
+//! Towards clients, a run of filler at the end of a response becomes a control batch, which every client steps over.
+//! Nothing here fails: what cannot be compressed travels plain.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use state::model::RESERVED_PRODUCER_ID_BASE;
 
-use super::batch::{ATTRIBUTES_AT, BatchHeader, CONTROL, CRC_AT, HEADER_LEN, LENGTH_OVERHEAD, TRANSACTIONAL};
-use super::primitive::put_unsigned_varint;
+use super::batch::{ATTRIBUTES_AT, BatchHeader, CONTROL, CRC_AT, Codec, HEADER_LEN, TRANSACTIONAL};
+use super::compression::compress;
+use super::record::RecordView;
+use super::record_writer::{batch_length, put_record, sealed};
 use super::rehead::WriterIds;
 
 /// Base timestamp of every filler batch, in ms: "LGFIL1" as a number, negative. No client can write it, since producers
 /// refuse negative timestamps, and brokers keep it (they rewrite the maximum timestamp only).
 pub const FILLER_BASE_TIMESTAMP: i64 = -0x4C47_4649_4C31;
 
+/// Base timestamp of every mixed batch, in ms: "LGMX1" as a number, negative. It lies in the year 1959, so that a client
+/// that reads timestamp deltas as nanoseconds of 64 bits (sarama) gets them right even where no gateway takes it away.
+pub const MIXED_BASE_TIMESTAMP: i64 = -0x4C_474D_5831;
+
+/// Key of every record that stands for a hole. Its value is null and it has no headers.
+pub const SENTINEL_KEY: [u8; 8] = *b"\0LGFILL\0";
+
+/// Key, value and headers of a sentinel as on the wire; lengths zigzag: 8 for the key, -1 for the value, no headers.
+pub(super) const SENTINEL_TAIL: [u8; 11] = *b"\x10\0LGFILL\0\x01\0";
+
 /// Most records in one filler batch: the largest that was measured to pass a stock broker. Longer runs are split.
 pub const MAX_FILLER_RECORDS: u32 = 1_000_000;
 
-/// Key of the record of a [`fence`].
-const FENCE_KEY: &[u8] = b"__linkgate_fence";
-
 /// Above this many records, a filler batch is compressed.
 const PLAIN_UP_TO: u32 = 16;
-/// The attribute value of zstd.
-const ZSTD: i16 = 4;
-/// The level that a broker or producer would use by default.
-const ZSTD_LEVEL: i32 = 3;
 
-/// One filler batch of `count` records with null key and value, all with `timestamp` (ms, -1 for none).
+/// One filler batch of `count` sentinels, all with `timestamp` (ms, -1 for none).
 ///
 /// Base offset 0 and leader epoch -1, ready for Produce. `count` beyond [`MAX_FILLER_RECORDS`] is cut to that: the
 /// caller splits longer runs. A `count` of 0 is an empty answer.
-///
-/// Compacted topics refuse records without a key; filler for those is not made here.
 #[must_use]
 pub fn filler(count: u32, timestamp: i64, ids: WriterIds) -> Bytes {
-    filler_with(count, timestamp, ids, None)
+    if count == 0 {
+        return Bytes::new();
+    }
+    let (header, payload) = FillerTemplate::new(count, timestamp).batch(ids);
+    [header, payload].concat().into()
 }
 
-/// Filler of one record for the end of a mirror's log. It has a key, so that compacted topics take it too; their log
-/// cleaner removes it later as the tombstone that it is.
+/// Filler of one record for the end of a mirror's log.
 #[must_use]
 pub fn fence(timestamp: i64, ids: WriterIds) -> Bytes {
-    filler_with(1, timestamp, ids, Some(FENCE_KEY))
+    filler(1, timestamp, ids)
 }
 
-fn filler_with(count: u32, timestamp: i64, ids: WriterIds, key: Option<&[u8]>) -> Bytes {
-    let count = count.min(MAX_FILLER_RECORDS);
-    let Some(last_offset_delta) = count.checked_sub(1) else { return Bytes::new() };
-    let timestamp_delta = timestamp.wrapping_sub(FILLER_BASE_TIMESTAMP);
-    let mut records = Vec::with_capacity(count as usize * 18);
-    for offset_delta in 0..count {
-        put_record(&mut records, timestamp_delta, i64::from(offset_delta), key, None);
-    }
-    let mut attributes = 0;
-    if count > PLAIN_UP_TO
-        && let Ok(compressed) = zstd::bulk::compress(&records, ZSTD_LEVEL)
-    {
-        attributes = ZSTD;
-        records = compressed;
-    }
-    let header = BatchHeader {
-        base_offset: 0,
-        batch_length: 0,
-        partition_leader_epoch: -1,
-        crc: 0,
-        attributes,
-        last_offset_delta: i32::try_from(last_offset_delta).unwrap_or(i32::MAX),
-        base_timestamp: FILLER_BASE_TIMESTAMP,
-        max_timestamp: timestamp,
-        producer_id: ids.producer_id,
-        producer_epoch: ids.producer_epoch,
-        base_sequence: ids.base_sequence,
-        record_count: i32::try_from(count).unwrap_or(i32::MAX),
-    };
-    sealed(header, &records)
+/// A filler batch whose records are made once and written under many headers.
+#[derive(Debug, Clone)]
+pub struct FillerTemplate {
+    /// All but the identifiers and the CRC.
+    header: BatchHeader,
+    payload: Bytes,
+    payload_crc: u32,
 }
 
-/// Whether a batch of the destination log is filler of ours. Both marks must be there: a client can write neither.
+impl FillerTemplate {
+    /// As [`filler`]: `count` sentinels, at least 1 and at most [`MAX_FILLER_RECORDS`], all with `timestamp`.
+    #[must_use]
+    pub fn new(count: u32, timestamp: i64) -> Self {
+        let count = count.clamp(1, MAX_FILLER_RECORDS);
+        let timestamp_delta = timestamp.wrapping_sub(FILLER_BASE_TIMESTAMP);
+        let mut records = Vec::with_capacity(count as usize * 25);
+        for offset_delta in 0..count {
+            put_record(&mut records, 0, timestamp_delta, i64::from(offset_delta), &SENTINEL_TAIL);
+        }
+        let mut codec = Codec::None;
+        if count > PLAIN_UP_TO
+            && let Ok(compressed) = compress(Codec::Zstd, &records)
+        {
+            codec = Codec::Zstd;
+            records = compressed;
+        }
+        let record_count = i32::try_from(count).unwrap_or(i32::MAX);
+        let header = BatchHeader {
+            base_offset: 0,
+            batch_length: batch_length(records.len()),
+            partition_leader_epoch: -1,
+            crc: 0,
+            attributes: codec.attribute(),
+            last_offset_delta: record_count - 1,
+            base_timestamp: FILLER_BASE_TIMESTAMP,
+            max_timestamp: timestamp,
+            producer_id: -1,
+            producer_epoch: -1,
+            base_sequence: -1,
+            record_count,
+        };
+        FillerTemplate { header, payload_crc: crc32c::crc32c(&records), payload: records.into() }
+    }
+
+    /// Offsets that one batch covers.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.header.record_count.unsigned_abs()
+    }
+
+    /// The 61 header bytes of a batch with these identifiers, and the payload, which all batches share.
+    #[must_use]
+    pub fn batch(&self, ids: WriterIds) -> (Bytes, Bytes) {
+        let WriterIds { producer_id, producer_epoch, base_sequence } = ids;
+        let header = BatchHeader { producer_id, producer_epoch, base_sequence, ..self.header };
+        let mut bytes = header.to_bytes();
+        let covered = crc32c::crc32c(&bytes[ATTRIBUTES_AT..HEADER_LEN]);
+        let crc = crc32c::crc32c_combine(covered, self.payload_crc, self.payload.len());
+        bytes[CRC_AT..ATTRIBUTES_AT].copy_from_slice(&crc.to_be_bytes());
+        (Bytes::copy_from_slice(&bytes), self.payload.clone())
+    }
+}
+
+/// What a batch of the destination log is to a consumer, as far as its header tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// Nothing but records that a client may see.
+    Real,
+    /// Nothing that a client may see: filler of ours, or what the log cleaner left of a batch of ours that it emptied.
+    Filler,
+    /// Records, and sentinels in the holes between them.
+    Mixed,
+    /// The log cleaner rewrote it, and a sentinel may be among its records: only their keys tell.
+    ///
+    /// The magic of a rewritten batch is lost; producer id and offsets survive. A sentinel is a tombstone, and a batch
+    /// that keeps a tombstone is given a delete horizon (`MemoryRecords.filterTo` of Kafka, since 3.1). That holds for a
+    /// `delete.retention.ms` that does not overflow when the time of day is added to it.
+    Cleaned,
+}
+
+/// What a batch of the destination log is. No client can get an identifier in the reserved range, so that all but
+/// [`Mark::Real`] were written by a mirror.
+#[must_use]
+pub fn mark(header: &BatchHeader) -> Mark {
+    if header.producer_id < RESERVED_PRODUCER_ID_BASE {
+        return Mark::Real;
+    }
+    match header.base_timestamp {
+        _ if header.record_count == 0 => Mark::Filler,
+        FILLER_BASE_TIMESTAMP => Mark::Filler,
+        MIXED_BASE_TIMESTAMP => Mark::Mixed,
+        _ if header.has_delete_horizon() => Mark::Cleaned,
+        _ => Mark::Real,
+    }
+}
+
+/// Whether a batch of the destination log is filler of ours, whole.
 #[must_use]
 pub fn is_filler(header: &BatchHeader) -> bool {
-    header.base_timestamp == FILLER_BASE_TIMESTAMP && header.producer_id >= RESERVED_PRODUCER_ID_BASE
+    mark(header) == Mark::Filler
+}
+
+/// Whether a base timestamp is one of the two magic ones. A batch of a *source* that bears it must not come under a header
+/// of ours as it is, or it would be taken for filler: see [`super::densify`].
+#[must_use]
+pub fn is_magic(base_timestamp: i64) -> bool {
+    matches!(base_timestamp, FILLER_BASE_TIMESTAMP | MIXED_BASE_TIMESTAMP)
+}
+
+/// Whether a record stands for a hole.
+#[must_use]
+pub fn is_sentinel(record: &RecordView<'_>) -> bool {
+    record.value.is_none() && !record.has_headers && record.key == Some(&SENTINEL_KEY[..])
 }
 
 /// Most batches that one run becomes: 2^41 offsets. What lies beyond, the client asks for next.
@@ -116,11 +205,10 @@ pub fn control_run(base_offset: i64, count: i64, partition_leader_epoch: i32) ->
 }
 
 fn control_batch(base_offset: i64, span: i64, partition_leader_epoch: i32) -> Bytes {
-    // ControlRecordType: version 0, type 1 = COMMIT. EndTransactionMarker: version 0, coordinator epoch 0.
-    const COMMIT_KEY: [u8; 4] = [0, 0, 0, 1];
-    const COMMIT_VALUE: [u8; 6] = [0; 6];
+    // Key (ControlRecordType): version 0, type 1 = COMMIT. Value (EndTransactionMarker): version 0, coordinator epoch 0.
+    const COMMIT_TAIL: [u8; 13] = [8, 0, 0, 0, 1, 12, 0, 0, 0, 0, 0, 0, 0];
     let mut records = Vec::with_capacity(32);
-    put_record(&mut records, 0, span - 1, Some(&COMMIT_KEY), Some(&COMMIT_VALUE));
+    put_record(&mut records, 0, 0, span - 1, &COMMIT_TAIL);
     let header = BatchHeader {
         base_offset,
         batch_length: 0,
@@ -138,64 +226,11 @@ fn control_batch(base_offset: i64, span: i64, partition_leader_epoch: i32) -> By
     sealed(header, &records)
 }
 
-/// Header and records as one batch, with the length and the CRC that follow from them.
-fn sealed(mut header: BatchHeader, records: &[u8]) -> Bytes {
-    let length = HEADER_LEN - LENGTH_OVERHEAD + records.len();
-    header.batch_length = i32::try_from(length).unwrap_or(i32::MAX);
-    let mut out = BytesMut::with_capacity(HEADER_LEN + records.len());
-    out.put_slice(&header.to_bytes());
-    out.put_slice(records);
-    let crc = crc32c::crc32c(&out[ATTRIBUTES_AT..]);
-    out[CRC_AT..ATTRIBUTES_AT].copy_from_slice(&crc.to_be_bytes());
-    out.freeze()
-}
-
-/// One v2 record without headers: `DefaultRecord` of Kafka.
-fn put_record(
-    out: &mut Vec<u8>,
-    timestamp_delta: i64,
-    offset_delta: i64,
-    key: Option<&[u8]>,
-    value: Option<&[u8]>,
-) {
-    let sized = |field: Option<&[u8]>| match field {
-        Some(bytes) => varint_len(bytes.len() as i64) + bytes.len(),
-        None => 1,
-    };
-    // Attributes and the header count take a byte each.
-    let length = 2 + varint_len(timestamp_delta) + varint_len(offset_delta) + sized(key) + sized(value);
-    put_varint(out, length as i64);
-    out.push(0);
-    put_varint(out, timestamp_delta);
-    put_varint(out, offset_delta);
-    for field in [key, value] {
-        match field {
-            Some(bytes) => {
-                put_varint(out, bytes.len() as i64);
-                out.extend_from_slice(bytes);
-            }
-            None => put_varint(out, -1),
-        }
-    }
-    put_varint(out, 0);
-}
-
-fn zigzag(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)) as u64
-}
-
-fn varint_len(value: i64) -> usize {
-    (64 - (zigzag(value) | 1).leading_zeros()).div_ceil(7) as usize
-}
-
-fn put_varint(out: &mut Vec<u8>, value: i64) {
-    put_unsigned_varint(out, zigzag(value));
-}
-
 #[cfg(test)]
 mod tests {
     use kafka_protocol::records::{Compression, RecordBatchDecoder};
 
+    use super::super::batch::DELETE_HORIZON;
     use super::super::walk::walk;
     use super::*;
 
@@ -229,7 +264,8 @@ mod tests {
             for (index, record) in records.iter().enumerate() {
                 assert_eq!(record.offset, index as i64);
                 assert_eq!(record.timestamp, timestamp);
-                assert!(record.key.is_none() && record.value.is_none() && record.headers.is_empty());
+                assert_eq!(record.key.as_deref(), Some(&SENTINEL_KEY[..]));
+                assert!(record.value.is_none() && record.headers.is_empty());
             }
         }
     }
@@ -241,6 +277,50 @@ mod tests {
         assert_eq!(header.record_count, MAX_FILLER_RECORDS as i32);
         assert!(bytes.len() < 4 << 20, "{} bytes", bytes.len());
         assert!(filler(0, 5, IDS).is_empty());
+    }
+
+    #[test]
+    fn a_template_gives_the_batches_that_filler_gives_and_shares_its_payload() {
+        for count in [1, 16, 17, 100_000] {
+            let template = FillerTemplate::new(count, 1234);
+            assert_eq!(template.count(), count);
+            let payload = template.batch(IDS).1;
+            for base_sequence in [0, 77, i32::MAX] {
+                let ids = WriterIds { base_sequence, ..IDS };
+                let (header, shared) = template.batch(ids);
+                assert_eq!(shared.as_ptr(), payload.as_ptr());
+                let whole = Bytes::from([header, shared].concat());
+                assert!(walk(&whole).all(|batch| batch.unwrap().crc_matches()));
+                assert_eq!(whole, filler(count, 1234, ids));
+            }
+        }
+        assert_eq!(FillerTemplate::new(0, 5).count(), 1);
+    }
+
+    #[test]
+    fn what_a_cleaner_makes_of_our_batches_is_recognised() {
+        let header = BatchHeader::parse(&filler(3, 5, IDS)).unwrap();
+        // One sentinel left: base timestamp and horizon bit are the cleaner's.
+        let rewritten =
+            BatchHeader { base_timestamp: 99, record_count: 1, attributes: DELETE_HORIZON, ..header };
+        assert_eq!(mark(&rewritten), Mark::Cleaned);
+        let emptied = BatchHeader { base_timestamp: -1, record_count: 0, ..header };
+        assert_eq!(mark(&emptied), Mark::Filler);
+        let mixed = BatchHeader { base_timestamp: MIXED_BASE_TIMESTAMP, ..header };
+        assert_eq!(mark(&mixed), Mark::Mixed);
+        let foreign = |header| mark(&BatchHeader { producer_id: 7, ..header });
+        for header in [rewritten, emptied, mixed, header] {
+            assert_eq!(foreign(header), Mark::Real);
+        }
+        assert_eq!(mark(&BatchHeader { base_timestamp: 99, ..header }), Mark::Real);
+    }
+
+    #[test]
+    fn a_sentinel_is_a_tombstone_with_the_key_and_nothing_else() {
+        let mut tail = vec![16];
+        tail.extend_from_slice(&SENTINEL_KEY);
+        tail.extend_from_slice(&[1, 0]);
+        assert_eq!(tail, SENTINEL_TAIL);
     }
 
     #[test]

@@ -36,11 +36,21 @@ pub struct CrcMismatch {
     pub found: u32,
 }
 
+/// Whether the bytes of a batch are those that its CRC was made of.
+///
+/// # Errors
+/// [`CrcMismatch`].
+pub fn verify_crc(batch: &RawBatch) -> Result<(), CrcMismatch> {
+    let found = crc32c::crc32c(batch.bytes.get(ATTRIBUTES_AT..).unwrap_or_default());
+    let (base_offset, expected) = (batch.header.base_offset, batch.header.crc);
+    if found == expected { Ok(()) } else { Err(CrcMismatch { base_offset, expected, found }) }
+}
+
 /// The 61 header bytes to write in place of the batch's own, and the payload, which is not copied.
 ///
-/// Base offset 0, leader epoch -1, no transactional and delete-horizon bits, `ids`, and the CRC that follows. A batch
-/// with a delete horizon has that in its base timestamp: its record timestamps are wrong once the bit is gone, so the
-/// caller must not pass one whose timestamps matter (see `BatchHeader::has_delete_horizon`).
+/// Base offset 0, leader epoch -1, no transactional and delete-horizon bits, `ids`, and the CRC that follows. The delete
+/// horizon of a cleaned batch stays as its base timestamp: the cleaner counts the records' deltas from it
+/// (`MemoryRecordsBuilder`), so their timestamps are right without the bit too.
 ///
 /// # Errors
 /// [`CrcMismatch`] for a small batch that is damaged. A large one that is damaged comes out with a CRC that does not

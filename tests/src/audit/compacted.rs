@@ -12,7 +12,7 @@ use crate::records::Record;
 /// Compares them. `witnessed` is what a client has read from the source before its cleaner came.
 #[must_use]
 pub fn compare(source: &[Record], mirror: &[Record], witnessed: &[Seen]) -> Verdict {
-    let mut verdict = Verdict { records: source.len(), ..Verdict::default() };
+    let mut verdict = Verdict::of(source.len());
     order(&mut verdict, mirror.iter().map(|r| r.offset));
     let history = history(source, witnessed);
     let at_source: HashMap<i64, &Record> = source.iter().map(|r| (r.offset, r)).collect();
@@ -53,7 +53,7 @@ pub fn compare(source: &[Record], mirror: &[Record], witnessed: &[Seen]) -> Verd
 /// Compares what a client has seen on the mirror while faults happened.
 #[must_use]
 pub fn seen(source: &[Seen], witnessed: &[Seen], seen: &[Seen]) -> Verdict {
-    let mut verdict = Verdict { records: seen.len(), ..Verdict::default() };
+    let mut verdict = Verdict::of(seen.len());
     order(&mut verdict, seen.iter().map(|s| s.offset));
     let history: HashMap<i64, Seen> = source.iter().chain(witnessed).map(|s| (s.offset, *s)).collect();
     for s in seen {

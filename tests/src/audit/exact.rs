@@ -12,7 +12,7 @@ use crate::records::Record;
 /// Compares what a reader of the mirror got, in the order in which it got it, with what the source holds.
 #[must_use]
 pub fn compare(source: &[Record], mirror: &[Record]) -> Verdict {
-    let mut verdict = Verdict { records: source.len(), ..Verdict::default() };
+    let mut verdict = Verdict::of(source.len());
     order(&mut verdict, mirror.iter().map(|r| r.offset));
     if source == mirror {
         return verdict;
@@ -62,7 +62,7 @@ pub fn compare(source: &[Record], mirror: &[Record]) -> Verdict {
 /// Compares what a client has seen while faults happened with what it should have seen; in the end it has seen all.
 #[must_use]
 pub fn seen(expected: &[Seen], seen: &[Seen]) -> Verdict {
-    let mut verdict = Verdict { records: expected.len(), ..Verdict::default() };
+    let mut verdict = Verdict::of(expected.len());
     order(&mut verdict, seen.iter().map(|s| s.offset));
     if expected == seen {
         return verdict;

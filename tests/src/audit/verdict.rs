@@ -61,6 +61,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Nothing found yet in so many records.
+    #[must_use]
+    pub fn of(records: usize) -> Verdict {
+        Verdict { records, ..Verdict::default() }
+    }
+
     /// Counts one difference.
     pub fn found(&mut self, what: Difference, offset: i64, sentence: impl FnOnce() -> String) {
         self.counts[what as usize] += 1;

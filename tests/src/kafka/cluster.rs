@@ -1,4 +1,4 @@
-//! A KRaft cluster of one to five brokers on 127.0.0.1.
+//! A cluster of one to seven brokers on 127.0.0.1: KRaft, or with ZooKeeper where the version needs it.
 //!
 //! Broker ids count from 1. An odd number of the brokers (the first three of three, the first of two) are controllers
 //! too, so that a cluster of three survives the loss of any one broker, and one of two the loss of broker 2.
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::admin::Admin;
 use crate::kafka::node::{ClusterShape, Front, Node, random_id};
-use crate::kafka::{Dist, Tools, Version};
+use crate::kafka::{Dist, Tools, Version, ZooKeeper};
 use crate::ports::PortBlock;
 use crate::wait::{LONG, until};
 use crate::workdir::WorkDir;
@@ -17,6 +17,8 @@ use crate::workdir::WorkDir;
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<Node>,
+    // After `nodes`: brokers without it log nothing but that.
+    zookeeper: Option<ZooKeeper>,
     dist: Dist,
     id: String,
     fronts: BTreeMap<i32, Front>,
@@ -70,10 +72,14 @@ impl Cluster {
         let controller_port = |n: usize| ports.port(u16::try_from(7 + n).unwrap_or(u16::MAX));
         let voters: Vec<String> =
             (0..controllers).map(|n| format!("{}@127.0.0.1:{}", n + 1, controller_port(n))).collect();
+        let zookeeper = version
+            .needs_zookeeper()
+            .then(|| ZooKeeper::start(&dist, controller_port(0), &dir.path().join("zookeeper")));
         let shape = ClusterShape {
             id: random_id(),
             voters: voters.join(","),
             brokers,
+            zookeeper: zookeeper.as_ref().map(ZooKeeper::port),
             extra: extra.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             fronts: (1..)
                 .zip(fronts.iter().zip(4..))
@@ -84,13 +90,13 @@ impl Cluster {
         for n in 0..brokers {
             let id = i32::try_from(n + 1).unwrap_or(i32::MAX);
             let port = ports.port(u16::try_from(n).unwrap_or(u16::MAX));
-            let controller = (n < controllers).then(|| controller_port(n));
+            let controller = (zookeeper.is_none() && n < controllers).then(|| controller_port(n));
             let mut node =
                 Node::prepare(&dist, &shape, id, port, controller, dir.path().join(format!("broker-{id}")));
             node.start();
             nodes.push(node);
         }
-        Cluster { nodes, dist, id: shape.id, dir, fronts: shape.fronts, _ports: ports }
+        Cluster { nodes, zookeeper, dist, id: shape.id, dir, fronts: shape.fronts, _ports: ports }
     }
 
     /// Waits until every running broker knows every running broker.
@@ -114,6 +120,10 @@ impl Cluster {
             });
             complete.then_some(())
         });
+        if self.zookeeper.is_some() {
+            // The first broker made it up.
+            self.id = self.admin().cluster_id();
+        }
     }
 
     /// Address of every broker, as `bootstrap.servers` takes it: those of the proxies before them, where there are any.

@@ -15,6 +15,9 @@ pub enum Version {
     V4_3_1,
     /// 3.9.1, the last of the 3.x line.
     V3_9_1,
+    /// 2.8.2, the last of the 2.x line: with ZooKeeper, and with brokers that still write message formats v0 and v1. A source
+    /// only.
+    V2_8_2,
 }
 
 impl Version {
@@ -24,7 +27,14 @@ impl Version {
         match self {
             Version::V4_3_1 => "4.3.1",
             Version::V3_9_1 => "3.9.1",
+            Version::V2_8_2 => "2.8.2",
         }
+    }
+
+    /// Its brokers keep their metadata in ZooKeeper, not in a quorum of their own.
+    #[must_use]
+    pub fn needs_zookeeper(self) -> bool {
+        self == Version::V2_8_2
     }
 }
 

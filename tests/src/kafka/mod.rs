@@ -4,7 +4,9 @@ pub mod cluster;
 pub mod dist;
 pub mod node;
 pub mod tools;
+pub mod zookeeper;
 
 pub use cluster::Cluster;
 pub use dist::{Dist, Version};
 pub use tools::Tools;
+pub use zookeeper::ZooKeeper;

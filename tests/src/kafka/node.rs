@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::kafka::Dist;
 use crate::process::Daemon;
+
+/// How long ZooKeeper takes a killed broker for alive; `broker.session.timeout.ms` is the same for a quorum.
+const SESSION: Duration = Duration::from_secs(6);
 
 /// What a node needs to know about its cluster.
 #[derive(Debug, Clone)]
@@ -17,6 +20,8 @@ pub struct ClusterShape {
     pub voters: String,
     /// Number of brokers.
     pub brokers: usize,
+    /// Port of ZooKeeper, for a version that needs it; `id` and `voters` mean nothing then.
+    pub zookeeper: Option<u16>,
     /// Broker configs beside the harness's own.
     pub extra: Vec<(String, String)>,
     /// What stands before each broker, by its id; empty when nothing does.
@@ -43,6 +48,7 @@ pub struct Node {
     dist: Dist,
     dir: PathBuf,
     process: Option<Daemon>,
+    killed: Option<Instant>,
 }
 
 impl Node {
@@ -60,28 +66,22 @@ impl Node {
         dir: PathBuf,
     ) -> Node {
         let log = dir.join("log");
-        copy_tree(&dist.template(), &log);
-        let meta =
-            std::fs::read_to_string(log.join("meta.properties")).expect("formatted storage has its ids");
-        let directory_id = KafkaId::random().0;
-        let meta: String = meta
-            .lines()
-            .map(|line| match line.split_once('=').map_or(line, |(key, _)| key) {
-                "cluster.id" => format!("cluster.id={}\n", shape.id),
-                "node.id" => format!("node.id={id}\n"),
-                "directory.id" => format!("directory.id={directory_id}\n"),
-                _ => format!("{line}\n"),
-            })
-            .collect();
-        std::fs::write(log.join("meta.properties"), meta).expect("the work directory is writable");
+        if shape.zookeeper.is_none() {
+            format(dist, shape, id, &log);
+        }
+        std::fs::create_dir_all(&log).expect("the work directory is writable");
         let text = properties(shape, id, port, controller_port, &log);
         std::fs::write(dir.join("server.properties"), text).expect("the work directory is writable");
-        Node { id, port, dist: dist.clone(), dir, process: None }
+        Node { id, port, dist: dist.clone(), dir, process: None, killed: None }
     }
 
-    /// Starts it, unless it runs.
+    /// Starts it, unless it runs. With ZooKeeper, a broker that was killed comes back only after its session has ended:
+    /// another one of its id would be refused.
     pub fn start(&mut self) {
         if self.process.is_none() {
+            if let Some(killed) = self.killed.take().filter(|_| self.dist.version.needs_zookeeper()) {
+                std::thread::sleep((SESSION + Duration::from_millis(1_500)).saturating_sub(killed.elapsed()));
+            }
             let mut command = self.dist.java("kafka.Kafka", 384, "info");
             command.arg(self.dir.join("server.properties"));
             self.process =
@@ -99,6 +99,7 @@ impl Node {
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill();
+            self.killed = Some(Instant::now());
         }
     }
 
@@ -131,13 +132,21 @@ impl Node {
     }
 }
 
-/// A Kafka UUID in its text form.
-struct KafkaId(String);
-
-impl KafkaId {
-    fn random() -> KafkaId {
-        KafkaId(random_id())
-    }
+/// Storage of a node with ids of its own, from the template of its version.
+fn format(dist: &Dist, shape: &ClusterShape, id: i32, log: &Path) {
+    copy_tree(&dist.template(), log);
+    let meta = std::fs::read_to_string(log.join("meta.properties")).expect("formatted storage has its ids");
+    let directory_id = random_id();
+    let meta: String = meta
+        .lines()
+        .map(|line| match line.split_once('=').map_or(line, |(key, _)| key) {
+            "cluster.id" => format!("cluster.id={}\n", shape.id),
+            "node.id" => format!("node.id={id}\n"),
+            "directory.id" => format!("directory.id={directory_id}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    std::fs::write(log.join("meta.properties"), meta).expect("the work directory is writable");
 }
 
 /// Sixteen random bytes as 22 characters of URL-safe base64, never beginning with a dash.
@@ -156,20 +165,31 @@ fn properties(shape: &ClusterShape, id: i32, port: u16, controller: Option<u16>,
     let mut set = |key: &str, value: &str| {
         let _ = writeln!(text, "{key}={value}");
     };
-    match controller {
-        Some(controller) => {
-            set("process.roles", "broker,controller");
-            set("listeners", &format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"));
+    if let Some(zookeeper) = shape.zookeeper {
+        set("broker.id", &id.to_string());
+        set("zookeeper.connect", &format!("127.0.0.1:{zookeeper}"));
+        set("zookeeper.session.timeout.ms", &SESSION.as_millis().to_string());
+        set("listeners", &format!("PLAINTEXT://127.0.0.1:{port}"));
+        set("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT");
+    } else {
+        match controller {
+            Some(controller) => {
+                set("process.roles", "broker,controller");
+                set(
+                    "listeners",
+                    &format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"),
+                );
+            }
+            None => {
+                set("process.roles", "broker");
+                set("listeners", &format!("PLAINTEXT://127.0.0.1:{port}"));
+            }
         }
-        None => {
-            set("process.roles", "broker");
-            set("listeners", &format!("PLAINTEXT://127.0.0.1:{port}"));
-        }
+        set("node.id", &id.to_string());
+        set("controller.quorum.voters", &shape.voters);
+        set("controller.listener.names", "CONTROLLER");
+        set("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT");
     }
-    set("node.id", &id.to_string());
-    set("controller.quorum.voters", &shape.voters);
-    set("controller.listener.names", "CONTROLLER");
-    set("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT");
     set("inter.broker.listener.name", "PLAINTEXT");
     set("advertised.listeners", &format!("PLAINTEXT://127.0.0.1:{port}"));
     set("log.dirs", &log.display().to_string());
@@ -192,7 +212,7 @@ fn properties(shape: &ClusterShape, id: i32, port: u16, controller: Option<u16>,
         ("log.cleaner.dedupe.buffer.size", "2097152"),
         ("log.cleaner.backoff.ms", "1000"),
         // A killed broker is noticed soon, a starved one not at once.
-        ("broker.session.timeout.ms", "6000"),
+        ("broker.session.timeout.ms", &SESSION.as_millis().to_string()),
         ("broker.heartbeat.interval.ms", "1000"),
     ] {
         set(key, value);

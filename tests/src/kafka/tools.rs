@@ -33,7 +33,11 @@ impl Tools {
     /// `kafka-topics --bootstrap-server B ARGS`
     #[must_use]
     pub fn topics(&self, bootstrap: &str, args: &[&str]) -> Output {
-        self.with_bootstrap("org.apache.kafka.tools.TopicCommand", bootstrap, args)
+        self.with_bootstrap(
+            self.class("org.apache.kafka.tools.TopicCommand", "kafka.admin.TopicCommand"),
+            bootstrap,
+            args,
+        )
     }
 
     /// `kafka-configs --bootstrap-server B ARGS`
@@ -45,13 +49,18 @@ impl Tools {
     /// `kafka-consumer-groups --bootstrap-server B ARGS`
     #[must_use]
     pub fn consumer_groups(&self, bootstrap: &str, args: &[&str]) -> Output {
-        self.with_bootstrap("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", bootstrap, args)
+        let newer = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
+        self.with_bootstrap(self.class(newer, "kafka.admin.ConsumerGroupCommand"), bootstrap, args)
     }
 
     /// `kafka-get-offsets --bootstrap-server B ARGS`
     #[must_use]
     pub fn get_offsets(&self, bootstrap: &str, args: &[&str]) -> Output {
-        self.with_bootstrap("org.apache.kafka.tools.GetOffsetShell", bootstrap, args)
+        self.with_bootstrap(
+            self.class("org.apache.kafka.tools.GetOffsetShell", "kafka.tools.GetOffsetShell"),
+            bootstrap,
+            args,
+        )
     }
 
     /// `kafka-console-producer --bootstrap-server B --topic T ARGS`, with `input` on standard input.
@@ -59,7 +68,7 @@ impl Tools {
     pub fn console_producer(&self, bootstrap: &str, topic: &str, args: &[&str], input: &str) -> Output {
         let class = match self.dist.version {
             Version::V4_3_1 => "org.apache.kafka.tools.ConsoleProducer",
-            Version::V3_9_1 => "kafka.tools.ConsoleProducer",
+            Version::V3_9_1 | Version::V2_8_2 => "kafka.tools.ConsoleProducer",
         };
         let mut all = vec!["--bootstrap-server", bootstrap, "--topic", topic];
         all.extend_from_slice(args);
@@ -71,7 +80,9 @@ impl Tools {
     pub fn console_consumer(&self, bootstrap: &str, topic: &str, args: &[&str]) -> Output {
         let mut all = vec!["--bootstrap-server", bootstrap, "--topic", topic];
         all.extend_from_slice(args);
-        self.main_class("org.apache.kafka.tools.consumer.ConsoleConsumer", &all, "")
+        let class =
+            self.class("org.apache.kafka.tools.consumer.ConsoleConsumer", "kafka.tools.ConsoleConsumer");
+        self.main_class(class, &all, "")
     }
 
     /// `connect-standalone ARGS`, running until it is dropped. Its log goes to `log`.
@@ -80,6 +91,11 @@ impl Tools {
         let mut command = self.dist.java("org.apache.kafka.connect.cli.ConnectStandalone", 384, "info");
         command.arg(worker).arg(connector);
         Daemon::start("connect-standalone", command, log.to_owned())
+    }
+
+    /// The name of a tool since 3.x, or the one that it had in 2.8.
+    fn class(&self, name: &'static str, in_2_8: &'static str) -> &'static str {
+        if self.dist.version == Version::V2_8_2 { in_2_8 } else { name }
     }
 
     fn with_bootstrap(&self, class: &str, bootstrap: &str, args: &[&str]) -> Output {

@@ -55,11 +55,11 @@ fn network(stage: &Stage, planned: &Planned) -> Outcome {
     let direction = if planned.choice & 4 == 0 { Direction::Requests } else { Direction::Responses };
     let behaviour = match planned.kind {
         Kind::Cut => {
-            chosen.iter().for_each(|p| drop(p.cut()));
+            let _: usize = chosen.iter().map(|p| p.cut()).sum();
             None
         }
         Kind::Reset => {
-            chosen.iter().for_each(|p| drop(p.reset()));
+            let _: usize = chosen.iter().map(|p| p.reset()).sum();
             None
         }
         Kind::CutMidFrame => Some(Behaviour::CutAfter { direction, bytes: planned.bytes }),

@@ -89,7 +89,7 @@ impl OwnWriter {
             thread.join().expect("the writer ends well");
         }
         let acked = self.acked.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut verdict = Verdict { records: acked.len(), ..Verdict::default() };
+        let mut verdict = Verdict::of(acked.len());
         let mut found: BTreeMap<u64, (i32, i64)> = BTreeMap::new();
         for partition in 0..2 {
             for record in read::partition(gateway, TOPIC, partition).records {

@@ -78,8 +78,8 @@ pub fn run(options: &Options) -> Summary {
     };
     println!("everything is up after {:.0} s", begin.elapsed().as_secs_f64());
 
+    let done = AtomicBool::new(false);
     let faults = std::thread::scope(|scope| {
-        let done = AtomicBool::new(false);
         let progress = scope.spawn(|| run.report_progress(&states, &done));
         let faults = run.all_waves(options);
         done.store(true, Ordering::Relaxed);

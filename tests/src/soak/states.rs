@@ -119,7 +119,7 @@ impl StateWatch {
                 if let Some(now) = states(&url) {
                     let moment = Instant::now();
                     let at = moment - begin;
-                    let mut add = |topic: &str, from: &str, to: &str| {
+                    let add = |topic: &str, from: &str, to: &str| {
                         let (topic, from, to) = (topic.to_owned(), from.to_owned(), to.to_owned());
                         lock(&into).push(Transition { at, moment, topic, from, to });
                     };

@@ -80,7 +80,7 @@ pub const ALL: [Workload; 6] = [
         shape: Shape::Idempotent,
         partitions: 3,
         configs: &[],
-        codecs: &["lz4", "zstd", "none"],
+        codecs: &["lz4", "snappy", "none"],
     },
     Workload {
         name: "transactional",

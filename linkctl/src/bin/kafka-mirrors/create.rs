@@ -4,9 +4,18 @@ use linkctl::link_configs::ConfigSources;
 use linkctl::opts::{Options, UsageError};
 use linkctl::rest::CreateMirrorRequest;
 use linkctl::tool::{self, ToolError};
-use linkctl::{output, texts};
+use linkctl::{forecast, output, texts};
 
-const OWN: &[&str] = &["mirror-topic", "source-topic", "link", "replication-factor", "config", "config-file"];
+const OWN: &[&str] = &[
+    "mirror-topic",
+    "source-topic",
+    "link",
+    "replication-factor",
+    "config",
+    "config-file",
+    "validate-only",
+    "dry-run",
+];
 
 pub(crate) fn run(options: &Options) -> Result<(), ToolError> {
     tool::only_with(options, "create", OWN)?;
@@ -25,7 +34,13 @@ pub(crate) fn run(options: &Options) -> Result<(), ToolError> {
         replication_factor: options.get("replication-factor").map(replication_factor).transpose()?,
         configs: gathered.configs,
     };
-    tool::connect(options)?.create_mirror(link, &request)?;
+    let api = tool::connect(options)?;
+    if options.has("validate-only") || options.has("dry-run") {
+        let forecast = api.forecast_mirror(link, &request)?;
+        let table = forecast::rows(std::slice::from_ref(&forecast)).table();
+        return Ok(output::print(&format!("{table}\n{}", forecast::sentence(&forecast)))?);
+    }
+    api.create_mirror(link, &request)?;
     Ok(output::print(&texts::mirror_created(topic))?)
 }
 

@@ -62,11 +62,22 @@ static OPTIONS: &[OptionSpec] = &[
         "n",
         "With --create: replication factor; the destination's default if not given.",
     ),
-    repeated("config", "k=v,k=v", "With --create: topic configs that are the mirror topic's own."),
+    repeated(
+        "config",
+        "k=v,k=v",
+        "With --create: topic configs that are the mirror topic's own, and mirror.start.offset.spec, where it begins: \
+         earliest (everything the source still has), latest (only what is written from now on) or an instant such as \
+         2026-01-01T00:00:00Z. The link's value if not given.",
+    ),
     valued("config-file", "file", "With --create: properties file with such configs."),
     flag("pending-stopped-only", "With --describe and --list: only topics that are being stopped."),
     flag("include-stopped", "With --describe and --list: topics that have stopped, too."),
-    flag("validate-only", "With an action: only check that it would be accepted."),
+    flag(
+        "validate-only",
+        "With an action: only check that it would be accepted. With --create: show where each partition would begin \
+         and what has to be filled below, and create nothing.",
+    ),
+    flag("dry-run", "With --create: the same as --validate-only."),
     common::HELP,
     common::VERSION,
 ];

@@ -1,8 +1,10 @@
 //! From REST bodies to what is shown.
 
 use linkctl::exit::Failure;
+use linkctl::forecast::duration;
+use linkctl::layout;
 use linkctl::output::Format;
-use linkctl::rest::{LinkData, MirrorData};
+use linkctl::rest::{LinkData, MirrorData, MirrorPartition, PartitionFilling};
 use linkctl::table::Rows;
 use serde::Serialize;
 
@@ -84,8 +86,49 @@ pub(crate) fn reason(mirror: &MirrorData) -> String {
         }
     });
     match (told, mirror.mirror_topic_error.as_str()) {
-        ("", "" | "NO_ERROR" | "NOT_SET") => "-".to_owned(),
+        ("", "" | "NO_ERROR" | "NOT_SET") => most_to_fill(mirror).unwrap_or_else(|| "-".to_owned()),
         ("", error) => error.to_owned(),
         (told, _) => told.to_owned(),
     }
+}
+
+/// How far the partition is that needs longest to be filled.
+fn most_to_fill(mirror: &MirrorData) -> Option<String> {
+    let partitions = mirror.linkgate.iter().flat_map(|extension| &extension.partitions);
+    let fillings = partitions.filter_map(|partition| partition.filling.as_ref());
+    let filling = fillings.max_by_key(|filling| (filling.to - filling.from).saturating_sub(filling.done))?;
+    Some(format!("filling: {}", how_far(filling)))
+}
+
+fn how_far(filling: &PartitionFilling) -> String {
+    let left = match filling.eta_ms {
+        Some(ms) => format!(", about {} left", duration(u64::try_from(ms).unwrap_or(0))),
+        None => String::new(),
+    };
+    format!("{} %{left}", filling.percent)
+}
+
+/// What is being filled of a partition, as a line; `None` when nothing is.
+pub(crate) fn filling(partition: &MirrorPartition) -> Option<String> {
+    let filling = partition.filling.as_ref()?;
+    Some(format!(
+        "partition {} is being filled up to offset {}: {}",
+        partition.partition,
+        filling.to,
+        how_far(filling)
+    ))
+}
+
+/// The latest jump of a partition, as a line; `None` when it had none.
+pub(crate) fn jump(partition: &MirrorPartition) -> Option<String> {
+    let jump = partition.last_jump.as_ref()?;
+    let at = layout::state_time(jump.at_ms, &jiff::tz::TimeZone::system());
+    let times = match jump.count {
+        0 | 1 => String::new(),
+        count => format!(", its jump number {count}"),
+    };
+    Some(format!(
+        "partition {} jumped from offset {} to {} on {at}{times}: the source no longer had what is between",
+        partition.partition, jump.from, jump.to
+    ))
 }

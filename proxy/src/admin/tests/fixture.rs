@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use state::model::link_config::StartOffset;
 use state::model::{
     Change, ConnectionMode, KafkaUuid, Link, LinkError, LinkMode, LinkState, MirrorError, MirrorState,
     MirrorTopic, Stop,
@@ -13,10 +14,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::admin::*;
+use crate::mirror::fill_cost::FillCost;
+use crate::mirror::filler_census::{Census, CensusState, PartitionTally};
 use crate::mirror::handle::{
-    ActionOutcome, CommandError, CreateLink, CreateMirror, MirrorAction, Selector, TaskStatus,
+    ActionOutcome, CommandError, CreateLink, CreateMirror, MirrorAction, MirrorForecast, Selector, TaskStatus,
 };
-use crate::mirror::progress::PartitionProgress;
+use crate::mirror::progress::{Filling, PartitionProgress};
+use crate::mirror::start_offset::SourceRange;
 
 /// Remembers what it was told, and refuses what concerns `broken`.
 #[derive(Clone)]
@@ -47,6 +51,7 @@ impl Operator for Double {
                 source_high_watermark: 100,
                 last_fetch_offset: 90,
                 last_fetch_ms: 1,
+                filling: Some(Filling { from: 50, to: 130, since_ms: 1 }),
                 ..PartitionProgress::default()
             }],
             _ => Vec::new(),
@@ -83,6 +88,43 @@ impl Operator for Double {
         self.tell(format!("{request:?}"))
     }
 
+    async fn forecast_mirror(&self, request: CreateMirror) -> Result<MirrorForecast, CommandError> {
+        self.tell(format!("forecast {request:?}"))?;
+        let partitions = vec![
+            SourceRange { log_start: 5, start: 7, end: 10 },
+            SourceRange { log_start: 0, start: 0, end: 2 },
+        ];
+        Ok(MirrorForecast {
+            link: request.link,
+            topic: request.source_topic.clone(),
+            source_topic: request.source_topic,
+            start: StartOffset::Timestamp(1_767_225_600_000),
+            partitions,
+            fill: FillCost { offsets: 7, millis: 1, bytes: 90 },
+        })
+    }
+
+    fn filler(&self, mirror: &MirrorTopic) -> Option<Census> {
+        (mirror.topic == "old").then(|| Census {
+            state: CensusState::Done,
+            started_ms: 5,
+            finished_ms: Some(9),
+            partitions: vec![PartitionTally {
+                log_start: 3,
+                end: 55,
+                scanned_to: 55,
+                filler_offsets: 4,
+                filler_batches: 1,
+                last_filler_offset: Some(20),
+            }],
+        })
+    }
+
+    fn scan_filler(&self, mirror: &MirrorTopic) -> Census {
+        self.tell(format!("scan {}", mirror.topic)).unwrap();
+        Census { state: CensusState::Running, started_ms: 5, finished_ms: None, partitions: Vec::new() }
+    }
+
     async fn alter_mirrors(
         &self,
         link: Option<&str>,
@@ -113,7 +155,8 @@ fn mirror(topic: &str, generation: u32, state: MirrorState) -> MirrorTopic {
         "link": "dr", "topic": topic, "source_topic": topic, "source_topic_id": KafkaUuid::ZERO,
         "local_topic_id": KafkaUuid::ZERO, "generation": generation, "partitions": 1, "stopped_sequence": 0,
         "state": state, "state_ms": 7,
-        "configs": {}, "replication_factor": null,
+        "configs": {}, "replication_factor": null, "start_offsets": [7],
+        "jumps": {"0": {"from": 20, "to": 30, "at_ms": 6, "count": 2}},
     });
     serde_json::from_value(text).unwrap()
 }

@@ -19,7 +19,15 @@ async fn mirrors_are_listed_filtered_and_shown() {
     assert_eq!(users["mirror_lags"], json!([{"partition": 0, "lag": 10, "last_source_fetch_offset": 90}]));
     assert_eq!((&users["mirror_status"], &users["state_time_ms"]), (&json!("ACTIVE"), &json!(7)));
     assert_eq!(users["mirror_state_transition_errors"], json!([]));
+    let partition = &users["linkgate"]["partitions"][0];
+    assert_eq!(partition["start_offset"], 7);
+    let filling = &partition["filling"];
+    assert_eq!((&filling["from"], &filling["to"], &filling["done"]), (&json!(50), &json!(130), &json!(40)));
+    assert_eq!(filling["percent"], 50);
+    assert!(filling["eta_ms"].as_i64().unwrap() > 0);
+    assert_eq!(partition["last_jump"], json!({"from": 20, "to": 30, "at_ms": 6, "count": 2}));
     let old = server.get(&format!("{LINKS}/dr/mirrors/old")).await;
+    assert!(old["linkgate"]["partitions"][0].get("filling").is_none());
     assert_eq!(old["linkgate"]["partitions"][0]["local_log_end_offset"], 55);
     let missing = server.ask("GET", &format!("{LINKS}/dr/mirrors/nope"), "").await;
     assert_eq!(
@@ -61,4 +69,67 @@ async fn mirrors_are_created_and_altered() {
         assert_eq!(server.ask("POST", &format!("{mirrors}:pause"), &body.to_string()).await.status, 400);
     }
     assert_eq!(server.ask("POST", &format!("{LINKS}/lk/mirrors:pause"), &all.to_string()).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_creation_that_is_only_validated_tells_what_it_will_take() {
+    let server = server().await;
+    let body = json!({"source_topic_name": "t", "configs": [
+        {"name": "mirror.start.offset.spec", "value": "2026-01-01T00:00:00Z"}]});
+    let path = format!("{LINKS}/dr/mirrors?validate_only=true");
+    let answer = server.ask("POST", &path, &body.to_string()).await;
+    assert_eq!(answer.status, 200);
+    let told = server.double.told.lock().unwrap().pop().unwrap();
+    assert!(told.starts_with("forecast ") && told.contains("mirror.start.offset.spec"), "{told}");
+    let forecast = answer.json();
+    assert_eq!(forecast["kind"], "KafkaMirrorForecast");
+    assert_eq!(forecast["start_offset_spec"], "2026-01-01T00:00:00Z");
+    assert_eq!((&forecast["offsets_to_fill"], &forecast["offsets_to_copy"]), (&json!(7), &json!(5)));
+    assert_eq!((&forecast["estimated_fill_ms"], &forecast["estimated_fill_bytes"]), (&json!(1), &json!(90)));
+    assert_eq!(
+        forecast["partitions"][0],
+        json!({"partition": 0, "source_log_start_offset": 5, "start_offset": 7, "source_high_watermark": 10,
+            "offsets_to_fill": 7, "offsets_to_copy": 3})
+    );
+    let refused = json!({"source_topic_name": "broken"}).to_string();
+    assert_eq!(server.ask("POST", &path, &refused).await.status, 409);
+}
+
+#[tokio::test]
+async fn filler_is_counted_when_asked_for_and_told_afterwards() {
+    let server = server().await;
+    for link in ["dr", "-"] {
+        let old = server.get(&format!("{LINKS}/{link}/mirrors/old/filler")).await;
+        assert_eq!(
+            (&old["state"], &old["percent"], &old["filler_offsets"]),
+            (&json!("DONE"), &json!(100), &json!(4))
+        );
+        assert_eq!(
+            (&old["gateway_needed"], &old["partitions"][0]["last_filler_offset"]),
+            (&json!(true), &json!(20))
+        );
+        let explanation = old["explanation"].as_str().unwrap();
+        assert!(explanation.starts_with("filler up to offset 20 of partition 0;"), "{explanation}");
+        assert_eq!(
+            old["metadata"]["self"],
+            "http://gate:8090/kafka/v3/clusters/CID/links/dr/mirrors/old/filler"
+        );
+    }
+    let none = server.get(&format!("{LINKS}/dr/mirrors/users/filler")).await;
+    assert_eq!(
+        (&none["state"], &none["started_ms"], &none["partitions"]),
+        (&json!("NONE"), &Value::Null, &json!([]))
+    );
+
+    let scan = server.ask("POST", &format!("{LINKS}/dr/mirrors/old/filler:scan"), "").await;
+    assert_eq!((scan.status, &scan.json()["state"]), (200, &json!("RUNNING")));
+    assert_eq!(server.double.told.lock().unwrap().pop().unwrap(), "scan old");
+    for (method, path) in [("GET", "nope/filler"), ("POST", "nope/filler:scan")] {
+        let missing = server.ask(method, &format!("{LINKS}/dr/mirrors/{path}"), "").await;
+        assert_eq!(
+            (missing.status, &missing.json()["message"]),
+            (404, &json!("Topic 'nope' is not a mirror topic."))
+        );
+    }
+    assert_eq!(server.ask("POST", &format!("{LINKS}/dr/mirrors/old/filler"), "").await.status, 405);
 }

@@ -7,6 +7,7 @@
 
 mod configs;
 mod coordinator;
+mod delete_records;
 mod describe_cluster;
 mod group_offsets;
 mod groups;

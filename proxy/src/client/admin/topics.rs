@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
-use kafka_protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest};
+use kafka_protocol::messages::{CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest};
 use kafka_protocol::protocol::StrBytes;
 use state::model::KafkaUuid;
 
@@ -124,5 +125,30 @@ impl Cluster {
             }
         })
         .await?
+    }
+
+    /// Gives a topic more partitions, `count` in all; the controller places them.
+    ///
+    /// After a lost response the attempt is repeated, so that INVALID_PARTITIONS can be the answer to one's own success.
+    ///
+    /// # Errors
+    /// The broker's code and words, or why none could be asked.
+    pub async fn create_partitions(&self, name: &str, count: i32) -> Result<(), ClientError> {
+        let topic = CreatePartitionsTopic::default().with_name(topic_name(name)).with_count(count);
+        let request = CreatePartitionsRequest::default()
+            .with_topics(vec![topic.with_assignments(None)])
+            .with_timeout_ms(CONTROLLER_TIMEOUT_MS);
+        let api = format!("CreatePartitions '{name}'");
+        self.retrying(None, || async {
+            let controller = self.controller().await?;
+            let response = controller.call_at_most(request.clone(), 3).await?;
+            let Some(answer) = response.results.into_iter().next() else {
+                return Err(controller.misfit(&api, "the response names no topic".into()));
+            };
+            ErrorCode(answer.error_code).ok().map_err(|code| {
+                controller.answered(&api, code, answer.error_message.as_deref().unwrap_or_default())
+            })
+        })
+        .await
     }
 }

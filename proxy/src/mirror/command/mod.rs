@@ -12,14 +12,16 @@ mod creating;
 mod delete_link;
 mod finish_create;
 mod names;
+mod prepare_mirror;
 pub(crate) mod refusal;
 
 use std::sync::{Arc, OnceLock};
 
 use state::model::link_config::LinkConfig;
-use state::model::{Change, Link, View};
+use state::model::{Change, Link, MirrorTopic, View};
 use state::store::{Store, TransactError};
 
+use super::filler_census::{Census, FillerCensus};
 use super::handle::{CommandError, TaskStatus};
 use super::progress::{PartitionProgress, ProgressTable};
 use super::source_clusters::{self, SourceClusters};
@@ -40,6 +42,7 @@ pub struct Commands {
     progress: ProgressTable,
     tasks: TaskTable,
     creating: creating::Creating,
+    census: FillerCensus,
     cluster_id: Arc<OnceLock<String>>,
 }
 
@@ -54,7 +57,8 @@ impl Commands {
         tasks: TaskTable,
     ) -> Self {
         let (creating, cluster_id) = (creating::Creating::default(), Arc::default());
-        Commands { store, destination, sources, progress, tasks, creating, cluster_id }
+        let census = FillerCensus::new(destination.clone());
+        Commands { store, destination, sources, progress, tasks, creating, census, cluster_id }
     }
 
     /// All links and mirror topics.
@@ -67,6 +71,22 @@ impl Commands {
     #[must_use]
     pub fn progress(&self, topic: &str) -> Vec<PartitionProgress> {
         self.progress.of(topic)
+    }
+
+    /// The latest census of the filler of a mirror topic; `None` before the first.
+    #[must_use]
+    pub fn filler(&self, mirror: &MirrorTopic) -> Option<Census> {
+        self.census.latest(mirror)
+    }
+
+    /// Begins to count the filler of a mirror topic, unless that is under way. Must be called within a tokio runtime.
+    pub fn scan_filler(&self, mirror: &MirrorTopic) -> Census {
+        self.census.start(&self.view(), mirror)
+    }
+
+    /// The censuses of all mirror topics.
+    pub(super) fn census(&self) -> &FillerCensus {
+        &self.census
     }
 
     /// How the periodic tasks of a link fare; empty when there is no such link.

@@ -1,6 +1,7 @@
 //! Everything that runs for one link: decides by the journal's view and the metadata of both clusters what each mirror
 //! topic needs next, and starts it. Decisions are made here, one at a time; the work is done in tasks that end with it.
 
+mod follow;
 mod upkeep;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -58,6 +59,10 @@ pub(super) struct LinkRunner {
     stops: HashMap<String, (Stop, AbortHandle)>,
     tasks: JoinSet<()>,
     creating: HashMap<String, AbortHandle>,
+    /// Topics that are getting more partitions.
+    growing: HashMap<String, AbortHandle>,
+    /// When the producers of open transactions were last asked for.
+    asked_for_holders: Option<tokio::time::Instant>,
     cancel: CancellationToken,
 }
 
@@ -136,6 +141,8 @@ impl LinkRunner {
             stops: HashMap::new(),
             tasks,
             creating: HashMap::new(),
+            growing: HashMap::new(),
+            asked_for_holders: None,
             cancel,
         }
     }
@@ -159,7 +166,11 @@ impl LinkRunner {
                 self.assign(fresh_source, fresh_destination).await;
             }
             self.record_failures().await;
+            self.record_jumps().await;
             self.raise_limits();
+            self.look_at_refused_records();
+            self.trim();
+            self.name_holders();
             self.register();
             tokio::select! {
                 () = over.cancelled() => break Ended::Over,
@@ -200,6 +211,8 @@ impl LinkRunner {
             .filter(|(topic, work)| {
                 mine.get(topic.as_str()).is_none_or(|mirror| {
                     mirror.generation != work.mirror.generation
+                        // More partitions: taken up anew with all of them.
+                        || mirror.partitions != work.mirror.partitions
                         || matches!(wanted(mirror, self.link.state), Wanted::Hold | Wanted::Nothing)
                 })
             })
@@ -368,6 +381,7 @@ impl LinkRunner {
                     partition: Arc::clone(partition),
                     source: self.source.clone(),
                     destination: self.shared.destination.clone(),
+                    ready: self.workers.ready().clone(),
                     refresh: Arc::clone(&self.refresh_destination),
                     promoting: stop == Some(Stop::Promote),
                 };

@@ -26,6 +26,7 @@ impl LinkRunner {
                 Found::Same => {}
             }
         }
+        self.grow(source);
     }
 
     /// A destination topic that was deleted takes its mirror with it, whatever the mirror's state.

@@ -14,7 +14,9 @@
 //! Promises: batches leave in offset order without gap or overlap (`batch-is-next`), and the bytes held never exceed the
 //! window by more than one fetch.
 
+mod bounds;
 mod leaders;
+mod refused;
 mod stopping;
 mod terms;
 mod window;
@@ -31,8 +33,11 @@ use super::budget::ByteBudget;
 use super::progress::ProgressCell;
 use super::shape::ShapedRun;
 
+use bounds::Bounds;
 use leaders::Leaders;
-pub use terms::{Failure, FetchPlan, Identity, NoFetch, Phase, Register, Sending};
+pub use refused::RecordsRefused;
+use refused::Refusals;
+pub use terms::{Failure, FetchPlan, Gap, Identity, NoFetch, Phase, Register, Sending};
 use window::Window;
 
 #[derive(Debug)]
@@ -43,7 +48,8 @@ struct State {
     unaccounted_below: i64,
     fenced: bool,
     closing: bool,
-    too_large: Option<usize>,
+    bounds: Bounds,
+    refusals: Refusals,
     /// In the appender's queue of partitions that have something to send.
     ready: bool,
     /// Not before this moment is the register read again, or the next fetch made.
@@ -89,7 +95,8 @@ impl Partition {
                 unaccounted_below: i64::MAX,
                 fenced: false,
                 closing: false,
-                too_large: None,
+                bounds: Bounds::default(),
+                refusals: Refusals::default(),
                 ready: false,
                 not_before: None,
                 consecutive_resets: 0,
@@ -134,12 +141,14 @@ impl Partition {
     }
 
     /// The register, read in `attempt`, says where to go on; `source_end` is where the source's log ended then, if that
-    /// could be learnt: no append of an earlier process can lie beyond it.
-    pub fn registered(&self, attempt: u64, register: Register, source_end: Option<i64>) {
+    /// could be learnt: no append of an earlier process can lie beyond it. Returns true when the appender must be told
+    /// that there is something to send: a log that does not reach its start offset yet is filled up to it.
+    #[must_use]
+    pub fn registered(&self, attempt: u64, register: Register, source_end: Option<i64>) -> bool {
         let Register { next, armed } = register;
         let mut state = self.state();
         if state.window.attempt != attempt || matches!(state.phase, Phase::Failed(_)) {
-            return;
+            return false;
         }
         if let Some(source_end) = source_end
             && state.unaccounted_below == i64::MAX
@@ -151,11 +160,13 @@ impl Partition {
         if state.phase == Phase::Unregistered {
             state.phase = if state.closing { Phase::Frozen } else { Phase::Running };
         }
-        drop(state);
         self.progress.update(|progress| {
             progress.log_end_offset = next;
             progress.reason.clear();
         });
+        state.phase == Phase::Running
+            && next < self.id.start_offset
+            && self.fill(&mut state, self.id.start_offset)
     }
 
     /// The present attempt.
@@ -184,6 +195,7 @@ impl Partition {
             state.unaccounted_below = state.unaccounted_below.max(sent);
         }
         self.budget.give_back(state.window.restart());
+        state.bounds.gap = None;
         state.ready = false;
         state.consecutive_resets = state.consecutive_resets.saturating_add(1);
         state.phase = Phase::Unregistered;
@@ -226,6 +238,7 @@ impl Partition {
         // What is fetched must have somewhere to go.
         if state.phase != Phase::Running
             || window.fails_after_drain.is_some()
+            || state.bounds.gap.is_some()
             || self.destination_leader() < 0
         {
             return Err(NoFetch::NotRunning);
@@ -289,7 +302,7 @@ impl Partition {
             state.ready = false;
             return None;
         }
-        let Some(batch) = state.window.take() else {
+        let Some(batch) = state.window.take(self.id.producer_id) else {
             state.ready = false;
             return None;
         };
@@ -315,27 +328,18 @@ impl Partition {
         };
         self.budget.give_back(bytes);
         state.consecutive_resets = 0;
+        state.refusals.settled();
         let log_end = state.window.acknowledged;
         self.fail_when_drained(&mut state);
         let ready = state.window.may_send() && !std::mem::replace(&mut state.ready, true);
         drop(state);
         self.progress.update(|progress| {
             progress.log_end_offset = log_end;
+            progress.filling = progress.filling.filter(|filling| log_end < filling.to);
             progress.appended_batches += 1;
             progress.appended_bytes = progress.appended_bytes.saturating_add_unsigned(bytes as u64);
         });
         ready
-    }
-
-    /// The destination's `max.message.bytes` does not let a batch of this size in: it must be raised.
-    pub fn too_large(&self, bytes: usize) {
-        self.state().too_large = Some(bytes);
-        self.attention.notify_one();
-    }
-
-    /// The size that [`Partition::too_large`] told of, once.
-    pub fn take_too_large(&self) -> Option<usize> {
-        self.state().too_large.take()
     }
 
     /// Gives up for good.

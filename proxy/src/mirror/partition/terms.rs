@@ -39,6 +39,19 @@ pub struct Identity {
     pub index: i32,
     /// Reserved producer id of this generation.
     pub producer_id: i64,
+    /// Where the log begins: what is below is never copied.
+    pub start_offset: i64,
+}
+
+/// Offsets that the source no longer has although they are next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// First offset that cannot be copied.
+    pub from: i64,
+    /// The source's log start.
+    pub to: i64,
+    /// The attempt it was met in.
+    pub attempt: u64,
 }
 
 /// Where a partition goes on.

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use state::model::KafkaUuid;
 
 use super::*;
-use crate::mirror::shape::Shaped;
+use crate::mirror::shape::{MAX_FILLER_OFFSETS, Piece, Shaped};
 
 const WINDOW: usize = 1000;
 const BROKER: i32 = 2;
@@ -12,10 +12,16 @@ fn batch(base_offset: i64, next_offset: i64) -> Shaped {
 }
 
 fn run(batches: Vec<Shaped>) -> ShapedRun {
-    ShapedRun { batches, last_timestamp: 7, last_epoch: 3, stop: None }
+    let pieces = batches.into_iter().map(Piece::Batch).collect();
+    ShapedRun { pieces, last_timestamp: 7, last_epoch: 3, ..ShapedRun::default() }
 }
 
 fn partition() -> (Partition, Arc<ByteBudget>) {
+    partition_from(0)
+}
+
+/// A partition whose log begins at `start_offset`.
+fn partition_from(start_offset: i64) -> (Partition, Arc<ByteBudget>) {
     let budget = Arc::new(ByteBudget::new(10_000));
     let id = Identity {
         topic: "users".into(),
@@ -23,6 +29,7 @@ fn partition() -> (Partition, Arc<ByteBudget>) {
         source_topic_id: KafkaUuid::ZERO,
         index: 0,
         producer_id: 1 << 62,
+        start_offset,
     };
     let partition = Partition::new(id, ProgressCell::default(), WINDOW, Arc::clone(&budget), Arc::default());
     partition.set_destination_leader(BROKER);
@@ -42,7 +49,7 @@ fn plan(partition: &Partition) -> FetchPlan {
 
 /// The register is read: the broker knows the producer id, and `next` comes next.
 fn register(partition: &Partition, next: i64, source_end: Option<i64>) {
-    partition.registered(partition.attempt(), Register { next, armed: true }, source_end);
+    let _ = partition.registered(partition.attempt(), Register { next, armed: true }, source_end);
 }
 
 fn take(partition: &Partition) -> Sending {
@@ -216,7 +223,7 @@ fn a_fenced_partition_cannot_be_thawed() {
 #[test]
 fn only_one_batch_is_on_its_way_until_the_broker_knows_the_producer_id() {
     let (partition, _) = partition();
-    partition.registered(partition.attempt(), Register { next: 0, armed: false }, Some(0));
+    let _ = partition.registered(partition.attempt(), Register { next: 0, armed: false }, Some(0));
     let attempt = partition.attempt();
     // Given two batches
     assert!(partition.fetched(plan(&partition), run(vec![batch(0, 1), batch(1, 2)])));
@@ -242,7 +249,7 @@ fn a_register_read_before_a_reset_counts_for_nothing() {
     let (partition, _) = partition();
     let before = partition.attempt();
     partition.reset("the destination leader moved", None);
-    partition.registered(before, Register { next: 9, armed: true }, None);
+    let _ = partition.registered(before, Register { next: 9, armed: true }, None);
     assert_eq!(partition.phase(), Phase::Unregistered);
 }
 
@@ -280,4 +287,104 @@ fn a_closed_partition_comes_back_frozen_after_an_interruption() {
     partition.reset("again", None);
     register(&partition, 5, None);
     assert_eq!(partition.phase(), Phase::Running);
+}
+
+/// Takes and acknowledges all that there is to send; the ranges sent.
+fn drain(partition: &Partition) -> Vec<(i64, i64)> {
+    let mut sent = Vec::new();
+    while let Some((Sending { batch, attempt }, _)) = partition.take_batch(BROKER) {
+        sent.push((batch.base_offset, batch.next_offset));
+        let _ = partition.appended(attempt, batch.base_offset, batch.base_offset);
+    }
+    sent
+}
+
+#[test]
+fn a_log_that_begins_above_zero_is_filled_first_and_then_trimmed() {
+    let start = 2 * MAX_FILLER_OFFSETS + 5;
+    let (partition, budget) = partition_from(start);
+    partition.destination_starts_at(0);
+    assert!(partition.registered(partition.attempt(), Register { next: 0, armed: false }, Some(start)));
+    // What is fetched meanwhile waits behind it
+    assert_eq!(plan(&partition).offset, start);
+    let _ = partition.fetched(plan(&partition), run(vec![batch(start, start + 1)]));
+    assert_eq!(partition.progress.get().filling.map(|filling| (filling.from, filling.to)), Some((0, start)));
+    assert_eq!(partition.begin_trim(Instant::now()), None);
+    let expected = [
+        (0, MAX_FILLER_OFFSETS),
+        (MAX_FILLER_OFFSETS, 2 * MAX_FILLER_OFFSETS),
+        (2 * MAX_FILLER_OFFSETS, start),
+        (start, start + 1),
+    ];
+    assert_eq!(drain(&partition), expected);
+    assert_eq!(partition.progress.get().filling, None);
+    assert!(!partition.starts_where_it_should());
+    assert_eq!(partition.begin_trim(Instant::now()), Some(start));
+    assert_eq!(partition.begin_trim(Instant::now()), None, "one at a time");
+    partition.trimmed(Some(start));
+    assert!(partition.starts_where_it_should());
+    budget.take(9_999);
+    assert!(!budget.is_spent());
+}
+
+#[test]
+fn a_fill_that_was_interrupted_goes_on_where_the_log_ends() {
+    let (partition, _) = partition_from(300_000);
+    assert!(partition.registered(partition.attempt(), Register { next: 0, armed: true }, None));
+    let _ = take(&partition);
+    partition.reset("connection lost", None);
+    assert!(partition.registered(partition.attempt(), Register { next: 100_000, armed: true }, None));
+    assert_eq!(drain(&partition), [(100_000, 200_000), (200_000, 300_000)]);
+    assert_eq!(plan(&partition).offset, 300_000);
+}
+
+#[test]
+fn a_gap_is_filled_only_once_it_is_recorded_and_the_log_start_follows() {
+    let (partition, _) = running_at(20);
+    partition.destination_starts_at(0);
+    partition.source_starts_at(45);
+    partition.met_gap(plan(&partition), 45);
+    // Nothing is fetched until the jump is in the journal
+    assert_eq!(partition.fetch_plan(), Err(NoFetch::NotRunning));
+    let gap = partition.gap().unwrap();
+    assert_eq!((gap.from, gap.to), (20, 45));
+    assert!(partition.fill_gap(gap));
+    assert!(!partition.fill_gap(gap), "once");
+    assert_eq!(drain(&partition), [(20, 45)]);
+    assert_eq!(plan(&partition).offset, 45);
+    assert_eq!(partition.begin_trim(Instant::now()), Some(45));
+    // A failed trim is tried again later
+    partition.trimmed(None);
+    assert_eq!(partition.begin_trim(Instant::now()), None);
+    assert_eq!(partition.begin_trim(Instant::now() + Duration::from_secs(1)), Some(45));
+}
+
+#[test]
+fn a_gap_of_an_earlier_attempt_is_forgotten() {
+    let (partition, _) = running_at(20);
+    partition.met_gap(plan(&partition), 45);
+    let gap = partition.gap().unwrap();
+    partition.reset("connection lost", None);
+    assert_eq!(partition.gap(), None);
+    register(&partition, 20, None);
+    assert!(!partition.fill_gap(gap));
+    assert_eq!(drain(&partition), []);
+}
+
+#[test]
+fn refused_records_are_told_once_and_counted_until_an_append_goes_through() {
+    let (partition, _) = running_at(0);
+    let failure = Failure { error: MirrorError::UnsupportedMirrorState, reason: "INVALID_RECORD".into() };
+    for times in 1..=2 {
+        partition.records_refused(partition.attempt(), failure.clone());
+        register(&partition, 0, None);
+        assert_eq!(partition.take_records_refused().map(|refused| refused.times), Some(times));
+    }
+    assert_eq!(partition.take_records_refused(), None);
+    partition.drop_unkeyed();
+    let _ = partition.fetched(plan(&partition), run(vec![batch(0, 1)]));
+    assert_eq!(drain(&partition), [(0, 1)]);
+    partition.records_refused(partition.attempt(), failure);
+    let again = partition.take_records_refused().unwrap();
+    assert_eq!((again.times, again.unkeyed_dropped), (1, true));
 }

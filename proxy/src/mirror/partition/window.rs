@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use state::invariant::{self, Broken};
 
 use super::Failure;
-use crate::mirror::shape::{Shaped, ShapedRun};
+use crate::mirror::shape::{Piece, Run, Shaped, ShapedRun};
 
 /// An offset that is not known.
 const UNKNOWN: i64 = -1;
@@ -36,7 +36,7 @@ pub(super) struct Window {
     /// Leader epoch of the last batch acknowledged, and where it ended: outlives restarts, so that a source that was
     /// truncated meanwhile is noticed.
     placed: Option<(i64, i32)>,
-    queue: VecDeque<Shaped>,
+    queue: VecDeque<Piece>,
     in_flight: VecDeque<InFlight>,
 }
 
@@ -92,13 +92,9 @@ impl Window {
     /// Queues what a fetch brought. Returns the bytes taken.
     pub(super) fn push(&mut self, run: ShapedRun) -> Result<usize, Broken> {
         let mut taken = 0;
-        for batch in run.batches {
-            invariant::batch_is_next(self.next_fetch, batch.base_offset)?;
-            self.next_fetch = batch.next_offset;
-            taken += batch.size();
-            self.queue.push_back(batch);
+        for piece in run.pieces {
+            taken += self.queue_up(piece)?;
         }
-        self.bytes += taken;
         self.last_timestamp = run.last_timestamp;
         if run.last_epoch >= 0 {
             self.last_fetched_epoch = run.last_epoch;
@@ -107,22 +103,56 @@ impl Window {
         Ok(taken)
     }
 
+    /// Queues a run of offsets that hold nothing, up to `to`. Returns the bytes taken.
+    pub(super) fn fill_to(&mut self, to: i64) -> Result<usize, Broken> {
+        let run = Run { from: self.next_fetch, to, timestamp: -1, epoch: -1 };
+        // The source cannot place an epoch that ended below its log start.
+        self.last_fetched_epoch = -1;
+        self.queue_up(Piece::Nothing(run))
+    }
+
+    fn queue_up(&mut self, piece: Piece) -> Result<usize, Broken> {
+        invariant::batch_is_next(self.next_fetch, piece.base_offset())?;
+        self.next_fetch = piece.next_offset();
+        let bytes = piece.size();
+        self.bytes += bytes;
+        self.queue.push_back(piece);
+        Ok(bytes)
+    }
+
     /// Whether [`Window::take`] has something.
     pub(super) fn may_send(&self) -> bool {
         !self.queue.is_empty() && (self.armed || self.in_flight.is_empty())
     }
 
-    /// The next batch to send.
-    pub(super) fn take(&mut self) -> Option<Shaped> {
+    /// The next batch to send; of a run, the next filler batch, under this producer id.
+    pub(super) fn take(&mut self, producer_id: i64) -> Option<Shaped> {
         if !self.may_send() {
             return None;
         }
-        let batch = self.queue.pop_front()?;
+        let (batch, bytes) = match self.queue.pop_front()? {
+            Piece::Batch(batch) => {
+                let bytes = batch.size();
+                (batch, bytes)
+            }
+            Piece::Nothing(mut run) => {
+                let filler = run.next_filler(producer_id);
+                // The run's own share is given back with its last batch.
+                let rest = Piece::Nothing(run);
+                let bytes = if run.from < run.to {
+                    self.queue.push_front(rest);
+                    0
+                } else {
+                    rest.size()
+                };
+                (filler, bytes)
+            }
+        };
         self.in_flight.push_back(InFlight {
             base_offset: batch.base_offset,
             next_offset: batch.next_offset,
             epoch: batch.epoch,
-            bytes: batch.size(),
+            bytes,
         });
         Some(batch)
     }

@@ -12,6 +12,8 @@ use crate::mirror::partition::Phase;
 
 /// How often progress is looked at.
 const POLL: Duration = Duration::from_millis(5);
+/// How long one attempt waits for the log starts.
+const TRIMMED_WITHIN: Duration = Duration::from_secs(10);
 /// How long one attempt waits for the high watermark to reach the log end.
 const REPLICATED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -45,6 +47,7 @@ impl StopJob {
         // From here on a partition that is interrupted comes back to a standstill.
         self.partitions.iter().for_each(|partition| partition.close());
         self.replicated(&ends).await?;
+        self.trimmed().await?;
         // Before the configs become the source's: some would make the broker refuse or rebuild a fence.
         if self.is_any_fenced()
             || !self.partitions.iter().all(|partition| partition.all_appends_accounted_for())
@@ -113,6 +116,24 @@ impl StopJob {
                     return Err(NotYet(format!("waiting for replication: {}", broken.what)));
                 }
                 Err(_) => tokio::time::sleep(POLL).await,
+            }
+        }
+    }
+
+    /// Waits until every log begins where the source's does. The link runner trims.
+    async fn trimmed(&self) -> Result<(), NotYet> {
+        let deadline = tokio::time::Instant::now() + TRIMMED_WITHIN;
+        loop {
+            let late = self.partitions.iter().find(|partition| !partition.starts_where_it_should());
+            match late {
+                None => return Ok(()),
+                Some(partition) if tokio::time::Instant::now() >= deadline => {
+                    let index = partition.id.index;
+                    return Err(NotYet(format!(
+                        "the log start of partition {index} does not follow the source yet"
+                    )));
+                }
+                Some(_) => tokio::time::sleep(POLL).await,
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Which values a link config takes, and the sentence when it does not.
 
+use super::start_offset::StartOffset;
 use super::topic_configs::{ALWAYS_SYNCED, is_syncable};
 use crate::model::HostPort;
 use crate::model::filter::{self, NameFilters};
@@ -30,6 +31,8 @@ pub enum Kind {
     TopicFilters,
     /// JSON of ACL filters.
     AclFilters,
+    /// `earliest`, `latest` or a timestamp.
+    StartOffset,
     /// Kafka knows several values and this version does one.
     OnlyOne {
         /// The one.
@@ -69,6 +72,7 @@ impl Kind {
             Kind::GroupFilters => json(value, |json| NameFilters::parse_groups(json).map(drop)),
             Kind::TopicFilters => json(value, |json| NameFilters::parse_topics(json).map(drop)),
             Kind::AclFilters => json(value, |json| filter::parse_acls(json).map(drop)),
+            Kind::StartOffset => value.parse::<StartOffset>().map(drop).map_err(|error| error.to_string()),
             Kind::OnlyOne { only, valid, why } => {
                 if only.eq_ignore_ascii_case(value) {
                     Ok(())

@@ -5,6 +5,7 @@
 
 mod kind;
 mod security;
+mod start_offset;
 mod table;
 mod topic_configs;
 
@@ -16,6 +17,7 @@ use super::HostPort;
 use super::filter::NameFilters;
 
 pub use self::kind::Kind;
+pub use self::start_offset::{START_OFFSET_SPEC, StartOffset, StartOffsetError};
 pub use self::table::{ConfigDef, all, find, is_sensitive, nearest};
 pub use self::topic_configs::{ALWAYS_SYNCED, OPTIONALLY_SYNCED, all_syncable, is_syncable};
 
@@ -89,6 +91,8 @@ pub struct LinkConfig {
     pub offset_sync: OffsetSync,
     /// Sync of topic configs.
     pub topic_config_sync: TopicConfigSync,
+    /// `mirror.start.offset.spec`.
+    pub start_offset: StartOffset,
     /// How the fetchers ask.
     pub fetch: FetchLimits,
     /// `metadata.max.age.ms`.
@@ -208,6 +212,7 @@ impl Values<'_> {
                 period: self.millis("topic.config.sync.ms"),
                 include: if include.is_empty() { all_syncable() } else { include },
             },
+            start_offset: self.text(START_OFFSET_SPEC).parse().unwrap_or_default(),
             fetch: FetchLimits {
                 partition_bytes: self.number("replica.fetch.max.bytes"),
                 response_bytes: self.number("replica.fetch.response.max.bytes"),

@@ -2,6 +2,7 @@
 
 use super::kind::Kind;
 use super::security::{LOCAL_SECURITY, SECURITY};
+use super::start_offset::START_OFFSET_SPEC;
 
 /// One link config.
 #[derive(Debug, Clone, Copy)]
@@ -143,14 +144,10 @@ const LINK: &[ConfigDef] = &[
         "Topic configs that follow the source; must contain those that are always synced. All syncable ones when unset.",
     ),
     def(
-        "mirror.start.offset.spec",
-        Kind::OnlyOne {
-            only: "earliest",
-            valid: &[],
-            why: "this version mirrors topics from their first offset on",
-        },
+        START_OFFSET_SPEC,
+        Kind::StartOffset,
         Some("earliest"),
-        "Where new mirror topics begin.",
+        "Where mirror topics that are created later begin: earliest, latest, or an instant such as 2026-01-01T00:00:00Z.",
     ),
     def(
         "metadata.max.age.ms",

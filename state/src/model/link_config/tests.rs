@@ -41,6 +41,7 @@ fn defaults_are_confluents() {
     assert_eq!(config.fetch.receive_buffer, None);
     assert_eq!(config.metadata_max_age, Duration::from_secs(300));
     assert_eq!(config.mirror_name("users"), "users");
+    assert_eq!(config.start_offset, StartOffset::Earliest);
 }
 
 #[test]
@@ -56,6 +57,7 @@ fn values_are_typed() {
         ("connections.max.idle.ms", "-1"),
         ("link.mode", "destination"),
         ("sasl.jaas.config", "anything; at all"),
+        ("mirror.start.offset.spec", "2026-01-01T00:00:00Z"),
     ]))
     .unwrap();
     assert_eq!(config.mirror_name("users"), "west.users");
@@ -63,6 +65,7 @@ fn values_are_typed() {
     assert_eq!(config.offset_sync.period, Duration::from_secs(5));
     assert!(config.offset_sync.filters.unwrap().matches("app"));
     assert_eq!(config.connections_max_idle, None);
+    assert_eq!(config.start_offset, StartOffset::Timestamp(1_767_225_600_000));
 }
 
 #[test]
@@ -83,8 +86,6 @@ fn what_is_not_done_yet_is_refused_with_the_reason() {
         ("security.protocol", "SASL_SSL", "speaks PLAINTEXT only"),
         ("acl.sync.enable", "true", "does not copy ACLs"),
         ("auto.create.mirror.topics.enable", "true", "only when asked"),
-        ("mirror.start.offset.spec", "latest", "first offset"),
-        ("mirror.start.offset.spec", "2026-01-01T00:00:00Z", "first offset"),
         ("num.cluster.link.fetchers", "4", "one fetcher"),
     ] {
         let sentence = refusal(name, value);
@@ -107,6 +108,8 @@ fn bad_values_are_refused() {
         ("consumer.offset.sync.enable", "yes"),
         ("cluster.link.prefix", "thirteen-char"),
         ("cluster.link.prefix", "a b"),
+        ("mirror.start.offset.spec", "newest"),
+        ("mirror.start.offset.spec", "2026"),
         ("consumer.offset.group.filters", "{}"),
         ("auto.create.mirror.topics.filters", r#"{"topicFilters":[{}]}"#),
         ("acl.filters", "[]"),

@@ -2,18 +2,28 @@
 
 use std::collections::BTreeMap;
 
+use linkctl::api::Api;
 use linkctl::exit::Failure;
+use linkctl::forecast;
 use linkctl::link_configs::ConfigSources;
 use linkctl::output::{self, Format};
-use linkctl::rest::{CreateMirrorRequest, MirrorData};
+use linkctl::rest::{ConfigEntry, CreateMirrorRequest, MirrorData};
 use linkctl::wait::{self, Progress};
+use state::model::link_config::{START_OFFSET_SPEC, StartOffset, StartOffsetError};
 
 use crate::options::{Global, Wait};
 use crate::show;
 
 /// `linkctl mirror create`
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  linkctl mirror create users orders --link dr --wait")]
+#[command(after_help = "\
+Examples:
+  linkctl mirror create users orders --link dr --wait
+  linkctl mirror create users --link dr --start-offset latest
+  linkctl mirror create users --link dr --start-offset 2026-01-01T00:00:00Z --dry-run
+
+Offsets are those of the source whichever start is chosen. Below the start, the new topic is filled and then trimmed;
+--dry-run tells how long that takes.")]
 pub(crate) struct Args {
     /// Topics of the destination to create
     #[arg(required = true, value_name = "TOPIC")]
@@ -30,8 +40,19 @@ pub(crate) struct Args {
     /// Topic configs that are the mirror topics' own
     #[arg(long, value_name = "K=V,K=V")]
     config: Vec<String>,
+    /// Where it begins: earliest, latest, or an instant such as 2026-01-01T00:00:00Z [default: as the link says]
+    #[arg(long, value_name = "START", value_parser = start_offset)]
+    start_offset: Option<String>,
+    /// Only show what it would take: where each partition begins, what has to be filled, and how long that takes
+    #[arg(long, conflicts_with = "wait")]
+    dry_run: bool,
     #[command(flatten)]
     wait: Wait,
+}
+
+/// The text as given, if it says where to begin.
+fn start_offset(text: &str) -> Result<String, StartOffsetError> {
+    text.parse::<StartOffset>().map(|_| text.to_owned())
 }
 
 pub(crate) fn run(global: &Global, args: &Args) -> Result<(), Failure> {
@@ -42,17 +63,19 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result<(), Failure> {
         inline: args.config.iter().map(String::as_str).collect(),
         ..ConfigSources::default()
     };
-    let configs = sources.gather().map_err(|err| Failure::Usage(err.to_string()))?.configs;
+    let mut configs = sources.gather().map_err(|err| Failure::Usage(err.to_string()))?.configs;
+    configs.extend(
+        args.start_offset
+            .iter()
+            .map(|start| ConfigEntry { name: START_OFFSET_SPEC.to_owned(), value: Some(start.clone()) }),
+    );
     let api = global.connect()?;
+    if args.dry_run {
+        return forecast(global, args, &api, &configs);
+    }
     let mut created = Vec::new();
     for topic in &args.topics {
-        let request = CreateMirrorRequest {
-            source_topic_name: args.source_topic.as_ref().unwrap_or(topic).clone(),
-            mirror_topic_name: Some(topic.clone()),
-            replication_factor: args.replication_factor,
-            configs: configs.clone(),
-        };
-        match api.create_mirror(&args.link, &request) {
+        match api.create_mirror(&args.link, &request(args, topic, &configs)) {
             Ok(()) => {
                 output::note(&format!("{topic}: created"));
                 created.push(topic.clone());
@@ -74,12 +97,45 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result<(), Failure> {
         mirrors.retain(|mirror| created.contains(&mirror.mirror_topic_name));
         output::print(&show::render(Format::Json, &mirrors, "", || show::mirrors(&mirrors))?)?;
     }
-    match args.topics.len() - created.len() {
+    all_of(args, created.len(), "created")
+}
+
+fn request(args: &Args, topic: &str, configs: &[ConfigEntry]) -> CreateMirrorRequest {
+    CreateMirrorRequest {
+        source_topic_name: args.source_topic.as_deref().unwrap_or(topic).to_owned(),
+        mirror_topic_name: Some(topic.to_owned()),
+        replication_factor: args.replication_factor,
+        configs: configs.to_vec(),
+    }
+}
+
+fn all_of(args: &Args, done: usize, what: &str) -> Result<(), Failure> {
+    match args.topics.len() - done {
         0 => Ok(()),
-        failed => {
-            Err(Failure::Failed(format!("{failed} of {} mirror topics not created", args.topics.len())))
+        failed => Err(Failure::Failed(format!("{failed} of {} mirror topics not {what}", args.topics.len()))),
+    }
+}
+
+/// `--dry-run`
+fn forecast(global: &Global, args: &Args, api: &Api, configs: &[ConfigEntry]) -> Result<(), Failure> {
+    let mut forecasts = Vec::new();
+    for topic in &args.topics {
+        match api.forecast_mirror(&args.link, &request(args, topic, configs)) {
+            Ok(forecast) => forecasts.push(forecast),
+            Err(err) => output::note(&format!("{topic}: {err}")),
         }
     }
+    let rows = || forecast::rows(&forecasts);
+    let text = match global.output {
+        Format::Table if forecasts.is_empty() => String::new(),
+        Format::Table => {
+            let sentences: Vec<String> = forecasts.iter().map(forecast::sentence).collect();
+            format!("{}\n\n{}", rows().table(), sentences.join("\n"))
+        }
+        format => show::render(format, &forecasts, "", rows)?,
+    };
+    output::print(&text)?;
+    all_of(args, forecasts.len(), "valid")
 }
 
 fn progress(mirrors: &[MirrorData], topic: &str) -> Progress {

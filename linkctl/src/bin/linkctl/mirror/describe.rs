@@ -56,6 +56,16 @@ fn block(mirror: &MirrorData) -> String {
     if !rows.is_empty() {
         text.push_str(&format!("\n\n{}", rows.table()));
     }
+    let events: Vec<String> = mirror
+        .linkgate
+        .iter()
+        .flat_map(|extension| &extension.partitions)
+        .flat_map(|partition| [show::filling(partition), show::jump(partition)])
+        .flatten()
+        .collect();
+    if !events.is_empty() {
+        text.push_str(&format!("\n\n{}", events.join("\n")));
+    }
     text
 }
 

@@ -4,6 +4,7 @@ mod act;
 mod create;
 mod describe;
 mod failover;
+mod filler;
 mod list;
 mod pause;
 mod promote;
@@ -31,6 +32,7 @@ pub(crate) enum Verb {
     Promote(promote::Args),
     /// Stop mirroring now, and open the topics for writes; the source may be gone
     Failover(failover::Args),
+    Filler(filler::Args),
 }
 
 pub(crate) fn run(global: &Global, verb: Verb) -> Result<(), Failure> {
@@ -42,5 +44,6 @@ pub(crate) fn run(global: &Global, verb: Verb) -> Result<(), Failure> {
         Verb::Resume(args) => resume::run(global, &args),
         Verb::Promote(args) => promote::run(global, &args),
         Verb::Failover(args) => failover::run(global, &args),
+        Verb::Filler(args) => filler::run(global, &args),
     }
 }

@@ -1,0 +1,129 @@
+//! What follows the source besides its records: where its logs begin, how many partitions there are, and who holds a
+//! partition back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use state::model::MirrorState;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::LinkRunner;
+use crate::client::ClusterMetadata;
+use crate::mirror::partition::{Gap, Partition};
+use crate::mirror::{compacted, log_start, open_transaction, record};
+
+/// The producers of open transactions are asked for at most this often.
+const HOLDERS_EVERY: Duration = Duration::from_secs(2);
+
+impl LinkRunner {
+    /// Journals what the source no longer had when it was next, and lets the partitions go on behind it.
+    pub(super) async fn record_jumps(&self) {
+        for (topic, work) in &self.topics {
+            let met: Vec<(&Arc<Partition>, Gap)> =
+                work.partitions.iter().filter_map(|partition| Some((partition, partition.gap()?))).collect();
+            if met.is_empty() {
+                continue;
+            }
+            // What is below the start offset was never to be copied.
+            let jumps: BTreeMap<i32, (i64, i64)> = met
+                .iter()
+                .filter(|(partition, gap)| gap.to > partition.id.start_offset)
+                .map(|(partition, gap)| {
+                    (partition.id.index, (gap.from.max(partition.id.start_offset), gap.to))
+                })
+                .collect();
+            if let Err(error) = record::jumps(&self.shared.store, &self.link.name, topic, jumps).await {
+                warn!(link = self.link.name, topic, %error, "a jump of the source's log start could not be recorded; the mirror waits");
+                continue;
+            }
+            for (partition, gap) in met {
+                if partition.fill_gap(gap) {
+                    self.workers.ready().push(Arc::clone(partition));
+                }
+            }
+        }
+    }
+
+    /// Trims destination logs that begin below the source's.
+    pub(super) fn trim(&mut self) {
+        let now = Instant::now();
+        for work in self.topics.values() {
+            let wanted: Vec<(Arc<Partition>, i64)> = work
+                .partitions
+                .iter()
+                .filter_map(|partition| Some((Arc::clone(partition), partition.begin_trim(now)?)))
+                .collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            let (destination, link) = (self.shared.destination.clone(), self.link.name.clone());
+            let _ = self.tasks.spawn(async move { log_start::follow(&destination, &link, wanted).await });
+        }
+    }
+
+    /// Asks the source who holds partitions back.
+    pub(super) fn name_holders(&mut self) {
+        let held: Vec<Arc<Partition>> = self
+            .topics
+            .values()
+            .flat_map(|work| &work.partitions)
+            .filter(|partition| partition.progress.get().held.is_some_and(|held| held.producer.is_none()))
+            .cloned()
+            .collect();
+        if held.is_empty() || self.asked_for_holders.is_some_and(|at| at.elapsed() < HOLDERS_EVERY) {
+            return;
+        }
+        self.asked_for_holders = Some(Instant::now());
+        let (source, link) = (self.source.clone(), self.link.name.clone());
+        let _ = self.tasks.spawn(async move {
+            for partition in held {
+                open_transaction::name_holder(&source, &link, &partition).await;
+            }
+        });
+    }
+
+    /// Gives mirror topics the partitions that their sources have got.
+    pub(super) fn grow(&mut self, source: &ClusterMetadata) {
+        self.growing.retain(|_, task| !task.is_finished());
+        for (topic, work) in &self.topics {
+            let mirror = &work.mirror;
+            let Some(found) = source.topics.get(&mirror.source_topic) else { continue };
+            let count = u32::try_from(found.partitions.len()).unwrap_or(u32::MAX);
+            let same = found.error_code.is_none() && found.id == mirror.source_topic_id;
+            let live = matches!(mirror.state, MirrorState::Active);
+            if !same || !live || count <= mirror.partitions || self.growing.contains_key(topic) {
+                continue;
+            }
+            info!(
+                link = self.link.name,
+                topic,
+                partitions = count,
+                "the source topic has more partitions; the mirror gets them too"
+            );
+            let (store, destination) = (self.shared.store.clone(), self.shared.destination.clone());
+            let mirror = mirror.clone();
+            let task =
+                self.tasks.spawn(async move { record::grow(&store, &destination, &mirror, count).await });
+            let _ = self.growing.insert(topic.clone(), task);
+        }
+    }
+
+    /// Finds out what the destination has against records that it refused.
+    pub(super) fn look_at_refused_records(&mut self) {
+        for work in self.topics.values() {
+            for partition in &work.partitions {
+                let Some(refused) = partition.take_records_refused() else { continue };
+                let topic = compacted::Topic {
+                    link: self.link.name.clone(),
+                    source: self.source.clone(),
+                    destination: self.shared.destination.clone(),
+                    configs: self.shared.configs.clone(),
+                };
+                let partition = Arc::clone(partition);
+                let _ = self.tasks.spawn(async move { topic.judge(&partition, refused).await });
+            }
+        }
+    }
+}
