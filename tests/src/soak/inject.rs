@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::kind::{Kind, Place};
 use super::schedule::Planned;
-use super::stage::{LINK, Stage};
+use super::stage::Stage;
 use crate::fault::behaviour::Direction;
 use crate::fault::{Behaviour, Disk, FaultProxy};
 use crate::kafka::Cluster;
@@ -177,11 +177,7 @@ fn journal_disk_full(stage: &Stage, planned: &Planned) -> Outcome {
         Ok(disk) => disk,
         Err(why) => return Outcome::NotRun(why.clone()),
     };
-    let (rest, cluster_id) = {
-        let linkgate = stage.linkgate();
-        (linkgate.rest_url(), linkgate.cluster_id())
-    };
-    let url = format!("{rest}/kafka/v3/clusters/{cluster_id}/links/{LINK}/configs/consumer.offset.sync.ms");
+    let url = stage.link_url() + "/configs/consumer.offset.sync.ms";
     let mut value = u64::from(planned.choice) + 10_000;
     let mut change = || {
         value += 1;

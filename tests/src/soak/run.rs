@@ -1,5 +1,6 @@
 //! The whole run: stage, workloads, waves of faults, and the audit.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use super::own_writer::{self, OwnWriter};
 use super::reader::Reader;
 use super::recovery::{self, Measured};
 use super::schedule::{Schedule, Wave};
-use super::stage::{LINK, Stage};
+use super::stage::Stage;
 use super::states::{FaultLog, StateWatch};
 use super::verify::{self, Findings};
 use crate::admin::Admin;
@@ -63,12 +64,12 @@ pub fn run(options: &Options) -> Summary {
     let seed = options.seeds.first().copied().unwrap_or(0);
     let writers: Vec<Writers> =
         options.workloads.iter().map(|w| Writers::start(&stage.source_direct, w, seed)).collect();
-    let witness = Reader::start("witness", &stage.source_direct, "read_committed", &options.workloads);
+    let compacted: Vec<Workload> = options.workloads.iter().filter(|w| w.is_compacted()).cloned().collect();
+    let witness = Reader::start("witness", &stage.source_direct, "read_committed", &compacted);
     let other = Reader::start("uncommitted", &stage.gateway, "read_uncommitted", &options.workloads);
     Admin::to(&stage.destination_direct).create_topic(own_writer::TOPIC, 2, &[]);
     let own = OwnWriter::start(&stage.gateway);
-    let (rest, cluster_id) = (stage.linkgate().rest_url(), stage.linkgate().cluster_id());
-    let states = StateWatch::start(format!("{rest}/kafka/v3/clusters/{cluster_id}/links/{LINK}/mirrors"));
+    let states = StateWatch::start(stage.link_url() + "/mirrors");
     let run = Run {
         stage: &stage,
         workloads: &options.workloads,
@@ -81,10 +82,9 @@ pub fn run(options: &Options) -> Summary {
     let done = AtomicBool::new(false);
     let faults = std::thread::scope(|scope| {
         let progress = scope.spawn(|| run.report_progress(&states, &done));
-        let faults = run.all_waves(options);
-        done.store(true, Ordering::Relaxed);
-        progress.thread().unpark();
-        faults
+        // Also when a wave panics: the scope waits for the thread.
+        let _end = Ending(&done, progress.thread().clone());
+        run.all_waves(options)
     });
 
     for (writers, workload) in writers.into_iter().zip(&options.workloads) {
@@ -108,18 +108,28 @@ pub fn run(options: &Options) -> Summary {
     Summary { faults, findings }
 }
 
+/// Ends the thread that reports.
+struct Ending<'a>(&'a AtomicBool, std::thread::Thread);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+        self.1.unpark();
+    }
+}
+
 impl Run<'_> {
     /// Waves of each seed until its share of the faults is injected or its share of the time is over.
     fn all_waves(&self, options: &Options) -> Vec<Measured> {
         let mut all = Vec::new();
         let begin = Instant::now();
         let seeds = options.seeds.len().max(1);
-        for (seed, share) in options.seeds.iter().zip(1..) {
+        for (share, seed) in options.seeds.iter().enumerate() {
+            let share = |whole: f64| whole * (share + 1) as f64 / seeds as f64;
             println!("LINKGATE_SEED={seed}");
             let mut schedule = Schedule::new(*seed);
-            while all.len() < options.faults * share / seeds
-                && begin.elapsed()
-                    < options.limit * u32::try_from(share).unwrap_or(1) / u32::try_from(seeds).unwrap_or(1)
+            while (all.len() as f64) < share(options.faults as f64)
+                && begin.elapsed().as_secs_f64() < share(options.limit.as_secs_f64())
             {
                 all.extend(self.wave(&schedule.wave()));
             }
@@ -195,12 +205,12 @@ impl Run<'_> {
                     format!("{total} offsets on the source, {missing} of them not on the mirror")
                 },
             );
-            let not_active: Vec<String> = states
-                .now()
-                .into_iter()
-                .filter(|(_, s)| s != "ACTIVE")
-                .map(|(t, s)| format!("{t} {s}"))
-                .collect();
+            let mut not_active: BTreeMap<String, usize> = BTreeMap::new();
+            for state in states.now().into_values().filter(|state| state != "ACTIVE") {
+                *not_active.entry(state).or_default() += 1;
+            }
+            let not_active: Vec<String> =
+                not_active.into_iter().map(|(state, n)| format!("{n} mirrors {state}")).collect();
             println!(
                 "[{:>5.0} s] {} faults; {lag}; {} records read along{}{}",
                 begin.elapsed().as_secs_f64(),

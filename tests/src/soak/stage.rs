@@ -19,6 +19,10 @@ pub const LINK: &str = "soak-link";
 /// Destination brokers. The second one has a disk of its own.
 const DESTINATION_BROKERS: usize = 2;
 
+/// Leaders return to a broker that was away, so that a fault of either broker is felt.
+const BALANCE: [(&str, &str); 2] =
+    [("leader.imbalance.check.interval.seconds", "5"), ("leader.imbalance.per.broker.percentage", "0")];
+
 /// Everything on stage. Fields drop in order: processes before what they stand on.
 #[derive(Debug)]
 pub struct Stage {
@@ -68,7 +72,7 @@ impl Stage {
             put_on(disk, &destination_dir.path().join("broker-2"), "log");
         }
         let mut destination =
-            Cluster::launch_behind(destination_dir, Version::V4_3_1, DESTINATION_BROKERS, &[], &fronts);
+            Cluster::launch_behind(destination_dir, Version::V4_3_1, DESTINATION_BROKERS, &BALANCE, &fronts);
         let before = |cluster: &Cluster, fronts: &[u16]| {
             let pairs = fronts.iter().zip(cluster.client_ports());
             pairs.map(|(front, port)| FaultProxy::start(*front, port)).collect::<Vec<_>>()
@@ -130,6 +134,16 @@ impl Stage {
                 .mirrors(&["--create", "--mirror-topic", workload.name, "--link", LINK])
                 .success("kafka-mirrors --create");
         }
+    }
+
+    /// The link in the REST API.
+    ///
+    /// # Panics
+    /// When the API does not answer.
+    #[must_use]
+    pub fn link_url(&self) -> String {
+        let linkgate = self.linkgate();
+        format!("{}/kafka/v3/clusters/{}/links/{LINK}", linkgate.rest_url(), linkgate.cluster_id())
     }
 
     /// The daemon.

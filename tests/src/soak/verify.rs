@@ -76,35 +76,12 @@ pub fn all(stage: &Stage, workloads: &[Workload], witnesses: Witnesses) -> Findi
     stage.proxies().for_each(|proxy| proxy.clear());
     stage.source().wait_ready();
     stage.destination().wait_ready();
-    caught_up(stage, workloads);
-    if workloads.iter().any(Workload::is_compacted) {
-        let_cleaners_run(stage, workloads);
-        caught_up(stage, workloads);
-    }
-    let mut findings = Findings::default();
+    settle(&stage.source_direct, &stage.destination_direct, workloads);
     let sides = Sides { source: stage.source_direct.clone(), mirror: stage.gateway.clone() };
-    let mut logs: BTreeMap<(String, i32), Vec<Seen>> = BTreeMap::new();
-    let witnessed = finished(witnesses.witness, None);
-    for workload in workloads {
-        let mut whole = Verdict::default();
-        for partition in 0..workload.partitions {
-            let at = (workload.name.to_owned(), partition);
-            let seen = witnessed.get(&at).map_or(&[][..], Vec::as_slice);
-            let (verdict, source) =
-                audit::partition(&sides, workload.name, partition, workload.is_compacted().then_some(seen));
-            if workload.is_compacted() {
-                findings.not_cleaned.extend(not_cleaned(&sides, workload.name, partition));
-            }
-            whole.absorb(&format!("{}-{partition}", workload.name), verdict);
-            let _ = logs.insert(at, source);
-        }
-        println!("audited {}: {whole}", workload.name);
-        findings.verdicts.push((workload.name.to_owned(), whole));
-    }
+    let (mut findings, logs, witnessed) = audit_logs(&sides, workloads, witnesses.witness);
+
     for reader in witnesses.readers {
-        let name = format!("read along ({})", reader.name);
-        let seen = finished(reader, Some(&logs));
-        findings.verdicts.push((name, read_along(workloads, &logs, &witnessed, &seen)));
+        findings.verdicts.push(read_along(reader, workloads, &logs, &witnessed));
     }
     findings.verdicts.push(("written through the gateway".to_owned(), witnesses.own.audit(&stage.gateway)));
     let begin = Instant::now();
@@ -122,11 +99,53 @@ pub fn all(stage: &Stage, workloads: &[Workload], witnesses: Witnesses) -> Findi
     findings
 }
 
+/// The logs of the source by topic and partition.
+pub type Logs = BTreeMap<(String, i32), Vec<Seen>>;
+
+/// Compares every log of both sides: what is wrong, the source's logs, and what the witness has seen of them.
+///
+/// # Panics
+/// When something cannot be read.
+#[must_use]
+pub fn audit_logs(sides: &Sides, workloads: &[Workload], witness: Reader) -> (Findings, Logs, AllSeen) {
+    let mut findings = Findings::default();
+    let mut logs = Logs::new();
+    let witnessed = finished(witness, None);
+    for workload in workloads {
+        let mut whole = Verdict::default();
+        for partition in 0..workload.partitions {
+            let at = (workload.name.to_owned(), partition);
+            let seen = witnessed.get(&at).map_or(&[][..], Vec::as_slice);
+            let (verdict, source) =
+                audit::partition(sides, workload.name, partition, workload.is_compacted().then_some(seen));
+            if workload.is_compacted() {
+                findings.not_cleaned.extend(not_cleaned(sides, workload.name, partition));
+            }
+            whole.absorb(&format!("{}-{partition}", workload.name), verdict);
+            let _ = logs.insert(at, source);
+        }
+        println!("audited {}: {whole}", workload.name);
+        findings.verdicts.push((workload.name.to_owned(), whole));
+    }
+    (findings, logs, witnessed)
+}
+
+/// Waits until the mirror has caught up and, where there are compacted topics, cleaners have had a chance.
+///
+/// # Panics
+/// When it does not catch up.
+pub fn settle(source: &str, destination: &str, workloads: &[Workload]) {
+    caught_up(source, destination, workloads);
+    if workloads.iter().any(Workload::is_compacted) {
+        let_cleaners_run(source, workloads);
+        caught_up(source, destination, workloads);
+    }
+}
+
 /// Waits until the mirror's logs end where the source's committed data end.
-fn caught_up(stage: &Stage, workloads: &[Workload]) {
+fn caught_up(source: &str, destination: &str, workloads: &[Workload]) {
     let topics: Vec<String> = workloads.iter().map(|w| w.name.to_owned()).collect();
-    let (mut source, mut mirror) =
-        (LogEnds::of(&stage.source_direct, &topics), LogEnds::of(&stage.destination_direct, &topics));
+    let (mut source, mut mirror) = (LogEnds::of(source, &topics), LogEnds::of(destination, &topics));
     let begin = Instant::now();
     loop {
         let missing = source.committed().and_then(|want| Ok(behind(&mirror.high_watermarks()?, &want)));
@@ -139,10 +158,10 @@ fn caught_up(stage: &Stage, workloads: &[Workload]) {
 }
 
 /// The last segments roll when something is appended to them late enough; then the cleaners have something to do.
-fn let_cleaners_run(stage: &Stage, workloads: &[Workload]) {
+fn let_cleaners_run(source: &str, workloads: &[Workload]) {
     std::thread::sleep(Duration::from_secs(8));
     for workload in workloads.iter().filter(|w| w.is_compacted()) {
-        send(&stage.source_direct, workload.name, Kind::idempotent("none"), 100);
+        send(source, workload.name, Kind::idempotent("none"), 100);
     }
     std::thread::sleep(Duration::from_secs(24));
 }
@@ -161,7 +180,7 @@ fn not_cleaned(sides: &Sides, topic: &str, partition: i32) -> Vec<String> {
 }
 
 /// Waits until a client that reads along has come to the last record of every log (as far as they are known), then stops it.
-fn finished(reader: Reader, logs: Option<&BTreeMap<(String, i32), Vec<Seen>>>) -> AllSeen {
+fn finished(reader: Reader, logs: Option<&Logs>) -> AllSeen {
     let begin = Instant::now();
     let mut count = (0, Instant::now());
     loop {
@@ -187,23 +206,30 @@ fn finished(reader: Reader, logs: Option<&BTreeMap<(String, i32), Vec<Seen>>>) -
     reader.stop()
 }
 
-fn read_along(
+/// Waits until a client that reads along has read all, and compares what it got.
+///
+/// # Panics
+/// When it has panicked.
+#[must_use]
+pub fn read_along(
+    reader: Reader,
     workloads: &[Workload],
-    logs: &BTreeMap<(String, i32), Vec<Seen>>,
+    logs: &Logs,
     witnessed: &AllSeen,
-    seen: &AllSeen,
-) -> Verdict {
+) -> (String, Verdict) {
+    let name = format!("read along ({})", reader.name);
+    let seen = finished(reader, Some(logs));
     let mut whole = Verdict::default();
     for ((topic, partition), log) in logs {
         let at = (topic.clone(), *partition);
         let of = |all: &AllSeen| all.get(&at).cloned().unwrap_or_default();
         let is_compacted = workloads.iter().any(|w| w.name == topic && w.is_compacted());
         let verdict = if is_compacted {
-            audit::compacted::seen(log, &of(witnessed), &of(seen))
+            audit::compacted::seen(log, &of(witnessed), &of(&seen))
         } else {
-            audit::exact::seen(log, &of(seen))
+            audit::exact::seen(log, &of(&seen))
         };
         whole.absorb(&format!("{topic}-{partition}"), verdict);
     }
-    whole
+    (name, whole)
 }

@@ -61,8 +61,8 @@ const COMPACTED: [(&str, &str); 6] = [
     ("cleanup.policy", "compact"),
     ("segment.ms", "6000"),
     ("min.cleanable.dirty.ratio", "0.01"),
-    ("min.compaction.lag.ms", "15000"),
-    ("max.compaction.lag.ms", "20000"),
+    ("min.compaction.lag.ms", "40000"),
+    ("max.compaction.lag.ms", "45000"),
     ("delete.retention.ms", "120000"),
 ];
 
