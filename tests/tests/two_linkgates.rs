@@ -10,7 +10,7 @@ use linkgate_tests::audit::Sides;
 use linkgate_tests::linkgate::Linkgate;
 use linkgate_tests::pair::{LINK, Pair};
 use linkgate_tests::soak::reader::Reader;
-use linkgate_tests::soak::states::{FaultLog, StateWatch};
+use linkgate_tests::soak::states::{FaultLog, StateWatch, Transition};
 use linkgate_tests::soak::verify;
 use linkgate_tests::workdir::WorkDir;
 use linkgate_tests::workload::{self, Workload, Writers};
@@ -59,15 +59,21 @@ fn two_linkgates_on_the_same_partitions_with_kills() {
 
     let sent: u64 =
         writers.into_iter().map(|w| w.stop().accepted.load(std::sync::atomic::Ordering::Relaxed)).sum();
+    let no_faults = FaultLog::default();
+    let unexplained = || -> Vec<Transition> {
+        let all = states.iter().flat_map(StateWatch::transitions);
+        all.filter(|t| !t.is_explained(&no_faults)).collect()
+    };
+    let found = unexplained();
+    assert!(found.is_empty(), "{found:#?}\n{}\n{}", both[0].log(), both[1].log());
     verify::settle(&source, &destination, &workloads);
     let sides = Sides { source, mirror: both[0].bootstrap() };
     let (mut findings, logs, witnessed) = verify::audit_logs(&sides, &workloads, witness);
     for reader in readers {
         findings.verdicts.push(verify::read_along(reader, &workloads, &logs, &witnessed));
     }
-    let no_faults = FaultLog::default();
+    findings.unexplained = unexplained();
     for watch in &states {
-        findings.unexplained.extend(watch.transitions().into_iter().filter(|t| !t.is_explained(&no_faults)));
         assert!(watch.now().values().all(|state| state == "ACTIVE"), "{:?}", watch.now());
     }
     println!("{}", findings.text());

@@ -48,9 +48,9 @@ impl Schedule {
     /// The next wave.
     pub fn wave(&mut self) -> Wave {
         match self.rng.u8(0..100) {
-            0..32 => vec![vec![self.network(None)]],
-            32..42 => vec![vec![self.process()]],
-            42..57 => {
+            0..30 => vec![vec![self.network(None)]],
+            30..43 => vec![vec![self.process()]],
+            43..60 => {
                 let mut wave = vec![vec![self.process()]];
                 wave.extend(self.lanes(3));
                 wave

@@ -32,8 +32,9 @@ pub(super) fn next(shape: Shape, writer: &str, n: u64, rng: &mut Rng) -> Record 
             }
         }
         Shape::Compacted => {
-            // Few keys, some of them far more often than others.
-            record.key = Some(format!("key-{}", rng.u32(0..20).pow(2)).into_bytes());
+            // Few keys again and again, many of them seldom.
+            let key = if rng.bool() { rng.u32(0..20) } else { rng.u32(20..2_000) };
+            record.key = Some(format!("key-{key}").into_bytes());
             if rng.f64() < 0.15 {
                 record.value = None;
             }
