@@ -70,6 +70,18 @@ impl Admin {
         answer
     }
 
+    /// For what brokers with ZooKeeper do not forward; one of a quorum names itself or another that does.
+    fn ask_controller<R: kafka_protocol::protocol::Request>(
+        &mut self,
+        version: i16,
+        request: &R,
+    ) -> Result<R::Response, Error> {
+        let answer = self.ask(9, &MetadataRequest::default().with_topics(Some(vec![])))?;
+        let controller = answer.brokers.iter().find(|b| b.node_id == answer.controller_id);
+        let controller = controller.ok_or_else(|| Error::Protocol("no controller".into()))?;
+        Connection::open(&format!("{}:{}", controller.host, controller.port))?.ask(version, request)
+    }
+
     fn metadata(&mut self, topic: Option<&str>) -> Result<MetadataResponse, Error> {
         let topics = topic.map(|t| vec![MetadataRequestTopic::default().with_name(Some(TopicName(text(t))))]);
         self.ask(9, &MetadataRequest::default().with_topics(topics).with_allow_auto_topic_creation(false))
@@ -136,7 +148,7 @@ impl Admin {
             .with_configs(configs);
         let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(30_000);
         until_ok(&format!("topic {name} is created"), LONG, || {
-            let answer = self.ask(5, &request)?;
+            let answer = self.ask_controller(5, &request)?;
             match answer.topics.first().map(|t| t.error_code) {
                 // An earlier attempt whose answer was lost.
                 Some(0 | 36) => Ok(()),
@@ -152,7 +164,7 @@ impl Admin {
             .with_topic_names(vec![TopicName(text(name))])
             .with_timeout_ms(30_000);
         until_ok(&format!("topic {name} is deleted"), LONG, || {
-            let code = self.ask(4, &request)?.responses.first().map_or(-1, |t| t.error_code);
+            let code = self.ask_controller(4, &request)?.responses.first().map_or(-1, |t| t.error_code);
             if code == 3 { Ok(()) } else { Error::check("delete topic", code) }
         });
     }

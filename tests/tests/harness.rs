@@ -1,6 +1,6 @@
 //! The referee itself: a harness that misreads would make every other suite worthless.
 
-use linkgate_tests::kafka::Cluster;
+use linkgate_tests::kafka::{Cluster, Version};
 use linkgate_tests::produce::{Kind, send};
 use linkgate_tests::read;
 
@@ -65,4 +65,29 @@ fn survives_the_loss_of_a_broker() {
     let after = read::topic(&bootstrap, "t");
     assert_eq!(before.values().map(|p| p.records.len()).sum::<usize>(), 300);
     assert_eq!(after.values().map(|p| p.records.len()).sum::<usize>(), 600);
+}
+
+/// Given two brokers of 2.8 with ZooKeeper, when one is killed and comes back, then its records are there, and the tools of
+/// that version work.
+#[test]
+fn an_old_cluster_survives_the_loss_of_a_broker() {
+    let mut cluster = Cluster::start_with("zookeeper", Version::V2_8_2, 2, &[]);
+    let bootstrap = cluster.bootstrap();
+    assert_eq!(cluster.id(), cluster.admin().cluster_id());
+    cluster.admin().create_topic("t", 2, &[]);
+    send(&bootstrap, "t", Kind::transactional("zstd", 10), 100);
+    let before = read::topic(&bootstrap, "t");
+    cluster.node(2).kill();
+    cluster.node(2).start();
+    cluster.wait_ready();
+    send(&bootstrap, "t", Kind::idempotent("snappy"), 100);
+    let after = read::topic(&bootstrap, "t");
+    assert_eq!(before.values().map(|p| p.records.len()).sum::<usize>(), 70);
+    assert_eq!(after.values().map(|p| p.records.len()).sum::<usize>(), 170);
+
+    let tools = cluster.tools();
+    let listed = tools.topics(&bootstrap, &["--list"]).success("kafka-topics --list").stdout;
+    assert!(listed.lines().any(|line| line == "t"), "{listed}");
+    let ends = tools.get_offsets(&bootstrap, &["--topic", "t"]).all();
+    assert!(ends.contains("t:0:") && ends.contains("t:1:"), "{ends}");
 }
