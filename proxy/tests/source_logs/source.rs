@@ -73,7 +73,7 @@ impl Source {
             })
         };
         let visible = |(seen, producer, unkeyed): &(Seen, Option<i64>, bool)| {
-            !producer.is_some_and(|producer| aborted(seen.offset, producer)) && !(*unkeyed && self.compacted)
+            !(producer.is_some_and(|producer| aborted(seen.offset, producer)) || *unkeyed && self.compacted)
         };
         self.written.iter().filter(|one| visible(one)).map(|(seen, ..)| seen.clone()).collect()
     }

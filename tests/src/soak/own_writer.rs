@@ -69,7 +69,7 @@ impl OwnWriter {
                         let _ = producer.send(record);
                         number += 1;
                     }
-                    let _ = producer.poll(Duration::from_millis(50));
+                    producer.poll(Duration::from_millis(50));
                 }
                 let _ = producer.flush(Duration::from_secs(40));
             }

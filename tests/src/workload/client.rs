@@ -96,12 +96,12 @@ impl Client {
                 Err(_) => return Err(Broken),
             }
         }
-        let _ = self.producer.poll(Duration::ZERO);
+        self.producer.poll(Duration::ZERO);
         if self.producer.client().fatal_error().is_some() { Err(Broken) } else { Ok(()) }
     }
 
     pub(super) fn poll(&self) {
-        let _ = self.producer.poll(Duration::from_millis(20));
+        self.producer.poll(Duration::from_millis(20));
     }
 
     /// Waits for the answers to all that was sent.
