@@ -5,7 +5,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build test soak demo fmt fmt-check lint deny clean-demo
+.PHONY: help setup build test soak soak-pair demo fmt fmt-check lint deny clean-demo
 
 # What cargo needs to find RocksDB and libclang.
 env = eval "$$(tests/setup/env.sh)"
@@ -27,8 +27,11 @@ build: ## Build the daemon and the command-line tools
 test: setup ## All tests, on real Kafka brokers
 	@$(env); $(build); cargo test --workspace -- --test-threads=$(threads)
 
-soak: setup ## The long crash test: 100 times kill -9 under load
-	@$(env); $(build); LINKGATE_CRASHES=$${LINKGATE_CRASHES:-100} cargo test --workspace --test crash -- --nocapture --test-threads=1
+soak: setup ## 1,000 faults of every kind, and an audit (LINKGATE_FAULTS, LINKGATE_SEED)
+	@$(env); $(build); LINKGATE_FAULTS=$${LINKGATE_FAULTS:-1000} cargo test --workspace --test soak -- --nocapture --test-threads=1
+
+soak-pair: setup ## Two Linkgates on the same partitions for ten minutes, with kills (LINKGATE_SECONDS)
+	@$(env); $(build); LINKGATE_SECONDS=$${LINKGATE_SECONDS:-600} cargo test --workspace --test two_linkgates -- --nocapture --test-threads=1
 
 demo: setup ## The whole story on real data, in about three minutes (ARGS=--keep leaves it running)
 	@$(env); $(build); target/debug/demo $(ARGS)

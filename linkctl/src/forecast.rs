@@ -80,7 +80,7 @@ mod tests {
         serde_json::from_value(serde_json::json!({
             "kind": "KafkaMirrorForecast", "metadata": {"self": ""}, "link_name": "dr", "mirror_topic_name": "users",
             "source_topic_name": "users", "start_offset_spec": "latest", "offsets_to_fill": offsets_to_fill,
-            "offsets_to_copy": 12, "estimated_fill_ms": 62_000, "estimated_fill_bytes": 21_340_000,
+            "offsets_to_copy": 12, "estimated_fill_ms": 62_000, "estimated_fill_bytes": 832_620_000,
             "partitions": [],
         }))
         .unwrap()
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(
             sentence(&forecast(1_000_000_000)),
             "Topic users can be created and begins at latest. First 1000000000 offsets are filled, which takes about \
-             62 s and writes 21.3 MB on each replica, until they are trimmed; then 12 offsets are to be copied. \
+             62 s and writes 832.6 MB on each replica, until they are trimmed; then 12 offsets are to be copied. \
              Nothing was created."
         );
         assert_eq!(

@@ -10,6 +10,7 @@
 //! | [`read`] | every record of a partition, and comparing two clusters offset by offset |
 //! | [`produce`] | producers of every kind |
 //! | [`pair`] | a source, a destination and a Linkgate between them |
+//! | [`fault`] | faults on purpose: a misbehaving TCP proxy, full disks |
 //! | [`python`], [`properties`] | Python clients, .properties files |
 //! | [`wait`], [`ports`], [`process`], [`workdir`] | bounded waits, ports, children, directories |
 //!
@@ -17,9 +18,13 @@
 //! them, whatever ends it.
 
 pub mod admin;
+pub mod audit;
 pub mod client;
+pub mod fault;
 pub mod kafka;
+pub mod leadership;
 pub mod linkgate;
+pub mod log_ends;
 pub mod pair;
 pub mod ports;
 pub mod process;
@@ -28,5 +33,7 @@ pub mod properties;
 pub mod python;
 pub mod read;
 pub mod records;
+pub mod soak;
 pub mod wait;
 pub mod workdir;
+pub mod workload;

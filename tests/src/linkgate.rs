@@ -97,6 +97,27 @@ impl Linkgate {
         }
     }
 
+    /// SIGSTOP: it hangs with its connections open.
+    pub fn pause(&self) {
+        if let Some(process) = &self.process {
+            process.signal("STOP");
+        }
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        if let Some(process) = &self.process {
+            process.signal("CONT");
+        }
+    }
+
+    /// Its output's end, when it has ended by itself.
+    pub fn ended(&mut self) -> Option<String> {
+        let process = self.process.as_mut()?;
+        let status = process.ended()?;
+        Some(format!("linkgate ended with {status}:\n{}", process.tail(25)))
+    }
+
     /// SIGTERM; the exit code.
     ///
     /// # Panics
@@ -264,4 +285,17 @@ pub fn http_get(url: &str) -> Result<(u16, String), Box<ureq::Error>> {
     let mut answer = agent.get(url).call().map_err(Box::new)?;
     let status = answer.status().as_u16();
     Ok((status, answer.body_mut().read_to_string().map_err(Box::new)?))
+}
+
+/// `PUT url` with a JSON body: the status, whatever it is.
+///
+/// # Errors
+/// When there is no answer within five seconds.
+pub fn http_put_json(url: &str, body: &serde_json::Value) -> Result<u16, Box<ureq::Error>> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(5)))
+        .build()
+        .into();
+    Ok(agent.put(url).send_json(body).map_err(Box::new)?.status().as_u16())
 }

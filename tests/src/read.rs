@@ -276,7 +276,7 @@ pub fn differences(
     found
 }
 
-fn show(record: Option<&Record>) -> String {
+pub(crate) fn show(record: Option<&Record>) -> String {
     let Some(r) = record else { return "has no record there".to_owned() };
     let short = |bytes: &Option<Vec<u8>>| match bytes {
         None => "null".to_owned(),

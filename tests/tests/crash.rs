@@ -1,6 +1,6 @@
 //! Nothing is lost, repeated or reordered by kill -9 of the daemon at any moment.
 //!
-//! `LINKGATE_CRASHES` sets the number of kills (8; `make soak` has 100). The seed of the moments is printed.
+//! `LINKGATE_CRASHES` sets the number of kills (8). The seed of the moments is printed.
 
 use std::time::Duration;
 

@@ -65,6 +65,25 @@ pub struct PartitionJump {
     pub count: u64,
 }
 
+/// An open transaction on the source, behind which nothing is mirrored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OpenTransaction {
+    /// Its first offset.
+    pub first_offset: i64,
+    /// Offsets behind it that the source holds and the mirror does not.
+    pub offsets_held_back: i64,
+    /// Its producer; null until the source was asked.
+    #[serde(default)]
+    pub producer_id: Option<i64>,
+    /// Epoch of the producer.
+    #[serde(default)]
+    pub producer_epoch: Option<i16>,
+    /// Timestamp of its first batch, in milliseconds since the epoch.
+    #[serde(default)]
+    pub since_ms: Option<i64>,
+}
+
 /// A partition as `kafka-mirrors --describe` shows it, and what Linkgate adds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -93,6 +112,12 @@ pub struct MirrorPartition {
     /// The latest jump; absent when there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_jump: Option<PartitionJump>,
+    /// What holds the partition back; absent when no transaction does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_transaction: Option<OpenTransaction>,
+    /// Records without a key that this process left out, because the topic is compacted.
+    #[serde(default)]
+    pub unkeyed_records: u64,
 }
 
 /// What Linkgate adds to a mirror topic.

@@ -22,6 +22,6 @@ pub use self::link_config::{
     AlterConfig, AlterConfigsRequest, AlterOperation, LinkConfigData, UpdateConfigRequest,
 };
 pub use self::mirror::{
-    CreateMirrorRequest, MirrorData, MirrorExtension, MirrorLag, MirrorPartition, PartitionFilling,
-    PartitionJump, StateTransitionError,
+    CreateMirrorRequest, MirrorData, MirrorExtension, MirrorLag, MirrorPartition, OpenTransaction,
+    PartitionFilling, PartitionJump, StateTransitionError,
 };

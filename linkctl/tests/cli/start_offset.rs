@@ -12,7 +12,7 @@ fn forecast(topic: &str, to_fill: u64) -> Value {
     json!({
         "kind": "KafkaMirrorForecast", "metadata": {"self": ""}, "link_name": "dr", "mirror_topic_name": topic,
         "source_topic_name": topic, "start_offset_spec": "2026-01-01T00:00:00Z", "offsets_to_fill": to_fill,
-        "offsets_to_copy": 12, "estimated_fill_ms": 62_000, "estimated_fill_bytes": 21_340_000,
+        "offsets_to_copy": 12, "estimated_fill_ms": 62_000, "estimated_fill_bytes": 832_620_000,
         "partitions": [{"partition": 0, "source_log_start_offset": 5, "start_offset": to_fill,
             "source_high_watermark": to_fill + 12, "offsets_to_fill": to_fill, "offsets_to_copy": 12}],
     })
@@ -23,7 +23,7 @@ TOPIC  PARTITION  SOURCE START       START   SOURCE HW     TO FILL  TO COPY
 users          0             5  1000000000  1000000012  1000000000       12";
 const SENTENCE: &str = "\
 Topic users can be created and begins at 2026-01-01T00:00:00Z. First 1000000000 offsets are filled, which takes about \
-62 s and writes 21.3 MB on each replica, until they are trimmed; then 12 offsets are to be copied. Nothing was created.";
+62 s and writes 832.6 MB on each replica, until they are trimmed; then 12 offsets are to be copied. Nothing was created.";
 
 #[test]
 fn kafka_mirrors_shows_what_a_creation_will_take() {

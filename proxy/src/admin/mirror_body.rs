@@ -1,8 +1,8 @@
 //! A mirror topic as the REST API shows it.
 
 use linkctl::rest::{
-    MirrorData, MirrorExtension, MirrorLag, MirrorPartition, PartitionFilling, PartitionJump,
-    ResourceMetadata, StateTransitionError,
+    MirrorData, MirrorExtension, MirrorLag, MirrorPartition, OpenTransaction, PartitionFilling,
+    PartitionJump, ResourceMetadata, StateTransitionError,
 };
 use state::model::{KafkaUuid, MirrorError, MirrorState, MirrorStatus, MirrorTopic, View};
 
@@ -119,6 +119,14 @@ fn partition(
             at_ms: jump.at_ms,
             count: jump.count,
         }),
+        open_transaction: at.held.map(|held| OpenTransaction {
+            first_offset: held.offset,
+            offsets_held_back: at.source_high_watermark.saturating_sub(held.offset).max(0),
+            producer_id: held.producer.map(|producer| producer.id),
+            producer_epoch: held.producer.map(|producer| producer.epoch),
+            since_ms: held.producer.map(|producer| producer.since_ms),
+        }),
+        unkeyed_records: at.unkeyed_records,
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Sent {
     pub(super) partition: Arc<Partition>,
     pub(super) attempt: u64,
     pub(super) base_offset: i64,
+    /// Largest timestamp of its records.
+    pub(super) max_timestamp: Option<i64>,
     /// Size of the batch, in bytes.
     pub(super) size: usize,
 }
@@ -88,7 +90,7 @@ pub(super) fn take(link: &str, mut body: Bytes, sent: Vec<Sent>, ready: &ReadyQu
             continue;
         };
         let code = ErrorCode(answer.error_code);
-        if code.is_none() && answer.log_append_time_ms >= 0 {
+        if code.is_none() && is_stamped(&batch, answer.log_append_time_ms) {
             partition.fail(stamped(*base_offset));
             continue;
         }
@@ -104,6 +106,13 @@ pub(super) fn take(link: &str, mut body: Bytes, sent: Vec<Sent>, ready: &ReadyQu
     stale
 }
 
+/// Whether the broker gave the batch a time of its own. It also names a time, the largest of the batch, when it has the batch
+/// already (`UnifiedLog.append`): that is a replay, and as it should be.
+fn is_stamped(sent: &Sent, log_append_time_ms: i64) -> bool {
+    let is_replay = sent.max_timestamp == Some(log_append_time_ms);
+    log_append_time_ms >= 0 && !is_replay && sent.partition.attempt() == sent.attempt
+}
+
 /// The broker says which time it stamped on a batch only where the topic's timestamps are its own.
 fn stamped(offset: i64) -> Failure {
     Failure {
@@ -116,7 +125,7 @@ fn stamped(offset: i64) -> Failure {
 
 /// Returns true when the destination's metadata looks stale.
 fn refused(link: &str, sent: &Sent, code: ErrorCode, text: &str) -> bool {
-    let Sent { partition, attempt, base_offset: offset, size } = sent;
+    let Sent { partition, attempt, base_offset: offset, size, .. } = sent;
     let (topic, index) = (&partition.id.topic, partition.id.index);
     let refusal = refusal(code);
     let what = format!("destination refused the batch for offset {offset}: {} {text}", code.name());

@@ -17,7 +17,7 @@ use super::progress::{Filling, PartitionProgress, ProgressTable};
 /// What one partition shows, and how.
 type PartitionMetric = (&'static str, &'static str, fn(&PartitionProgress) -> i64);
 
-const GAUGES: [PartitionMetric; 5] = [
+const GAUGES: [PartitionMetric; 6] = [
     ("linkgate_mirror_lag", "Source high watermark minus local log end, in offsets", |p| p.lag()),
     ("linkgate_mirror_log_end_offset", "Next offset to append on the destination", |p| p.log_end_offset),
     ("linkgate_mirror_source_high_watermark", "High watermark of the source at the last fetch", |p| {
@@ -31,14 +31,22 @@ const GAUGES: [PartitionMetric; 5] = [
         "Offsets still to be filled before records are copied again",
         |p| p.filling.map_or(0, |filling: Filling| filling.to.saturating_sub(p.log_end_offset.max(0)).max(0)),
     ),
+    ("linkgate_mirror_held_back_offsets", "Offsets that an open transaction on the source holds back", |p| {
+        p.held.map_or(0, |held| p.source_high_watermark.saturating_sub(held.offset).max(0))
+    }),
 ];
 
-const COUNTERS: [PartitionMetric; 3] = [
+const COUNTERS: [PartitionMetric; 4] = [
     ("linkgate_mirror_appended_batches", "Batches appended, filler included", |p| p.appended_batches),
     ("linkgate_mirror_appended_bytes", "Bytes of batches appended", |p| p.appended_bytes),
     ("linkgate_mirror_restarts", "Times that the register was read anew after something was unclear", |p| {
         p.restarts
     }),
+    (
+        "linkgate_mirror_unkeyed_records",
+        "Records without a key that were left out, because the mirror topic is compacted",
+        |p| i64::try_from(p.unkeyed_records).unwrap_or(i64::MAX),
+    ),
 ];
 
 /// Collects what the mirror side knows.
@@ -188,6 +196,8 @@ mod tests {
             p.source_high_watermark = 15;
             p.appended_bytes = 99;
             p.filling = Some(Filling { from: 0, to: 14, since_ms: 0 });
+            p.held_back_at(12);
+            p.unkeyed_records = 6;
         });
         let text = render();
         let labels = format!("{{link=\"{}\",topic=\"users\",partition=\"0\"}}", topic.link);
@@ -195,6 +205,8 @@ mod tests {
         assert!(text.contains(&format!("linkgate_mirror_appended_bytes_total{labels} 99\n")), "{text}");
         assert!(text.contains(&format!("linkgate_mirror_filling_remaining_offsets{labels} 4\n")), "{text}");
         assert!(text.contains(&format!("linkgate_mirror_jumps_total{labels} 0\n")), "{text}");
+        assert!(text.contains(&format!("linkgate_mirror_held_back_offsets{labels} 3\n")), "{text}");
+        assert!(text.contains(&format!("linkgate_mirror_unkeyed_records_total{labels} 6\n")), "{text}");
         let other = labels.replace("partition=\"0\"", "partition=\"1\"");
         assert!(text.contains(&format!("linkgate_mirror_jumps_total{other} 2\n")), "{text}");
         // There has been no census.

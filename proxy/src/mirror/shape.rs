@@ -18,7 +18,7 @@ use super::partition::Failure;
 use crate::wire::aborted::{AbortedTransaction, BatchKind, CommittedFilter};
 use crate::wire::batch::RawBatch;
 use crate::wire::densify::{DensifyOptions, MAX_DECOMPRESSED, densify};
-use crate::wire::filler::{Mark, mark};
+use crate::wire::filler::{Mark, is_magic, mark};
 use crate::wire::rehead::{WriterIds, rehead};
 use crate::wire::sequence::sequence_of;
 use crate::wire::walk::walk;
@@ -140,7 +140,12 @@ impl Shaping {
         let dense =
             invariant::batch_is_dense(header.base_offset, header.last_offset_delta, header.record_count);
         // What a cleaner left of filler in a source that is a mirror itself must be told from records again.
-        let told_apart = mark(header) != Mark::Cleaned;
+        // So must records whose producer wrote a base timestamp that is a mark of ours.
+        let told_apart = match mark(header) {
+            Mark::Cleaned => false,
+            Mark::Real => !is_magic(header.base_timestamp),
+            Mark::Mixed | Mark::Filler => true,
+        };
         whole && dense.is_ok() && told_apart && !header.is_log_append_time() && !self.target.drop_unkeyed
     }
 

@@ -3,10 +3,11 @@
 //! Broker ids count from 1. An odd number of the brokers (the first three of three, the first of two) are controllers
 //! too, so that a cluster of three survives the loss of any one broker, and one of two the loss of broker 2.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::admin::Admin;
-use crate::kafka::node::{ClusterShape, Node, random_id};
+use crate::kafka::node::{ClusterShape, Front, Node, random_id};
 use crate::kafka::{Dist, Tools, Version, ZooKeeper};
 use crate::ports::PortBlock;
 use crate::wait::{LONG, until};
@@ -20,6 +21,7 @@ pub struct Cluster {
     zookeeper: Option<ZooKeeper>,
     dist: Dist,
     id: String,
+    fronts: BTreeMap<i32, Front>,
     // After `nodes`: brokers are killed before their directory goes.
     dir: WorkDir,
     _ports: PortBlock,
@@ -46,6 +48,23 @@ impl Cluster {
     /// With more than seven brokers, or when a directory is not writable.
     #[must_use]
     pub fn launch(dir: WorkDir, version: Version, brokers: usize, extra: &[(&str, &str)]) -> Cluster {
+        Cluster::launch_behind(dir, version, brokers, extra, &[])
+    }
+
+    /// The same with a proxy before each broker: its clients are told `fronts`, one port for each. The proxies themselves
+    /// are the caller's: they lead to [`Cluster::client_ports`].
+    ///
+    /// # Panics
+    /// As [`Cluster::launch`], and with more than three brokers behind proxies.
+    #[must_use]
+    pub fn launch_behind(
+        dir: WorkDir,
+        version: Version,
+        brokers: usize,
+        extra: &[(&str, &str)],
+        fronts: &[u16],
+    ) -> Cluster {
+        assert!(fronts.is_empty() || brokers <= 3, "a port block has three direct listeners");
         assert!((1..=7).contains(&brokers), "a port block has room for one to seven brokers");
         let dist = Dist::find(version);
         let ports = PortBlock::claim();
@@ -62,6 +81,10 @@ impl Cluster {
             brokers,
             zookeeper: zookeeper.as_ref().map(ZooKeeper::port),
             extra: extra.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            fronts: (1..)
+                .zip(fronts.iter().zip(4..))
+                .map(|(id, (&advertised, n))| (id, Front { advertised, direct: ports.port(n) }))
+                .collect(),
         };
         let mut nodes = Vec::new();
         for n in 0..brokers {
@@ -73,7 +96,7 @@ impl Cluster {
             node.start();
             nodes.push(node);
         }
-        Cluster { nodes, zookeeper, dist, id: shape.id, dir, _ports: ports }
+        Cluster { nodes, zookeeper, dist, id: shape.id, dir, fronts: shape.fronts, _ports: ports }
     }
 
     /// Waits until every running broker knows every running broker.
@@ -103,10 +126,26 @@ impl Cluster {
         }
     }
 
-    /// Address of every broker, as `bootstrap.servers` takes it.
+    /// Address of every broker, as `bootstrap.servers` takes it: those of the proxies before them, where there are any.
     #[must_use]
     pub fn bootstrap(&self) -> String {
-        let all: Vec<String> = self.nodes.iter().map(|n| format!("127.0.0.1:{}", n.port)).collect();
+        self.addresses(|n| self.fronts.get(&n.id).map_or(n.port, |front| front.advertised))
+    }
+
+    /// The same past the proxies.
+    #[must_use]
+    pub fn direct_bootstrap(&self) -> String {
+        self.addresses(|n| self.fronts.get(&n.id).map_or(n.port, |front| front.direct))
+    }
+
+    /// Port of the client listener of every broker: where a proxy before it leads to.
+    #[must_use]
+    pub fn client_ports(&self) -> Vec<u16> {
+        self.nodes.iter().map(|n| n.port).collect()
+    }
+
+    fn addresses(&self, port: impl Fn(&Node) -> u16) -> String {
+        let all: Vec<String> = self.nodes.iter().map(|n| format!("127.0.0.1:{}", port(n))).collect();
         all.join(",")
     }
 

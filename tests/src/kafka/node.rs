@@ -1,5 +1,6 @@
 //! One broker (and, for most, controller) as a child process that can be stopped, killed, paused and started again.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,6 +24,18 @@ pub struct ClusterShape {
     pub zookeeper: Option<u16>,
     /// Broker configs beside the harness's own.
     pub extra: Vec<(String, String)>,
+    /// What stands before each broker, by its id; empty when nothing does.
+    pub fronts: BTreeMap<i32, Front>,
+}
+
+/// A broker behind a proxy tells its clients the proxy's port. Other brokers, and whoever wants to go past the proxy, have a
+/// listener of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Front {
+    /// The proxy's port.
+    pub advertised: u16,
+    /// Port of the other listener.
+    pub direct: u16,
 }
 
 /// A broker.
@@ -205,6 +218,20 @@ fn properties(shape: &ClusterShape, id: i32, port: u16, controller: Option<u16>,
         set(key, value);
     }
     set("default.replication.factor", &factor.to_string());
+    if let Some(front) = shape.fronts.get(&id) {
+        // Of a key that stands twice in a .properties file, the last value counts.
+        let direct = front.direct;
+        let controller = controller.map(|at| format!(",CONTROLLER://127.0.0.1:{at}")).unwrap_or_default();
+        let listeners = format!("PLAINTEXT://127.0.0.1:{port},DIRECT://127.0.0.1:{direct}{controller}");
+        let advertised = front.advertised;
+        set("listeners", &listeners);
+        set(
+            "advertised.listeners",
+            &format!("PLAINTEXT://127.0.0.1:{advertised},DIRECT://127.0.0.1:{direct}"),
+        );
+        set("inter.broker.listener.name", "DIRECT");
+        set("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,DIRECT:PLAINTEXT,CONTROLLER:PLAINTEXT");
+    }
     for (key, value) in &shape.extra {
         set(key, value);
     }

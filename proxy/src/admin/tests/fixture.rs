@@ -19,7 +19,7 @@ use crate::mirror::filler_census::{Census, CensusState, PartitionTally};
 use crate::mirror::handle::{
     ActionOutcome, CommandError, CreateLink, CreateMirror, MirrorAction, MirrorForecast, Selector, TaskStatus,
 };
-use crate::mirror::progress::{Filling, PartitionProgress};
+use crate::mirror::progress::{Filling, Held, HoldingProducer, PartitionProgress};
 use crate::mirror::start_offset::SourceRange;
 
 /// Remembers what it was told, and refuses what concerns `broken`.
@@ -52,6 +52,11 @@ impl Operator for Double {
                 last_fetch_offset: 90,
                 last_fetch_ms: 1,
                 filling: Some(Filling { from: 50, to: 130, since_ms: 1 }),
+                held: Some(Held {
+                    offset: 95,
+                    producer: Some(HoldingProducer { id: 4, epoch: 2, since_ms: 60 }),
+                }),
+                unkeyed_records: 3,
                 ..PartitionProgress::default()
             }],
             _ => Vec::new(),

@@ -26,6 +26,11 @@ async fn mirrors_are_listed_filtered_and_shown() {
     assert_eq!(filling["percent"], 50);
     assert!(filling["eta_ms"].as_i64().unwrap() > 0);
     assert_eq!(partition["last_jump"], json!({"from": 20, "to": 30, "at_ms": 6, "count": 2}));
+    assert_eq!(
+        partition["open_transaction"],
+        json!({"first_offset": 95, "offsets_held_back": 5, "producer_id": 4, "producer_epoch": 2, "since_ms": 60})
+    );
+    assert_eq!(partition["unkeyed_records"], 3);
     let old = server.get(&format!("{LINKS}/dr/mirrors/old")).await;
     assert!(old["linkgate"]["partitions"][0].get("filling").is_none());
     assert_eq!(old["linkgate"]["partitions"][0]["local_log_end_offset"], 55);

@@ -4,7 +4,7 @@ use state::model::{MirrorState, MirrorTopic};
 
 use super::{Census, CensusState};
 use crate::wire::batch::BatchHeader;
-use crate::wire::filler::is_filler;
+use crate::wire::filler::{Mark, mark};
 
 /// What one partition of the destination holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,8 @@ pub struct PartitionTally {
     pub end: i64,
     /// Everything below has been read.
     pub scanned_to: i64,
-    /// Offsets covered by batches of or with filler.
+    /// Offsets covered by batches that the gateway must change or drop: filler, mixed ones, and those that the log
+    /// cleaner rewrote and that may hold sentinels.
     pub filler_offsets: i64,
     /// Those batches.
     pub filler_batches: i64,
@@ -45,7 +46,7 @@ impl PartitionTally {
     pub(super) fn count(&mut self, header: &BatchHeader) {
         let first = header.base_offset.max(self.scanned_to);
         let next = header.next_offset().min(self.end);
-        if first < next && is_filler(header) {
+        if first < next && mark(header) != Mark::Real {
             self.filler_offsets += next - first;
             self.filler_batches += 1;
             self.last_filler_offset = Some(next - 1);

@@ -13,6 +13,9 @@ pub const MAX_FILLER_OFFSETS: i64 = 100_000;
 /// What a queued run counts for in the byte budget, about its own size in memory.
 const RUN_BYTES: usize = 96;
 
+/// Where the largest timestamp stands in a batch header (`DefaultRecordBatch.MAX_TIMESTAMP_OFFSET`).
+const MAX_TIMESTAMP: usize = 35;
+
 /// A batch ready to be appended at `base_offset`.
 #[derive(Debug, Clone)]
 pub struct Shaped {
@@ -29,6 +32,14 @@ pub struct Shaped {
 }
 
 impl Shaped {
+    /// Largest timestamp of its records, as its header says; `None` when it has no whole header.
+    #[must_use]
+    pub fn max_timestamp(&self) -> Option<i64> {
+        let header = if self.header.is_empty() { &self.payload } else { &self.header };
+        let bytes = header.get(MAX_TIMESTAMP..MAX_TIMESTAMP + 8)?;
+        bytes.try_into().ok().map(i64::from_be_bytes)
+    }
+
     /// Size in bytes.
     #[must_use]
     pub fn size(&self) -> usize {

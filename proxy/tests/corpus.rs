@@ -1,0 +1,55 @@
+//! The corpus of the fuzz targets, and a few thousand damaged copies of each input, through the functions that are fuzzed.
+//! `LINKGATE_DAMAGED` sets how many copies.
+
+#[path = "../fuzz/bodies.rs"]
+mod bodies;
+
+use std::path::Path;
+
+/// All inputs of a target: a name, and the bytes.
+fn corpus(target: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let files = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    let inputs: Vec<Vec<u8>> = files.filter_map(|file| std::fs::read(file.path()).ok()).collect();
+    assert!(!inputs.is_empty(), "{} has no inputs", folder.display());
+    inputs
+}
+
+/// Each input as it is, then with one to three bytes changed or its end cut.
+fn replay(target: &str, body: fn(&[u8])) {
+    let mut random = fastrand::Rng::with_seed(4);
+    let copies = std::env::var("LINKGATE_DAMAGED").map_or(2000, |copies| copies.parse().unwrap_or(2000));
+    for input in corpus(target) {
+        body(&input);
+        for _ in 0..copies {
+            let mut damaged = input.clone();
+            for _ in 0..random.usize(1..4) {
+                if let Some(byte) = random.choice(&mut damaged) {
+                    *byte = random.u8(..);
+                }
+            }
+            damaged.truncate(damaged.len() - random.usize(0..damaged.len().clamp(1, 4)));
+            body(&damaged);
+        }
+    }
+}
+
+#[test]
+fn the_batch_walker_survives_its_corpus() {
+    replay("walk", bodies::walk_records);
+}
+
+#[test]
+fn the_reencoder_survives_its_corpus() {
+    replay("densify", bodies::densify_batch);
+}
+
+#[test]
+fn the_decompressors_survive_their_corpus() {
+    replay("decompress", bodies::decompress_payload);
+}
+
+#[test]
+fn the_filter_of_the_gateway_survives_its_corpus() {
+    replay("hide_filler", bodies::hide_in);
+}

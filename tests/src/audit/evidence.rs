@@ -1,0 +1,39 @@
+//! Both batches at an offset, headers and record, for whoever has to find out why they differ.
+
+use super::Sides;
+use crate::read::{raw, show};
+use crate::records::Batch;
+
+/// What both sides have at `offset`, as text.
+///
+/// # Panics
+/// When a side cannot be read.
+#[must_use]
+pub fn both(sides: &Sides, topic: &str, partition: i32, offset: i64) -> String {
+    let of = |bootstrap: &str| {
+        let all = raw(bootstrap, topic, partition);
+        let at = all.iter().position(|batch| batch.next_offset() > offset);
+        at.map_or_else(|| "nothing at or after it".to_owned(), |n| text(&all[n], offset))
+    };
+    format!(
+        "first difference in {topic}-{partition} at offset {offset}\n  source: {}\n  mirror: {}",
+        of(&sides.source),
+        of(&sides.mirror)
+    )
+}
+
+fn text(batch: &Batch, offset: i64) -> String {
+    let record = batch.records.iter().find(|r| r.offset >= offset);
+    format!(
+        "batch {}..={} attributes {:#06x} base timestamp {} producer {} epoch {} sequence {} with {} records; {}",
+        batch.base_offset,
+        batch.next_offset() - 1,
+        batch.attributes,
+        batch.base_timestamp,
+        batch.producer_id,
+        batch.producer_epoch,
+        batch.base_sequence,
+        batch.records.len(),
+        show(record)
+    )
+}

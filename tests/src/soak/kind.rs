@@ -1,0 +1,142 @@
+//! The kinds of faults, and where they happen.
+
+use std::fmt;
+
+/// What goes wrong. The names are stable: docs and reports use them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// All connections are closed.
+    Cut,
+    /// Connections end in the middle of a frame.
+    CutMidFrame,
+    /// All connections are reset (RST).
+    Reset,
+    /// Latency and jitter.
+    Delay,
+    /// Bytes vanish in both directions while the sockets stay open; then a reset.
+    HalfOpen,
+    /// One direction stands still for a while and goes on; nothing is lost.
+    Stall,
+    /// Requests arrive and are acted on, their responses vanish; then a reset.
+    LostResponses,
+    /// Few bytes a second.
+    Throttle,
+    /// Some connections are held while others pass.
+    Reorder,
+    /// Connections are refused.
+    Refuse,
+    /// kill -9 of a broker.
+    BrokerKill,
+    /// SIGSTOP and SIGCONT of a broker.
+    BrokerPause,
+    /// Orderly stop and start of a broker.
+    BrokerRestart,
+    /// All leaders move to other replicas.
+    LeaderMove,
+    /// The disk of a broker is full.
+    BrokerDiskFull,
+    /// kill -9 of Linkgate.
+    LinkgateKill,
+    /// SIGSTOP and SIGCONT of Linkgate.
+    LinkgatePause,
+    /// SIGTERM and start of Linkgate.
+    LinkgateRestart,
+    /// The disk of Linkgate's journal is full.
+    LinkgateDiskFull,
+}
+
+/// Where it goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Between clients and the gateway.
+    Client,
+    /// Between Linkgate (engine and gateway) and the destination brokers, or such a broker.
+    Destination,
+    /// Between Linkgate and the source broker, or that broker.
+    Source,
+    /// Linkgate itself.
+    Linkgate,
+}
+
+impl Kind {
+    /// Faults of the network.
+    pub const NETWORK: [Kind; 10] = [
+        Kind::Cut,
+        Kind::CutMidFrame,
+        Kind::Reset,
+        Kind::Delay,
+        Kind::HalfOpen,
+        Kind::Stall,
+        Kind::LostResponses,
+        Kind::Throttle,
+        Kind::Reorder,
+        Kind::Refuse,
+    ];
+
+    /// Faults of processes and disks, and where each is possible.
+    pub const PROCESS: [(Kind, Place); 12] = [
+        (Kind::BrokerKill, Place::Source),
+        (Kind::BrokerKill, Place::Destination),
+        (Kind::BrokerPause, Place::Source),
+        (Kind::BrokerPause, Place::Destination),
+        (Kind::BrokerRestart, Place::Source),
+        (Kind::BrokerRestart, Place::Destination),
+        (Kind::LeaderMove, Place::Destination),
+        (Kind::BrokerDiskFull, Place::Destination),
+        (Kind::LinkgateKill, Place::Linkgate),
+        (Kind::LinkgatePause, Place::Linkgate),
+        (Kind::LinkgateRestart, Place::Linkgate),
+        (Kind::LinkgateDiskFull, Place::Linkgate),
+    ];
+
+    /// The stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Cut => "cut",
+            Kind::CutMidFrame => "cut-mid-frame",
+            Kind::Reset => "reset",
+            Kind::Delay => "delay",
+            Kind::HalfOpen => "half-open",
+            Kind::Stall => "stall",
+            Kind::LostResponses => "lost-responses",
+            Kind::Throttle => "throttle",
+            Kind::Reorder => "reorder",
+            Kind::Refuse => "refuse",
+            Kind::BrokerKill => "broker-kill",
+            Kind::BrokerPause => "broker-pause",
+            Kind::BrokerRestart => "broker-restart",
+            Kind::LeaderMove => "leader-move",
+            Kind::BrokerDiskFull => "broker-disk-full",
+            Kind::LinkgateKill => "linkgate-kill",
+            Kind::LinkgatePause => "linkgate-pause",
+            Kind::LinkgateRestart => "linkgate-restart",
+            Kind::LinkgateDiskFull => "linkgate-disk-full",
+        }
+    }
+}
+
+impl Place {
+    /// The stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Place::Client => "client/gateway",
+            Place::Destination => "destination",
+            Place::Source => "source",
+            Place::Linkgate => "linkgate",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}

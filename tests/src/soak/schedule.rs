@@ -1,0 +1,153 @@
+//! Which fault when, as a pure function of a seed.
+//!
+//! Faults come in waves. The next wave begins when the mirror has recovered from the last one. A third of the waves is one
+//! fault alone, of which the time to recover can be told; the others hit several places at once, and go on while the mirror
+//! recovers.
+
+use fastrand::Rng;
+
+use super::kind::{Kind, Place};
+
+/// A fault to come. What the numbers mean depends on the kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Planned {
+    /// What.
+    pub kind: Kind,
+    /// Where.
+    pub place: Place,
+    /// After the beginning of its wave, or after the end of the fault before it at the same place.
+    pub pause_ms: u64,
+    /// How long it lasts.
+    pub lasts_ms: u64,
+    /// Bytes that pass before a cut, or in a second.
+    pub bytes: u64,
+    /// Choice among what the kind leaves open: direction, broker.
+    pub choice: u8,
+}
+
+/// Faults of different places at once, those of one place one after the other.
+pub type Wave = Vec<Vec<Planned>>;
+
+/// The endless sequence of waves of one seed.
+#[derive(Debug)]
+pub struct Schedule {
+    rng: Rng,
+    network: Vec<(Kind, Place)>,
+    process: Vec<(Kind, Place)>,
+}
+
+const PLACES: [Place; 3] = [Place::Client, Place::Destination, Place::Source];
+
+impl Schedule {
+    /// That of `seed`.
+    #[must_use]
+    pub fn new(seed: u64) -> Schedule {
+        Schedule { rng: Rng::with_seed(seed), network: Vec::new(), process: Vec::new() }
+    }
+
+    /// The next wave.
+    pub fn wave(&mut self) -> Wave {
+        match self.rng.u8(0..100) {
+            0..30 => vec![vec![self.network(None)]],
+            30..43 => vec![vec![self.process()]],
+            43..60 => {
+                let mut wave = vec![vec![self.process()]];
+                wave.extend(self.lanes(3));
+                wave
+            }
+            _ => self.lanes(2),
+        }
+    }
+
+    /// One to `most` faults of the network at each of two or three places.
+    fn lanes(&mut self, most: usize) -> Wave {
+        let mut places = PLACES;
+        self.rng.shuffle(&mut places);
+        let count = self.rng.usize(2..=3);
+        places[..count]
+            .iter()
+            .map(|place| (0..self.rng.usize(1..=most)).map(|_| self.network(Some(*place))).collect())
+            .collect()
+    }
+
+    /// Each kind at each place comes before any comes again.
+    fn network(&mut self, at: Option<Place>) -> Planned {
+        let fits = |(_, place): &(Kind, Place)| at.is_none_or(|at| at == *place);
+        if !self.network.iter().any(fits) {
+            let all = Kind::NETWORK.into_iter().flat_map(|kind| PLACES.map(|place| (kind, place)));
+            let mut fresh: Vec<(Kind, Place)> = all.filter(fits).collect();
+            self.rng.shuffle(&mut fresh);
+            self.network.extend(fresh);
+        }
+        let index = self.network.iter().position(fits).unwrap_or(0);
+        let (kind, place) = self.network.remove(index);
+        let bytes = match kind {
+            // Slow enough to be felt, fast enough for a fetch to fit into its time limit.
+            Kind::Throttle => self.rng.u64(40_000..400_000),
+            _ => 1 << self.rng.u32(0..17),
+        };
+        self.planned(kind, place, 200..1_500, bytes)
+    }
+
+    fn process(&mut self) -> Planned {
+        if self.process.is_empty() {
+            self.process = Kind::PROCESS.to_vec();
+            // It is quick, and the one thing that moves leaders while all brokers are well.
+            self.process.extend([(Kind::LeaderMove, Place::Destination); 2]);
+            self.rng.shuffle(&mut self.process);
+        }
+        let (kind, place) = self.process.pop().unwrap_or((Kind::LinkgateKill, Place::Linkgate));
+        let lasts_ms = match kind {
+            // Sometimes longer than a broker's session, so that its leadership moves.
+            Kind::BrokerPause => 500..8_000,
+            Kind::LinkgatePause => 500..4_000,
+            _ => 100..2_000,
+        };
+        self.planned(kind, place, lasts_ms, 0)
+    }
+
+    fn planned(&mut self, kind: Kind, place: Place, lasts_ms: std::ops::Range<u64>, bytes: u64) -> Planned {
+        Planned {
+            kind,
+            place,
+            pause_ms: self.rng.u64(0..400),
+            lasts_ms: self.rng.u64(lasts_ms),
+            bytes,
+            choice: self.rng.u8(..),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_seed_is_a_schedule_and_another_seed_another() {
+        let waves = |seed| {
+            let mut schedule = Schedule::new(seed);
+            (0..50).map(|_| schedule.wave()).collect::<Vec<_>>()
+        };
+        assert_eq!(waves(7), waves(7));
+        assert_ne!(waves(7), waves(8));
+    }
+
+    #[test]
+    fn a_thousand_faults_are_of_every_kind_at_every_place() {
+        let mut schedule = Schedule::new(1);
+        let mut seen = BTreeSet::new();
+        let (mut faults, mut waves) = (0, 0);
+        while faults < 1_000 {
+            let wave = schedule.wave();
+            waves += 1;
+            faults += wave.iter().map(Vec::len).sum::<usize>();
+            let places: BTreeSet<Place> = wave.iter().skip(1).map(|lane| lane[0].place).collect();
+            assert_eq!(places.len(), wave.len() - 1, "a place twice at the same time");
+            seen.extend(wave.into_iter().flatten().map(|planned| (planned.kind, planned.place)));
+        }
+        assert_eq!(seen.len(), Kind::NETWORK.len() * PLACES.len() + Kind::PROCESS.len());
+        assert!((300..500).contains(&waves), "{waves} waves");
+    }
+}
