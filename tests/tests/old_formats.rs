@@ -18,6 +18,17 @@ fn formats(pair: &Pair, topic: &str, offset: i64) -> BTreeSet<i8> {
     read::formats(&pair.source.bootstrap(), topic, 0, offset).into_iter().map(|(_, magic)| magic).collect()
 }
 
+/// Alters the format of a topic and writes to it until it has messages of it; brokers with ZooKeeper learn of a config a moment
+/// later. The offset of the first one.
+fn change_format(pair: &Pair, topic: &str, version: &str, magic: i8, kind: &Kind) -> i64 {
+    let source = pair.source.bootstrap();
+    pair.source.admin().alter_config(topic, FORMAT, version);
+    until(&format!("{topic} has messages of format {magic}"), LONG, || {
+        send(&source, topic, kind.clone(), 25);
+        read::formats(&source, topic, 0, 0).into_iter().find(|(_, m)| *m == magic).map(|(offset, _)| offset)
+    })
+}
+
 fn assert_failed(pair: &Pair, topic: &str, words: &[&str]) {
     pair.linkgate.wait_status(LINK, topic, "FAILED");
     let mirror = pair.linkgate.mirror(LINK, topic);
@@ -51,15 +62,14 @@ fn each_fails_at_its_first_old_message() {
     // The old messages stay what they are when the topic is brought up to date, the broker does not convert them.
     admin.create_topic("old-then-new", 1, &[(FORMAT, "0.10.2")]);
     send(&source, "old-then-new", Kind { batch: 10, headers: false, ..Kind::plain("none") }, 25);
-    admin.alter_config("old-then-new", FORMAT, "2.8");
-    send(&source, "old-then-new", Kind { batch: 10, ..Kind::idempotent("lz4") }, 30);
+    let _ = change_format(&pair, "old-then-new", "2.8", 2, &Kind { batch: 10, ..Kind::idempotent("lz4") });
     assert_eq!(formats(&pair, "old-then-new", 0), [1, 2].into());
     pair.mirror("old-then-new");
     pair.mirror_topic("new-then-old", 1, &[]);
     send(&source, "new-then-old", Kind { batch: 10, ..Kind::idempotent("lz4") }, 30);
     pair.assert_mirrored("new-then-old");
-    admin.alter_config("new-then-old", FORMAT, "0.9.0");
-    send(&source, "new-then-old", Kind { batch: 10, headers: false, ..Kind::plain("none") }, 25);
+    let plain = Kind { batch: 10, headers: false, ..Kind::plain("none") };
+    let old = change_format(&pair, "new-then-old", "0.9.0", 0, &plain);
     assert_eq!(formats(&pair, "new-then-old", 0), [0, 2].into());
     pair.mirror_topic("all-new", 1, &[]);
 
@@ -71,8 +81,8 @@ fn each_fails_at_its_first_old_message() {
         }
     }
     assert_failed(&pair, "old-then-new", &["partition 0", "offset 0", "message format v1"]);
-    assert_failed(&pair, "new-then-old", &["partition 0", "offset 30", "message format v0"]);
-    assert_eq!(pair.destination.admin().offsets("new-then-old", LATEST), [30]);
+    assert_failed(&pair, "new-then-old", &["partition 0", &format!("source offset {old}:"), "format v0"]);
+    assert_eq!(pair.destination.admin().offsets("new-then-old", LATEST), [old]);
     send(&source, "all-new", Kind::transactional("zstd", 5), 20);
     pair.assert_mirrored("all-new");
     assert_eq!(pair.linkgate.status(LINK, "all-new"), "ACTIVE");
@@ -91,16 +101,18 @@ fn a_mirror_may_begin_behind_them() {
     let source = pair.source.bootstrap();
     let mut admin = pair.source.admin();
     pair.link("");
+    let mut starts = Vec::new();
     for topic in ["latest", "dated"] {
         admin.create_topic(topic, 1, &[(FORMAT, "0.10.2")]);
         send(&source, topic, Kind { batch: 10, headers: false, ..Kind::plain("gzip") }, 25);
-        admin.alter_config(topic, FORMAT, "2.8");
         std::thread::sleep(Duration::from_millis(20));
-        send(&source, topic, Kind { batch: 10, ..Kind::idempotent("lz4") }, 30);
+        let new = change_format(&pair, topic, "2.8", 2, &Kind { batch: 10, ..Kind::idempotent("lz4") });
         assert_eq!(formats(&pair, topic, 0), [1, 2].into());
+        starts.push(new);
     }
-    let moment = read::partition_from(&source, "dated", 0, Some(25)).records[0].timestamp.to_string();
-    for (topic, spec, start) in [("latest", "latest", 55), ("dated", moment.as_str(), 25)] {
+    let moment = read::partition_from(&source, "dated", 0, Some(starts[1])).records[0].timestamp.to_string();
+    let end = admin.offsets("latest", LATEST)[0];
+    for (topic, spec, start) in [("latest", "latest", end), ("dated", moment.as_str(), starts[1])] {
         let made = create_from(&pair, topic, spec);
         let _ = made.success("kafka-mirrors --create");
         send(&source, topic, Kind::transactional("zstd", 5), 20);

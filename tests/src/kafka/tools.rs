@@ -34,7 +34,7 @@ impl Tools {
     #[must_use]
     pub fn topics(&self, bootstrap: &str, args: &[&str]) -> Output {
         self.with_bootstrap(
-            self.class("org.apache.kafka.tools.TopicCommand", "kafka.admin.TopicCommand"),
+            self.name("org.apache.kafka.tools.TopicCommand", "kafka.admin.TopicCommand"),
             bootstrap,
             args,
         )
@@ -50,17 +50,15 @@ impl Tools {
     #[must_use]
     pub fn consumer_groups(&self, bootstrap: &str, args: &[&str]) -> Output {
         let newer = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
-        self.with_bootstrap(self.class(newer, "kafka.admin.ConsumerGroupCommand"), bootstrap, args)
+        self.with_bootstrap(self.name(newer, "kafka.admin.ConsumerGroupCommand"), bootstrap, args)
     }
 
     /// `kafka-get-offsets --bootstrap-server B ARGS`
     #[must_use]
     pub fn get_offsets(&self, bootstrap: &str, args: &[&str]) -> Output {
-        self.with_bootstrap(
-            self.class("org.apache.kafka.tools.GetOffsetShell", "kafka.tools.GetOffsetShell"),
-            bootstrap,
-            args,
-        )
+        let server = self.name("--bootstrap-server", "--broker-list");
+        let class = self.name("org.apache.kafka.tools.GetOffsetShell", "kafka.tools.GetOffsetShell");
+        self.main_class(class, &[&[server, bootstrap], args].concat(), "")
     }
 
     /// `kafka-console-producer --bootstrap-server B --topic T ARGS`, with `input` on standard input.
@@ -81,7 +79,7 @@ impl Tools {
         let mut all = vec!["--bootstrap-server", bootstrap, "--topic", topic];
         all.extend_from_slice(args);
         let class =
-            self.class("org.apache.kafka.tools.consumer.ConsoleConsumer", "kafka.tools.ConsoleConsumer");
+            self.name("org.apache.kafka.tools.consumer.ConsoleConsumer", "kafka.tools.ConsoleConsumer");
         self.main_class(class, &all, "")
     }
 
@@ -93,8 +91,8 @@ impl Tools {
         Daemon::start("connect-standalone", command, log.to_owned())
     }
 
-    /// The name of a tool since 3.x, or the one that it had in 2.8.
-    fn class(&self, name: &'static str, in_2_8: &'static str) -> &'static str {
+    /// The name of a tool or option since 3.x, or the one that it had in 2.8.
+    fn name(&self, name: &'static str, in_2_8: &'static str) -> &'static str {
         if self.dist.version == Version::V2_8_2 { in_2_8 } else { name }
     }
 
