@@ -161,8 +161,11 @@ fn cleaned(base_offset: i64, codec: Codec, left: &[Vec<u8>]) -> Bytes {
     batch(header, &compress(codec, &left.concat()).unwrap()).bytes
 }
 
-/// Offset, timestamp, key and value of all records, and the offset after the last batch.
-fn consumed(bytes: Vec<u8>) -> (Vec<(i64, i64, Vec<u8>, Option<Vec<u8>>)>, i64) {
+/// Offset, timestamp, key and value of a record.
+type Seen = (i64, i64, Vec<u8>, Option<Vec<u8>>);
+
+/// All records, and the offset after the last batch.
+fn consumed(bytes: Vec<u8>) -> (Vec<Seen>, i64) {
     let (mut seen, mut next) = (Vec::new(), 0);
     for batch in walk(&bytes.into()) {
         let batch = batch.unwrap();
