@@ -22,7 +22,7 @@ pub(super) struct Sent {
     pub(super) partition: Arc<Partition>,
     pub(super) attempt: u64,
     pub(super) base_offset: i64,
-    /// Largest timestamp of its records.
+    /// Largest timestamp of its records; `None` with filler among them.
     pub(super) max_timestamp: Option<i64>,
     /// Size of the batch, in bytes.
     pub(super) size: usize,
@@ -109,7 +109,7 @@ pub(super) fn take(link: &str, mut body: Bytes, sent: Vec<Sent>, ready: &ReadyQu
 /// Whether the broker gave the batch a time of its own. It also names a time, the largest of the batch, when it has the batch
 /// already (`UnifiedLog.append`): that is a replay, and as it should be.
 fn is_stamped(sent: &Sent, log_append_time_ms: i64) -> bool {
-    let is_replay = sent.max_timestamp == Some(log_append_time_ms);
+    let is_replay = sent.max_timestamp.is_none_or(|largest| largest == log_append_time_ms);
     log_append_time_ms >= 0 && !is_replay && sent.partition.attempt() == sent.attempt
 }
 

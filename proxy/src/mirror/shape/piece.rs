@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 
-use crate::wire::filler::{FillerTemplate, filler};
+use crate::wire::batch::BatchHeader;
+use crate::wire::filler::{FillerTemplate, filler, is_magic};
 use crate::wire::rehead::WriterIds;
 use crate::wire::sequence::sequence_of;
 
@@ -12,9 +13,6 @@ use crate::wire::sequence::sequence_of;
 pub const MAX_FILLER_OFFSETS: i64 = 100_000;
 /// What a queued run counts for in the byte budget, about its own size in memory.
 const RUN_BYTES: usize = 96;
-
-/// Where the largest timestamp stands in a batch header (`DefaultRecordBatch.MAX_TIMESTAMP_OFFSET`).
-const MAX_TIMESTAMP: usize = 35;
 
 /// A batch ready to be appended at `base_offset`.
 #[derive(Debug, Clone)]
@@ -32,12 +30,13 @@ pub struct Shaped {
 }
 
 impl Shaped {
-    /// Largest timestamp of its records, as its header says; `None` when it has no whole header.
+    /// Largest timestamp of its records, as its header says; `None` where there is filler among them, whose timestamps may
+    /// differ between attempts.
     #[must_use]
     pub fn max_timestamp(&self) -> Option<i64> {
         let header = if self.header.is_empty() { &self.payload } else { &self.header };
-        let bytes = header.get(MAX_TIMESTAMP..MAX_TIMESTAMP + 8)?;
-        bytes.try_into().ok().map(i64::from_be_bytes)
+        let header = BatchHeader::parse(header).ok()?;
+        (!is_magic(header.base_timestamp)).then_some(header.max_timestamp)
     }
 
     /// Size in bytes.
