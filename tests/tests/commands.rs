@@ -166,13 +166,21 @@ fn configs_follow_from_creation_to_promote() {
 
         there.alter_config("orders", "retention.ms", "2000000");
         there.alter_config("orders", "compression.type", "zstd");
+        // Brokers learn of a config a moment after it is accepted.
+        until("the source shows its configs", LONG, || {
+            (config(&mut there, "orders", "compression.type") == "zstd").then_some(())
+        });
         world.runtime.block_on(world.configs.run_once("dr"));
-        assert_eq!(config(&mut here, "orders", "retention.ms"), "2000000");
+        until("the mirror has them", LONG, || {
+            (config(&mut here, "orders", "retention.ms") == "2000000").then_some(())
+        });
         assert_eq!(config(&mut here, "orders", "compression.type"), "producer");
         assert_eq!(world.commands.tasks("dr")[3].state, "ACTIVE", "{:?}", world.commands.tasks("dr"));
 
         world.runtime.block_on(world.configs.final_sync("dr", "orders")).unwrap();
-        assert_eq!(config(&mut here, "orders", "compression.type"), "zstd");
+        until("the mirror has the source's own", LONG, || {
+            (config(&mut here, "orders", "compression.type") == "zstd").then_some(())
+        });
         assert_eq!(
             config(&mut here, "orders", "message.timestamp.after.max.ms"),
             config(&mut there, "orders", "message.timestamp.after.max.ms")

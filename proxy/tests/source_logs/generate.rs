@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use proxy::wire::batch::Codec;
+use proxy::wire::filler::{FILLER_BASE_TIMESTAMP, MIXED_BASE_TIMESTAMP};
 
 /// A source topic's life.
 #[derive(Debug, Clone)]
@@ -96,6 +97,9 @@ fn record(gap: BoxedStrategy<i64>) -> impl Strategy<Value = Rec> {
         1 => Just(0i64),
         1 => Just(253_402_300_799_999i64),
         1 => Just(i64::MAX),
+        // A producer may write any, also those that mark what is ours.
+        1 => Just(FILLER_BASE_TIMESTAMP),
+        1 => Just(MIXED_BASE_TIMESTAMP),
     ];
     let bytes = prop_oneof![
         2 => Just(None),

@@ -17,6 +17,7 @@
 mod bounds;
 mod leaders;
 mod refused;
+mod registering;
 mod stopping;
 mod terms;
 mod window;
@@ -142,35 +143,6 @@ impl Partition {
         self.state().phase.clone()
     }
 
-    /// The register, read in `attempt`, says where to go on; `source_end` is where the source's log ended then, if that
-    /// could be learnt: no append of an earlier process can lie beyond it. Returns true when the appender must be told
-    /// that there is something to send: a log that does not reach its start offset yet is filled up to it.
-    #[must_use]
-    pub fn registered(&self, attempt: u64, register: Register, source_end: Option<i64>) -> bool {
-        let Register { next, armed } = register;
-        let mut state = self.state();
-        if state.window.attempt != attempt || matches!(state.phase, Phase::Failed(_)) {
-            return false;
-        }
-        if let Some(source_end) = source_end
-            && state.unaccounted_below == i64::MAX
-        {
-            state.unaccounted_below = source_end.max(next);
-        }
-        state.not_before = None;
-        state.window.begin(next, armed);
-        if state.phase == Phase::Unregistered {
-            state.phase = if state.closing { Phase::Frozen } else { Phase::Running };
-        }
-        self.progress.update(|progress| {
-            progress.log_end_offset = next;
-            progress.reason.clear();
-        });
-        state.phase == Phase::Running
-            && next < self.id.start_offset
-            && self.fill(&mut state, self.id.start_offset)
-    }
-
     /// The present attempt.
     #[must_use]
     pub fn attempt(&self) -> u64 {
@@ -209,21 +181,6 @@ impl Partition {
             progress.restarts += 1;
         });
         self.attention.notify_one();
-    }
-
-    /// Whether the end of the source's log is wanted with the next register reading.
-    #[must_use]
-    pub fn wants_source_end(&self) -> bool {
-        self.state().unaccounted_below == i64::MAX
-    }
-
-    /// Whether the register should be read now; not without a destination leader, whose queue the filler goes to.
-    #[must_use]
-    pub fn wants_register(&self, now: Instant) -> bool {
-        let state = self.state();
-        state.phase == Phase::Unregistered
-            && self.destination_leader() >= 0
-            && state.not_before.is_none_or(|moment| moment <= now)
     }
 
     /// Puts off the next reading of the register, or the next fetch.

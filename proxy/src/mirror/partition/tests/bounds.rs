@@ -1,0 +1,75 @@
+//! Log starts: filling, gaps and trims.
+
+use super::*;
+
+#[test]
+fn a_log_that_begins_above_zero_is_filled_first_and_then_trimmed() {
+    let start = 2 * MAX_FILLER_OFFSETS + 5;
+    let (partition, budget) = partition_from(start);
+    partition.destination_starts_at(0);
+    assert!(partition.registered(partition.attempt(), Register { next: 0, armed: false }, Some(start)));
+    // What is fetched meanwhile waits behind it
+    assert_eq!(plan(&partition).offset, start);
+    let _ = partition.fetched(plan(&partition), run(vec![batch(start, start + 1)]));
+    assert_eq!(partition.progress.get().filling.map(|filling| (filling.from, filling.to)), Some((0, start)));
+    assert_eq!(partition.begin_trim(Instant::now()), None);
+    let expected = [
+        (0, MAX_FILLER_OFFSETS),
+        (MAX_FILLER_OFFSETS, 2 * MAX_FILLER_OFFSETS),
+        (2 * MAX_FILLER_OFFSETS, start),
+        (start, start + 1),
+    ];
+    assert_eq!(drain(&partition), expected);
+    assert_eq!(partition.progress.get().filling, None);
+    assert!(!partition.starts_where_it_should());
+    assert_eq!(partition.begin_trim(Instant::now()), Some(start));
+    assert_eq!(partition.begin_trim(Instant::now()), None, "one at a time");
+    partition.trimmed(Some(start));
+    assert!(partition.starts_where_it_should());
+    budget.take(9_999);
+    assert!(!budget.is_spent());
+}
+
+#[test]
+fn a_fill_that_was_interrupted_goes_on_where_the_log_ends() {
+    let (partition, _) = partition_from(300_000);
+    assert!(partition.registered(partition.attempt(), Register { next: 0, armed: true }, None));
+    let _ = take(&partition);
+    partition.reset("connection lost", None);
+    assert!(partition.registered(partition.attempt(), Register { next: 100_000, armed: true }, None));
+    assert_eq!(drain(&partition), [(100_000, 200_000), (200_000, 300_000)]);
+    assert_eq!(plan(&partition).offset, 300_000);
+}
+
+#[test]
+fn a_gap_is_filled_only_once_it_is_recorded_and_the_log_start_follows() {
+    let (partition, _) = running_at(20);
+    partition.destination_starts_at(0);
+    partition.source_starts_at(45);
+    partition.met_gap(plan(&partition), 45);
+    // Nothing is fetched until the jump is in the journal
+    assert_eq!(partition.fetch_plan(), Err(NoFetch::NotRunning));
+    let gap = partition.gap().unwrap();
+    assert_eq!((gap.from, gap.to), (20, 45));
+    assert!(partition.fill_gap(gap));
+    assert!(!partition.fill_gap(gap), "once");
+    assert_eq!(drain(&partition), [(20, 45)]);
+    assert_eq!(plan(&partition).offset, 45);
+    assert_eq!(partition.begin_trim(Instant::now()), Some(45));
+    // A failed trim is tried again later
+    partition.trimmed(None);
+    assert_eq!(partition.begin_trim(Instant::now()), None);
+    assert_eq!(partition.begin_trim(Instant::now() + Duration::from_secs(1)), Some(45));
+}
+
+#[test]
+fn a_gap_of_an_earlier_attempt_is_forgotten() {
+    let (partition, _) = running_at(20);
+    partition.met_gap(plan(&partition), 45);
+    let gap = partition.gap().unwrap();
+    partition.reset("connection lost", None);
+    assert_eq!(partition.gap(), None);
+    register(&partition, 20, None);
+    assert!(!partition.fill_gap(gap));
+    assert_eq!(drain(&partition), []);
+}
