@@ -5,7 +5,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build test soak soak-pair demo fmt fmt-check lint deny clean-demo
+.PHONY: help setup build test soak soak-pair bench-preroll demo fmt fmt-check lint deny clean-demo
 
 # What cargo needs to find RocksDB and libclang.
 env = eval "$$(tests/setup/env.sh)"
@@ -32,6 +32,9 @@ soak: setup ## 1,000 faults of every kind, and an audit (LINKGATE_FAULTS, LINKGA
 
 soak-pair: setup ## Two Linkgates on the same partitions for ten minutes, with kills (LINKGATE_SECONDS)
 	@$(env); $(build); LINKGATE_SECONDS=$${LINKGATE_SECONDS:-600} cargo test --workspace --test two_linkgates -- --nocapture --test-threads=1
+
+bench-preroll: setup ## How fast a log that begins above 0 is filled, on one partition and on eight
+	@$(env); $(build); target/debug/preroll
 
 demo: setup ## The whole story on real data, in about three minutes (ARGS=--keep leaves it running)
 	@$(env); $(build); target/debug/demo $(ARGS)

@@ -8,7 +8,7 @@
 //! | [`client`] | one blocking request to one broker |
 //! | [`admin`] | topics, configs, group offsets through [`client`] |
 //! | [`read`] | every record of a partition, and comparing two clusters offset by offset |
-//! | [`produce`] | producers of every kind |
+//! | [`produce`], [`raw_batch`] | producers of every kind, batches by hand |
 //! | [`pair`] | a source, a destination and a Linkgate between them |
 //! | [`fault`] | faults on purpose: a misbehaving TCP proxy, full disks |
 //! | [`python`], [`properties`] | Python clients, .properties files |
@@ -31,6 +31,7 @@ pub mod process;
 pub mod produce;
 pub mod properties;
 pub mod python;
+pub mod raw_batch;
 pub mod read;
 pub mod records;
 pub mod soak;

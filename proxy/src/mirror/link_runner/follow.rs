@@ -16,10 +16,16 @@ use crate::mirror::{compacted, log_start, open_transaction, record};
 
 /// The producers of open transactions are asked for at most this often.
 const HOLDERS_EVERY: Duration = Duration::from_secs(2);
+/// Pause after a jump could not be recorded.
+const JOURNAL_PAUSE: Duration = Duration::from_secs(5);
 
 impl LinkRunner {
     /// Journals what the source no longer had when it was next, and lets the partitions go on behind it.
-    pub(super) async fn record_jumps(&self) {
+    pub(super) async fn record_jumps(&mut self) {
+        if self.journal_failed.is_some_and(|at| at.elapsed() < JOURNAL_PAUSE) {
+            return;
+        }
+        self.journal_failed = None;
         for (topic, work) in &self.topics {
             let met: Vec<(&Arc<Partition>, Gap)> =
                 work.partitions.iter().filter_map(|partition| Some((partition, partition.gap()?))).collect();
@@ -36,6 +42,7 @@ impl LinkRunner {
                 .collect();
             if let Err(error) = record::jumps(&self.shared.store, &self.link.name, topic, jumps).await {
                 warn!(link = self.link.name, topic, %error, "a jump of the source's log start could not be recorded; the mirror waits");
+                self.journal_failed = Some(Instant::now());
                 continue;
             }
             for (partition, gap) in met {

@@ -63,6 +63,8 @@ pub(super) struct LinkRunner {
     growing: HashMap<String, AbortHandle>,
     /// When the producers of open transactions were last asked for.
     asked_for_holders: Option<tokio::time::Instant>,
+    /// When a jump last could not be recorded.
+    journal_failed: Option<tokio::time::Instant>,
     cancel: CancellationToken,
 }
 
@@ -143,6 +145,7 @@ impl LinkRunner {
             creating: HashMap::new(),
             growing: HashMap::new(),
             asked_for_holders: None,
+            journal_failed: None,
             cancel,
         }
     }
