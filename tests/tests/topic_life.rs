@@ -94,11 +94,10 @@ fn timestamps_of_the_destinations_own_are_noticed() {
     assert_failed(&pair, "t", "ILLEGAL_STATE", &["offset 60", "message.timestamp.type"]);
 }
 
-/// Given a mirror that is ahead of a replica of its source, when that replica becomes the leader (an unclean election), then
-/// the mirror fails: it holds records that the source has lost.
-#[test]
-fn an_unclean_election_on_the_source_is_no_silent_divergence() {
-    let mut pair = Pair::start("unclean", Version::V4_3_1, 3, 1);
+/// A source of three brokers with a mirrored topic of two replicas, whose second one lags behind the mirror by 30 of 60
+/// records and is about to become the leader.
+fn about_to_lose_records(name: &str) -> Pair {
+    let mut pair = Pair::start(name, Version::V4_3_1, 3, 1);
     let source = pair.source.bootstrap();
     pair.link("");
     let created = pair.source.tools().topics(
@@ -119,13 +118,41 @@ fn an_unclean_election_on_the_source_is_no_silent_divergence() {
     pair.mirror("t");
     send(&source, "t", Kind::idempotent("none"), 30);
     pair.assert_mirrored("t");
-
     pair.source.node(2).stop();
     send(&source, "t", Kind::idempotent("none"), 30);
     pair.wait_caught_up("t");
+    pair
+}
+
+fn elect_uncleanly(pair: &mut Pair) {
     pair.source.node(1).kill();
     std::thread::sleep(Duration::from_secs(1));
     pair.source.node(2).start();
+}
 
+/// Given a mirror that is ahead of a replica of its source, when that replica becomes the leader (an unclean election), then
+/// the mirror fails: it holds records that the source has lost.
+#[test]
+fn an_unclean_election_on_the_source_is_no_silent_divergence() {
+    let mut pair = about_to_lose_records("unclean");
+    elect_uncleanly(&mut pair);
     assert_failed(&pair, "t", "UNEXPECTED_TRUNCATION", &["30"]);
+}
+
+/// Given the same while Linkgate is down, when others have written more to the source than it lost, then the mirror fails
+/// too: its last record is not the source's.
+#[test]
+fn an_unclean_election_while_linkgate_was_down_is_found_by_content() {
+    let mut pair = about_to_lose_records("unclean-down");
+    pair.linkgate.kill();
+    elect_uncleanly(&mut pair);
+    let second = pair.source.node(2).port;
+    until("the second replica leads", LONG, || {
+        let leaders = linkgate_tests::admin::Admin::to(&format!("127.0.0.1:{second}")).leaders("t");
+        leaders.first().is_some_and(|leader| leader.address.ends_with(&format!(":{second}"))).then_some(())
+    });
+    send(&format!("127.0.0.1:{second}"), "t", Kind::plain("none"), 100);
+    pair.linkgate.launch();
+    pair.linkgate.wait_ready();
+    assert_failed(&pair, "t", "UNEXPECTED_TRUNCATION", &["offset 59"]);
 }

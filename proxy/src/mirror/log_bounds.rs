@@ -7,7 +7,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::client::admin::{Isolation, OffsetSpec};
 use crate::client::{ClientError, Cluster, ErrorKind, Side};
-use crate::wire::batch::BatchHeader;
+use crate::wire::batch::RawBatch;
 use crate::wire::error_code::ErrorCode;
 use crate::wire::walk::walk;
 
@@ -54,30 +54,45 @@ pub(super) async fn last_producer_id(
     partition: i32,
     high_watermark: i64,
 ) -> Result<Option<i64>, ClientError> {
-    let records = records_at(cluster, topic, partition, high_watermark - 1).await?;
+    let records = records_at(cluster, topic, partition, high_watermark - 1).await?.unwrap_or_default();
     Ok(walk(&records).map_while(Result::ok).last().map(|batch| batch.header.producer_id))
 }
 
-/// Header of the batch that holds `offset`, or of the next one; `None` when there is none. Uncommitted data counts.
+/// What a log has at an offset, uncommitted data included.
+#[derive(Debug)]
+pub(super) enum At {
+    /// The batch that holds the offset, or the next one.
+    Batch(RawBatch),
+    /// Nothing that a client may see yet.
+    Nothing,
+    /// The log does not reach there, or begins behind it.
+    OutOfRange,
+}
+
+/// What stands at `offset`.
+///
+/// # Errors
+/// The leader's code, or why it could not be asked.
 pub(super) async fn batch_at(
     cluster: &Cluster,
     topic: &str,
     partition: i32,
     offset: i64,
-) -> Result<Option<BatchHeader>, ClientError> {
-    let records = records_at(cluster, topic, partition, offset).await?;
-    Ok(walk(&records)
-        .map_while(Result::ok)
-        .map(|batch| batch.header)
-        .find(|header| header.last_offset() >= offset))
+) -> Result<At, ClientError> {
+    let Some(records) = records_at(cluster, topic, partition, offset).await? else {
+        return Ok(At::OutOfRange);
+    };
+    let mut batches = walk(&records).map_while(Result::ok);
+    Ok(batches.find(|batch| batch.header.last_offset() >= offset).map_or(At::Nothing, At::Batch))
 }
 
+/// `None` when the offset is out of range.
 async fn records_at(
     cluster: &Cluster,
     topic: &str,
     partition: i32,
     offset: i64,
-) -> Result<Bytes, ClientError> {
+) -> Result<Option<Bytes>, ClientError> {
     let wanted = FetchPartition::default()
         .with_partition(partition)
         .with_fetch_offset(offset)
@@ -91,9 +106,16 @@ async fn records_at(
         .with_max_bytes(LAST_BATCH_BYTES)
         .with_session_epoch(-1)
         .with_topics(vec![FetchTopic::default().with_topic(topic_name).with_partitions(vec![wanted])]);
-    let leader = cluster.partition(topic, partition).await?.leader;
+    let leader = cluster.broker(cluster.partition(topic, partition).await?.leader).await?;
     // Version 12 is the last that names topics.
-    let response = cluster.broker(leader).await?.call_at_most(request, 12).await?;
-    let data = response.responses.into_iter().flat_map(|topic| topic.partitions).next();
-    Ok(data.and_then(|data| data.records).unwrap_or_default())
+    let response = leader.call_at_most(request, 12).await?;
+    let api = format!("Fetch {topic}-{partition}");
+    let Some(data) = response.responses.into_iter().flat_map(|topic| topic.partitions).next() else {
+        return Err(leader.misfit(&api, "the response names no partition".into()));
+    };
+    match ErrorCode(data.error_code) {
+        ErrorCode::OFFSET_OUT_OF_RANGE => Ok(None),
+        code if code.is_none() => Ok(Some(data.records.unwrap_or_default())),
+        code => Err(leader.answered(&api, code, "")),
+    }
 }

@@ -21,6 +21,7 @@ pub mod filler_census;
 pub mod group_offsets;
 pub mod handle;
 pub mod keeper;
+mod lineage;
 pub mod link_probe;
 mod link_runner;
 mod log_bounds;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tracing::debug;
 
-use super::log_bounds::batch_at;
+use super::log_bounds::{At, batch_at};
 use super::partition::Partition;
 use super::progress::{Held, HoldingProducer};
 use crate::client::Cluster;
@@ -21,8 +21,8 @@ pub(super) async fn name_holder(source: &Cluster, link: &str, partition: &Partit
     let id = &partition.id;
     let asked = batch_at(source, &id.source_topic, id.index, offset);
     let header = match tokio::time::timeout(WITHIN, asked).await {
-        Ok(Ok(Some(header))) => header,
-        Ok(Ok(None)) | Err(_) => return,
+        Ok(Ok(At::Batch(batch))) => batch.header,
+        Ok(Ok(At::Nothing | At::OutOfRange)) | Err(_) => return,
         Ok(Err(error)) => {
             debug!(link, topic = id.topic, partition = id.index, %error, "the open transaction cannot be looked at");
             return;

@@ -11,6 +11,7 @@ pub mod fetch_response;
 pub mod filler;
 pub mod frame;
 pub mod header;
+pub mod lookup;
 pub mod node_endpoints;
 pub mod primitive;
 pub mod produce_encode;

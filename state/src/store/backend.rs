@@ -21,4 +21,7 @@ pub(crate) trait Backend: Send + Sync + 'static {
 
     /// Applies all writes or none; when it returns `Ok` they survive a crash of the machine.
     fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError>;
+
+    /// Closes what is there and opens it anew, as a restart would: afterwards it is known what a commit that failed has left.
+    fn reopen(&self) -> Result<(), StoreError>;
 }

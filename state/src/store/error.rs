@@ -56,8 +56,8 @@ pub enum StoreError {
     /// The change would break a rule; nothing was written.
     #[error(transparent)]
     Invariant(#[from] Broken),
-    /// An earlier commit failed, so nobody knows whether it is on disk. Restart to find out.
-    #[error("the journal takes no more writes since a commit failed: {0}")]
+    /// An earlier commit failed, and what is on disk could not be read again yet. It is tried again with each transaction.
+    #[error("the journal takes no writes since a commit failed, until its database can be opened again: {0}")]
     Poisoned(String),
     /// The writer is gone: the process is shutting down, or the transaction itself panicked.
     #[error("the journal's writer did not finish the transaction")]

@@ -30,4 +30,8 @@ impl Backend for Memory {
         }
         Ok(())
     }
+
+    fn reopen(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! Owns the state directory. Promises: a transaction that was acknowledged survives a crash of process or machine; its
 //! changes take effect together or not at all; records are numbered from 1 without gaps; there is one writer, so a
-//! transaction decides on the latest view. A failed commit poisons the store, since nobody knows then what is on disk:
-//! reads go on, writes are refused until a restart has looked.
+//! transaction decides on the latest view. After a failed commit nobody knows what is on disk: the view is read on, and
+//! transactions are refused until the database could be opened anew and read, which each of them tries.
 //!
 //! Layout of the state directory (mode 0700): `journal/` is the RocksDB database, `secret.key` (mode 0600) the key that
 //! sensitive link configs are sealed with.

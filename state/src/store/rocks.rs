@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 use rocksdb::{
     DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions, WriteBatch,
@@ -19,9 +20,10 @@ const DATABASE: &str = "journal";
 /// Name under which a new database is prepared; a rename makes it appear whole or not at all.
 const PREPARED: &str = "journal.new";
 
-/// An open RocksDB.
+/// An open RocksDB; closed between two attempts to reopen it.
 pub(crate) struct Rocks {
-    db: DB,
+    dir: PathBuf,
+    db: RwLock<Option<DB>>,
 }
 
 impl Rocks {
@@ -40,7 +42,8 @@ impl Rocks {
         let mut options = options();
         options.create_if_missing(true);
         options.set_error_if_exists(true);
-        let new = Rocks { db: DB::open(&options, &prepared).map_err(|error| refused(dir, &error))? };
+        let db = DB::open(&options, &prepared).map_err(|error| refused(dir, &error))?;
+        let new = Rocks { dir: dir.to_path_buf(), db: RwLock::new(Some(db)) };
         new.commit(first)?;
         drop(new);
         let database = dir.join(DATABASE);
@@ -50,12 +53,17 @@ impl Rocks {
 
     /// Opens the database of `dir`, which must exist.
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
+        let db = RwLock::new(Some(Self::database(dir)?));
+        Ok(Rocks { dir: dir.to_path_buf(), db })
+    }
+
+    fn database(dir: &Path) -> Result<DB, StoreError> {
         let path = dir.join(DATABASE);
         if !path.join("CURRENT").is_file() {
             let what = "it has no CURRENT file; restore the directory from a backup or move it away".into();
             return Err(StoreError::Foreign { path, what });
         }
-        Ok(Rocks { db: DB::open(&options(), &path).map_err(|error| refused(dir, &error))? })
+        DB::open(&options(), &path).map_err(|error| refused(dir, &error))
     }
 }
 
@@ -65,7 +73,8 @@ impl Backend for Rocks {
         read.set_iterate_upper_bound(until);
         let start = IteratorMode::From(from, Direction::Forward);
         let mut rows = Vec::new();
-        for row in self.db.iterator_opt(start, read).take(limit) {
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        for row in db.as_ref().ok_or_else(closed)?.iterator_opt(start, read).take(limit) {
             let (key, value) = row.map_err(|error| database(&error))?;
             rows.push((key.into_vec(), value.into_vec()));
         }
@@ -82,8 +91,21 @@ impl Backend for Rocks {
         }
         let mut options = WriteOptions::default();
         options.set_sync(true);
-        self.db.write_opt(batch, &options).map_err(|error| database(&error))
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        db.as_ref().ok_or_else(closed)?.write_opt(batch, &options).map_err(|error| database(&error))
     }
+
+    fn reopen(&self) -> Result<(), StoreError> {
+        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        // The lock of the directory goes with the old handle.
+        drop(db.take());
+        *db = Some(Self::database(&self.dir)?);
+        Ok(())
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Database("it could not be opened again after a commit failed".into())
 }
 
 fn options() -> Options {

@@ -253,22 +253,47 @@ impl Backend for FailingDisk {
         }
         Ok(())
     }
+
+    fn reopen(&self) -> Result<(), StoreError> {
+        if self.fails.load(Ordering::SeqCst) { Err(StoreError::Database("disk full".into())) } else { Ok(()) }
+    }
 }
 
 #[tokio::test]
-async fn after_a_failed_commit_nothing_more_is_written() {
+async fn after_a_failed_commit_nothing_is_written_until_the_disk_was_read_again() {
     let disk = Arc::new(FailingDisk::default());
     disk.commit(migrate::first_rows()).unwrap();
     let store = Store::start(disk.clone(), Sealer::ephemeral()).unwrap();
     disk.fails.store(true, Ordering::SeqCst);
     let failed = put_link(&store, sample::link("dr")).await;
     assert!(matches!(failed, Err(TransactError::Store(StoreError::Database(_)))));
+    // At once, and while the disk is full
+    for _ in 0..2 {
+        let next = put_link(&store, sample::link("dr")).await;
+        assert!(matches!(next, Err(TransactError::Store(StoreError::Poisoned(_)))));
+        assert_eq!(store.view().sequence, 0);
+        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    }
+
     disk.fails.store(false, Ordering::SeqCst);
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    put_link(&store, sample::link("second")).await.unwrap();
 
-    let next = put_link(&store, sample::link("dr")).await;
+    // Then what the failed commit did leave is there, and the journal has no gap
+    assert_eq!(store.view().links.keys().collect::<Vec<_>>(), ["dr", "second"]);
+    let records = store.journal(1, usize::MAX).await.unwrap();
+    invariant::view_is_replay(&records, &store.view()).unwrap();
+}
 
-    assert!(matches!(next, Err(TransactError::Store(StoreError::Poisoned(_)))));
-    assert_eq!(store.view().sequence, 0);
+#[tokio::test]
+async fn a_database_is_opened_again_in_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    put_link(&store, sample::link("dr")).await.unwrap();
+    store.0.backend.as_ref().unwrap().reopen().unwrap();
+    put_link(&store, sample::link("second")).await.unwrap();
+    drop(store);
+    assert_eq!(Store::open(dir.path()).unwrap().view().links.len(), 2);
 }
 
 #[test]

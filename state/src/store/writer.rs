@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
@@ -25,9 +25,18 @@ pub(crate) struct Writer {
     sealer: Arc<Sealer>,
     view: Arc<ArcSwap<View>>,
     sequence: watch::Sender<u64>,
-    /// Why no more is written.
-    poison: Option<String>,
+    /// A commit failed, and nobody has looked yet what is on disk.
+    poison: Option<Poison>,
 }
+
+struct Poison {
+    reason: String,
+    /// When it was last tried to find out.
+    tried: Instant,
+}
+
+/// Time between two looks at what a failed commit has left on disk.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Writer {
     pub(crate) fn new(
@@ -55,9 +64,7 @@ impl Writer {
         why: String,
         f: impl FnOnce(&View, i64) -> Result<(Vec<Change>, T), E>,
     ) -> Result<T, TransactError<E>> {
-        if let Some(reason) = &self.poison {
-            return Err(StoreError::Poisoned(reason.clone()).into());
-        }
+        self.recover()?;
         let before = self.view.load_full();
         let at_ms = now_ms();
         let (changes, result) = f(&before, at_ms).map_err(TransactError::Refused)?;
@@ -68,6 +75,29 @@ impl Writer {
         Ok(result)
     }
 
+    /// After a failed commit: opens the database anew, as a restart would, and goes on from what is there. The record of the
+    /// failed commit may be among it.
+    fn recover(&mut self) -> Result<(), StoreError> {
+        let Some(poison) = &mut self.poison else { return Ok(()) };
+        if poison.tried.elapsed() < LOOK_EVERY {
+            return Err(StoreError::Poisoned(poison.reason.clone()));
+        }
+        poison.tried = Instant::now();
+        let poisoned = |error: StoreError| StoreError::Poisoned(error.to_string());
+        self.backend.reopen().map_err(poisoned)?;
+        let there = codec::read_view(self.backend.as_ref(), &self.sealer).map_err(poisoned)?;
+        let known = self.view.load().sequence;
+        if there.sequence < known {
+            let what = format!("{known} records were acknowledged, {} are on disk", there.sequence);
+            return Err(StoreError::Poisoned(what));
+        }
+        let sequence = there.sequence;
+        self.view.store(Arc::new(there));
+        let _ = self.sequence.send_replace(sequence);
+        self.poison = None;
+        Ok(())
+    }
+
     fn commit(&mut self, before: &View, record: &Record) -> Result<(), StoreError> {
         let mut after = before.clone();
         after.apply(record);
@@ -76,7 +106,7 @@ impl Writer {
         let writes = codec::writes_of(record, &self.sealer)?;
         if let Err(error) = self.backend.commit(writes) {
             // Whether the batch is on disk is unknown, and a second record of the same sequence must never be written.
-            self.poison = Some(error.to_string());
+            self.poison = Some(Poison { reason: error.to_string(), tried: Instant::now() });
             return Err(error);
         }
         self.view.store(Arc::new(after));

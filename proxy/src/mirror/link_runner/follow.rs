@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::LinkRunner;
 use crate::client::ClusterMetadata;
 use crate::mirror::partition::{Gap, Partition};
-use crate::mirror::{compacted, log_start, open_transaction, record};
+use crate::mirror::{compacted, lineage, log_start, open_transaction, record};
 
 /// The producers of open transactions are asked for at most this often.
 const HOLDERS_EVERY: Duration = Duration::from_secs(2);
@@ -50,6 +50,19 @@ impl LinkRunner {
                     self.workers.ready().push(Arc::clone(partition));
                 }
             }
+        }
+    }
+
+    /// Compares the ends of mirrors that this process found there with the source.
+    pub(super) fn check_lineages(&mut self) {
+        let now = Instant::now();
+        for partition in self.topics.values().flat_map(|work| &work.partitions) {
+            let Some(next) = partition.begin_lineage_check(now) else { continue };
+            let (source, destination) = (self.source.clone(), self.shared.destination.clone());
+            let (link, partition) = (self.link.name.clone(), Arc::clone(partition));
+            let _ = self
+                .tasks
+                .spawn(async move { lineage::check(&source, &destination, &link, &partition, next).await });
         }
     }
 

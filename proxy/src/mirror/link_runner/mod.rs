@@ -172,6 +172,7 @@ impl LinkRunner {
             self.record_jumps().await;
             self.raise_limits();
             self.look_at_refused_records();
+            self.check_lineages();
             self.trim();
             self.name_holders();
             self.register();

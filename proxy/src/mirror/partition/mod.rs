@@ -16,6 +16,7 @@
 
 mod bounds;
 mod leaders;
+mod origin;
 mod refused;
 mod registering;
 mod stopping;
@@ -36,6 +37,7 @@ use super::shape::ShapedRun;
 
 use bounds::Bounds;
 use leaders::Leaders;
+use origin::Origin;
 pub use refused::RecordsRefused;
 use refused::Refusals;
 pub use terms::{Failure, FetchPlan, Gap, Identity, NoFetch, Phase, Register, Sending};
@@ -50,6 +52,7 @@ struct State {
     fenced: bool,
     closing: bool,
     bounds: Bounds,
+    origin: Origin,
     refusals: Refusals,
     /// In the appender's queue of partitions that have something to send.
     ready: bool,
@@ -97,6 +100,7 @@ impl Partition {
                 fenced: false,
                 closing: false,
                 bounds: Bounds::default(),
+                origin: Origin::default(),
                 refusals: Refusals::default(),
                 ready: false,
                 not_before: None,
@@ -200,6 +204,7 @@ impl Partition {
         if state.phase != Phase::Running
             || window.fails_after_drain.is_some()
             || state.bounds.gap.is_some()
+            || !state.origin.is_settled()
             || self.destination_leader() < 0
         {
             return Err(NoFetch::NotRunning);

@@ -37,6 +37,9 @@ impl Partition {
         }
         state.not_before = None;
         state.window.begin(next, armed);
+        if next <= self.id.start_offset {
+            state.origin.settle();
+        }
         if state.phase == Phase::Unregistered {
             state.phase = if state.closing { Phase::Frozen } else { Phase::Running };
         }

@@ -89,6 +89,13 @@ impl Window {
         bytes
     }
 
+    /// The leader epoch of the last copied batch, learnt from the source; nothing may be queued yet.
+    pub(super) fn learn_epoch(&mut self, epoch: i32) {
+        if self.next_fetch == self.acknowledged {
+            self.last_fetched_epoch = self.last_fetched_epoch.max(epoch);
+        }
+    }
+
     /// Queues what a fetch brought. Returns the bytes taken.
     pub(super) fn push(&mut self, run: ShapedRun) -> Result<usize, Broken> {
         let mut taken = 0;

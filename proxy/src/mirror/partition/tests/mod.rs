@@ -52,6 +52,7 @@ fn plan(partition: &Partition) -> FetchPlan {
 /// The register is read: the broker knows the producer id, and `next` comes next.
 fn register(partition: &Partition, next: i64, source_end: Option<i64>) {
     let _ = partition.registered(partition.attempt(), Register { next, armed: true }, source_end);
+    partition.lineage_checked(partition.attempt(), -1);
 }
 
 fn take(partition: &Partition) -> Sending {
@@ -312,6 +313,27 @@ fn drain(partition: &Partition) -> Vec<(i64, i64)> {
         let _ = partition.appended(attempt, batch.base_offset, batch.base_offset);
     }
     sent
+}
+
+#[test]
+fn nothing_is_fetched_until_the_mirrors_end_was_compared_with_the_source() {
+    let (partition, _) = partition();
+    let now = Instant::now();
+    assert_eq!(partition.begin_lineage_check(now), None, "the end is not known yet");
+    let _ = partition.registered(partition.attempt(), Register { next: 9, armed: true }, Some(9));
+    assert_eq!(partition.fetch_plan(), Err(NoFetch::NotRunning));
+    assert_eq!(partition.begin_lineage_check(now), Some(9));
+    assert_eq!(partition.begin_lineage_check(now), None, "once");
+    // No answer: it is asked again after a while
+    partition.lineage_unclear("the source does not answer");
+    assert_eq!(partition.begin_lineage_check(Instant::now()), None);
+    assert_eq!(partition.begin_lineage_check(now + Duration::from_secs(1)), Some(9));
+    partition.lineage_checked(partition.attempt(), 4);
+    assert_eq!((plan(&partition).offset, plan(&partition).last_fetched_epoch), (9, 4));
+    // A reset does not ask again
+    partition.reset("connection lost", None);
+    register(&partition, 9, None);
+    assert_eq!(partition.begin_lineage_check(now + Duration::from_secs(9)), None);
 }
 
 #[test]
