@@ -152,6 +152,8 @@ fn an_unclean_election_while_linkgate_was_down_is_found_by_content() {
         leaders.first().is_some_and(|leader| leader.address.ends_with(&format!(":{second}"))).then_some(())
     });
     send(&format!("127.0.0.1:{second}"), "t", Kind::plain("none"), 100);
+    // The link knows the source by its first broker.
+    pair.source.node(1).start();
     pair.linkgate.launch();
     pair.linkgate.wait_ready();
     assert_failed(&pair, "t", "UNEXPECTED_TRUNCATION", &["offset 59"]);

@@ -68,6 +68,7 @@ fn a_cut_ends_the_stream_and_a_reset_resets_it() {
     assert_eq!(rig.proxy.cut(), 1);
     assert_eq!(stream.read(&mut [0; 1]).expect("the end of the stream"), 0);
 
+    until("the proxy forgets it", Duration::from_secs(5), || (rig.proxy.connections() == 0).then_some(()));
     let mut stream = rig.connect();
     assert_eq!(rig.proxy.reset(), 1);
     let error = stream.read(&mut [0; 1]).expect_err("a reset");
