@@ -115,6 +115,13 @@ fn about_to_lose_records(name: &str) -> Pair {
         ],
     );
     let _ = created.success("create");
+    until("every broker knows the topic", LONG, || {
+        let known = |id| {
+            let address = format!("127.0.0.1:{}", pair.source.node(id).port);
+            linkgate_tests::admin::Admin::to(&address).topics().iter().any(|topic| topic == "t")
+        };
+        [1, 2, 3].into_iter().all(known).then_some(())
+    });
     pair.mirror("t");
     send(&source, "t", Kind::idempotent("none"), 30);
     pair.assert_mirrored("t");
