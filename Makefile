@@ -34,7 +34,7 @@ soak-pair: setup ## Two Linkgates on the same partitions for ten minutes, with k
 	@$(env); $(build); LINKGATE_SECONDS=$${LINKGATE_SECONDS:-600} cargo test --workspace --test two_linkgates -- --nocapture --test-threads=1
 
 bench-preroll: setup ## How fast a log that begins above 0 is filled, on one partition and on eight
-	@$(env); $(build); target/debug/preroll
+	@$(env); $(build); LINKGATE_FULL_JIT=1 target/debug/preroll
 
 demo: setup ## The whole story on real data, in about three minutes (ARGS=--keep leaves it running)
 	@$(env); $(build); target/debug/demo $(ARGS)

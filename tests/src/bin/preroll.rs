@@ -9,6 +9,7 @@ use linkgate_tests::admin::{EARLIEST, LATEST};
 use linkgate_tests::client::Connection;
 use linkgate_tests::pair::Pair;
 use linkgate_tests::raw_batch::{batch, record, write};
+use linkgate_tests::wait::{LONG, until_ok};
 
 /// Records of one batch: the smallest that there are, so that the source is written soon.
 const RECORDS: usize = 100_000;
@@ -30,7 +31,10 @@ fn main() {
         let mut connection = Connection::open(&leader.address).unwrap_or_else(|e| panic!("{e}"));
         for partition in 0..partitions {
             for _ in 0..batches {
-                write(&mut connection, topic, partition, &batch).unwrap_or_else(|e| panic!("{topic}: {e}"));
+                // A new partition has no leader for a moment.
+                until_ok(&format!("{topic}-{partition} takes a batch"), LONG, || {
+                    write(&mut connection, topic, partition, &batch)
+                });
             }
         }
         let ends = pair.source.admin().offsets(topic, LATEST);

@@ -69,8 +69,9 @@ impl Dist {
         let mut command = tied("java");
         command
             .arg(format!("-Xmx{heap_mb}m"))
-            // Short lives: compile little, collect simply, share the JDK's own classes.
-            .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Djava.awt.headless=true"])
+            // Short lives: compile little (unless they are measured), collect simply, share the JDK's own classes.
+            .args(std::env::var_os("LINKGATE_FULL_JIT").is_none().then_some("-XX:TieredStopAtLevel=1"))
+            .args(["-XX:+UseSerialGC", "-Xshare:auto", "-Djava.awt.headless=true"])
             .arg(format!("-Dorg.slf4j.simpleLogger.defaultLogLevel={level}"))
             .args([
                 "-Dorg.slf4j.simpleLogger.showDateTime=true",
