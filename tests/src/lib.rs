@@ -11,6 +11,7 @@
 //! | [`produce`], [`raw_batch`] | producers of every kind, batches by hand |
 //! | [`pair`] | a source, a destination and a Linkgate between them |
 //! | [`fault`] | faults on purpose: a misbehaving TCP proxy, full disks |
+//! | [`rpc`] | every message of the protocol as JSON, by Kafka's own schemas |
 //! | [`python`], [`properties`] | Python clients, .properties files |
 //! | [`wait`], [`ports`], [`process`], [`workdir`] | bounded waits, ports, children, directories |
 //!
@@ -34,6 +35,7 @@ pub mod python;
 pub mod raw_batch;
 pub mod read;
 pub mod records;
+pub mod rpc;
 pub mod soak;
 pub mod wait;
 pub mod workdir;
