@@ -17,6 +17,7 @@ use super::framed::FrameReader;
 use super::inflight::{Answer, Expected, ExpectedSender, RefusedTopic};
 use super::metrics::GatewayMetrics;
 use super::mirror_guard::Guards;
+use super::observer::Observer;
 use super::reply;
 use super::rope::Rope;
 use super::stream::WriteEnd;
@@ -31,6 +32,7 @@ pub(super) struct RequestSide {
     pub(super) expected: ExpectedSender,
     pub(super) guards: Guards,
     pub(super) metrics: GatewayMetrics,
+    pub(super) observer: Observer,
     pub(super) max_request_bytes: usize,
 }
 
@@ -69,7 +71,7 @@ impl RequestSide {
                 return Ok(());
             }
             match self.request().await {
-                Ok(()) => {}
+                Ok(()) => self.client.end_frame(),
                 Err(Stop::Gone) => return Ok(()),
                 Err(Stop::Failed(error)) => return Err(error),
             }
@@ -89,6 +91,8 @@ impl RequestSide {
             return Err(SessionError::UnsupportedApi { api_key, api_version }.into());
         };
         self.metrics.request(api.name);
+        let seen = self.observer.look_at(&mut self.client, prefix, api, size).await;
+        seen.map_err(SessionError::ClientIo)?;
         match api.treatment {
             Treatment::Inspect if api_key == versions::PRODUCE => self.produce(prefix, size).await,
             Treatment::Inspect => self.add_partitions(prefix, size).await,
@@ -106,7 +110,9 @@ impl RequestSide {
     /// Announces a response. Waits while too many are due: that is what stops the reading of a client.
     async fn expect(&mut self, prefix: RequestPrefix, answer: Answer) -> Result<(), Gone> {
         let RequestPrefix { api_key, api_version, correlation_id } = prefix;
-        self.expected.send(Expected { correlation_id, api_key, api_version, answer }).await.map_err(|_| Gone)
+        let due = self.observer.due(&mut self.client, &answer).await;
+        let expected = Expected { correlation_id, api_key, api_version, answer, due };
+        self.expected.send(expected).await.map_err(|_| Gone)
     }
 
     async fn pass(&mut self, size: usize) -> Result<(), Stop> {

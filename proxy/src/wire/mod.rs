@@ -19,6 +19,7 @@ pub mod produce_request;
 pub mod record;
 mod record_writer;
 pub mod rehead;
+pub mod sasl;
 pub mod sequence;
 pub mod sift;
 pub mod topic_ref;
