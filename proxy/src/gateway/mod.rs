@@ -24,6 +24,7 @@ mod error;
 mod fetch_filter;
 mod framed;
 mod inflight;
+mod inspect;
 mod listeners;
 mod metered;
 mod metrics;
@@ -37,6 +38,7 @@ mod rewrite;
 mod rope;
 mod service;
 mod session;
+mod share_gaps;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,7 @@ use super::mirror_guard::Guards;
 use super::options::GatewayOptions;
 use super::rewrite::Rewriter;
 use super::session::Shared;
+use super::share_gaps::ShareGaps;
 use super::ticks::Ticks;
 
 /// A gateway that is not running yet.
@@ -84,7 +85,12 @@ impl Gateway {
         let shared = Arc::new(Shared {
             budgets: metrics.budgets(&options.limits, ticks),
             traffic: metrics.traffic(),
-            rewriter: Rewriter { advertised, guards: Guards::new(guards), metrics },
+            rewriter: Rewriter {
+                advertised,
+                guards: Guards::new(guards),
+                metrics,
+                gaps: ShareGaps::default(),
+            },
             options,
             brokers: brokers.clone(),
             connections: connections.clone(),

@@ -23,6 +23,7 @@ use super::connection::{Connection, Connections};
 use super::endpoint_map::Brokers;
 use super::error::{CloseCause, SessionError};
 use super::framed::{Account, FrameReader};
+use super::inspect::SaslTokens;
 use super::metered::{metered_read, metered_write};
 use super::metrics::Traffic;
 use super::observer::Observer;
@@ -30,6 +31,7 @@ use super::options::{GatewayOptions, Limits};
 use super::requests::RequestSide;
 use super::responses::ResponseSide;
 use super::rewrite::Rewriter;
+use super::share_gaps::ShareGaps;
 use super::stream::Stream;
 use super::ticks::Ticks;
 use super::upstream::{Target, connect};
@@ -148,20 +150,23 @@ async fn run(
         connect(target, &shared.brokers, servers, limits.connect_timeout).await?.split();
     let broker_write = metered_write(broker_write, Peer::Broker, connection);
     let (expected, due) = mpsc::channel(limits.max_in_flight.max(1));
+    let rewriter = Rewriter { gaps: ShareGaps::default(), ..shared.rewriter.clone() };
     let requests = RequestSide {
         client,
         broker: broker_write,
         expected,
-        guards: shared.rewriter.guards.clone(),
-        metrics: shared.rewriter.metrics.clone(),
+        guards: rewriter.guards.clone(),
+        gaps: rewriter.gaps.clone(),
+        metrics: rewriter.metrics.clone(),
         observer: Observer::new(connection),
         max_request_bytes: limits.max_request_bytes,
+        sasl_tokens: SaslTokens::default(),
     };
     let responses = ResponseSide {
         broker: FrameReader::new(broker_read, Account::responses(&budgets.responses, connection)),
         client: client_write,
         expected: due,
-        rewriter: shared.rewriter.clone(),
+        rewriter,
     };
 
     let mut responses = pin!(responses.run());

@@ -1,5 +1,6 @@
 //! The whole gateway over loopback, between a client and a broker that say what each test tells them.
 
+mod admin;
 mod brokers;
 mod clients;
 mod fetch;
@@ -9,3 +10,5 @@ mod limits;
 mod ordering;
 mod produce;
 mod rewrite;
+mod sasl;
+mod share;
