@@ -20,9 +20,9 @@ fn brokers_come_late_and_move_and_the_gateways_ports_stay() {
     let mut cluster = Cluster::launch(WorkDir::new("moving"), Version::V4_3_1, 3, &rack);
     cluster.wait_ready();
     cluster.admin().create_topic("t", 3, &[]);
-    for id in 1..=3 {
-        cluster.node(id).stop();
-    }
+    // The third leaves in good order, so that no partition needs it to begin again.
+    cluster.node(3).stop();
+    cluster.kill();
 
     let mut linkgate = Linkgate::prepare(WorkDir::new("linkgate"), &cluster.bootstrap(), &[]);
     linkgate.launch();
