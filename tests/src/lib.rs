@@ -11,6 +11,7 @@
 //! | [`produce`], [`raw_batch`] | producers of every kind, batches by hand |
 //! | [`pair`] | a source, a destination and a Linkgate between them |
 //! | [`fault`] | faults on purpose: a misbehaving TCP proxy, full disks |
+//! | [`interop`] | the client matrix |
 //! | [`python`], [`properties`] | Python clients, .properties files |
 //! | [`wait`], [`ports`], [`process`], [`workdir`] | bounded waits, ports, children, directories |
 //!
@@ -21,6 +22,7 @@ pub mod admin;
 pub mod audit;
 pub mod client;
 pub mod fault;
+pub mod interop;
 pub mod kafka;
 pub mod leadership;
 pub mod linkgate;
