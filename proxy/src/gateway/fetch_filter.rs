@@ -5,6 +5,8 @@
 //! every client steps over; without it, a client would ask for the same offset for ever. A mixed batch, and one in which
 //! the log cleaner may have left a sentinel, gives way to the same batch without its sentinels.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use crate::wire::batch::{BatchHeader, RawBatch};
@@ -24,6 +26,10 @@ pub struct Filtered {
     pub pieces: Vec<Bytes>,
     /// Batches of nothing but filler that are not among them.
     pub hidden: usize,
+    /// The offsets of these batches, neighbours joined, ascending.
+    pub runs: Vec<Range<i64>>,
+    /// Whether the last piece is the control batch that stands for the last run.
+    pub ends_with_control: bool,
 }
 
 /// The records without their filler; `None` where there is none and nothing changes.
@@ -33,8 +39,16 @@ pub struct Filtered {
 /// that should be looked into and cannot be, passes as it is: damage is the client's to see.
 #[must_use]
 pub fn hide_filler(records: &Bytes) -> Option<Filtered> {
-    let mut hiding =
-        Hiding { records, pieces: Vec::new(), hidden: 0, changed: false, kept: 0, at: 0, run: None };
+    let mut hiding = Hiding {
+        records,
+        pieces: Vec::new(),
+        runs: Vec::new(),
+        hidden: 0,
+        changed: false,
+        kept: 0,
+        at: 0,
+        run: None,
+    };
     for batch in walk(records) {
         let Ok(batch) = batch else {
             // What cannot be walked is the client's to judge: everything from here on goes through.
@@ -49,6 +63,7 @@ pub fn hide_filler(records: &Bytes) -> Option<Filtered> {
 struct Hiding<'a> {
     records: &'a Bytes,
     pieces: Vec<Bytes>,
+    runs: Vec<Range<i64>>,
     hidden: usize,
     changed: bool,
     /// Start and end of the batches that pass and are not yet among the pieces: neighbours stay one piece.
@@ -90,6 +105,11 @@ impl Hiding<'_> {
     fn hide(&mut self, header: &BatchHeader, length: usize) {
         self.cut_out(length);
         self.hidden += 1;
+        let next = header.next_offset();
+        match self.runs.last_mut().filter(|_| self.run.is_some()) {
+            Some(run) => run.end = next,
+            None => self.runs.push(header.base_offset..next),
+        }
         self.run = Some(Run::extended(self.run.take(), header));
     }
 
@@ -112,11 +132,12 @@ impl Hiding<'_> {
             return None;
         }
         self.flush();
+        let ends_with_control = self.run.is_some();
         if let Some(run) = self.run {
             let count = run.next_offset.saturating_sub(run.base_offset);
             self.pieces.push(control_run(run.base_offset, count, run.leader_epoch));
         }
-        Some(Filtered { pieces: self.pieces, hidden: self.hidden })
+        Some(Filtered { pieces: self.pieces, hidden: self.hidden, runs: self.runs, ends_with_control })
     }
 }
 

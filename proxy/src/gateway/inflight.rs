@@ -30,18 +30,22 @@ pub(super) enum Answer {
     /// The broker's list of api versions in version 0, for a request too new for the gateway.
     ApiVersionsTooNew,
     /// The broker, for the topics that went on, with the refused ones added.
-    ProduceMerge(Vec<RefusedTopic>),
+    Merge(Vec<RefusedTopic>),
+    /// The broker, a SASL token without a header.
+    Token,
 }
 
-/// A topic of a Produce request that went no further.
+/// A topic of a request that went no further.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RefusedTopic {
     /// As the client named it.
     pub(super) topic: TopicRef,
     /// Name of the mirror topic.
     pub(super) name: String,
-    /// Its partitions.
+    /// Its partitions, where the request names them.
     pub(super) partitions: Vec<i32>,
+    /// Why, and the way out.
+    pub(super) message: String,
 }
 
 /// Producer end of the queue.

@@ -20,6 +20,13 @@ struct TopicLabel {
     topic: String,
 }
 
+/// Labels: a request that would change a mirror topic.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabel {
+    api: &'static str,
+    topic: String,
+}
+
 /// Label: why a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CauseLabel {
@@ -31,6 +38,7 @@ struct CauseLabel {
 pub struct GatewayMetrics {
     requests: Family<ApiLabel, Counter>,
     refused: Family<TopicLabel, Counter>,
+    refused_requests: Family<RefusalLabel, Counter>,
     dropped: Family<TopicLabel, Counter>,
     hidden: Family<TopicLabel, Counter>,
     connections: Gauge,
@@ -47,6 +55,11 @@ impl GatewayMetrics {
             "refused_writes",
             "Produce partitions refused because the topic is a read-only mirror",
             metrics.refused.clone(),
+        );
+        prefixed.register(
+            "refused_requests",
+            "Requests of administrators refused because they would change a read-only mirror topic",
+            metrics.refused_requests.clone(),
         );
         prefixed.register(
             "dropped_writes",
@@ -70,6 +83,12 @@ impl GatewayMetrics {
     /// Topics here are names of guards, never names that a client made up, so that the family stays bounded.
     pub(super) fn refused(&self, topic: &str, partitions: usize) {
         let _ = self.refused.get_or_create(&TopicLabel { topic: topic.to_owned() }).inc_by(partitions as u64);
+    }
+
+    /// Topics as in [`GatewayMetrics::refused`].
+    pub(super) fn refused_request(&self, api: &'static str, topic: &str) {
+        let label = RefusalLabel { api, topic: topic.to_owned() };
+        let _ = self.refused_requests.get_or_create(&label).inc();
     }
 
     pub(super) fn dropped(&self, topic: &str, partitions: usize) {
@@ -104,6 +123,7 @@ impl GatewayMetrics {
     pub(crate) fn touch(&self) {
         self.request("Fetch");
         self.refused("t", 1);
+        self.refused_request("DeleteRecords", "t");
         self.dropped("t", 1);
         self.hidden("t", 1);
         self.opened();
@@ -116,6 +136,10 @@ impl GatewayMetrics {
 
     pub(super) fn refused_of(&self, topic: &str) -> u64 {
         self.refused.get_or_create(&TopicLabel { topic: topic.to_owned() }).get()
+    }
+
+    pub(super) fn refused_requests_of(&self, api: &'static str, topic: &str) -> u64 {
+        self.refused_requests.get_or_create(&RefusalLabel { api, topic: topic.to_owned() }).get()
     }
 
     pub(super) fn hidden_of(&self, topic: &str) -> u64 {

@@ -48,6 +48,11 @@ impl Guards {
         }
     }
 
+    /// The guard of a topic that clients may not change.
+    pub(super) fn read_only(&self, topic: &TopicRef) -> Option<TopicGuard> {
+        self.of(topic).filter(|guard| guard.read_only)
+    }
+
     /// A broker said that topic `name` has this id.
     pub(super) fn note_id(&self, name: &str, id: KafkaUuid) {
         let news = match self.snapshot.borrow().by_name(name) {
@@ -80,7 +85,13 @@ mod tests {
     }
 
     fn guard(topic: &str, topic_id: KafkaUuid) -> TopicGuard {
-        TopicGuard { topic: topic.into(), topic_id, link: "dr".into(), read_only: true }
+        TopicGuard {
+            topic: topic.into(),
+            topic_id,
+            link: "dr".into(),
+            read_only: true,
+            locked_configs: Arc::default(),
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod error;
 mod fetch_filter;
 mod framed;
 mod inflight;
+mod inspect;
 mod listeners;
 mod metrics;
 mod mirror_guard;
@@ -30,6 +31,7 @@ mod rewrite;
 mod rope;
 mod service;
 mod session;
+mod share_gaps;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -4,25 +4,20 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::wire::add_partitions_request::read_added_partitions;
 use crate::wire::frame::{REQUEST_PREFIX_BYTES, SIZE_BYTES, frame_size};
 use crate::wire::header::RequestPrefix;
-use crate::wire::primitive::{Text, WireError};
-use crate::wire::produce_request::{ProduceRequest, ProduceTopic, peek_acks};
-use crate::wire::topic_ref::TopicRef;
+use crate::wire::primitive::WireError;
 use crate::wire::versions::{self, Treatment};
 
 use super::error::{ResponseError, SessionError};
 use super::framed::FrameReader;
-use super::inflight::{Answer, Expected, ExpectedSender, RefusedTopic};
+use super::inflight::{Answer, Expected, ExpectedSender};
+use super::inspect::SaslTokens;
 use super::metrics::GatewayMetrics;
 use super::mirror_guard::Guards;
-use super::reply;
 use super::rope::Rope;
+use super::share_gaps::ShareGaps;
 use super::stream::WriteEnd;
-
-/// Bytes in which the acks of any sensible Produce request are found.
-const ACKS_WITHIN: usize = 4 * 1024;
 
 /// One direction of a session.
 pub(super) struct RequestSide {
@@ -30,14 +25,16 @@ pub(super) struct RequestSide {
     pub(super) broker: WriteEnd,
     pub(super) expected: ExpectedSender,
     pub(super) guards: Guards,
+    pub(super) gaps: ShareGaps,
     pub(super) metrics: GatewayMetrics,
     pub(super) max_request_bytes: usize,
+    pub(super) sasl_tokens: SaslTokens,
 }
 
 /// The response side has ended; so does this one.
-struct Gone;
+pub(super) struct Gone;
 
-enum Stop {
+pub(super) enum Stop {
     Gone,
     Failed(SessionError),
 }
@@ -68,7 +65,9 @@ impl RequestSide {
                 let _ = self.broker.shutdown().await;
                 return Ok(());
             }
-            match self.request().await {
+            let done =
+                if self.sasl_tokens.are_due() { self.sasl_token().await } else { self.request().await };
+            match done {
                 Ok(()) => {}
                 Err(Stop::Gone) => return Ok(()),
                 Err(Stop::Failed(error)) => return Err(error),
@@ -90,8 +89,7 @@ impl RequestSide {
         };
         self.metrics.request(api.name);
         match api.treatment {
-            Treatment::Inspect if api_key == versions::PRODUCE => self.produce(prefix, size).await,
-            Treatment::Inspect => self.add_partitions(prefix, size).await,
+            Treatment::Inspect => self.inspect(prefix, size).await,
             Treatment::Rewrite => {
                 self.expect(prefix, Answer::Rewrite).await?;
                 self.pass(size).await
@@ -104,155 +102,48 @@ impl RequestSide {
     }
 
     /// Announces a response. Waits while too many are due: that is what stops the reading of a client.
-    async fn expect(&mut self, prefix: RequestPrefix, answer: Answer) -> Result<(), Gone> {
+    pub(super) async fn expect(&mut self, prefix: RequestPrefix, answer: Answer) -> Result<(), Gone> {
         let RequestPrefix { api_key, api_version, correlation_id } = prefix;
         self.expected.send(Expected { correlation_id, api_key, api_version, answer }).await.map_err(|_| Gone)
     }
 
-    async fn pass(&mut self, size: usize) -> Result<(), Stop> {
+    /// Streams the request on, without waiting for its end.
+    pub(super) async fn pass(&mut self, size: usize) -> Result<(), Stop> {
         // Which of the two ends failed is told by which is still there; the broker's is the likelier to be watched.
         self.client.copy(SIZE_BYTES + size, &mut self.broker).await.map_err(SessionError::BrokerIo)?;
+        Ok(())
+    }
+
+    /// Takes the whole request, without its size.
+    pub(super) async fn take(&mut self, size: usize) -> Result<Bytes, Stop> {
+        Ok(self.client.take_frame(size).await.map_err(SessionError::ClientIo)?)
+    }
+
+    /// Sends these pieces on as one request.
+    pub(super) async fn send(&mut self, pieces: Vec<Bytes>) -> Result<(), Stop> {
+        let mut rope = Rope::frame(pieces);
+        self.broker.write_all_buf(&mut rope).await.map_err(SessionError::BrokerIo)?;
         Ok(())
     }
 
     /// Takes the request off the stream unread and asks the broker in version 0 instead.
     async fn api_versions_too_new(&mut self, prefix: RequestPrefix, size: usize) -> Result<(), Stop> {
         self.metrics.request("ApiVersions");
-        let _ = self.client.take_frame(size).await.map_err(SessionError::ClientIo)?;
+        let _ = self.take(size).await?;
         self.expect(prefix, Answer::ApiVersionsTooNew).await?;
         let mut request = BytesMut::with_capacity(16);
         request.put_slice(&RequestPrefix { api_version: 0, ..prefix }.to_bytes());
         request.put_i16(-1);
         self.send(vec![request.freeze()]).await
     }
-
-    async fn send(&mut self, pieces: Vec<Bytes>) -> Result<(), Stop> {
-        let mut rope = Rope::frame(pieces);
-        self.broker.write_all_buf(&mut rope).await.map_err(SessionError::BrokerIo)?;
-        Ok(())
-    }
-
-    async fn produce(&mut self, prefix: RequestPrefix, size: usize) -> Result<(), Stop> {
-        let version = prefix.api_version;
-        if self.guards.is_empty() && version >= versions::PRODUCE_READABLE_FROM {
-            let front = (SIZE_BYTES + size).min(ACKS_WITHIN);
-            self.client.require(front).await.map_err(SessionError::ClientIo)?;
-            // An opening that is longer than this, or broken, is read with the whole request.
-            if let Ok(acks) = peek_acks(&self.client.peek_bytes(SIZE_BYTES, front), version) {
-                self.expect_produce(prefix, acks).await?;
-                return self.pass(size).await;
-            }
-        }
-        let frame = self.client.take_frame(size).await.map_err(SessionError::ClientIo)?;
-        let request = ProduceRequest::read(frame, version).map_err(request_error)?;
-        if version < versions::PRODUCE_READABLE_FROM {
-            return self.produce_too_old(prefix, &request).await;
-        }
-        let refused = self.refused(&request);
-        if refused.is_empty() {
-            self.expect_produce(prefix, request.acks).await?;
-            return self.send(vec![request.frame().clone()]).await;
-        }
-        self.produce_refused(prefix, &request, refused).await
-    }
-
-    async fn expect_produce(&mut self, prefix: RequestPrefix, acks: i16) -> Result<(), Gone> {
-        if acks == 0 {
-            // The broker sends nothing back.
-            return Ok(());
-        }
-        // Answers carry addresses since version 10 only.
-        let answer = if prefix.api_version >= 10 { Answer::Rewrite } else { Answer::Pass };
-        self.expect(prefix, answer).await
-    }
-
-    /// The topics of a request that clients may not write to.
-    fn refused(&self, request: &ProduceRequest) -> Vec<RefusedTopic> {
-        let guarded = |topic: &ProduceTopic| {
-            let guard = self.guards.of(&topic.topic).filter(|guard| guard.read_only)?;
-            let partitions = topic.partitions.iter().map(|partition| partition.index).collect();
-            Some(RefusedTopic { topic: topic.topic.clone(), name: guard.topic, partitions })
-        };
-        request.topics.iter().filter_map(guarded).collect()
-    }
-
-    async fn produce_refused(
-        &mut self,
-        prefix: RequestPrefix,
-        request: &ProduceRequest,
-        refused: Vec<RefusedTopic>,
-    ) -> Result<(), Stop> {
-        for topic in &refused {
-            if request.acks == 0 {
-                self.metrics.dropped(&topic.name, topic.partitions.len());
-            } else {
-                self.metrics.refused(&topic.name, topic.partitions.len());
-            }
-            tracing::debug!(
-                topic = topic.name,
-                partitions = topic.partitions.len(),
-                acks = request.acks,
-                "write to a mirror topic refused"
-            );
-        }
-        let nothing_left = refused.len() == request.topics.len();
-        let rest = if nothing_left {
-            None
-        } else {
-            Some(request.without(|topic| !refused.iter().any(|refused| refused.topic == topic.topic)))
-        };
-        match (request.acks, rest) {
-            (0, None) => Ok(()),
-            (0, Some(rest)) => self.send(rest).await,
-            (_, None) => {
-                let frame = reply::produce_refused(prefix.correlation_id, prefix.api_version, &refused)
-                    .map_err(|source| response_error(prefix, source))?;
-                Ok(self.expect(prefix, Answer::Local(frame)).await?)
-            }
-            (_, Some(rest)) => {
-                self.expect(prefix, Answer::ProduceMerge(refused)).await?;
-                self.send(rest).await
-            }
-        }
-    }
-
-    /// A transaction that names a mirror topic is refused as a whole, as a broker does where one topic may not be written:
-    /// otherwise its end would write a marker into the mirror topic, even with every record refused.
-    async fn add_partitions(&mut self, prefix: RequestPrefix, size: usize) -> Result<(), Stop> {
-        let frame = self.client.take_frame(size).await.map_err(SessionError::ClientIo)?;
-        let topics = read_added_partitions(frame.clone(), prefix.api_version)
-            .map_err(|source| SessionError::Request { api_key: prefix.api_key, source })?;
-        let read_only = |name: &Text| {
-            let guard = self.guards.of(&TopicRef::Name(name.clone()));
-            guard.is_some_and(|guard| guard.read_only)
-        };
-        let topics: Vec<_> =
-            topics.into_iter().map(|(name, partitions)| (read_only(&name), name, partitions)).collect();
-        if !topics.iter().any(|(refused, ..)| *refused) {
-            self.expect(prefix, Answer::Pass).await?;
-            return self.send(vec![frame]).await;
-        }
-        for (_, name, partitions) in topics.iter().filter(|(refused, ..)| *refused) {
-            self.metrics.refused(name.as_str(), partitions.len());
-        }
-        let reply = reply::add_partitions_refused(prefix.correlation_id, prefix.api_version, &topics)
-            .map_err(|source| response_error(prefix, source))?;
-        Ok(self.expect(prefix, Answer::Local(reply)).await?)
-    }
-
-    async fn produce_too_old(&mut self, prefix: RequestPrefix, request: &ProduceRequest) -> Result<(), Stop> {
-        if request.acks == 0 {
-            return Ok(());
-        }
-        let frame = reply::produce_too_old(prefix.correlation_id, prefix.api_version, request);
-        Ok(self.expect(prefix, Answer::Local(frame)).await?)
-    }
 }
 
-fn request_error(source: WireError) -> SessionError {
-    SessionError::Request { api_key: versions::PRODUCE, source }
+/// A request that is not what it says it is.
+pub(super) fn request_error(prefix: RequestPrefix, source: WireError) -> SessionError {
+    SessionError::Request { api_key: prefix.api_key, source }
 }
 
-fn response_error(prefix: RequestPrefix, source: ResponseError) -> SessionError {
+/// An answer of the gateway's own that cannot be written.
+pub(super) fn response_error(prefix: RequestPrefix, source: ResponseError) -> SessionError {
     SessionError::Response { api_key: prefix.api_key, api_version: prefix.api_version, source }
 }

@@ -4,7 +4,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::error::TryRecvError;
 
 use crate::wire::frame::{RESPONSE_PREFIX_BYTES, SIZE_BYTES, frame_size};
-use crate::wire::versions::FETCH;
+use crate::wire::versions::{FETCH, SASL_HANDSHAKE};
 
 use super::error::{CloseCause, ResponseError, SessionError};
 use super::framed::FrameReader;
@@ -74,6 +74,9 @@ impl ResponseSide {
             self.client.write_all(frame).await.map_err(SessionError::ClientIo)?;
             return Ok(true);
         }
+        if let Answer::Token = &expected.answer {
+            return self.token().await;
+        }
         if !self.broker.fill(SIZE_BYTES + RESPONSE_PREFIX_BYTES).await.map_err(SessionError::BrokerIo)? {
             return Ok(false);
         }
@@ -97,6 +100,18 @@ impl ResponseSide {
         let pieces = self.rewriter.rewrite(frame, &expected).map_err(failed)?;
         let mut rope = Rope::frame(pieces);
         self.client.write_all_buf(&mut rope).await.map_err(SessionError::ClientIo)?;
+        Ok(true)
+    }
+
+    /// A frame without a header.
+    async fn token(&mut self) -> Result<bool, SessionError> {
+        if !self.broker.fill(SIZE_BYTES).await.map_err(SessionError::BrokerIo)? {
+            return Ok(false);
+        }
+        let size = frame_size(self.broker.peek(0), 0, i32::MAX as usize).map_err(|error| {
+            SessionError::Response { api_key: SASL_HANDSHAKE, api_version: 0, source: error.into() }
+        })?;
+        self.broker.copy(SIZE_BYTES + size, &mut self.client).await.map_err(SessionError::ClientIo)?;
         Ok(true)
     }
 

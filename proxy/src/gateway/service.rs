@@ -21,6 +21,7 @@ use super::mirror_guard::Guards;
 use super::options::GatewayOptions;
 use super::rewrite::Rewriter;
 use super::session::Shared;
+use super::share_gaps::ShareGaps;
 
 /// A gateway that is not running yet.
 pub struct Gateway {
@@ -69,7 +70,8 @@ impl Gateway {
 
         let interval = options.limits.directory_interval;
         let brokers = Brokers::default();
-        let rewriter = Rewriter { advertised, guards: Guards::new(guards), metrics };
+        let rewriter =
+            Rewriter { advertised, guards: Guards::new(guards), metrics, gaps: ShareGaps::default() };
         let shared = Arc::new(Shared { options, brokers: brokers.clone(), rewriter });
         let tasks = TaskTracker::new();
         let listeners = Listeners::begin(shared, listener, bootstrap, tasks.clone(), stop.clone());

@@ -19,10 +19,12 @@ use tokio_util::sync::CancellationToken;
 use super::endpoint_map::Brokers;
 use super::error::{CloseCause, SessionError};
 use super::framed::FrameReader;
+use super::inspect::SaslTokens;
 use super::options::GatewayOptions;
 use super::requests::RequestSide;
 use super::responses::ResponseSide;
 use super::rewrite::Rewriter;
+use super::share_gaps::ShareGaps;
 use super::stream::Stream;
 use super::upstream::{Target, connect};
 
@@ -98,20 +100,19 @@ async fn run(
     let (broker_read, broker_write) =
         connect(target, &shared.brokers, servers, limits.connect_timeout).await?.split();
     let (expected, due) = mpsc::channel(limits.max_in_flight.max(1));
+    let rewriter = Rewriter { gaps: ShareGaps::default(), ..shared.rewriter.clone() };
     let requests = RequestSide {
         client,
         broker: broker_write,
         expected,
-        guards: shared.rewriter.guards.clone(),
-        metrics: shared.rewriter.metrics.clone(),
+        guards: rewriter.guards.clone(),
+        gaps: rewriter.gaps.clone(),
+        metrics: rewriter.metrics.clone(),
         max_request_bytes: limits.max_request_bytes,
+        sasl_tokens: SaslTokens::default(),
     };
-    let responses = ResponseSide {
-        broker: FrameReader::new(broker_read),
-        client: client_write,
-        expected: due,
-        rewriter: shared.rewriter.clone(),
-    };
+    let responses =
+        ResponseSide { broker: FrameReader::new(broker_read), client: client_write, expected: due, rewriter };
 
     let mut responses = pin!(responses.run());
     let requests = pin!(requests.run(stop));

@@ -11,6 +11,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use state::model::link_config::OWNED;
+
 /// "Unlimited", as Kafka spells it for timestamps.
 const UNLIMITED: &str = "9223372036854775807";
 
@@ -18,13 +20,6 @@ const AFTER_MAX: &str = "message.timestamp.after.max.ms";
 const BEFORE_MAX: &str = "message.timestamp.before.max.ms";
 const DIFFERENCE_MAX: &str = "message.timestamp.difference.max.ms";
 const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
-
-/// Configs that Linkgate sets on a mirror topic while it mirrors, whatever the source says.
-///
-/// `compression.type`: another value makes the broker rebuild batches. `message.timestamp.*`: the records' own
-/// timestamps must stand and old ones must be accepted. `max.message.bytes`: never below the source's.
-pub const OWNED: [&str; 6] =
-    ["compression.type", MAX_MESSAGE_BYTES, AFTER_MAX, BEFORE_MAX, DIFFERENCE_MAX, "message.timestamp.type"];
 
 /// One config of a topic, as DescribeConfigs tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]

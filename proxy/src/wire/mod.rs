@@ -1,11 +1,12 @@
 //! Bytes only: frames, bounded primitives, batch headers, records, codecs, filler. No tokio.
 
 pub mod aborted;
-pub mod add_partitions_request;
+pub mod admin_requests;
 pub mod batch;
 pub mod coalesce;
 pub mod compression;
 pub mod densify;
+pub mod entry_list;
 pub mod error_code;
 pub mod fetch_response;
 pub mod filler;
@@ -20,6 +21,8 @@ pub mod record;
 mod record_writer;
 pub mod rehead;
 pub mod sequence;
+pub mod share_fetch_request;
+pub mod share_response;
 pub mod sift;
 pub mod topic_ref;
 pub mod varint;

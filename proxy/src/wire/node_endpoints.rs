@@ -23,6 +23,16 @@ pub struct NodeEndpoint {
 /// [`WireError`].
 pub fn read_node_endpoints(content: Bytes) -> Result<Vec<NodeEndpoint>, WireError> {
     let mut reader = Reader::new(content);
+    let endpoints = next_node_endpoints(&mut reader)?;
+    reader.finish()?;
+    Ok(endpoints)
+}
+
+/// Reads the array where the reader stands.
+///
+/// # Errors
+/// [`WireError`].
+pub fn next_node_endpoints(reader: &mut Reader) -> Result<Vec<NodeEndpoint>, WireError> {
     // Id, host, port, rack and tags take eleven bytes at the least.
     let count = reader.count(true, 11)?;
     let mut endpoints = Vec::with_capacity(count.min(1024));
@@ -34,7 +44,6 @@ pub fn read_node_endpoints(content: Bytes) -> Result<Vec<NodeEndpoint>, WireErro
         reader.skip_tags()?;
         endpoints.push(NodeEndpoint { node_id, host, port, rack });
     }
-    reader.finish()?;
     Ok(endpoints)
 }
 

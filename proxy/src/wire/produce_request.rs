@@ -5,10 +5,11 @@
 
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
+use super::entry_list::EntryList;
 use super::header::read_request_header;
-use super::primitive::{Reader, Text, WireError, put_count};
+use super::primitive::{Reader, Text, WireError};
 use super::topic_ref::TopicRef;
 use super::versions::PRODUCE;
 
@@ -40,22 +41,18 @@ pub struct ProduceTopic {
     pub topic: TopicRef,
     /// Its partitions, as sent.
     pub partitions: Vec<PartitionRecords>,
-    range: Range<usize>,
 }
 
 /// A decoded request; it shares the frame's memory.
 #[derive(Debug, Clone)]
 pub struct ProduceRequest {
     frame: Bytes,
-    flexible: bool,
     /// Transactional id of the producer, where it has one.
     pub transactional_id: Option<Text>,
     /// Acknowledgements asked for: -1, 1, or 0 for no response at all.
     pub acks: i16,
     /// The topics, as sent.
-    pub topics: Vec<ProduceTopic>,
-    count: Range<usize>,
-    end_of_topics: usize,
+    pub topics: EntryList<ProduceTopic>,
 }
 
 /// What stands before the topics.
@@ -96,14 +93,10 @@ impl ProduceRequest {
         let Opening { transactional_id, acks } = read_opening(&mut reader, version)?;
         let flexible = version >= FLEXIBLE;
 
-        let count_at = reader.position();
-        // A topic takes a name or id and an empty array of partitions at the least.
-        let count = reader.count(flexible, if flexible { 3 } else { 6 })?;
-        let count_range = count_at..reader.position();
-        let mut topics = Vec::with_capacity(count.min(1024));
         let mut partitions = 0;
-        for _ in 0..count {
-            let topic = read_topic(&mut reader, version)?;
+        // A topic takes a name or id and an empty array of partitions at the least.
+        let topics = EntryList::read(&mut reader, flexible, if flexible { 3 } else { 6 }, |reader| {
+            let topic = read_topic(reader, version)?;
             partitions += topic.partitions.len().max(1);
             if partitions > MAX_PARTITIONS {
                 return Err(WireError::TooMany {
@@ -111,22 +104,13 @@ impl ProduceRequest {
                     limit: MAX_PARTITIONS,
                 });
             }
-            topics.push(topic);
-        }
-        let end_of_topics = reader.position();
+            Ok(topic)
+        })?;
         if flexible {
             reader.skip_tags()?;
         }
         reader.finish()?;
-        Ok(ProduceRequest {
-            frame,
-            flexible,
-            transactional_id,
-            acks,
-            topics,
-            count: count_range,
-            end_of_topics,
-        })
+        Ok(ProduceRequest { frame, transactional_id, acks, topics })
     }
 
     /// The frame as it was sent.
@@ -136,22 +120,13 @@ impl ProduceRequest {
     }
 
     /// The same request with the topics that `keep` says true to: pieces to be sent one after another.
-    pub fn without(&self, mut keep: impl FnMut(&ProduceTopic) -> bool) -> Vec<Bytes> {
-        let kept: Vec<_> = self.topics.iter().filter(|topic| keep(topic)).collect();
-        let mut count = BytesMut::new();
-        put_count(&mut count, self.flexible, kept.len());
-        let mut pieces = Vec::with_capacity(kept.len() + 3);
-        pieces.push(self.frame.slice(..self.count.start));
-        pieces.push(count.freeze());
-        pieces.extend(kept.iter().map(|topic| self.frame.slice(topic.range.clone())));
-        pieces.push(self.frame.slice(self.end_of_topics..));
-        pieces
+    pub fn without(&self, keep: impl FnMut(&ProduceTopic) -> bool) -> Vec<Bytes> {
+        self.topics.kept(&self.frame, keep)
     }
 }
 
 fn read_topic(reader: &mut Reader, version: i16) -> Result<ProduceTopic, WireError> {
     let flexible = version >= FLEXIBLE;
-    let start = reader.position();
     let topic = if version >= WITH_TOPIC_ID {
         TopicRef::Id(reader.uuid()?)
     } else {
@@ -174,12 +149,12 @@ fn read_topic(reader: &mut Reader, version: i16) -> Result<ProduceTopic, WireErr
     if flexible {
         reader.skip_tags()?;
     }
-    Ok(ProduceTopic { topic, partitions, range: start..reader.position() })
+    Ok(ProduceTopic { topic, partitions })
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::BufMut;
+    use bytes::{BufMut, BytesMut};
     use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
     use kafka_protocol::messages::{ProduceRequest as Oracle, RequestHeader, TopicName, TransactionalId};
     use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
@@ -240,9 +215,10 @@ mod tests {
             let partitions: Vec<Vec<i32>> =
                 read.topics.iter().map(|t| t.partitions.iter().map(|p| p.index).collect()).collect();
             assert_eq!(partitions, [vec![0, 3], vec![5], vec![]]);
-            let records = read.topics[1].partitions[0].records.clone().unwrap();
+            let topics: Vec<_> = read.topics.iter().collect();
+            let records = topics[1].partitions[0].records.clone().unwrap();
             assert_eq!(read.frame().slice(records), &[5; 5][..]);
-            match &read.topics[0].topic {
+            match &topics[0].topic {
                 TopicRef::Name(name) => assert!(version < 13 && name.as_str() == "alpha"),
                 TopicRef::Id(id) => assert!(version == 13 && *id == *Uuid::from_u128(5).as_bytes()),
             }

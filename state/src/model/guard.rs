@@ -1,8 +1,10 @@
 //! What the gateway must know of mirror topics, and nothing else.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
-use super::{KafkaUuid, View};
+use super::link_config::{ALWAYS_SYNCED, LinkConfig, OWNED};
+use super::{KafkaUuid, Link, View};
 
 /// One topic that is or was a mirror.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct TopicGuard {
     pub link: String,
     /// Writes of clients are refused.
     pub read_only: bool,
+    /// Configs that clients may not alter while it is read-only, shared by the topics of a link.
+    pub locked_configs: Arc<BTreeSet<String>>,
 }
 
 /// Snapshot of all topics that are or were mirrors, by name and by id.
@@ -31,11 +35,14 @@ impl TopicGuards {
     /// The guards that follow from a view of the journal.
     #[must_use]
     pub fn of(view: &View) -> Self {
+        let locked: BTreeMap<&str, Arc<BTreeSet<String>>> =
+            view.links.values().map(|link| (link.name.as_str(), Arc::new(locked_configs(link)))).collect();
         Self::from_guards(view.mirrors.values().map(|mirror| TopicGuard {
             topic: mirror.topic.clone(),
             topic_id: mirror.local_topic_id,
             link: mirror.link.clone(),
             read_only: mirror.is_read_only(),
+            locked_configs: locked.get(mirror.link.as_str()).cloned().unwrap_or_default(),
         }))
     }
 
@@ -68,4 +75,11 @@ impl TopicGuards {
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }
+}
+
+/// The configs that follow the source or that mirroring depends on: altering them on the mirror would be undone, or harm.
+fn locked_configs(link: &Link) -> BTreeSet<String> {
+    let included = LinkConfig::parse(&link.configs).map(|config| config.topic_config_sync.include);
+    let always = ALWAYS_SYNCED.iter().chain(&OWNED).map(|name| (*name).to_owned());
+    included.unwrap_or_default().into_iter().chain(always).collect()
 }

@@ -4,8 +4,7 @@
 
 use bytes::Bytes;
 use kafka_protocol::messages::{
-    BrokerId, DescribeClusterResponse, FindCoordinatorResponse, MetadataResponse, ShareAcknowledgeResponse,
-    ShareFetchResponse,
+    BrokerId, DescribeClusterResponse, DescribeQuorumResponse, FindCoordinatorResponse, MetadataResponse,
 };
 use kafka_protocol::protocol::StrBytes;
 use state::model::KafkaUuid;
@@ -63,32 +62,6 @@ impl Rewriter {
         })
     }
 
-    pub(super) fn share_fetch(
-        &self,
-        frame: Bytes,
-        api: &Api,
-        version: i16,
-    ) -> Result<Vec<Bytes>, ResponseError> {
-        recode::<ShareFetchResponse>(&frame, api, version, |response| {
-            response
-                .node_endpoints
-                .retain_mut(|node| self.readdress(node.node_id.0, &mut node.host, &mut node.port));
-        })
-    }
-
-    pub(super) fn share_acknowledge(
-        &self,
-        frame: Bytes,
-        api: &Api,
-        version: i16,
-    ) -> Result<Vec<Bytes>, ResponseError> {
-        recode::<ShareAcknowledgeResponse>(&frame, api, version, |response| {
-            response
-                .node_endpoints
-                .retain_mut(|node| self.readdress(node.node_id.0, &mut node.host, &mut node.port));
-        })
-    }
-
     /// Puts the gateway's address in the place of the broker's; `false` when it has none for this id.
     pub(super) fn readdress(&self, id: i32, host: &mut StrBytes, port: &mut i32) -> bool {
         match self.endpoint(id) {
@@ -116,4 +89,13 @@ impl Rewriter {
             *error_code = ErrorCode::COORDINATOR_NOT_AVAILABLE.0;
         }
     }
+}
+
+/// Controllers stand behind no listener of the gateway: their addresses (version 2) are left out.
+pub(super) fn without_voters(frame: &Bytes, api: &Api, version: i16) -> Result<Vec<Bytes>, ResponseError> {
+    recode::<DescribeQuorumResponse>(frame, api, version, |response| {
+        for node in &mut response.nodes {
+            node.listeners.clear();
+        }
+    })
 }

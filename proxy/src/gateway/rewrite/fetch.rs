@@ -38,7 +38,8 @@ impl Rewriter {
         replaced
     }
 
-    fn readdressed(&self, endpoints: &[NodeEndpoint]) -> Vec<NodeEndpoint> {
+    /// The gateway's own endpoints of these brokers.
+    pub(super) fn readdressed(&self, endpoints: &[NodeEndpoint]) -> Vec<NodeEndpoint> {
         let readdress = |node: &NodeEndpoint| {
             let endpoint = self.endpoint(node.node_id)?;
             let (host, port) = (endpoint.host, i32::from(endpoint.port));

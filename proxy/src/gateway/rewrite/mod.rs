@@ -7,8 +7,12 @@ mod addresses;
 mod api_versions;
 mod fetch;
 mod produce;
+mod share;
 
 use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::{
+    AlterConfigsResponse, CreatePartitionsResponse, DeleteRecordsResponse, IncrementalAlterConfigsResponse,
+};
 use kafka_protocol::protocol::{Decodable, Encodable};
 
 use crate::net::HostPort;
@@ -20,6 +24,9 @@ use super::error::ResponseError;
 use super::inflight::{Answer, Expected};
 use super::metrics::GatewayMetrics;
 use super::mirror_guard::Guards;
+use super::share_gaps::ShareGaps;
+use addresses::without_voters;
+use produce::with_refused;
 
 /// What rewriting needs to know.
 #[derive(Debug, Clone)]
@@ -27,6 +34,8 @@ pub(super) struct Rewriter {
     pub(super) advertised: Advertised,
     pub(super) guards: Guards,
     pub(super) metrics: GatewayMetrics,
+    /// Of this connection.
+    pub(super) gaps: ShareGaps,
 }
 
 impl Rewriter {
@@ -40,6 +49,10 @@ impl Rewriter {
         if let Answer::ApiVersionsTooNew = expected.answer {
             return api_versions::too_new(frame);
         }
+        let refused = match &expected.answer {
+            Answer::Merge(refused) => refused.as_slice(),
+            _ => &[],
+        };
         match api.key {
             versions::API_VERSIONS => api_versions::intersect(frame, version),
             versions::METADATA => self.metadata(frame, api, version),
@@ -47,12 +60,15 @@ impl Rewriter {
             versions::DESCRIBE_CLUSTER => self.describe_cluster(frame, api, version),
             versions::SHARE_FETCH => self.share_fetch(frame, api, version),
             versions::SHARE_ACKNOWLEDGE => self.share_acknowledge(frame, api, version),
-            versions::PRODUCE => {
-                let refused = match &expected.answer {
-                    Answer::ProduceMerge(refused) => refused.as_slice(),
-                    _ => &[],
-                };
-                self.produce(frame, api, version, refused)
+            versions::DESCRIBE_QUORUM => without_voters(&frame, api, version),
+            versions::PRODUCE => self.produce(frame, api, version, refused),
+            versions::DELETE_RECORDS => with_refused::<DeleteRecordsResponse>(&frame, api, version, refused),
+            versions::CREATE_PARTITIONS => {
+                with_refused::<CreatePartitionsResponse>(&frame, api, version, refused)
+            }
+            versions::ALTER_CONFIGS => with_refused::<AlterConfigsResponse>(&frame, api, version, refused),
+            versions::INCREMENTAL_ALTER_CONFIGS => {
+                with_refused::<IncrementalAlterConfigsResponse>(&frame, api, version, refused)
             }
             versions::FETCH => self.fetch(frame, api, version),
             _ => Ok(vec![frame]),

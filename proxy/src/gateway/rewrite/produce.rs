@@ -7,7 +7,7 @@ use crate::wire::versions::Api;
 
 use super::super::error::ResponseError;
 use super::super::inflight::RefusedTopic;
-use super::super::reply::refusals;
+use super::super::reply::AddRefused;
 use super::{Rewriter, recode};
 
 impl Rewriter {
@@ -22,7 +22,17 @@ impl Rewriter {
             response
                 .node_endpoints
                 .retain_mut(|node| self.readdress(node.node_id.0, &mut node.host, &mut node.port));
-            response.responses.extend(refusals(refused, version));
+            response.add(refused, version);
         })
     }
+}
+
+/// The broker's answer, with the refused topics added.
+pub(super) fn with_refused<R: AddRefused>(
+    frame: &Bytes,
+    api: &Api,
+    version: i16,
+    refused: &[RefusedTopic],
+) -> Result<Vec<Bytes>, ResponseError> {
+    recode::<R>(frame, api, version, |response| response.add(refused, version))
 }

@@ -56,6 +56,7 @@ impl Fixture {
             topic_id: KafkaUuid(uuid::Uuid::from_u128(id)),
             link: "dr".into(),
             read_only,
+            locked_configs: Arc::new(["retention.ms".to_owned()].into()),
         };
         let snapshot =
             TopicGuards::from_guards([guard("mirror", MIRROR_ID, true), guard("promoted", 8, false)]);

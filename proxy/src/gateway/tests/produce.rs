@@ -15,7 +15,8 @@ use uuid::Uuid;
 use super::fixture::{Fixture, MIRROR_ID, answer, request, response};
 
 const P: ApiKey = ApiKey::Produce;
-const MESSAGE: &str = "Cannot append records to read-only mirror topic 'mirror'";
+const MESSAGE: &str = "Cannot append records to read-only mirror topic 'mirror'. It follows its source over link 'dr': promote it or \
+                       fail it over to write to it.";
 
 fn topic_id(name: &str) -> Uuid {
     match name {

@@ -19,7 +19,7 @@ use super::filter::NameFilters;
 pub use self::kind::Kind;
 pub use self::start_offset::{START_OFFSET_SPEC, StartOffset, StartOffsetError};
 pub use self::table::{ConfigDef, all, find, is_sensitive, nearest};
-pub use self::topic_configs::{ALWAYS_SYNCED, OPTIONALLY_SYNCED, all_syncable, is_syncable};
+pub use self::topic_configs::{ALWAYS_SYNCED, OPTIONALLY_SYNCED, OWNED, all_syncable, is_syncable};
 
 /// What is wrong with one config.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

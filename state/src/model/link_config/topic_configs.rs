@@ -30,6 +30,19 @@ pub const OPTIONALLY_SYNCED: [&str; 22] = [
     "unclean.leader.election.enable",
 ];
 
+/// Set by Linkgate itself while it mirrors, whatever the source says, so that the destination stores batches as they come.
+///
+/// `compression.type`: another value makes the broker rebuild batches. `message.timestamp.*`: the records' own
+/// timestamps must stand and old ones must be accepted. `max.message.bytes`: never below the source's.
+pub const OWNED: [&str; 6] = [
+    "compression.type",
+    "max.message.bytes",
+    "message.timestamp.after.max.ms",
+    "message.timestamp.before.max.ms",
+    "message.timestamp.difference.max.ms",
+    "message.timestamp.type",
+];
+
 /// Whether the config may follow the source at all. The others are the mirror's own.
 #[must_use]
 pub fn is_syncable(name: &str) -> bool {

@@ -1,0 +1,113 @@
+//! Writes of clients: partitions of read-only mirror topics are refused.
+
+use crate::wire::frame::SIZE_BYTES;
+use crate::wire::header::RequestPrefix;
+use crate::wire::produce_request::{ProduceRequest, ProduceTopic, peek_acks};
+use crate::wire::versions;
+
+use super::super::error::SessionError;
+use super::super::inflight::{Answer, RefusedTopic};
+use super::super::mirror_guard::Guards;
+use super::super::reply;
+use super::super::requests::{Gone, RequestSide, Stop, request_error, response_error};
+
+/// Bytes in which the acks of any sensible Produce request are found.
+const ACKS_WITHIN: usize = 4 * 1024;
+
+impl RequestSide {
+    pub(super) async fn produce(&mut self, prefix: RequestPrefix, size: usize) -> Result<(), Stop> {
+        let version = prefix.api_version;
+        if self.guards.is_empty() && version >= versions::PRODUCE_READABLE_FROM {
+            let front = (SIZE_BYTES + size).min(ACKS_WITHIN);
+            self.client.require(front).await.map_err(SessionError::ClientIo)?;
+            // An opening that is longer than this, or broken, is read with the whole request.
+            if let Ok(acks) = peek_acks(&self.client.peek_bytes(SIZE_BYTES, front), version) {
+                self.expect_produce(prefix, acks).await?;
+                return self.pass(size).await;
+            }
+        }
+        let frame = self.take(size).await?;
+        let request = ProduceRequest::read(frame, version).map_err(|source| request_error(prefix, source))?;
+        if version < versions::PRODUCE_READABLE_FROM {
+            return self.produce_too_old(prefix, &request).await;
+        }
+        let refused: Vec<_> =
+            request.topics.iter().filter_map(|topic| refusal(&self.guards, topic)).collect();
+        if refused.is_empty() {
+            self.expect_produce(prefix, request.acks).await?;
+            return self.send(vec![request.frame().clone()]).await;
+        }
+        self.produce_refused(prefix, &request, refused).await
+    }
+
+    async fn expect_produce(&mut self, prefix: RequestPrefix, acks: i16) -> Result<(), Gone> {
+        if acks == 0 {
+            // The broker sends nothing back.
+            return Ok(());
+        }
+        // Answers carry addresses since version 10 only.
+        let answer = if prefix.api_version >= 10 { Answer::Rewrite } else { Answer::Pass };
+        self.expect(prefix, answer).await
+    }
+
+    async fn produce_refused(
+        &mut self,
+        prefix: RequestPrefix,
+        request: &ProduceRequest,
+        refused: Vec<RefusedTopic>,
+    ) -> Result<(), Stop> {
+        for topic in &refused {
+            if request.acks == 0 {
+                self.metrics.dropped(&topic.name, topic.partitions.len());
+            } else {
+                self.metrics.refused(&topic.name, topic.partitions.len());
+            }
+            tracing::debug!(
+                topic = topic.name,
+                partitions = topic.partitions.len(),
+                acks = request.acks,
+                "write to a mirror topic refused"
+            );
+        }
+        let nothing_left = refused.len() == request.topics.iter().len();
+        let rest = (!nothing_left)
+            .then(|| request.without(|topic| !refused.iter().any(|refused| refused.topic == topic.topic)));
+        match (request.acks, rest) {
+            (0, None) => Ok(()),
+            (0, Some(rest)) => self.send(rest).await,
+            (_, None) => {
+                let frame =
+                    reply::refused(prefix, &refused).map_err(|source| response_error(prefix, source))?;
+                Ok(self.expect(prefix, Answer::Local(frame)).await?)
+            }
+            (_, Some(rest)) => {
+                self.expect(prefix, Answer::Merge(refused)).await?;
+                self.send(rest).await
+            }
+        }
+    }
+
+    async fn produce_too_old(&mut self, prefix: RequestPrefix, request: &ProduceRequest) -> Result<(), Stop> {
+        if request.acks == 0 {
+            return Ok(());
+        }
+        let frame = reply::produce_too_old(prefix.correlation_id, prefix.api_version, request);
+        Ok(self.expect(prefix, Answer::Local(frame)).await?)
+    }
+}
+
+/// Why clients may not write to a topic; `None` where they may.
+fn refusal(guards: &Guards, topic: &ProduceTopic) -> Option<RefusedTopic> {
+    let guard = guards.read_only(&topic.topic)?;
+    Some(RefusedTopic {
+        topic: topic.topic.clone(),
+        // The first sentence is Confluent Server's own.
+        message: format!(
+            "Cannot append records to read-only mirror topic '{}'. It follows its source over link '{}': promote it or \
+             fail it over to write to it.",
+            guard.topic, guard.link
+        ),
+        name: guard.topic,
+        partitions: topic.partitions.iter().map(|partition| partition.index).collect(),
+    })
+}

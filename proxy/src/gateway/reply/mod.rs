@@ -1,0 +1,60 @@
+//! Answers that the gateway gives itself: the only place that builds errors for clients.
+
+mod refused;
+mod transaction;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::protocol::Encodable;
+
+use crate::wire::error_code::ErrorCode;
+use crate::wire::header::{RequestPrefix, response_frame};
+use crate::wire::primitive::{put_count, put_string};
+use crate::wire::produce_request::ProduceRequest;
+use crate::wire::topic_ref::TopicRef;
+use crate::wire::versions;
+
+use super::error::ResponseError;
+
+pub(super) use refused::{AddRefused, refused};
+pub(super) use transaction::{add_partitions_refused, markers_refused};
+
+/// What Confluent Server, too, refuses writes to a mirror topic with.
+const READ_ONLY: ErrorCode = ErrorCode::INVALID_REQUEST;
+
+/// A whole frame with this body.
+///
+/// # Errors
+/// [`ResponseError::Codec`] where the codec refuses what was built: never for the versions of the table.
+fn frame(prefix: RequestPrefix, body: &impl Encodable, version: i16) -> Result<Bytes, ResponseError> {
+    let mut bytes = BytesMut::new();
+    body.encode(&mut bytes, version).map_err(|error| ResponseError::Codec(error.to_string()))?;
+    let flexible =
+        versions::api(prefix.api_key).is_some_and(|api| api.has_flexible_response_header(prefix.api_version));
+    Ok(response_frame(prefix.correlation_id, flexible, &bytes))
+}
+
+/// The answer to a Produce request of version 0 to 2: such clients write formats that the gateway does not read.
+pub(super) fn produce_too_old(correlation_id: i32, version: i16, request: &ProduceRequest) -> Bytes {
+    let mut body = BytesMut::new();
+    put_count(&mut body, false, request.topics.iter().len());
+    for topic in request.topics.iter() {
+        let name = match &topic.topic {
+            TopicRef::Name(name) => name.as_str(),
+            TopicRef::Id(_) => "",
+        };
+        put_string(&mut body, false, name);
+        put_count(&mut body, false, topic.partitions.len());
+        for partition in &topic.partitions {
+            body.put_i32(partition.index);
+            body.put_i16(ErrorCode::UNSUPPORTED_VERSION.0);
+            body.put_i64(-1);
+            if version >= 2 {
+                body.put_i64(-1);
+            }
+        }
+    }
+    if version >= 1 {
+        body.put_i32(0);
+    }
+    response_frame(correlation_id, false, &body)
+}

@@ -1,0 +1,114 @@
+//! ShareFetch and ShareAcknowledge answers: broker addresses, and filler hidden from share consumers.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::wire::header::response_body_at;
+use crate::wire::share_fetch_request::Gaps;
+use crate::wire::share_response::{
+    Acquired, Replacement, ShareAcknowledgeResponse, ShareFetchResponse, SharedPartition,
+};
+use crate::wire::topic_ref::TopicRef;
+use crate::wire::versions::Api;
+
+use super::super::error::ResponseError;
+use super::super::fetch_filter::hide_filler;
+use super::Rewriter;
+
+impl Rewriter {
+    pub(super) fn share_fetch(
+        &self,
+        frame: Bytes,
+        api: &Api,
+        version: i16,
+    ) -> Result<Vec<Bytes>, ResponseError> {
+        let body_at = response_body_at(&frame, api.has_flexible_response_header(version))?;
+        let response = ShareFetchResponse::read(frame.clone(), body_at, version)?;
+        let (mut replaced, mut gaps) = (Vec::new(), Gaps::new());
+        if !self.guards.is_empty() {
+            for (at, partition) in response.partitions.iter().enumerate() {
+                let Some((replacement, unseen)) = self.hidden(&response, at, partition) else { continue };
+                replaced.push(replacement);
+                if !unseen.is_empty() {
+                    let _ = gaps.insert((partition.topic, partition.index), unseen);
+                }
+            }
+        }
+        if replaced.is_empty() && response.node_endpoints.is_empty() {
+            return Ok(vec![frame]);
+        }
+        let lock = Duration::from_millis(u64::try_from(response.lock_ms).unwrap_or(0));
+        self.gaps.note(gaps, lock);
+        Ok(response.splice(replaced, &self.readdressed(&response.node_endpoints)))
+    }
+
+    pub(super) fn share_acknowledge(
+        &self,
+        frame: Bytes,
+        api: &Api,
+        version: i16,
+    ) -> Result<Vec<Bytes>, ResponseError> {
+        let body_at = response_body_at(&frame, api.has_flexible_response_header(version))?;
+        let response = ShareAcknowledgeResponse::read(frame, body_at, version)?;
+        Ok(response.splice(&self.readdressed(&response.node_endpoints)))
+    }
+
+    /// What the consumer gets of a partition with filler, and what it acquired without knowing.
+    fn hidden(
+        &self,
+        response: &ShareFetchResponse,
+        at: usize,
+        partition: &SharedPartition,
+    ) -> Option<(Replacement, Vec<std::ops::RangeInclusive<i64>>)> {
+        let guard = self.guards.of(&TopicRef::Id(partition.topic))?;
+        let mut filtered = hide_filler(&response.records(partition))?;
+        self.metrics.hidden(&guard.topic, filtered.hidden);
+        if filtered.ends_with_control {
+            // Nothing of the run stays acquired, so nothing must stand for it.
+            let _ = filtered.pieces.pop();
+        }
+        let (acquired, unseen) = split(&partition.acquired, &filtered.runs);
+        Some((Replacement { at, records: filtered.pieces, acquired }, unseen))
+    }
+}
+
+/// Acquired offsets outside and inside of the runs. Both lists are ascending.
+fn split(acquired: &[Acquired], runs: &[Range<i64>]) -> (Vec<Acquired>, Vec<std::ops::RangeInclusive<i64>>) {
+    let (mut outside, mut inside) = (Vec::with_capacity(acquired.len()), Vec::new());
+    for range in acquired {
+        let mut from = range.first;
+        for run in runs.iter().filter(|run| run.start <= range.last && run.end > range.first) {
+            let (first, last) = (run.start.max(range.first), (run.end - 1).min(range.last));
+            if from < first {
+                outside.push(Acquired { first: from, last: first - 1, ..*range });
+            }
+            inside.push(first..=last);
+            from = last.saturating_add(1);
+        }
+        if from <= range.last {
+            outside.push(Acquired { first: from, ..*range });
+        }
+    }
+    (outside, inside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn acquired(first: i64, last: i64) -> Acquired {
+        Acquired { first, last, delivery_count: 1 }
+    }
+
+    #[test]
+    fn acquired_offsets_are_split_at_the_runs() {
+        let all = [acquired(0, 99), acquired(200, 299)];
+        assert_eq!(split(&all, &[]), (all.to_vec(), vec![]));
+        let (outside, inside) = split(&all, &[-5..10, 50..60, 90..210, 300..400]);
+        assert_eq!(outside, [acquired(10, 49), acquired(60, 89), acquired(210, 299)]);
+        assert_eq!(inside, [0..=9, 50..=59, 90..=99, 200..=209]);
+        assert_eq!(split(&all, &[0..300]), (vec![], vec![0..=99, 200..=299]));
+    }
+}

@@ -1,0 +1,233 @@
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
+use kafka_protocol::messages::alter_configs_request::{AlterConfigsResource, AlterableConfig};
+use kafka_protocol::messages::create_partitions_request::{
+    CreatePartitionsAssignment, CreatePartitionsTopic,
+};
+use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
+use kafka_protocol::messages::incremental_alter_configs_request::{
+    AlterConfigsResource as IncrementalResource, AlterableConfig as IncrementalConfig,
+};
+use kafka_protocol::messages::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
+use kafka_protocol::messages::{
+    AddPartitionsToTxnRequest, AlterConfigsRequest, ApiKey, BrokerId, CreatePartitionsRequest,
+    DeleteRecordsRequest, IncrementalAlterConfigsRequest, ProducerId, RequestHeader, TopicName,
+    WriteTxnMarkersRequest,
+};
+use kafka_protocol::protocol::{Encodable, StrBytes};
+use proptest::prelude::*;
+
+use super::*;
+
+fn text(value: &str) -> StrBytes {
+    StrBytes::from(value.to_owned())
+}
+
+fn name(value: &str) -> TopicName {
+    TopicName(text(value))
+}
+
+fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Bytes {
+    let mut out = BytesMut::new();
+    RequestHeader::default()
+        .with_request_api_key(key as i16)
+        .with_request_api_version(version)
+        .with_client_id(Some(text("me")))
+        .encode(&mut out, key.request_header_version(version))
+        .unwrap();
+    body.encode(&mut out, version).unwrap();
+    out.freeze()
+}
+
+fn delete_records(topics: &[&str]) -> DeleteRecordsRequest {
+    let partition = |index| DeleteRecordsPartition::default().with_partition_index(index).with_offset(90);
+    let topic = |topic: &&str| {
+        DeleteRecordsTopic::default().with_name(name(topic)).with_partitions(vec![partition(0), partition(7)])
+    };
+    DeleteRecordsRequest::default().with_topics(topics.iter().map(topic).collect()).with_timeout_ms(5)
+}
+
+fn create_partitions(topics: &[&str]) -> CreatePartitionsRequest {
+    let assignment = CreatePartitionsAssignment::default().with_broker_ids(vec![BrokerId(1), BrokerId(2)]);
+    let topic = |topic: &&str| {
+        CreatePartitionsTopic::default().with_name(name(topic)).with_count(9).with_assignments(
+            topic.starts_with('a').then(|| vec![assignment.clone(), CreatePartitionsAssignment::default()]),
+        )
+    };
+    CreatePartitionsRequest::default().with_topics(topics.iter().map(topic).collect())
+}
+
+fn alter_configs(topics: &[&str]) -> AlterConfigsRequest {
+    let config = |name, value: Option<&str>| {
+        AlterableConfig::default().with_name(text(name)).with_value(value.map(text))
+    };
+    let resource = |topic: &&str| {
+        AlterConfigsResource::default()
+            .with_resource_type(TOPIC_RESOURCE)
+            .with_resource_name(text(topic))
+            .with_configs(vec![config("retention.ms", Some("5")), config("cleanup.policy", None)])
+    };
+    AlterConfigsRequest::default().with_resources(topics.iter().map(resource).collect())
+}
+
+fn incremental(topics: &[&str]) -> IncrementalAlterConfigsRequest {
+    let config = |name, value: Option<&str>| {
+        IncrementalConfig::default()
+            .with_name(text(name))
+            .with_config_operation(1)
+            .with_value(value.map(text))
+    };
+    let resource = |topic: &&str| {
+        IncrementalResource::default()
+            .with_resource_type(TOPIC_RESOURCE)
+            .with_resource_name(text(topic))
+            .with_configs(vec![config("retention.ms", Some("5")), config("cleanup.policy", None)])
+    };
+    IncrementalAlterConfigsRequest::default().with_resources(topics.iter().map(resource).collect())
+}
+
+fn add_partitions(topics: &[&str]) -> AddPartitionsToTxnRequest {
+    let topic =
+        |topic: &&str| AddPartitionsToTxnTopic::default().with_name(name(topic)).with_partitions(vec![4, 5]);
+    AddPartitionsToTxnRequest::default()
+        .with_v3_and_below_topics(topics.iter().map(topic).collect())
+        .with_v3_and_below_producer_id(ProducerId(3))
+}
+
+fn markers(topics: &[&str]) -> WriteTxnMarkersRequest {
+    let topic = |topic: &&str| {
+        WritableTxnMarkerTopic::default().with_name(name(topic)).with_partition_indexes(vec![1, 2])
+    };
+    let marker = |id| {
+        WritableTxnMarker::default()
+            .with_producer_id(ProducerId(id))
+            .with_topics(topics.iter().map(topic).collect())
+    };
+    WriteTxnMarkersRequest::default().with_markers(vec![marker(8), marker(9)])
+}
+
+const ALL: [&str; 3] = ["alpha", "be", "c"];
+const REST: [&str; 2] = ["alpha", "c"];
+
+/// Each request, of three topics and of the two that are kept.
+fn samples() -> Vec<(ApiKey, i16, Bytes, Bytes)> {
+    let mut all = Vec::new();
+    for v in 0..=2 {
+        let key = ApiKey::DeleteRecords;
+        all.push((key, v, frame(key, v, &delete_records(&ALL)), frame(key, v, &delete_records(&REST))));
+        let key = ApiKey::AlterConfigs;
+        all.push((key, v, frame(key, v, &alter_configs(&ALL)), frame(key, v, &alter_configs(&REST))));
+    }
+    for v in 0..=3 {
+        let key = ApiKey::CreatePartitions;
+        all.push((key, v, frame(key, v, &create_partitions(&ALL)), frame(key, v, &create_partitions(&REST))));
+        let key = ApiKey::AddPartitionsToTxn;
+        all.push((key, v, frame(key, v, &add_partitions(&ALL)), frame(key, v, &add_partitions(&REST))));
+    }
+    for v in 0..=1 {
+        let key = ApiKey::IncrementalAlterConfigs;
+        all.push((key, v, frame(key, v, &incremental(&ALL)), frame(key, v, &incremental(&REST))));
+    }
+    all
+}
+
+/// Names of the entries, and the frame with those that are not `be`.
+fn walked(key: ApiKey, version: i16, frame: &Bytes) -> Result<(Vec<String>, Vec<u8>), WireError> {
+    fn both<E>(list: &EntryList<E>, frame: &Bytes, name: impl Fn(&E) -> &Text) -> (Vec<String>, Vec<u8>) {
+        let names = list.iter().map(|entry| name(entry).as_str().to_owned()).collect();
+        (names, list.kept(frame, |entry| name(entry).as_str() != "be").concat())
+    }
+    Ok(match key {
+        ApiKey::DeleteRecords => both(&read_delete_records(frame, version)?, frame, |topic| &topic.name),
+        ApiKey::CreatePartitions => both(&read_create_partitions(frame, version)?, frame, |name| name),
+        ApiKey::AddPartitionsToTxn => {
+            both(&read_added_partitions(frame, version)?, frame, |topic| &topic.name)
+        }
+        _ => both(&read_alter_configs(frame, key as i16, version)?, frame, |resource| &resource.name),
+    })
+}
+
+#[test]
+fn every_version_reads_what_the_oracle_wrote_and_leaves_out_what_it_would() {
+    for (key, version, all, rest) in samples() {
+        let (names, kept) = walked(key, version, &all).unwrap_or_else(|e| panic!("{key:?} v{version}: {e}"));
+        assert_eq!(names, ALL, "{key:?} v{version}");
+        assert_eq!(kept, rest, "{key:?} v{version}");
+    }
+}
+
+#[test]
+fn partitions_and_configs_are_told() {
+    let deleted = read_delete_records(&frame(ApiKey::DeleteRecords, 2, &delete_records(&ALL)), 2).unwrap();
+    assert!(deleted.iter().all(|topic| topic.partitions == [0, 7]));
+    let added = frame(ApiKey::AddPartitionsToTxn, 3, &add_partitions(&ALL));
+    assert!(read_added_partitions(&added, 3).unwrap().iter().all(|topic| topic.partitions == [4, 5]));
+    let altered = frame(ApiKey::IncrementalAlterConfigs, 1, &incremental(&ALL));
+    for resource in read_alter_configs(&altered, 44, 1).unwrap().iter() {
+        assert_eq!(resource.kind, TOPIC_RESOURCE);
+        let names: Vec<_> = resource.configs.iter().map(Text::as_str).collect();
+        assert_eq!(names, ["retention.ms", "cleanup.policy"]);
+    }
+}
+
+#[test]
+fn markers_tell_producers_and_where() {
+    // The codec knows no other version.
+    for version in [1] {
+        let sent = frame(ApiKey::WriteTxnMarkers, version, &markers(&ALL));
+        let read = read_txn_markers(&sent, version).unwrap();
+        assert_eq!(read.iter().map(|marker| marker.producer_id).collect::<Vec<_>>(), [8, 9]);
+        let names: Vec<_> = read[1].topics.iter().map(|topic| topic.name.as_str()).collect();
+        assert_eq!(names, ALL);
+        assert_eq!(read[0].topics[2].partitions, [1, 2]);
+        for cut in 0..sent.len() {
+            assert!(read_txn_markers(&sent.slice(..cut), version).is_err());
+        }
+    }
+}
+
+#[test]
+fn every_truncation_and_every_longer_frame_is_an_error() {
+    for (key, version, all, _) in samples() {
+        for cut in 0..all.len() {
+            assert!(walked(key, version, &all.slice(..cut)).is_err(), "{key:?} v{version} at {cut}");
+        }
+        let longer: Bytes = [&all[..], &[0]].concat().into();
+        assert!(walked(key, version, &longer).is_err(), "{key:?} v{version}");
+    }
+}
+
+#[test]
+fn more_elements_than_allowed_are_refused() {
+    let mut request = delete_records(&["t"]);
+    request.topics[0].partitions = vec![DeleteRecordsPartition::default(); MAX_ELEMENTS];
+    let read = read_delete_records(&frame(ApiKey::DeleteRecords, 2, &request), 2);
+    assert!(matches!(read, Err(WireError::TooMany { .. })));
+}
+
+proptest! {
+    #[test]
+    fn one_changed_byte_never_panics(which: proptest::sample::Index, at: proptest::sample::Index, value: u8) {
+        let samples = samples();
+        let (key, version, all, _) = &samples[which.index(samples.len())];
+        let mut bytes = all.to_vec();
+        let at = at.index(bytes.len());
+        bytes[at] = value;
+        let _ = walked(*key, *version, &bytes.into());
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(version in -1i16..4, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let bytes = Bytes::from(bytes);
+        for key in [
+            ApiKey::DeleteRecords,
+            ApiKey::CreatePartitions,
+            ApiKey::AlterConfigs,
+            ApiKey::IncrementalAlterConfigs,
+            ApiKey::AddPartitionsToTxn,
+        ] {
+            let _ = walked(key, version, &bytes);
+        }
+        let _ = read_txn_markers(&bytes, version);
+    }
+}
