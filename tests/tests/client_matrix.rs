@@ -47,6 +47,17 @@ fn every_client_library_works_through_the_gateway() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// docs/clients.md has a row for each client of the matrix and says what is known of it.
+#[test]
+fn the_page_tells_of_every_client() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/clients.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    for Client { client, known, .. } in client::all() {
+        assert!(page.contains(&format!("\n| {client} | ")), "{client} has no row");
+        assert!(page.contains(&known), "{client}: the page does not say: {known}");
+    }
+}
+
 fn chosen() -> Vec<Client> {
     let words = |name: &str| {
         std::env::var(name).ok().map(|text| text.split(',').map(str::to_owned).collect::<Vec<String>>())
