@@ -116,7 +116,7 @@ func produce() (matrix.Line, error) {
 type handler struct {
 	assigned func(int)
 	read     func(*sarama.ConsumerMessage)
-	// after each record; otherwise when the session ends
+	// when all is read that has come; otherwise when the session ends. A commit waits for the fetch before it.
 	commit bool
 }
 
@@ -139,7 +139,7 @@ func (h handler) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 	for message := range claim.Messages() {
 		h.read(message)
 		session.MarkMessage(message, "")
-		if h.commit {
+		if h.commit && len(claim.Messages()) == 0 {
 			session.Commit()
 		}
 	}
