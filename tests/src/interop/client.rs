@@ -47,6 +47,9 @@ pub struct Expect {
     pub transaction: String,
     /// What becomes of the abort after that; `ok` when it goes well.
     pub abort: String,
+    /// What becomes of it at a broker that denies writes to the topic, where that differs: the error code there is
+    /// TOPIC_AUTHORIZATION_FAILED.
+    pub abort_at_broker: Option<String>,
     /// Where its position is when a log ends with filler.
     pub position: AtEnd,
     /// What it commits then.
@@ -67,6 +70,7 @@ impl Default for Expect {
             write: String::new(),
             transaction: String::new(),
             abort: "ok".to_owned(),
+            abort_at_broker: None,
             position: AtEnd::LogEnd,
             committed: AtEnd::LogEnd,
             at_least_once: false,

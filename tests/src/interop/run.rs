@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::client::Client;
-use super::stage::Stage;
+use super::stage::Place;
 use crate::linkgate::Linkgate;
 use crate::process::start;
 
@@ -36,7 +36,7 @@ pub struct Said {
 
 impl Said {
     /// Takes in a line.
-    fn hear(&mut self, line: Value, tail: &mut Option<(Instant, f64)>, linkgate: &Linkgate) {
+    fn hear(&mut self, line: Value, tail: &mut Option<(Instant, f64)>, linkgate: Option<&Linkgate>) {
         if let Some(version) = line["version"].as_str() {
             self.version = version.to_owned();
         } else if let Some(step) = line["step"].as_str() {
@@ -50,29 +50,30 @@ impl Said {
     }
 }
 
-fn fetches(linkgate: &Linkgate) -> f64 {
+fn fetches(linkgate: Option<&Linkgate>) -> f64 {
+    let Some(linkgate) = linkgate else { return f64::INFINITY };
     linkgate.metric("linkgate_gateway_requests_total{api=\"Fetch\"}")
         + linkgate.metric("linkgate_gateway_requests_total{api=\"ShareFetch\"}")
 }
 
-/// Runs a client's steps at `bootstrap`; none when it is not installed.
+/// Runs a client's steps; none when it is not installed.
 ///
 /// # Panics
 /// When it cannot be started.
 #[must_use]
-pub fn run(client: &Client, stage: &Stage, bootstrap: &str) -> Option<Said> {
+pub fn run(client: &Client, place: &Place<'_>) -> Option<Said> {
     let begin = Instant::now();
     let mut said = Said { begin: Some(begin), ..Said::default() };
     let mut tail = None;
     let args = [
-        format!("bootstrap={bootstrap}"),
+        format!("bootstrap={}", place.bootstrap),
         format!("name={}", client.client),
         format!("steps={}", client.steps.join(",")),
-        format!("mirrors={}", stage.mirrors_argument()),
+        format!("mirrors={}", place.mirrors_argument()),
         format!("tail={}", TAIL.as_millis()),
     ];
     if client.program == "rust" {
-        super::rust::run(bootstrap, client, stage, |line| said.hear(line, &mut tail, &stage.pair.linkgate));
+        super::rust::run(client, place, |line| said.hear(line, &mut tail, place.linkgate));
     } else {
         let mut command = client.command()?;
         command.args(args).args(&client.args);
@@ -80,7 +81,7 @@ pub fn run(client: &Client, stage: &Stage, bootstrap: &str) -> Option<Said> {
         loop {
             match lines.1.recv_timeout(LIMIT.saturating_sub(begin.elapsed())) {
                 Ok(line) => match serde_json::from_str(&line) {
-                    Ok(line) => said.hear(line, &mut tail, &stage.pair.linkgate),
+                    Ok(line) => said.hear(line, &mut tail, place.linkgate),
                     Err(_) => println!("{}: {line}", client.client),
                 },
                 Err(RecvTimeoutError::Disconnected) => break,

@@ -16,7 +16,7 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::stage::Stage;
+use super::stage::Place;
 
 mod consume;
 mod produce;
@@ -28,9 +28,8 @@ type Done = Result<Value, String>;
 
 /// What all steps need.
 struct Matrix<'a> {
-    bootstrap: &'a str,
     name: &'a str,
-    stage: &'a Stage,
+    place: &'a Place<'a>,
 }
 
 fn text(error: KafkaError) -> String {
@@ -38,8 +37,8 @@ fn text(error: KafkaError) -> String {
 }
 
 /// Runs the steps; `say` gets the lines that a program would print.
-pub fn run(bootstrap: &str, client: &Client, stage: &Stage, mut say: impl FnMut(Value)) {
-    let matrix = Matrix { bootstrap, name: &client.client, stage };
+pub fn run(client: &Client, place: &Place<'_>, mut say: impl FnMut(Value)) {
+    let matrix = Matrix { name: &client.client, place };
     let (_, library) = rdkafka::util::get_rdkafka_version();
     say(json!({"version": format!("librdkafka {library}")}));
     for step in &client.steps {
@@ -76,7 +75,7 @@ impl Matrix<'_> {
 
     fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", self.bootstrap).set("log_level", "3");
+        config.set("bootstrap.servers", &self.place.bootstrap).set("log_level", "3");
         config
     }
 

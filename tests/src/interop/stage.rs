@@ -6,6 +6,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::kafka::Version;
+use crate::linkgate::Linkgate;
 use crate::pair::Pair;
 use crate::produce::{Kind, Sender, send};
 use crate::read;
@@ -66,6 +67,26 @@ impl Stage {
         Stage { pair, mirrors }
     }
 
+    /// The gateway, as the place where a client runs.
+    #[must_use]
+    pub fn gateway(&self) -> Place<'_> {
+        let bootstrap = self.pair.linkgate.bootstrap();
+        Place { bootstrap, mirrors: &self.mirrors, linkgate: Some(&self.pair.linkgate) }
+    }
+}
+
+/// What a client connects to.
+#[derive(Debug, Clone)]
+pub struct Place<'a> {
+    /// `bootstrap.servers`.
+    pub bootstrap: String,
+    /// The topics of the steps `read` and `refused`.
+    pub mirrors: &'a [MirrorTopic],
+    /// The gateway, when there is one: it counts the fetches.
+    pub linkgate: Option<&'a Linkgate>,
+}
+
+impl Place<'_> {
     /// The argument `mirrors=` of the programs.
     #[must_use]
     pub fn mirrors_argument(&self) -> String {

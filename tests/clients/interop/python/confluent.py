@@ -21,9 +21,11 @@ def consumer(group, **more):
         "auto.offset.reset": "earliest",
         "enable.auto.commit": False,
         "fetch.wait.max.ms": 500,
-        "session.timeout.ms": 10000,
-        "heartbeat.interval.ms": 300,
     }
+    if steps.ARGS.get("protocol") == "consumer":
+        config["group.protocol"] = "consumer"
+    else:
+        config.update({"session.timeout.ms": 10000, "heartbeat.interval.ms": 300})
     config.update(more)
     return Consumer(config)
 
@@ -73,15 +75,10 @@ class Member(steps.Worker):
     def work(self):
         source = consumer(own("group"))
 
-        def assigned(_consumer, partitions):
-            self.assigned = len(partitions)
-
-        def revoked(_consumer, _partitions):
-            self.assigned = 0
-
-        source.subscribe([own("group")], on_assign=assigned, on_revoke=revoked)
+        source.subscribe([own("group")])
         while not self.stopping:
             messages = source.consume(100, 0.1)
+            self.assigned = len(source.assignment())
             for message in messages:
                 if message.error():
                     raise KafkaException(message.error())
