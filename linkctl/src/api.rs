@@ -6,8 +6,8 @@ use ureq::http::Method;
 use crate::address::Address;
 use crate::client::{Client, ClientError};
 use crate::rest::{
-    AlterConfigsRequest, AlterMirrorsEntry, AlterMirrorsRequest, CreateLinkRequest, CreateMirrorRequest,
-    DataList, FillerData, LinkConfigData, LinkData, MirrorData, MirrorForecastData,
+    AlterConfigsRequest, AlterMirrorsEntry, AlterMirrorsRequest, ClientData, CreateLinkRequest,
+    CreateMirrorRequest, DataList, FillerData, LinkConfigData, LinkData, MirrorData, MirrorForecastData,
 };
 use crate::segment::encoded;
 
@@ -229,6 +229,33 @@ impl Api {
         self.client
             .exchange::<_, DataList<AlterMirrorsEntry>>(Method::POST, &path, &request)
             .map(|list| list.data)
+    }
+
+    /// The open connections of clients, of all pages.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn clients(
+        &self,
+        client_id: Option<&str>,
+        principal: Option<&str>,
+    ) -> Result<Vec<ClientData>, ClientError> {
+        let filter = |name: &str, value: Option<&str>| {
+            value.map_or(String::new(), |value| format!("&{name}={}", encoded(value)))
+        };
+        let filters = filter("client_id", client_id) + &filter("principal", principal);
+        let (mut all, mut after) = (Vec::new(), 0);
+        loop {
+            let path = self.path(&format!("/clients?page_size=1000&page_token={after}{filters}"));
+            let page: DataList<ClientData> = self.client.get(&path)?;
+            let last = page.data.last().map_or(0, |client| client.connection_id);
+            all.extend(page.data);
+            // Numbers only grow; a server that says otherwise would be asked for ever.
+            if page.metadata.next.is_none() || last <= after {
+                return Ok(all);
+            }
+            after = last;
+        }
     }
 
     fn path(&self, rest: &str) -> String {

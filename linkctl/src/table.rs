@@ -70,6 +70,9 @@ const NUMBERS: &[&str] = &[
     "FILLER",
     "BATCHES",
     "LAST FILLER",
+    "REQUESTS",
+    "IN",
+    "OUT",
 ];
 
 #[cfg(test)]

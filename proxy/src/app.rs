@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin::{Admin, AdminHandle, ListenError, Readiness};
 use crate::client::{ClientOptions, Cluster, Side};
 use crate::config::Config;
-use crate::gateway::{Gateway, GatewayError, GatewayHandle, GatewayOptions, Limits};
+use crate::gateway::{ConnectionLimits, Gateway, GatewayError, GatewayHandle, GatewayOptions, Limits};
 use crate::mirror::Engine;
 use crate::mirror::command::Commands;
 use crate::obs::Metrics;
@@ -101,14 +101,15 @@ impl Running {
         let (engine, commands) = Engine::new(store.clone(), destination.clone());
         metrics.register(|registry| engine.register_metrics(registry));
 
-        let admin = Admin::new(commands.clone(), metrics.clone(), readiness.clone());
-        let admin = admin.run(&config.admin_listeners, phases.admin.clone()).await?;
-
         let (guards_sender, guards) = watch::channel(Arc::new(TopicGuards::of(&store.view())));
-        drop(tasks.spawn(keep_guards(store.clone(), guards_sender, phases.admin.clone())));
         let options = gateway_options(config);
         let gateway =
             metrics.register(|registry| Gateway::new(options, Arc::new(destination), guards, registry));
+        let clients = gateway.connections();
+        let admin = Admin::new(commands.clone(), metrics.clone(), readiness.clone(), clients);
+        let admin = admin.run(&config.admin_listeners, phases.admin.clone()).await?;
+
+        drop(tasks.spawn(keep_guards(store.clone(), guards_sender, phases.admin.clone())));
         let gateway = gateway.run(phases.gateway.clone()).await?;
         readiness.gateway_listens();
 
@@ -144,7 +145,17 @@ impl Running {
 fn gateway_options(config: &Config) -> GatewayOptions {
     let limits = Limits {
         max_request_bytes: config.limits.request_bytes,
-        max_connections: config.limits.connections,
+        connections: ConnectionLimits {
+            total: config.limits.connections,
+            per_address: config.limits.connections_per_ip,
+            overrides: config.limits.connections_per_ip_overrides.clone(),
+        },
+        first_request_timeout: config.limits.first_request_timeout,
+        request_arrival_timeout: config.limits.request_arrival_timeout,
+        idle_timeout: config.limits.idle_timeout,
+        stall_timeout: config.limits.stall_timeout,
+        request_buffer_bytes: config.limits.request_buffer_bytes,
+        response_buffer_bytes: config.limits.response_buffer_bytes,
         // The other components need some of the time, too.
         drain_timeout: config.shutdown_timeout / 2,
         ..Limits::default()

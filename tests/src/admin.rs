@@ -96,6 +96,16 @@ impl Admin {
         Ok(answer.brokers.iter().map(|b| (b.node_id.0, format!("{}:{}", b.host, b.port))).collect())
     }
 
+    /// Rack of every broker, by id.
+    pub fn racks(&mut self) -> Vec<Option<String>> {
+        let answer = until_ok("the cluster shows its brokers", LONG, || {
+            self.ask(9, &MetadataRequest::default().with_topics(Some(vec![])))
+        });
+        let brokers: BTreeMap<i32, _> =
+            answer.brokers.iter().map(|b| (b.node_id.0, b.rack.as_ref())).collect();
+        brokers.into_values().map(|rack| rack.map(ToString::to_string)).collect()
+    }
+
     /// Cluster id.
     pub fn cluster_id(&mut self) -> String {
         until_ok("the cluster tells its id", LONG, || {
@@ -133,6 +143,13 @@ impl Admin {
         }
         leaders.sort_by_key(|l| l.partition);
         Ok(leaders)
+    }
+
+    /// How many replicas of each partition of `topic` are in sync.
+    pub fn in_sync(&mut self, topic: &str) -> Vec<usize> {
+        let answer = until_ok(&format!("{topic} is described"), LONG, || self.metadata(Some(topic)));
+        let partitions = answer.topics.iter().flat_map(|entry| &entry.partitions);
+        partitions.map(|partition| partition.isr_nodes.len()).collect()
     }
 
     /// Creates a topic and waits until every partition has a leader. Replication factor: the cluster's default.

@@ -12,6 +12,7 @@
 //! | [`pair`] | a source, a destination and a Linkgate between them |
 //! | [`fault`] | faults on purpose: a misbehaving TCP proxy, full disks |
 //! | [`interop`] | the client matrix |
+//! | [`rpc`] | every message of the protocol as JSON, by Kafka's own schemas |
 //! | [`python`], [`properties`] | Python clients, .properties files |
 //! | [`wait`], [`ports`], [`process`], [`workdir`] | bounded waits, ports, children, directories |
 //!
@@ -36,6 +37,7 @@ pub mod python;
 pub mod raw_batch;
 pub mod read;
 pub mod records;
+pub mod rpc;
 pub mod soak;
 pub mod wait;
 pub mod workdir;

@@ -81,7 +81,17 @@ impl Running {
     #[must_use]
     pub fn start(script: &str, args: &[&str]) -> Running {
         let mut command = command(script);
-        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(args);
+        Running::launch(script, command)
+    }
+
+    /// Starts a client that is no Python.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn launch(script: &str, mut command: Command) -> Running {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = start(command).unwrap_or_else(|e| panic!("cannot start {script}: {e}"));
         let lines = forward(child.stdout.take());
         let errors = forward(child.stderr.take());

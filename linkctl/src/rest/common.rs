@@ -17,14 +17,14 @@ pub struct ResourceMetadata {
     pub resource_name: Option<String>,
 }
 
-/// `metadata` of every list. There is no pagination: `next` is always null.
+/// `metadata` of every list. Only the list of clients has pages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ListMetadata {
     /// URL of the list.
     #[serde(rename = "self")]
     pub self_url: String,
-    /// Always null.
+    /// URL of the next page; null when there is none.
     #[serde(default)]
     pub next: Option<String>,
 }

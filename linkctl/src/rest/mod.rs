@@ -4,6 +4,7 @@
 //! reading, so that a newer daemon can talk to older tools. What Linkgate adds stands below `linkgate` in each body.
 
 mod alter;
+mod client;
 mod cluster;
 mod common;
 mod filler;
@@ -13,6 +14,7 @@ mod link_config;
 mod mirror;
 
 pub use self::alter::{AlterMetadata, AlterMirrorsEntry, AlterMirrorsRequest};
+pub use self::client::ClientData;
 pub use self::cluster::{ClusterData, Related};
 pub use self::common::{ConfigEntry, DataList, ErrorBody, ListMetadata, PREFIXES, ResourceMetadata};
 pub use self::filler::{FillerData, FillerPartition};

@@ -2,6 +2,7 @@
 //! codes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod clients;
 mod cluster_links;
 mod failures;
 mod filler;

@@ -68,6 +68,12 @@ impl Call {
         }
     }
 
+    /// A query parameter that is a number.
+    pub(super) fn number(&self, name: &str, default: u64) -> Result<u64, Problem> {
+        let Some(text) = self.query(name) else { return Ok(default) };
+        text.parse().map_err(|_| Problem::bad_request(format!("{name}={text}: expected a number")))
+    }
+
     /// The body as JSON, whatever content type it claims.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         serde_json::from_slice(&self.body)
@@ -82,6 +88,12 @@ impl Call {
             url.extend(segment::encoded(name));
         }
         url
+    }
+
+    /// The same with query parameters.
+    pub(super) fn url_with(&self, segments: &[&str], query: &[(&str, &str)]) -> String {
+        let pairs = query.iter().map(|(name, value)| format!("{name}={}", segment::encoded(value)));
+        format!("{}?{}", self.url(segments), pairs.collect::<Vec<_>>().join("&"))
     }
 
     /// Metadata of a list, from its path segments.

@@ -4,6 +4,7 @@
 //! decides nothing: what is asked goes to the [`Operator`], what is shown comes from its view.
 
 mod call;
+mod clients;
 mod clusters;
 mod filler;
 mod health;
@@ -32,6 +33,7 @@ pub use self::health::Readiness;
 pub use self::operator::Operator;
 pub use self::problem::Problem;
 use crate::config::Listener;
+use crate::gateway::Connections;
 use crate::obs::Metrics;
 
 /// An admin listener cannot be opened.
@@ -48,6 +50,7 @@ pub struct Admin<O> {
     operator: O,
     metrics: Metrics,
     readiness: Readiness,
+    clients: Connections,
 }
 
 /// The running admin API.
@@ -58,9 +61,9 @@ pub struct AdminHandle {
 }
 
 impl<O: Operator> Admin<O> {
-    /// The API in front of `operator`.
-    pub fn new(operator: O, metrics: Metrics, readiness: Readiness) -> Self {
-        Admin { operator, metrics, readiness }
+    /// The API in front of `operator`; `clients` are those of the gateway.
+    pub fn new(operator: O, metrics: Metrics, readiness: Readiness, clients: Connections) -> Self {
+        Admin { operator, metrics, readiness, clients }
     }
 
     /// Opens all listeners and serves until `stop` is cancelled; requests under way are finished.

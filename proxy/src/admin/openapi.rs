@@ -13,6 +13,8 @@ use super::call;
     components(schemas(
         rest::DataList<rest::ClusterData>,
         rest::ClusterData,
+        rest::DataList<rest::ClientData>,
+        rest::ClientData,
         rest::DataList<rest::LinkData>,
         rest::LinkData,
         rest::CreateLinkRequest,
@@ -67,9 +69,12 @@ const ALTER: Option<&str> = Some("AlterMirrorsRequest");
 const ALTERED: Option<&str> = Some("DataList_AlterMirrorsEntry");
 
 #[rustfmt::skip]
-const ROWS: [Row; 20] = [
+const ROWS: [Row; 21] = [
     ("get", "/clusters", "listClusters", "The destination cluster", &[], None, Some("DataList_ClusterData")),
     ("get", "/clusters/{cluster}", "getCluster", "The destination cluster", &[], None, Some("ClusterData")),
+    ("get", "/clusters/{cluster}/clients", "listClients", "Open connections of Kafka clients",
+        &[("client_id", "string"), ("principal", "string"), ("page_size", "integer"), ("page_token", "integer")],
+        None, Some("DataList_ClientData")),
     ("get", "/clusters/{cluster}/links", "listLinks", "All links", &[], None, Some("DataList_LinkData")),
     ("post", "/clusters/{cluster}/links", "createLink", "Creates a link",
         &[("link_name", "string"), ("validate_only", "boolean"), ("validate_link", "boolean")], Some("CreateLinkRequest"), None),

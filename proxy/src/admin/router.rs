@@ -7,7 +7,9 @@ use linkctl::rest::PREFIXES;
 
 use super::operator::Operator;
 use super::problem::Problem;
-use super::{Admin, clusters, filler, health, link_configs, links, mirror_actions, mirrors, openapi};
+use super::{
+    Admin, clients, clusters, filler, health, link_configs, links, mirror_actions, mirrors, openapi,
+};
 
 /// Largest request body, in bytes.
 pub(super) const BODY_LIMIT: usize = 1 << 20;
@@ -37,6 +39,7 @@ fn api<O: Operator>() -> Vec<(&'static str, MethodRouter<Admin<O>>)> {
     vec![
         ("/clusters", get(clusters::list::<O>)),
         ("/clusters/{cluster}", get(clusters::get::<O>)),
+        ("/clusters/{cluster}/clients", get(clients::list::<O>)),
         ("/clusters/{cluster}/links", get(links::list::<O>).post(links::create::<O>)),
         ("/clusters/{cluster}/links/{link}", get(links::get::<O>).delete(links::delete::<O>)),
         ("/clusters/{cluster}/links/{link}/configs", get(link_configs::list::<O>)),

@@ -8,12 +8,21 @@
 //! | `admin.listeners` | `http://127.0.0.1:8090` | REST API, health and metrics |
 //! | `state.dir` | `/var/lib/linkgate` where that exists and is writable, else `./linkgate-state` | the journal |
 //! | `max.connections` | 10000 | client connections at a time |
-//! | `max.request.bytes` | 104857600 | largest request of a client, as `socket.request.max.bytes` of a broker |
+//! | `max.connections.per.ip` | 2147483647 | the same from one address |
+//! | `max.connections.per.ip.overrides` | none | exceptions from that: `address:count,…` |
+//! | `socket.request.max.bytes` | 104857600 | largest request of a client |
+//! | `first.request.timeout.ms` | 30000 | from connecting to the first request |
+//! | `request.arrival.timeout.ms` | 60000 | how long a client is waited for while a request arrives; a second more for each 16 KiB |
+//! | `connections.max.idle.ms` | 600000 | without a byte either way and with no response due |
+//! | `connections.max.stall.ms` | 300000 | with a response due of which the client takes nothing |
+//! | `queued.max.request.bytes` | 268435456 | requests that are held whole, all clients together |
+//! | `queued.max.response.bytes` | 268435456 | responses that are held whole, all clients together |
 //! | `shutdown.timeout.ms` | 10000 | how long a stop may take |
 //! | `log.format` | `text` | or `json` |
 //! | `log.level` | `info` | filter of log messages, as `RUST_LOG` |
 
 mod keys;
+mod limits;
 mod listener;
 
 use std::collections::BTreeMap;
@@ -23,6 +32,7 @@ use std::time::Duration;
 use linkctl::properties;
 use state::model::HostPort;
 
+pub use self::limits::Limits;
 pub use self::listener::{Listener, ParseListenerError};
 use crate::obs::LogFormat;
 
@@ -31,15 +41,6 @@ use crate::obs::LogFormat;
 pub const DEFAULT_PORT: u16 = 19092;
 /// Port of the admin API when none is given: where Confluent Server has it.
 pub const DEFAULT_ADMIN_PORT: u16 = 8090;
-
-/// How much may be used of what.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Client connections at a time.
-    pub connections: usize,
-    /// Largest request of a client, in bytes.
-    pub request_bytes: usize,
-}
 
 /// What the daemon needs to know, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,10 +139,7 @@ impl Reader {
             self.listener("listeners", "PLAINTEXT").unwrap_or(Listener::plaintext("0.0.0.0", DEFAULT_PORT));
         let advertised = self.advertised(&listener, host);
         let admin_listeners = self.admin_listeners();
-        let limits = Limits {
-            connections: self.number("max.connections", 10_000, 1),
-            request_bytes: self.number("max.request.bytes", 100 << 20, 1 << 10),
-        };
+        let limits = self.limits();
         let shutdown_timeout = Duration::from_millis(self.number("shutdown.timeout.ms", 10_000, 0) as u64);
         let log_format = self.parsed("log.format").unwrap_or_default();
         let log_level = self.text("log.level").map(|(_, value)| value);

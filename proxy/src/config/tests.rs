@@ -61,6 +61,26 @@ fn all_errors_come_at_once_with_their_lines() {
 }
 
 #[test]
+fn limits_have_kafkas_names() {
+    let text = "bootstrap.servers=a:1\nmax.connections.per.ip=5\nconnections.max.idle.ms=1000\n\
+                max.connections.per.ip.overrides=10.0.0.1:7, [::ffff:10.0.0.2]:8,fd00::1:9\n\
+                socket.request.max.bytes=2048\n";
+    let limits = parse(text).unwrap().limits;
+    let overrides = [("10.0.0.1", 7), ("10.0.0.2", 8), ("fd00::1", 9)];
+    let overrides = overrides.map(|(address, count)| (address.parse().unwrap(), count));
+    assert_eq!(limits.connections_per_ip_overrides, overrides.into());
+    assert_eq!((limits.connections_per_ip, limits.request_bytes), (5, 2048));
+    assert_eq!(limits.idle_timeout, std::time::Duration::from_secs(1));
+    assert_eq!(
+        errors("bootstrap.servers=a:1\nmax.connections.per.ip.overrides=gate:7\nmax.request.bytes=1\n"),
+        [
+            "linkgate.properties:3: unknown configuration 'max.request.bytes'; did you mean 'socket.request.max.bytes'?",
+            "linkgate.properties:2: max.connections.per.ip.overrides: 'gate:7' is not of the form address:count",
+        ]
+    );
+}
+
+#[test]
 fn duplicates_and_missing_files_are_errors() {
     assert_eq!(
         errors("listeners=a\nlisteners=b\n"),

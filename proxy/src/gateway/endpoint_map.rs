@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 
 use crate::net::HostPort;
 
@@ -34,23 +35,36 @@ impl Advertised {
 
 /// Where the gateway itself finds the brokers, as last heard.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Brokers(Arc<ArcSwap<BTreeMap<i32, HostPort>>>);
+pub(super) struct Brokers {
+    known: Arc<ArcSwap<BTreeMap<i32, HostPort>>>,
+    doubted: Arc<Notify>,
+}
 
 impl Brokers {
     /// Takes over what the directory said. Brokers that it no longer names keep their last address: their clients get
     /// connection errors until they come back, as they would without the gateway.
     pub(super) fn update(&self, known: impl IntoIterator<Item = (i32, HostPort)>) {
-        let mut all = BTreeMap::clone(&self.0.load());
+        let mut all = BTreeMap::clone(&self.known.load());
         all.extend(known);
-        self.0.store(Arc::new(all));
+        self.known.store(Arc::new(all));
+    }
+
+    /// A broker was not where it is said to be: the directory should be asked again soon.
+    pub(super) fn doubt(&self) {
+        self.doubted.notify_one();
+    }
+
+    /// Waits for a doubt, unless there was one since the last call.
+    pub(super) async fn doubted(&self) {
+        self.doubted.notified().await;
     }
 
     pub(super) fn get(&self, id: i32) -> Option<HostPort> {
-        self.0.load().get(&id).cloned()
+        self.known.load().get(&id).cloned()
     }
 
     pub(super) fn all(&self) -> Arc<BTreeMap<i32, HostPort>> {
-        self.0.load_full()
+        self.known.load_full()
     }
 }
 

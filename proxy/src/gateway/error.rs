@@ -26,6 +26,12 @@ pub(super) enum CloseCause {
     BrokerClosed,
     FirstRequestTimeout,
     ConnectionLimit,
+    AddressLimit,
+    SlowRequest,
+    SlowReader,
+    Idle,
+    MemoryReclaimed,
+    BrokerStalled,
     NoBroker,
     BadFrame,
     BadRequest,
@@ -33,6 +39,8 @@ pub(super) enum CloseCause {
     BadResponse,
     ClientIo,
     BrokerIo,
+    /// The service stopped and it was not done in time.
+    Stopped,
 }
 
 impl CloseCause {
@@ -42,6 +50,12 @@ impl CloseCause {
             CloseCause::BrokerClosed => "broker_closed",
             CloseCause::FirstRequestTimeout => "first_request_timeout",
             CloseCause::ConnectionLimit => "connection_limit",
+            CloseCause::AddressLimit => "address_limit",
+            CloseCause::SlowRequest => "slow_request",
+            CloseCause::SlowReader => "slow_reader",
+            CloseCause::Idle => "idle",
+            CloseCause::MemoryReclaimed => "memory_reclaimed",
+            CloseCause::BrokerStalled => "broker_stalled",
             CloseCause::NoBroker => "no_broker",
             CloseCause::BadFrame => "bad_frame",
             CloseCause::BadRequest => "bad_request",
@@ -49,6 +63,7 @@ impl CloseCause {
             CloseCause::BadResponse => "bad_response",
             CloseCause::ClientIo => "client_io",
             CloseCause::BrokerIo => "broker_io",
+            CloseCause::Stopped => "stopped",
         }
     }
 }
@@ -73,6 +88,16 @@ pub(super) enum ResponseError {
 pub(super) enum SessionError {
     #[error("no request within the time allowed")]
     FirstRequestTimeout,
+    #[error("a request did not arrive in the time allowed")]
+    SlowRequest,
+    #[error("the client takes nothing of what it asked for")]
+    SlowReader,
+    #[error("nothing was asked for too long")]
+    Idle,
+    #[error("it held memory for too long while others waited for it")]
+    MemoryReclaimed,
+    #[error("the broker takes nothing of what it is sent")]
+    BrokerStalled,
     #[error("no broker can be reached: {last}")]
     NoBroker { last: String },
     #[error(transparent)]
@@ -93,6 +118,11 @@ impl SessionError {
     pub(super) fn cause(&self) -> CloseCause {
         match self {
             SessionError::FirstRequestTimeout => CloseCause::FirstRequestTimeout,
+            SessionError::SlowRequest => CloseCause::SlowRequest,
+            SessionError::SlowReader => CloseCause::SlowReader,
+            SessionError::Idle => CloseCause::Idle,
+            SessionError::MemoryReclaimed => CloseCause::MemoryReclaimed,
+            SessionError::BrokerStalled => CloseCause::BrokerStalled,
             SessionError::NoBroker { .. } => CloseCause::NoBroker,
             SessionError::Frame(_) => CloseCause::BadFrame,
             SessionError::Request { .. } => CloseCause::BadRequest,

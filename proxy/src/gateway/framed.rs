@@ -1,28 +1,60 @@
 //! Frames off a stream: looked at before they are consumed, then taken whole or copied through.
 //!
-//! The buffer grows with what has arrived, never with what a size claims.
+//! The buffer grows with what has arrived, never with what a size claims. What is taken whole is charged to a budget until
+//! [`FrameReader::end_frame`]; what is copied through takes no more than a connection has for itself.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::budget::{Budget, Hold, HoldClock};
+use super::connection::Connection;
 use super::stream::{ReadEnd, WriteEnd};
 
-/// Capacity that a connection holds while nothing large passes.
+/// Capacity that a connection holds while nothing large passes; frames up to this size are not charged.
 const IDLE_CAPACITY: usize = 8 * 1024;
+/// The same before anything has come: clients that never say a word should cost next to nothing.
+const FIRST_CAPACITY: usize = 512;
 /// Bytes asked for at once.
 const CHUNK: usize = 64 * 1024;
+
+/// What frames that are held whole are charged to.
+#[derive(Debug)]
+pub(super) struct Account {
+    budget: Budget,
+    clock: Arc<HoldClock>,
+    /// The connection whose requests are read; `None` for responses.
+    requests_of: Option<Arc<Connection>>,
+}
+
+impl Account {
+    /// For the requests of a connection.
+    pub(super) fn requests(budget: &Budget, connection: &Arc<Connection>) -> Self {
+        let clock = Arc::clone(&connection.activity.requests_held);
+        Account { budget: budget.clone(), clock, requests_of: Some(Arc::clone(connection)) }
+    }
+
+    /// For its responses.
+    pub(super) fn responses(budget: &Budget, connection: &Connection) -> Self {
+        let clock = Arc::clone(&connection.activity.responses_held);
+        Account { budget: budget.clone(), clock, requests_of: None }
+    }
+}
 
 /// A buffered reader of frames.
 pub(super) struct FrameReader {
     io: ReadEnd,
     buffer: BytesMut,
+    account: Account,
+    hold: Hold,
 }
 
 impl FrameReader {
-    pub(super) fn new(io: ReadEnd) -> Self {
-        FrameReader { io, buffer: BytesMut::new() }
+    pub(super) fn new(io: ReadEnd, account: Account) -> Self {
+        let hold = account.budget.hold(&account.clock);
+        FrameReader { io, buffer: BytesMut::new(), account, hold }
     }
 
     /// Whether bytes have arrived that nobody consumed yet.
@@ -44,8 +76,9 @@ impl FrameReader {
     pub(super) async fn fill(&mut self, length: usize) -> io::Result<bool> {
         while self.buffer.len() < length {
             let missing = length - self.buffer.len();
+            let least = if self.buffer.capacity() == 0 { FIRST_CAPACITY } else { IDLE_CAPACITY };
             // Doubling with what is there keeps the copying linear and the claim of a size harmless.
-            self.buffer.reserve(missing.clamp(IDLE_CAPACITY, self.buffer.len().max(CHUNK)));
+            self.buffer.reserve(missing.clamp(least, self.buffer.len().max(CHUNK)));
             if self.io.read_buf(&mut self.buffer).await? == 0 {
                 return if self.buffer.is_empty() {
                     Ok(false)
@@ -77,12 +110,62 @@ impl FrameReader {
         self.buffer.get(at..end).map_or_else(Bytes::new, Bytes::copy_from_slice)
     }
 
-    /// Consumes a whole frame of `size` bytes and returns it without its size.
+    /// Consumes a whole frame of `size` bytes and returns it without its size. Waits for the memory that it takes.
     pub(super) async fn take_frame(&mut self, size: usize) -> io::Result<Bytes> {
-        self.require(4 + size).await?;
-        let mut frame = self.buffer.split_to(4 + size).freeze();
+        let whole = 4 + size;
+        if whole > IDLE_CAPACITY {
+            self.hold.grow_to(self.buffer.len().min(whole)).await;
+        }
+        while self.buffer.len() < whole {
+            let have = self.buffer.len();
+            let step = (whole - have).min(have.max(IDLE_CAPACITY));
+            if whole > IDLE_CAPACITY {
+                self.hold.grow_to(have + step).await;
+            }
+            self.make_room(step);
+            // Not a byte of what follows: it would keep the memory of this frame alive behind the budget's back.
+            if (&mut self.io).take(step as u64).read_buf(&mut self.buffer).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let mut frame = self.buffer.split_to(whole).freeze();
+        if whole > CHUNK && self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
         let _ = frame.split_to(4);
         Ok(frame)
+    }
+
+    /// Exactly so much more capacity; `BytesMut` itself would take twice as much as there is for the last byte.
+    fn make_room(&mut self, more: usize) {
+        if self.buffer.capacity() - self.buffer.len() < more {
+            let mut larger = BytesMut::with_capacity(self.buffer.len() + more);
+            larger.extend_from_slice(&self.buffer);
+            self.buffer = larger;
+        }
+    }
+
+    /// Charges `bytes` in all for the frame taken last, where what was made of it is larger. Waits until there is so much.
+    pub(super) async fn charge(&mut self, bytes: usize) {
+        if bytes > IDLE_CAPACITY {
+            self.hold.grow_to(bytes).await;
+        }
+    }
+
+    /// What the frame taken last is charged with, and at least `bytes`, for an answer that outlives it.
+    pub(super) async fn hand_over(&mut self, bytes: usize) -> Hold {
+        self.hold.grow_to(bytes).await;
+        std::mem::replace(&mut self.hold, self.account.budget.hold(&self.account.clock))
+    }
+
+    /// The frame is done with: gives its memory back.
+    pub(super) fn end_frame(&mut self) {
+        if self.hold.is_used() {
+            self.hold = self.account.budget.hold(&self.account.clock);
+        }
+        if let Some(connection) = &self.account.requests_of {
+            connection.activity.request_read(self.buffer.len());
+        }
     }
 
     /// Copies `length` bytes through without holding them.

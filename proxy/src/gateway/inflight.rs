@@ -9,6 +9,8 @@ use tokio::sync::mpsc;
 
 use crate::wire::topic_ref::TopicRef;
 
+use super::connection::Due;
+
 /// One response that is due.
 #[derive(Debug)]
 pub(super) struct Expected {
@@ -16,6 +18,7 @@ pub(super) struct Expected {
     pub(super) api_key: i16,
     pub(super) api_version: i16,
     pub(super) answer: Answer,
+    pub(super) due: Due,
 }
 
 /// Where it comes from.
@@ -33,6 +36,18 @@ pub(super) enum Answer {
     Merge(Vec<RefusedTopic>),
     /// The broker, a SASL token without a header.
     Token,
+}
+
+impl Answer {
+    /// Bytes of a request that are held until its answer is given, or of the answer itself; `None` for nothing.
+    pub(super) fn held_bytes(&self) -> Option<usize> {
+        match self {
+            Answer::Pass | Answer::Rewrite | Answer::ApiVersionsTooNew | Answer::Token => None,
+            Answer::Local(frame) => Some(frame.len()),
+            // The topics share the memory of the request that named them.
+            Answer::Merge(_) => Some(0),
+        }
+    }
 }
 
 /// A topic of a request that went no further.

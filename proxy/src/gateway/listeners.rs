@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::admission::{Admission, prepare};
 use super::endpoint_map::broker_port;
 use super::error::CloseCause;
 use super::session::{Shared, serve};
@@ -22,6 +23,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 pub(super) struct Listeners {
     shared: Arc<Shared>,
+    admission: Admission,
     bootstrap: SocketAddr,
     sessions: TaskTracker,
     stop: CancellationToken,
@@ -38,8 +40,9 @@ impl Listeners {
         sessions: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
-        let listeners =
-            Listeners { shared, bootstrap, sessions, stop, open: Arc::default(), complained: Arc::default() };
+        let admission = Admission::new(shared.options.limits.connections.clone());
+        let (open, complained) = (Arc::default(), Arc::default());
+        let listeners = Listeners { shared, admission, bootstrap, sessions, stop, open, complained };
         listeners.accept_on(listener, Target::Bootstrap);
         listeners
     }
@@ -94,7 +97,9 @@ impl Listeners {
                     accepted = listener.accept() => match accepted {
                         Ok((tcp, peer)) => this.admit(tcp, peer, target),
                         Err(error) => {
-                            tracing::warn!(?target, %error, "accept failed");
+                            if let Some(untold) = this.shared.complaints.may_tell("accept") {
+                                tracing::warn!(?target, %error, untold, "accept failed");
+                            }
                             tokio::time::sleep(ACCEPT_PAUSE).await;
                         }
                     }
@@ -104,20 +109,29 @@ impl Listeners {
     }
 
     fn admit(&self, tcp: tokio::net::TcpStream, peer: SocketAddr, target: Target) {
-        let metrics = &self.shared.rewriter.metrics;
-        if metrics.open_connections() >= self.shared.options.limits.max_connections as i64 {
-            metrics.turned_away(CloseCause::ConnectionLimit);
-            tracing::warn!(%peer, ?target, "connection limit reached");
-            return;
-        }
-        if let Err(error) = tcp.set_nodelay(true) {
-            metrics.turned_away(CloseCause::ClientIo);
+        let admitted = match self.admission.admit(peer.ip()) {
+            Ok(admitted) => admitted,
+            Err(cause) => return self.turn_away(peer, target, cause),
+        };
+        if let Err(error) = prepare(&tcp) {
+            self.shared.rewriter.metrics.turned_away(CloseCause::ClientIo);
             tracing::debug!(%peer, ?target, %error, "connection lost at once");
             return;
         }
         let stream = Stream::plain(tcp);
-        metrics.opened();
         let session = serve(stream, peer, target, Arc::clone(&self.shared), self.stop.clone());
-        self.sessions.spawn(session);
+        self.sessions.spawn(async move {
+            session.await;
+            drop(admitted);
+        });
+    }
+
+    fn turn_away(&self, peer: SocketAddr, target: Target, cause: CloseCause) {
+        self.shared.rewriter.metrics.turned_away(cause);
+        let cause = cause.label();
+        match self.shared.complaints.may_tell(cause) {
+            Some(untold) => tracing::warn!(%peer, ?target, cause, untold, "connection limit reached"),
+            None => tracing::debug!(%peer, ?target, cause, "connection limit reached"),
+        }
     }
 }

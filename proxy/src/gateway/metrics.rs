@@ -1,12 +1,20 @@
 //! What the gateway counts.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::activity::Budgets;
+use super::budget::Budget;
 use super::error::CloseCause;
+use super::options::Limits;
+use super::ticks::Ticks;
+use super::upstream::Target;
 
 /// Label: Kafka's name of an api.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -33,6 +41,38 @@ struct CauseLabel {
     cause: &'static str,
 }
 
+/// Label: whose listener, `bootstrap` or the id of a broker.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListenerLabel {
+    listener: String,
+}
+
+/// Label: which way, seen from the client.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DirectionLabel {
+    direction: &'static str,
+}
+
+const REQUESTS: DirectionLabel = DirectionLabel { direction: "requests" };
+const RESPONSES: DirectionLabel = DirectionLabel { direction: "responses" };
+
+/// Counts the bytes that clients send and take.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Traffic {
+    requests: Counter,
+    responses: Counter,
+}
+
+impl Traffic {
+    pub(super) fn from_clients(&self, bytes: u64) {
+        let _ = self.requests.inc_by(bytes);
+    }
+
+    pub(super) fn to_clients(&self, bytes: u64) {
+        let _ = self.responses.inc_by(bytes);
+    }
+}
+
 /// The gateway's metric families. Cheap to clone; clones share the values.
 #[derive(Debug, Clone, Default)]
 pub struct GatewayMetrics {
@@ -41,8 +81,12 @@ pub struct GatewayMetrics {
     refused_requests: Family<RefusalLabel, Counter>,
     dropped: Family<TopicLabel, Counter>,
     hidden: Family<TopicLabel, Counter>,
-    connections: Gauge,
+    connections: Family<ListenerLabel, Gauge>,
+    open: Arc<AtomicI64>,
     closed: Family<CauseLabel, Counter>,
+    bytes: Family<DirectionLabel, Counter>,
+    buffered: Family<DirectionLabel, Gauge>,
+    waiting: Family<DirectionLabel, Gauge>,
 }
 
 impl GatewayMetrics {
@@ -73,6 +117,17 @@ impl GatewayMetrics {
         );
         prefixed.register("connections", "Open client connections", metrics.connections.clone());
         prefixed.register("closed_connections", "Client connections closed by cause", metrics.closed.clone());
+        prefixed.register("client_bytes", "Bytes that clients sent and took", metrics.bytes.clone());
+        prefixed.register(
+            "buffered_bytes",
+            "Bytes of frames that are held whole, of the budget of each direction",
+            metrics.buffered.clone(),
+        );
+        prefixed.register(
+            "buffer_waiters",
+            "Connections that wait for memory to hold a frame",
+            metrics.waiting.clone(),
+        );
         metrics
     }
 
@@ -99,21 +154,54 @@ impl GatewayMetrics {
         let _ = self.hidden.get_or_create(&TopicLabel { topic: topic.to_owned() }).inc_by(batches as u64);
     }
 
-    pub(super) fn open_connections(&self) -> i64 {
-        self.connections.get()
+    /// Counts a connection until the answer is dropped, and then why it ended.
+    pub(super) fn opened(&self, target: Target) -> OpenConnection {
+        let listener = match target {
+            Target::Bootstrap => "bootstrap".to_owned(),
+            Target::Broker(id) => id.to_string(),
+        };
+        let gauge = self.connections.get_or_create(&ListenerLabel { listener }).clone();
+        let _ = gauge.inc();
+        let _ = self.open.fetch_add(1, Ordering::Relaxed);
+        OpenConnection { metrics: self.clone(), gauge, cause: CloseCause::Stopped }
     }
 
-    pub(super) fn opened(&self) {
-        let _ = self.connections.inc();
+    /// For the bytes of all connections.
+    pub(super) fn traffic(&self) -> Traffic {
+        let counter = |label: &DirectionLabel| self.bytes.get_or_create(label).clone();
+        Traffic { requests: counter(&REQUESTS), responses: counter(&RESPONSES) }
     }
 
-    pub(super) fn closed(&self, cause: CloseCause) {
-        let _ = self.connections.dec();
-        self.turned_away(cause);
+    /// The budgets of both directions, with their gauges.
+    pub(super) fn budgets(&self, limits: &Limits, ticks: Ticks) -> Budgets {
+        let budget = |bytes, label: &DirectionLabel| {
+            let (used, waiting) = (self.buffered.get_or_create(label), self.waiting.get_or_create(label));
+            Budget::new(bytes, ticks, used.clone(), waiting.clone())
+        };
+        Budgets {
+            requests: budget(limits.request_buffer_bytes, &REQUESTS),
+            responses: budget(limits.response_buffer_bytes, &RESPONSES),
+        }
     }
 
     pub(super) fn turned_away(&self, cause: CloseCause) {
         let _ = self.closed.get_or_create(&CauseLabel { cause: cause.label() }).inc();
+    }
+}
+
+/// A connection that is counted as open.
+#[derive(Debug)]
+pub(super) struct OpenConnection {
+    metrics: GatewayMetrics,
+    gauge: Gauge,
+    pub(super) cause: CloseCause,
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        let _ = self.gauge.dec();
+        let _ = self.metrics.open.fetch_sub(1, Ordering::Relaxed);
+        self.metrics.turned_away(self.cause);
     }
 }
 
@@ -126,8 +214,18 @@ impl GatewayMetrics {
         self.refused_request("DeleteRecords", "t");
         self.dropped("t", 1);
         self.hidden("t", 1);
-        self.opened();
-        self.closed(CloseCause::ClientClosed);
+        drop(self.opened(Target::Bootstrap));
+        let _ = (self.traffic(), self.budgets(&Limits::default(), Ticks::start()));
+    }
+
+    pub(super) fn open_connections(&self) -> i64 {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Bytes in use of the budgets of requests and of responses.
+    pub(super) fn buffered_bytes(&self) -> (i64, i64) {
+        let used = |label| self.buffered.get_or_create(label).get();
+        (used(&REQUESTS), used(&RESPONSES))
     }
 
     pub(super) fn dropped_of(&self, topic: &str) -> u64 {

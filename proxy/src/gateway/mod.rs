@@ -13,6 +13,11 @@
 //! Fails by closing the one connection concerned, counted by cause; an answer that cannot be rewritten is never passed
 //! on as it is.
 
+mod activity;
+mod admission;
+mod budget;
+mod complaints;
+mod connection;
 mod directory;
 mod endpoint_map;
 mod error;
@@ -21,8 +26,10 @@ mod framed;
 mod inflight;
 mod inspect;
 mod listeners;
+mod metered;
 mod metrics;
 mod mirror_guard;
+mod observer;
 mod options;
 mod reply;
 mod requests;
@@ -35,11 +42,13 @@ mod share_gaps;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod ticks;
 mod upstream;
 
+pub use connection::{ClientConnection, Connections, Identity};
 pub use directory::BrokerDirectory;
 pub use error::GatewayError;
 pub use fetch_filter::{Filtered, hide_filler};
 pub use metrics::GatewayMetrics;
-pub use options::{GatewayOptions, Limits};
+pub use options::{ConnectionLimits, GatewayOptions, Limits};
 pub use service::{Gateway, GatewayHandle};

@@ -1,8 +1,11 @@
 //! What the gateway is told when it is built.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::net::HostPort;
+
+pub use super::admission::ConnectionLimits;
 
 /// Where to listen, what to say, whom to connect to.
 #[derive(Debug, Clone)]
@@ -27,11 +30,23 @@ pub struct Limits {
     /// Largest request in bytes (`socket.request.max.bytes`).
     pub max_request_bytes: usize,
     /// Open client connections, all listeners together.
-    pub max_connections: usize,
+    pub connections: ConnectionLimits,
     /// Requests of one connection that wait for their response.
     pub max_in_flight: usize,
     /// Time from accepting a connection to its first request.
     pub first_request_timeout: Duration,
+    /// Time that a client may be waited for while a request arrives, and a second more for each 16 KiB that have come.
+    pub request_arrival_timeout: Duration,
+    /// Time without a byte either way and without a response due (`connections.max.idle.ms`).
+    pub idle_timeout: Duration,
+    /// Time in which a client, or a broker, takes nothing of what it is to get.
+    pub stall_timeout: Duration,
+    /// Bytes of requests that are held whole, all connections together; one request may go beyond.
+    pub request_buffer_bytes: usize,
+    /// Bytes of responses that are held whole, all connections together; one response may go beyond.
+    pub response_buffer_bytes: usize,
+    /// Time that a connection may go on holding such bytes while others wait for them.
+    pub reclaim_timeout: Duration,
     /// Time to connect to one broker.
     pub connect_timeout: Duration,
     /// Time that the responses under way are given once the client or the service stops.
@@ -44,12 +59,32 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             max_request_bytes: 100 * 1024 * 1024,
-            max_connections: 10_000,
+            connections: ConnectionLimits {
+                total: 10_000,
+                per_address: usize::MAX,
+                overrides: BTreeMap::new(),
+            },
             max_in_flight: 256,
             first_request_timeout: Duration::from_secs(30),
+            request_arrival_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(600),
+            stall_timeout: Duration::from_secs(300),
+            request_buffer_bytes: 256 * 1024 * 1024,
+            response_buffer_bytes: 256 * 1024 * 1024,
+            reclaim_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(5),
             directory_interval: Duration::from_secs(5),
         }
+    }
+}
+
+impl Limits {
+    /// Time between two looks at whether a connection is overdue: a fraction of what it may take.
+    pub(super) fn watch_interval(&self) -> Duration {
+        let shortest =
+            [self.request_arrival_timeout, self.idle_timeout, self.stall_timeout, self.reclaim_timeout];
+        let shortest = shortest.into_iter().min().unwrap_or_default();
+        (shortest / 8).clamp(Duration::from_millis(5), Duration::from_secs(5))
     }
 }

@@ -15,6 +15,7 @@ use super::inflight::{Answer, Expected, ExpectedSender};
 use super::inspect::SaslTokens;
 use super::metrics::GatewayMetrics;
 use super::mirror_guard::Guards;
+use super::observer::Observer;
 use super::rope::Rope;
 use super::share_gaps::ShareGaps;
 use super::stream::WriteEnd;
@@ -27,6 +28,7 @@ pub(super) struct RequestSide {
     pub(super) guards: Guards,
     pub(super) gaps: ShareGaps,
     pub(super) metrics: GatewayMetrics,
+    pub(super) observer: Observer,
     pub(super) max_request_bytes: usize,
     pub(super) sasl_tokens: SaslTokens,
 }
@@ -68,7 +70,7 @@ impl RequestSide {
             let done =
                 if self.sasl_tokens.are_due() { self.sasl_token().await } else { self.request().await };
             match done {
-                Ok(()) => {}
+                Ok(()) => self.client.end_frame(),
                 Err(Stop::Gone) => return Ok(()),
                 Err(Stop::Failed(error)) => return Err(error),
             }
@@ -88,6 +90,8 @@ impl RequestSide {
             return Err(SessionError::UnsupportedApi { api_key, api_version }.into());
         };
         self.metrics.request(api.name);
+        let seen = self.observer.look_at(&mut self.client, prefix, api, size).await;
+        seen.map_err(SessionError::ClientIo)?;
         match api.treatment {
             Treatment::Inspect => self.inspect(prefix, size).await,
             Treatment::Rewrite => {
@@ -104,7 +108,9 @@ impl RequestSide {
     /// Announces a response. Waits while too many are due: that is what stops the reading of a client.
     pub(super) async fn expect(&mut self, prefix: RequestPrefix, answer: Answer) -> Result<(), Gone> {
         let RequestPrefix { api_key, api_version, correlation_id } = prefix;
-        self.expected.send(Expected { correlation_id, api_key, api_version, answer }).await.map_err(|_| Gone)
+        let due = self.observer.due(&mut self.client, &answer).await;
+        let expected = Expected { correlation_id, api_key, api_version, answer, due };
+        self.expected.send(expected).await.map_err(|_| Gone)
     }
 
     /// Streams the request on, without waiting for its end.

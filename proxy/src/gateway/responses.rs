@@ -1,5 +1,6 @@
 //! Broker → client: each response in its turn.
 
+use bytes::Buf as _;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::error::TryRecvError;
 
@@ -69,7 +70,7 @@ impl ResponseSide {
     }
 
     /// Delivers one response; `false` when the broker ended its side instead.
-    async fn respond(&mut self, expected: Expected) -> Result<bool, SessionError> {
+    async fn respond(&mut self, mut expected: Expected) -> Result<bool, SessionError> {
         if let Answer::Local(frame) = &expected.answer {
             self.client.write_all(frame).await.map_err(SessionError::ClientIo)?;
             return Ok(true);
@@ -80,11 +81,8 @@ impl ResponseSide {
         if !self.broker.fill(SIZE_BYTES + RESPONSE_PREFIX_BYTES).await.map_err(SessionError::BrokerIo)? {
             return Ok(false);
         }
-        let failed = |source| SessionError::Response {
-            api_key: expected.api_key,
-            api_version: expected.api_version,
-            source,
-        };
+        let (api_key, api_version) = (expected.api_key, expected.api_version);
+        let failed = |source| SessionError::Response { api_key, api_version, source };
         let size = frame_size(self.broker.peek(0), RESPONSE_PREFIX_BYTES, i32::MAX as usize)
             .map_err(|error| failed(error.into()))?;
         let correlation_id = i32::from_be_bytes(self.broker.peek(SIZE_BYTES));
@@ -92,6 +90,8 @@ impl ResponseSide {
             let (expected, got) = (expected.correlation_id, correlation_id);
             return Err(failed(ResponseError::OutOfStep { expected, got }));
         }
+        let looked = expected.due.look_at(&mut self.broker, size, expected.api_version).await;
+        looked.map_err(SessionError::BrokerIo)?;
         if self.passes(&expected) {
             self.broker.copy(SIZE_BYTES + size, &mut self.client).await.map_err(SessionError::ClientIo)?;
             return Ok(true);
@@ -99,7 +99,10 @@ impl ResponseSide {
         let frame = self.broker.take_frame(size).await.map_err(SessionError::BrokerIo)?;
         let pieces = self.rewriter.rewrite(frame, &expected).map_err(failed)?;
         let mut rope = Rope::frame(pieces);
+        self.broker.charge(rope.remaining()).await;
         self.client.write_all_buf(&mut rope).await.map_err(SessionError::ClientIo)?;
+        drop(rope);
+        self.broker.end_frame();
         Ok(true)
     }
 

@@ -12,6 +12,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::net::HostPort;
 
+use super::complaints::Complaints;
+use super::connection::Connections;
 use super::directory::BrokerDirectory;
 use super::endpoint_map::{Advertised, Brokers};
 use super::error::GatewayError;
@@ -22,6 +24,7 @@ use super::options::GatewayOptions;
 use super::rewrite::Rewriter;
 use super::session::Shared;
 use super::share_gaps::ShareGaps;
+use super::ticks::Ticks;
 
 /// A gateway that is not running yet.
 pub struct Gateway {
@@ -29,12 +32,14 @@ pub struct Gateway {
     guards: watch::Receiver<Arc<TopicGuards>>,
     directory: Arc<dyn BrokerDirectory>,
     pub(super) metrics: GatewayMetrics,
+    connections: Connections,
 }
 
 /// A running gateway. Cheap to clone; dropping it stops nothing.
 #[derive(Debug, Clone)]
 pub struct GatewayHandle {
     bootstrap: SocketAddr,
+    connections: Connections,
     listeners: Listeners,
     tasks: TaskTracker,
 }
@@ -48,7 +53,13 @@ impl Gateway {
         registry: &mut Registry,
     ) -> Self {
         let metrics = GatewayMetrics::register(registry);
-        Gateway { options, guards, directory, metrics }
+        Gateway { options, guards, directory, metrics, connections: Connections::default() }
+    }
+
+    /// The list of open connections; empty until the gateway runs.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        self.connections.clone()
     }
 
     /// Opens the bootstrap listener and goes on in the background until `stop` is cancelled. Brokers need not be reachable,
@@ -57,7 +68,7 @@ impl Gateway {
     /// # Errors
     /// [`GatewayError::Listen`] when the bootstrap listener cannot be opened.
     pub async fn run(self, stop: CancellationToken) -> Result<GatewayHandle, GatewayError> {
-        let Gateway { options, guards, directory, metrics } = self;
+        let Gateway { options, guards, directory, metrics, connections } = self;
         let endpoint = HostPort::new(options.listen_host.clone(), options.listen_port);
         let listen_error = |source| GatewayError::Listen { endpoint: endpoint.clone(), source };
         let listener =
@@ -70,9 +81,22 @@ impl Gateway {
 
         let interval = options.limits.directory_interval;
         let brokers = Brokers::default();
-        let rewriter =
-            Rewriter { advertised, guards: Guards::new(guards), metrics, gaps: ShareGaps::default() };
-        let shared = Arc::new(Shared { options, brokers: brokers.clone(), rewriter });
+        let ticks = Ticks::start();
+        let shared = Arc::new(Shared {
+            budgets: metrics.budgets(&options.limits, ticks),
+            traffic: metrics.traffic(),
+            rewriter: Rewriter {
+                advertised,
+                guards: Guards::new(guards),
+                metrics,
+                gaps: ShareGaps::default(),
+            },
+            options,
+            brokers: brokers.clone(),
+            connections: connections.clone(),
+            complaints: Complaints::default(),
+            ticks,
+        });
         let tasks = TaskTracker::new();
         let listeners = Listeners::begin(shared, listener, bootstrap, tasks.clone(), stop.clone());
         let watcher = Watcher { directory, brokers, listeners: listeners.clone(), interval };
@@ -83,7 +107,7 @@ impl Gateway {
             }
         });
         let _ = tasks.close();
-        Ok(GatewayHandle { bootstrap, listeners, tasks })
+        Ok(GatewayHandle { bootstrap, connections, listeners, tasks })
     }
 }
 
@@ -98,6 +122,18 @@ impl GatewayHandle {
     #[must_use]
     pub fn broker_address(&self, id: i32) -> Option<SocketAddr> {
         self.listeners.address_of(id)
+    }
+
+    /// The list of open connections.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        self.connections.clone()
+    }
+
+    /// Tasks that run: listeners, the look-out for brokers, and one for each connection.
+    #[cfg(test)]
+    pub(super) fn tasks(&self) -> usize {
+        self.tasks.len()
     }
 
     /// Waits until everything has ended, after the token given to [`Gateway::run`] was cancelled.
@@ -126,10 +162,13 @@ impl Watcher {
                 }
                 Err(error) => complain(&mut failing, &error),
             }
-            // Until the first answer clients wait for us, so ask more often.
-            let pause =
-                if failing || self.brokers.all().is_empty() { self.interval / 10 } else { self.interval };
-            tokio::time::sleep(pause).await;
+            // Until the first answer clients wait for us, so ask more often. A broker that was not where it should be
+            // has moved or is about to come back; clients that try again at once must not make that a flood.
+            let least = self.interval / 10;
+            tokio::time::sleep(least).await;
+            if !failing && !self.brokers.all().is_empty() {
+                let _ = tokio::time::timeout(self.interval - least, self.brokers.doubted()).await;
+            }
         }
     }
 }

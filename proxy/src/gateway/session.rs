@@ -11,21 +11,29 @@
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::activity::{Budgets, Peer};
+use super::complaints::Complaints;
+use super::connection::{Connection, Connections};
 use super::endpoint_map::Brokers;
 use super::error::{CloseCause, SessionError};
-use super::framed::FrameReader;
+use super::framed::{Account, FrameReader};
 use super::inspect::SaslTokens;
-use super::options::GatewayOptions;
+use super::metered::{metered_read, metered_write};
+use super::metrics::Traffic;
+use super::observer::Observer;
+use super::options::{GatewayOptions, Limits};
 use super::requests::RequestSide;
 use super::responses::ResponseSide;
 use super::rewrite::Rewriter;
 use super::share_gaps::ShareGaps;
 use super::stream::Stream;
+use super::ticks::Ticks;
 use super::upstream::{Target, connect};
 
 /// What all sessions share.
@@ -34,6 +42,11 @@ pub(super) struct Shared {
     pub(super) options: GatewayOptions,
     pub(super) brokers: Brokers,
     pub(super) rewriter: Rewriter,
+    pub(super) connections: Connections,
+    pub(super) budgets: Budgets,
+    pub(super) complaints: Complaints,
+    pub(super) traffic: Traffic,
+    pub(super) ticks: Ticks,
 }
 
 /// Serves one client connection to its end and counts why it ended.
@@ -44,46 +57,82 @@ pub(super) async fn serve(
     shared: Arc<Shared>,
     stop: CancellationToken,
 ) {
-    let metrics = shared.rewriter.metrics.clone();
-    let cause = match run(stream, target, &shared, stop).await {
+    let mut open = shared.rewriter.metrics.opened(target);
+    let connection = shared.connections.open(peer, target, shared.ticks, shared.traffic.clone());
+    let drain_timeout = shared.options.limits.drain_timeout;
+    let ended = tokio::select! {
+        ended = run(stream, target, &connection, &shared, stop.clone()) => ended,
+        // Also where it stands inside a request that does not go on.
+        () = past_deadline(stop, drain_timeout) => Ok(CloseCause::Stopped),
+    };
+    match ended {
         Ok(cause) => {
             tracing::debug!(%peer, ?target, cause = cause.label(), "connection closed");
-            cause
+            open.cause = cause;
         }
         Err(error) => {
-            log_failure(peer, target, &error);
-            error.cause()
+            open.cause = error.cause();
+            if matches!(error, SessionError::NoBroker { .. } | SessionError::BrokerIo(_)) {
+                shared.brokers.doubt();
+            }
+            log_failure(peer, target, &connection.client_id(), &error, &shared.complaints);
         }
-    };
-    metrics.closed(cause);
+    }
 }
 
-/// What a broker did wrong is an error, what a client did is not ours to shout about.
-fn log_failure(peer: SocketAddr, target: Target, error: &SessionError) {
+async fn past_deadline(stop: CancellationToken, drain_timeout: Duration) {
+    stop.cancelled().await;
+    tokio::time::sleep(drain_timeout).await;
+}
+
+/// What a broker did wrong is an error, what a client did is not ours to shout about: one line of a kind now and then.
+fn log_failure(
+    peer: SocketAddr,
+    target: Target,
+    client_id: &str,
+    error: &SessionError,
+    complaints: &Complaints,
+) {
     let cause = error.cause().label();
-    match error {
-        SessionError::Response { .. } => {
-            tracing::error!(%peer, ?target, cause, %error, "answer of a broker cannot be passed on");
-        }
-        SessionError::NoBroker { .. } => {
-            tracing::warn!(%peer, ?target, cause, %error, "no upstream connection")
-        }
+    let message = match error {
+        SessionError::Response { .. } => "answer of a broker cannot be passed on",
+        SessionError::NoBroker { .. } => "no upstream connection",
         SessionError::Frame(_) | SessionError::Request { .. } | SessionError::UnsupportedApi { .. } => {
-            tracing::warn!(%peer, ?target, cause, %error, "request refused, connection closed");
+            "request refused, connection closed"
         }
-        _ => tracing::debug!(%peer, ?target, cause, %error, "connection closed"),
+        SessionError::FirstRequestTimeout
+        | SessionError::SlowRequest
+        | SessionError::SlowReader
+        | SessionError::MemoryReclaimed
+        | SessionError::BrokerStalled => "connection closed: it took too long",
+        SessionError::Idle | SessionError::ClientIo(_) | SessionError::BrokerIo(_) => {
+            tracing::debug!(%peer, ?target, client_id, cause, %error, "connection closed");
+            return;
+        }
+    };
+    let is_error = matches!(error, SessionError::Response { .. });
+    match complaints.may_tell(cause) {
+        Some(untold) if is_error => {
+            tracing::error!(%peer, ?target, client_id, cause, %error, untold, message)
+        }
+        Some(untold) => tracing::warn!(%peer, ?target, client_id, cause, %error, untold, message),
+        None => tracing::debug!(%peer, ?target, client_id, cause, %error, message),
     }
 }
 
 async fn run(
     stream: Stream,
     target: Target,
+    connection: &Arc<Connection>,
     shared: &Shared,
     stop: CancellationToken,
 ) -> Result<CloseCause, SessionError> {
     let limits = &shared.options.limits;
+    let budgets = &shared.budgets;
     let (client_read, client_write) = stream.split();
-    let mut client = FrameReader::new(client_read);
+    let client_read = metered_read(client_read, connection);
+    let client_write = metered_write(client_write, Peer::Client, connection);
+    let mut client = FrameReader::new(client_read, Account::requests(&budgets.requests, connection));
     // A broker is bothered only by clients that say something.
     let spoke = tokio::select! {
         () = stop.cancelled() => return Ok(CloseCause::ClientClosed),
@@ -99,6 +148,7 @@ async fn run(
     let servers = &shared.options.bootstrap_servers;
     let (broker_read, broker_write) =
         connect(target, &shared.brokers, servers, limits.connect_timeout).await?.split();
+    let broker_write = metered_write(broker_write, Peer::Broker, connection);
     let (expected, due) = mpsc::channel(limits.max_in_flight.max(1));
     let rewriter = Rewriter { gaps: ShareGaps::default(), ..shared.rewriter.clone() };
     let requests = RequestSide {
@@ -108,21 +158,38 @@ async fn run(
         guards: rewriter.guards.clone(),
         gaps: rewriter.gaps.clone(),
         metrics: rewriter.metrics.clone(),
+        observer: Observer::new(connection),
         max_request_bytes: limits.max_request_bytes,
         sasl_tokens: SaslTokens::default(),
     };
-    let responses =
-        ResponseSide { broker: FrameReader::new(broker_read), client: client_write, expected: due, rewriter };
+    let responses = ResponseSide {
+        broker: FrameReader::new(broker_read, Account::responses(&budgets.responses, connection)),
+        client: client_write,
+        expected: due,
+        rewriter,
+    };
 
     let mut responses = pin!(responses.run());
     let requests = pin!(requests.run(stop));
     tokio::select! {
         ended = &mut responses => return ended,
         ended = requests => ended?,
+        error = overdue(connection, limits, budgets) => return Err(error),
     }
     // The client is done asking; what it asked for is still delivered.
     match timeout(limits.drain_timeout, responses).await {
         Ok(Err(error)) => Err(error),
         Ok(Ok(_)) | Err(_) => Ok(CloseCause::ClientClosed),
+    }
+}
+
+/// Waits until the connection has to be closed for being too slow, or for nothing at all.
+async fn overdue(connection: &Connection, limits: &Limits, budgets: &Budgets) -> SessionError {
+    let interval = limits.watch_interval();
+    loop {
+        tokio::time::sleep(interval).await;
+        if let Some(error) = connection.activity.overdue(limits, budgets) {
+            return error;
+        }
     }
 }

@@ -20,6 +20,7 @@ pub mod produce_request;
 pub mod record;
 mod record_writer;
 pub mod rehead;
+pub mod sasl;
 pub mod sequence;
 pub mod share_fetch_request;
 pub mod share_response;

@@ -89,6 +89,19 @@ impl Node {
         }
     }
 
+    /// Gives its client listener another port, from its next start on: as if its machine had a new address.
+    ///
+    /// # Panics
+    /// When its configuration is not there.
+    pub fn move_to(&mut self, port: u16) {
+        let file = self.dir.join("server.properties");
+        let text = std::fs::read_to_string(&file).expect("the broker has its configuration");
+        let (old, new) =
+            (format!("PLAINTEXT://127.0.0.1:{}", self.port), format!("PLAINTEXT://127.0.0.1:{port}"));
+        std::fs::write(&file, text.replace(&old, &new)).expect("the work directory is writable");
+        self.port = port;
+    }
+
     /// Process id, while it runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {

@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, everything else to stderr; the exit codes are those of `linkctl::exit`.
 
+mod clients;
 mod link;
 mod mirror;
 mod options;
@@ -51,6 +52,7 @@ enum Noun {
     Mirror(mirror::Verb),
     /// Links and mirror topics on one screen.
     Status(status::Args),
+    Clients(clients::Args),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Noun::Link(verb) => link::run(&cli.global, verb),
         Noun::Mirror(verb) => mirror::run(&cli.global, verb),
         Noun::Status(args) => status::run(&cli.global, &args),
+        Noun::Clients(args) => clients::run(&cli.global, &args),
     };
     match result {
         Ok(()) => ExitCode::from(exit::OK),

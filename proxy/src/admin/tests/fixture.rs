@@ -200,7 +200,7 @@ pub(super) async fn server() -> Server {
     store.transact("test", "set up", move |_, _| Ok::<_, String>((changes, ()))).await.unwrap();
     let double = Double { store, told: Arc::default() };
     let (readiness, stop) = (Readiness::default(), CancellationToken::new());
-    let admin = Admin::new(double.clone(), Metrics::default(), readiness.clone());
+    let admin = Admin::new(double.clone(), Metrics::default(), readiness.clone(), Connections::default());
     let listener = "http://127.0.0.1:0".parse().unwrap();
     let handle = admin.run(&[listener], stop.clone()).await.unwrap();
     Server { address: handle.addresses()[0], double, readiness, stop, handle }

@@ -1,5 +1,6 @@
 //! The REST API through a real listener, in front of an in-memory journal and a double of the mirror side.
 
+mod clients;
 mod fixture;
 mod link_configs;
 mod links;

@@ -1,21 +1,18 @@
 //! What no well-behaved client sends.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::messages::{ApiKey, HeartbeatRequest};
-use prometheus_client::registry::Registry;
-use state::model::TopicGuards;
 use tokio::io::AsyncWriteExt;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
-use crate::net::HostPort;
+use crate::wire::primitive::put_unsigned_varint;
 
+use super::super::Limits;
 use super::super::error::CloseCause;
-use super::super::{Gateway, GatewayOptions, Limits};
-use super::fixture::{Fixed, Fixture, Peer, request};
-use super::ordering::until_closed;
+use super::clients::{handshaken, token, verdict};
+use super::fixture::{Fixture, PATIENCE, request};
+use super::ordering::{beat, heartbeat, until_closed};
+use super::produce::produce;
 
 /// Sends raw bytes on a new connection, which must be closed for `cause`.
 async fn closes(fixture: &Fixture, bytes: &[u8], cause: CloseCause) {
@@ -78,6 +75,140 @@ async fn a_length_bomb_in_an_api_that_passes_is_the_brokers_to_judge() {
     fixture.stop().await;
 }
 
+/// The front of some requests is looked at to learn who a client is. What cannot be read there passes like everything else.
+#[tokio::test]
+async fn length_bombs_in_what_is_only_looked_at_are_the_brokers_to_judge() {
+    let bombs: [(i16, i16, &[u8]); 6] = [
+        // A client id of 32,767 bytes that are not there, and one of less than none.
+        (3, 0, &[0x7f, 0xff]),
+        (3, 0, &[0x80, 0]),
+        // Tagged fields and a software name of absurd number and length.
+        (18, 3, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f]),
+        (18, 3, &[0xff, 0xff, 0, 0xff, 0xff, 0xff, 0xff, 0x0f]),
+        // A mechanism and a token.
+        (17, 1, &[0xff, 0xff, 0x7f, 0xff, b'P']),
+        (36, 2, &[0xff, 0xff, 0, 0xff, 0xff, 0xff, 0xff, 0x0f]),
+    ];
+    let fixture = Fixture::start().await;
+    for (key, version, body) in bombs {
+        let mut frame = [key.to_be_bytes(), version.to_be_bytes(), [0, 0], [0, 1]].concat();
+        frame.extend_from_slice(body);
+        let (_client, _broker, received) = fixture.connected(&frame.clone().into()).await;
+        assert_eq!(received, frame, "api key {key}");
+    }
+    fixture.stop().await;
+}
+
+/// Tagged fields that hold what looks like tagged fields, a level for every three bytes, and as many topics and partitions as
+/// fit: nothing recurses, nothing takes long, and what is too much is refused.
+#[tokio::test]
+async fn nothing_is_nested_deep_enough_to_hurt() {
+    let mut nested = Vec::new();
+    for depth in 0..20_000u32 {
+        let mut level = vec![1, 0];
+        put_unsigned_varint(&mut level, (depth * 5).min(100_000));
+        nested = [level, nested].concat();
+        if nested.len() > 30_000 {
+            break;
+        }
+    }
+    let mut front = vec![0, 0, 0, 9, 0, 0, 0, 1, 0xff, 0xff];
+    // One tagged field in the header, with all the levels in it.
+    front.push(1);
+    front.push(0);
+    put_unsigned_varint(&mut front, nested.len() as u64);
+    front.extend_from_slice(&nested);
+    let mut legal = front.clone();
+    // No transactional id, acks -1, timeout, no topics, no tagged fields.
+    legal.extend_from_slice(&[0, 0xff, 0xff, 0, 0, 0, 1, 1, 0]);
+    let fixture = Fixture::start().await;
+    let (_client, _broker, received) = fixture.connected(&legal.clone().into()).await;
+    assert_eq!(received, legal);
+
+    // A million topics without partitions.
+    let mut wide = front;
+    wide.extend_from_slice(&[0, 0xff, 0xff, 0, 0, 0, 1]);
+    put_unsigned_varint(&mut wide, 1_000_001u64);
+    for _ in 0..1_000_000 {
+        wide.extend_from_slice(&[2, b't', 1, 0]);
+    }
+    wide.push(0);
+    let mut frame = (wide.len() as u32).to_be_bytes().to_vec();
+    frame.extend_from_slice(&wide);
+    let begun = std::time::Instant::now();
+    closes(&fixture, &frame, CloseCause::BadRequest).await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    fixture.stop().await;
+}
+
+/// Every front of a request that is read whole and of one that passes, and then the end of the stream.
+#[tokio::test]
+async fn truncated_frames_close_the_connection_and_leave_nothing_behind() {
+    let fixture =
+        Fixture::with(Limits { drain_timeout: Duration::from_millis(50), ..Limits::default() }).await;
+    let whole_read = request(ApiKey::Produce, 9, 1, &produce(9, -1, &["mirror"]));
+    let passed = request(ApiKey::Heartbeat, 4, 1, &HeartbeatRequest::default());
+    let broker = async {
+        let mut open = Vec::new();
+        loop {
+            open.push(fixture.accept().await);
+        }
+    };
+    let clients = async {
+        for frame in [whole_read, passed] {
+            let mut bytes = (frame.len() as u32).to_be_bytes().to_vec();
+            bytes.extend_from_slice(&frame);
+            for cut in 1..bytes.len() {
+                let mut client = fixture.client().await;
+                client.0.write_all(&bytes[..cut]).await.unwrap();
+                client.0.shutdown().await.unwrap();
+                client.closed().await;
+            }
+        }
+    };
+    tokio::select! {
+        () = clients => {}
+        () = broker => {}
+    }
+    until_none_is_open(&fixture).await;
+    fixture.stop().await;
+}
+
+/// Given a client that has authenticated, when it sends garbage, then its connection is closed and others go on.
+#[tokio::test]
+async fn garbage_after_authentication_closes_that_connection_only() {
+    let garbage: [(&[u8], CloseCause); 3] = [
+        (&[0xde, 0xad, 0xbe, 0xef, 1, 2, 3], CloseCause::BadFrame),
+        (&[0, 0, 0, 9, 0x7f, 0xff, 0, 0, 0, 0, 0, 1, 0], CloseCause::UnsupportedApi),
+        (&[0, 0, 0, 12, 0, 0, 0, 9, 0, 0, 0, 1, 0x7f, 0xff, 1, 2], CloseCause::BadRequest),
+    ];
+    for (bytes, cause) in garbage {
+        let fixture = Fixture::start().await;
+        let (mut other, mut others_broker, _) = fixture.connected(&heartbeat(1)).await;
+        let (mut client, mut broker) = handshaken(&fixture, "PLAIN").await;
+        client.send(&token(1, b"\0alice\0secret")).await;
+        let _ = broker.receive().await;
+        broker.send(&verdict(1, 0, b"")).await;
+        let _ = client.receive().await;
+        client.0.write_all(bytes).await.unwrap();
+        client.closed().await;
+        broker.closed().await;
+        until_closed(&fixture, cause).await;
+        others_broker.send(&beat(1)).await;
+        assert_eq!(other.receive().await, beat(1));
+        fixture.stop().await;
+    }
+}
+
+async fn until_none_is_open(fixture: &Fixture) {
+    let none = async {
+        while fixture.metrics.open_connections() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, none).await.expect("a connection is left");
+}
+
 #[tokio::test]
 async fn garbage_never_takes_the_gateway_down() {
     let fixture = Fixture::start().await;
@@ -110,16 +241,6 @@ async fn a_client_that_says_nothing_is_closed_and_never_reaches_a_broker() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_are_closed_at_once() {
-    let fixture = Fixture::with(Limits { max_connections: 1, ..Limits::default() }).await;
-    let beat = request(ApiKey::Heartbeat, 4, 1, &HeartbeatRequest::default());
-    let (_first, _broker, _) = fixture.connected(&beat).await;
-    fixture.client().await.closed().await;
-    until_closed(&fixture, CloseCause::ConnectionLimit).await;
-    fixture.stop().await;
-}
-
-#[tokio::test]
 async fn a_response_out_of_step_closes_the_connection() {
     let fixture = Fixture::start().await;
     let beat = request(ApiKey::Heartbeat, 4, 1, &HeartbeatRequest::default());
@@ -128,31 +249,4 @@ async fn a_response_out_of_step_closes_the_connection() {
     client.closed().await;
     until_closed(&fixture, CloseCause::BadResponse).await;
     fixture.stop().await;
-}
-
-#[tokio::test]
-async fn the_gateway_starts_and_stays_up_without_a_broker() {
-    let dead = HostPort::new("127.0.0.1", 1);
-    let options = GatewayOptions {
-        bootstrap_servers: vec![dead],
-        listen_host: "127.0.0.1".into(),
-        listen_port: 0,
-        advertised_host: "gate.example".into(),
-        advertised_port: None,
-        limits: Limits::default(),
-    };
-    let (_guards, watched) = watch::channel(Arc::new(TopicGuards::default()));
-    let directory = Arc::new(Fixed(Vec::new()));
-    let gateway = Gateway::new(options, directory, watched, &mut Registry::default());
-    let metrics = gateway.metrics.clone();
-    let stop = CancellationToken::new();
-    let handle = gateway.run(stop.clone()).await.unwrap();
-    for _ in 0..3 {
-        let mut client = Peer(tokio::net::TcpStream::connect(handle.bootstrap_address()).await.unwrap());
-        client.send(&request(ApiKey::Heartbeat, 4, 1, &HeartbeatRequest::default())).await;
-        client.closed().await;
-    }
-    stop.cancel();
-    handle.stopped().await;
-    assert_eq!(metrics.closed_by(CloseCause::NoBroker), 3);
 }

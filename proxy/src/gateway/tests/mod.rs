@@ -1,9 +1,12 @@
 //! The whole gateway over loopback, between a client and a broker that say what each test tells them.
 
 mod admin;
+mod brokers;
+mod clients;
 mod fetch;
 mod fixture;
 mod hostile;
+mod limits;
 mod ordering;
 mod produce;
 mod rewrite;

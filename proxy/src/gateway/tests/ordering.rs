@@ -13,11 +13,11 @@ use super::produce::produce;
 
 const HEARTBEAT: ApiKey = ApiKey::Heartbeat;
 
-fn heartbeat(correlation_id: i32) -> bytes::Bytes {
+pub(super) fn heartbeat(correlation_id: i32) -> bytes::Bytes {
     request(HEARTBEAT, 4, correlation_id, &HeartbeatRequest::default())
 }
 
-fn beat(correlation_id: i32) -> Vec<u8> {
+pub(super) fn beat(correlation_id: i32) -> Vec<u8> {
     [&correlation_id.to_be_bytes()[..], &[0, 0, 0, 0, 0, 0, 0, 0]].concat()
 }
 

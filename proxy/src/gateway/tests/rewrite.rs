@@ -66,13 +66,16 @@ async fn metadata_names_the_gateway_and_leaves_out_a_broker_without_a_port() {
         if version >= 10 {
             topic.topic_id = Uuid::from_u128(1234);
         }
+        let rack = (version >= 1).then(|| StrBytes::from_static_str("rack-a"));
+        let broker = |id| node!(MetadataResponseBroker, id).with_rack(rack.clone());
         let reply = MetadataResponse::default()
-            .with_brokers([1, 250, 60_000].map(|id| node!(MetadataResponseBroker, id)).to_vec())
+            .with_brokers([1, 250, 60_000].map(broker).to_vec())
             .with_topics(vec![topic]);
         let ask = MetadataRequest::default().with_topics(Some(Vec::new()));
         let read: MetadataResponse = through(&fixture, ApiKey::Metadata, version, &ask, &reply).await;
         assert_eq!(addresses!(read.brokers), gate(&[1, 250]), "v{version}");
         assert_eq!(read.topics, reply.topics);
+        assert!(read.brokers.iter().all(|broker| broker.rack == rack), "v{version}");
     }
     fixture.stop().await;
 }

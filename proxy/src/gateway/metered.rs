@@ -1,0 +1,91 @@
+//! The ends of a connection, with a note of every byte and of every wait.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::activity::Peer;
+use super::connection::Connection;
+use super::stream::{ReadEnd, WriteEnd};
+
+/// A client's reading end.
+pub(super) fn metered_read(io: ReadEnd, connection: &Arc<Connection>) -> ReadEnd {
+    Box::new(MeteredRead { io, connection: Arc::clone(connection) })
+}
+
+/// The writing end of either peer.
+pub(super) fn metered_write(io: WriteEnd, peer: Peer, connection: &Arc<Connection>) -> WriteEnd {
+    Box::new(MeteredWrite { io, peer, connection: Arc::clone(connection) })
+}
+
+struct MeteredRead {
+    io: ReadEnd,
+    connection: Arc<Connection>,
+}
+
+impl AsyncRead for MeteredRead {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.io).poll_read(cx, buf);
+        match polled {
+            Poll::Pending => self.connection.activity.client_waited_for(),
+            Poll::Ready(_) => self.connection.arrived((buf.filled().len() - before) as u64),
+        }
+        polled
+    }
+}
+
+struct MeteredWrite {
+    io: WriteEnd,
+    peer: Peer,
+    connection: Arc<Connection>,
+}
+
+impl MeteredWrite {
+    fn note(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &polled {
+            Poll::Pending => self.connection.activity.blocked(self.peer),
+            Poll::Ready(taken) => self.connection.taken(self.peer, *taken.as_ref().unwrap_or(&0)),
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for MeteredWrite {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.note(polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.note(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.io).poll_flush(cx).map_ok(|()| 0);
+        ready!(self.note(polled))?;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.io).poll_shutdown(cx).map_ok(|()| 0);
+        ready!(self.note(polled))?;
+        Poll::Ready(Ok(()))
+    }
+}

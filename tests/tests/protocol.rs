@@ -1,0 +1,115 @@
+//! What clients are told they may ask, and what they are answered, beside a real broker.
+
+#[path = "protocol/normal.rs"]
+mod normal;
+#[path = "protocol/peer.rs"]
+mod peer;
+#[path = "protocol/script.rs"]
+mod script;
+
+use linkgate_tests::kafka::{Cluster, Version};
+use linkgate_tests::linkgate::Linkgate;
+use linkgate_tests::rpc::{self, Field, Kind, Schemas};
+use proxy::wire::versions::{APIS, REFUSED, api};
+use serde_json::{Value, json};
+
+use peer::Peer;
+
+/// Given brokers of two versions, when they and a gateway before them are asked what they offer, then the gateway offers what
+/// both know, and whatever it does not offer is refused on purpose.
+#[test]
+fn whatever_a_broker_offers_is_offered_or_refused_on_purpose() {
+    for version in [Version::V3_9_1, Version::V4_3_1] {
+        let cluster = Cluster::start_with("drift", version, 1, &[]);
+        let linkgate = Linkgate::start(&cluster.bootstrap(), &[]);
+        let broker = Peer::open(&cluster.bootstrap()).offered();
+        let gateway = Peer::open(&linkgate.bootstrap()).offered();
+        for (key, (min, max)) in &broker {
+            let refused = REFUSED.iter().find(|row| row.key == *key);
+            let row = api(*key);
+            let beyond = row.map_or(*min, |row| row.max + 1);
+            if beyond <= *max {
+                let from = refused.map(|row| row.from);
+                assert_eq!(from, Some(beyond), "{}: api {key} v{min}-{max} is neither", version.number());
+            }
+            let common =
+                row.map(|row| (row.min.max(*min), row.max.min(*max))).filter(|(min, max)| min <= max);
+            assert_eq!(gateway.get(key).copied(), common, "api {key}, broker {}", version.number());
+        }
+        assert!(gateway.keys().all(|key| broker.contains_key(key)), "the gateway made something up");
+        println!("{}: {} apis of {}", version.number(), gateway.len(), broker.len());
+    }
+}
+
+/// What a broker would act on for minutes, or that would break it, is bounded; all else is left to chance.
+fn sane(structure: &str, field: &Field, rng: &mut fastrand::Rng) -> Option<Value> {
+    let name = field.name.as_str();
+    match (structure, name) {
+        ("", "Acks") => Some(json!(-1)),
+        (_, "ClientSoftwareName" | "ClientSoftwareVersion") => Some(json!("tests")),
+        // Whole numbers of partitions, and topics' configs only: a broker's could stop it.
+        (_, "NumPartitions" | "Count") => Some(json!(rng.i32(-1..3))),
+        (_, "ResourceType") => Some(json!(2)),
+        // What a follower asks is not for clients.
+        (_, "ReplicaId") => Some(json!(-1)),
+        ("", "ReplicaState") => None,
+        _ if field.kind == Kind::Int32 && (name.ends_with("Ms") || name == "MinBytes") => {
+            Some(json!(rng.i32(0..100)))
+        }
+        _ => None,
+    }
+}
+
+/// Not asked at random: what is offered must differ (see above), a broker does not answer a Produce without batches, tokens
+/// follow a handshake, and what a broker does about its own cluster is no client's.
+const NOT_AT_RANDOM: [&str; 7] = [
+    "ApiVersions",
+    "Produce",
+    "SaslHandshake",
+    "SaslAuthenticate",
+    "UpdateFeatures",
+    "AddRaftVoter",
+    "RemoveRaftVoter",
+];
+
+/// Given two brokers alike, one of them behind a gateway, when clients ask both the same (a script that succeeds, and requests
+/// that make little sense), then the answers are the same, errors included, but for addresses and what is random.
+#[test]
+fn the_same_requests_get_the_same_answers_from_a_broker_and_through_a_gateway() {
+    let schemas = Schemas::of(Version::V4_3_1);
+    let start = |name| Cluster::start_with(name, Version::V4_3_1, 1, &[]);
+    let (plain, behind) = (start("plain"), start("behind"));
+    let linkgate = Linkgate::start(&behind.bootstrap(), &[]);
+    let mut sides = [
+        normal::Side::new(plain.bootstrap(), &[&plain.bootstrap()], plain.dir()),
+        normal::Side::new(linkgate.bootstrap(), &[&linkgate.bootstrap(), &behind.bootstrap()], behind.dir()),
+    ];
+    let offered = Peer::open(&linkgate.bootstrap()).offered();
+    let mut differences = Vec::new();
+    let asked = script::run(&schemas, &offered, &mut sides, &mut differences);
+
+    let mut at_random = 0;
+    for row in APIS.iter().filter(|row| !NOT_AT_RANDOM.contains(&row.name)) {
+        let Some((min, max)) = offered.get(&row.key).copied() else { continue };
+        let Some(request) = schemas.requests.get(&row.key) else { continue };
+        for version in (min..=max).filter(|version| request.versions.contains(version)) {
+            for sample in 0..3 {
+                let mut rng = fastrand::Rng::with_seed(sample);
+                let body = match sample {
+                    0 => json!({}),
+                    _ => rpc::generate(&request.fields, version, &mut rng, &sane),
+                };
+                let answers = sides.each_mut().map(|side| side.ask(&schemas, row.key, version, &body));
+                normal::compare(
+                    &format!("{} v{version} at random, {body}", row.name),
+                    answers,
+                    &mut differences,
+                );
+                at_random += 1;
+            }
+        }
+    }
+    println!("{asked} requests of the script, {at_random} at random");
+    assert!(asked > 100 && at_random > 400, "{asked} and {at_random} are too few");
+    assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
+}

@@ -1,0 +1,208 @@
+//! One of two sides that are asked the same, and answers without what must differ between them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use linkgate_tests::rpc::Schemas;
+use linkgate_tests::wait::LONG;
+use serde_json::{Value, json};
+
+use crate::peer::Peer;
+
+/// Fields that brokers fill at random or by the clock. What is zero, empty or null stays.
+const RANDOM: [&str; 22] = [
+    "ThrottleTimeMs",
+    "ClusterId",
+    "MemberId",
+    "MemberIds",
+    "ProducerId",
+    "SessionId",
+    "ClientInstanceId",
+    "SubscriptionId",
+    "TopicId",
+    "ReplicaDirectoryId",
+    "LogDir",
+    "TotalBytes",
+    "UsableBytes",
+    "LastFetchTimestamp",
+    "LastCaughtUpTimestamp",
+    "LastTimestamp",
+    "LogAppendTimeMs",
+    "FinalizedFeaturesEpoch",
+    "TransactionStartTimeMs",
+    "ClientHost",
+    "PartitionSize",
+    "Records",
+];
+
+const DELETE_TOPICS: i16 = 20;
+const DESCRIBE_CONFIGS: i16 = 32;
+const DESCRIBE_QUORUM: i16 = 55;
+
+/// Fields of the metadata log, which grows by itself.
+const OF_THE_QUORUM: [&str; 3] = ["HighWatermark", "LogEndOffset", "LeaderEpoch"];
+
+/// A broker, or a gateway before one.
+pub(crate) struct Side {
+    address: String,
+    /// Replaced in texts.
+    own: Vec<(String, &'static str)>,
+    /// Values of earlier answers that requests refer to, by `@name`.
+    captured: BTreeMap<String, Value>,
+}
+
+impl Side {
+    pub(crate) fn new(address: String, addresses: &[&str], dir: &Path) -> Side {
+        let port = |address: &&str| (address.rsplit(':').next().unwrap_or_default().to_owned(), "PORT");
+        let mut own: Vec<_> = addresses.iter().map(port).collect();
+        own.push((dir.display().to_string(), "DIR"));
+        Side { address, own, captured: BTreeMap::new() }
+    }
+
+    /// The answer on a connection of its own, without what is random. `@name` in the body stands for what was captured.
+    pub(crate) fn ask(&mut self, schemas: &Schemas, key: i16, version: i16, body: &Value) -> Value {
+        let body = self.filled(body);
+        match Peer::open(&self.address).ask(schemas, key, version, &body) {
+            Ok(mut answer) => {
+                self.capture(&answer);
+                self.normalise(&mut answer, key);
+                answer
+            }
+            Err(closed) => json!(closed),
+        }
+    }
+
+    /// As [`Side::ask`], again while a coordinator is only beginning its work.
+    pub(crate) fn ask_until_ready(
+        &mut self,
+        schemas: &Schemas,
+        key: i16,
+        version: i16,
+        body: &Value,
+    ) -> Value {
+        let begin = std::time::Instant::now();
+        loop {
+            let answer = self.ask(schemas, key, version, body);
+            if !is_beginning(&answer) || begin.elapsed() > LONG {
+                return answer;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    }
+
+    fn filled(&self, body: &Value) -> Value {
+        match body {
+            Value::String(text) if text.starts_with('@') => {
+                self.captured.get(text).unwrap_or_else(|| panic!("{text} was never answered")).clone()
+            }
+            Value::Array(all) => all.iter().map(|value| self.filled(value)).collect(),
+            Value::Object(all) => {
+                Value::Object(all.iter().map(|(name, value)| (name.clone(), self.filled(value))).collect())
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// Remembers ids by their place: `@ProducerId`, `@MemberId`, `@topic:NAME`.
+    fn capture(&mut self, answer: &Value) {
+        for name in ["ProducerId", "ProducerEpoch", "MemberId", "GenerationId", "MemberEpoch"] {
+            if let Some(value) = answer.get(name).filter(|value| **value != json!("") && **value != json!(-1))
+            {
+                let _ = self.captured.insert(format!("@{name}"), value.clone());
+            }
+        }
+        for topic in answer["Topics"].as_array().into_iter().flatten() {
+            if let (Some(name), Some(id)) = (topic["Name"].as_str(), topic.get("TopicId")) {
+                let _ = self.captured.insert(format!("@topic:{name}"), id.clone());
+            }
+        }
+    }
+
+    fn normalise(&self, value: &mut Value, key: i16) {
+        match value {
+            Value::Array(all) => {
+                all.iter_mut().for_each(|value| self.normalise(value, key));
+                if key == DELETE_TOPICS {
+                    // A broker answers in the order of a hash map.
+                    all.sort_by_key(Value::to_string);
+                }
+            }
+            Value::Object(all) => {
+                // Controllers are not for clients of a gateway.
+                if key == DESCRIBE_QUORUM && all.contains_key("Listeners") {
+                    let _ = all.insert("Listeners".into(), json!([]));
+                }
+                if all.contains_key("Host") && all.contains_key("Port") {
+                    let is_known = all["Port"].as_i64().is_some_and(|port| port > 0);
+                    let _ = all.insert("Host".into(), json!(is_known));
+                    let _ = all.insert("Port".into(), json!(is_known));
+                }
+                for (name, value) in all.iter_mut() {
+                    let is_random = RANDOM.contains(&name.as_str())
+                        || (key == DESCRIBE_QUORUM && OF_THE_QUORUM.contains(&name.as_str()));
+                    if is_random && !is_nothing(value) {
+                        *value = json!("random");
+                    }
+                    self.normalise(value, key);
+                }
+            }
+            Value::String(text) => {
+                for (own, instead) in &self.own {
+                    *text = text.replace(own, instead);
+                }
+                if key == DESCRIBE_CONFIGS {
+                    *text = without_ports(text);
+                }
+                for (name, captured) in &self.captured {
+                    if let Some(captured) = captured.as_str().filter(|captured| captured.len() > 8) {
+                        *text = text.replace(captured, name);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR, CONCURRENT_TRANSACTIONS; for a new topic also
+/// LEADER_NOT_AVAILABLE.
+fn is_beginning(answer: &Value) -> bool {
+    match answer {
+        Value::Array(all) => all.iter().any(is_beginning),
+        Value::Object(all) => all.iter().any(|(name, value)| {
+            name.ends_with("ErrorCode") && matches!(value.as_i64(), Some(5 | 14 | 15 | 16 | 51))
+                || is_beginning(value)
+        }),
+        _ => false,
+    }
+}
+
+/// Addresses without their ports.
+fn without_ports(text: &str) -> String {
+    let mut out = String::new();
+    for (at, part) in text.split(':').enumerate() {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        let is_port = at > 0 && rest.len() < part.len();
+        out.push_str(if at > 0 { ":" } else { "" });
+        out.push_str(if is_port { "PORT" } else { "" });
+        out.push_str(if is_port { rest } else { part });
+    }
+    out
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Number(number) => matches!(number.as_i64(), Some(-1 | 0)),
+        Value::String(text) => text.bytes().all(|byte| byte == b'0'),
+        Value::Array(all) => all.is_empty(),
+        _ => false,
+    }
+}
+
+/// Notes a difference.
+pub(crate) fn compare(what: &str, [plain, behind]: [Value; 2], differences: &mut Vec<String>) {
+    if plain != behind {
+        differences.push(format!("{what}\n  broker  {plain}\n  gateway {behind}"));
+    }
+}

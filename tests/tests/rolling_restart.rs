@@ -1,0 +1,77 @@
+//! A rolling restart of the destination's brokers under load: through the gateway, clients see nothing that they would not have seen
+//! without it.
+
+mod rolling_restart {
+    pub(crate) mod librdkafka;
+    pub(crate) mod load;
+}
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use linkgate_tests::kafka::Cluster;
+use linkgate_tests::linkgate::Linkgate;
+use linkgate_tests::read;
+use linkgate_tests::wait::{LONG, until};
+use rolling_restart::load::{ALL, Client, Load, Outcome};
+
+/// Given four kinds of client that write and read through the gateway, and the same four directly at the brokers, when each of three
+/// brokers is stopped and started again, then no application behind the gateway sees a kind of error that its twin does not see, and
+/// every acknowledged record is there once, and was read.
+#[test]
+fn a_rolling_restart_is_no_worse_through_the_gateway() {
+    let mut cluster = Cluster::start("rolling", 3);
+    let linkgate = Linkgate::start(&cluster.bootstrap(), &[]);
+    let mut running: Vec<(Client, &str, String, Load)> = Vec::new();
+    for client in ALL {
+        for (way, bootstrap) in [("gateway", linkgate.bootstrap()), ("direct", cluster.bootstrap())] {
+            let topic = format!("{}-{way}", client.name());
+            cluster.admin().create_topic(&topic, 3, &[("min.insync.replicas", "2")]);
+            let load = client.start(&bootstrap, &topic);
+            running.push((client, way, topic, load));
+        }
+    }
+    std::thread::sleep(Duration::from_secs(10));
+    for id in 1..=3 {
+        cluster.node(id).stop();
+        std::thread::sleep(Duration::from_secs(3));
+        cluster.node(id).start();
+        cluster.wait_ready();
+        until("every replica is in sync again", LONG, || {
+            let mut admin = cluster.admin();
+            running.iter().all(|(_, _, topic, _)| admin.in_sync(topic).iter().all(|n| *n == 3)).then_some(())
+        });
+        std::thread::sleep(Duration::from_secs(3));
+    }
+
+    let mut outcomes: Vec<(Client, &str, String, Outcome)> = Vec::new();
+    for (client, way, topic, load) in running {
+        let outcome = load.finish();
+        println!("{topic}: {outcome:?}");
+        outcomes.push((client, way, topic, outcome));
+    }
+    for pair in outcomes.chunks(2) {
+        let [(client, _, topic, through), (_, _, _, direct)] = pair else {
+            panic!("two ways for each client")
+        };
+        let kinds = |outcome: &Outcome| outcome.errors.keys().cloned().collect::<BTreeSet<_>>();
+        let only_here: Vec<_> = kinds(through).difference(&kinds(direct)).cloned().collect();
+        assert!(only_here.is_empty(), "{client:?} saw through the gateway only: {only_here:?}");
+        assert!(through.failed <= direct.failed, "{client:?}: {through:?}, directly {direct:?}");
+        assert_eq!(through.missing, 0, "{client:?}: {through:?}");
+        assert!(through.acked > 1_000, "{client:?}: {through:?}");
+        // What was given up may be in the log or not; what was acknowledged is there, and nothing is there twice.
+        let copies = read::topic(&linkgate.bootstrap(), topic);
+        let values: Vec<_> =
+            copies.values().flat_map(|copy| copy.records.iter().map(|r| r.value.clone())).collect();
+        assert_eq!(
+            values.iter().collect::<BTreeSet<_>>().len(),
+            values.len(),
+            "{client:?}: twice in the log"
+        );
+        let bounds = through.acked..=through.acked + through.failed;
+        assert!(bounds.contains(&values.len()), "{client:?}: {} records for {through:?}", values.len());
+    }
+    let left = linkgate.metric("linkgate_gateway_buffered_bytes{");
+    assert_eq!(left, 0.0, "memory held by nobody");
+}

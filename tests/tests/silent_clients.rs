@@ -1,0 +1,100 @@
+//! Ten thousand connections that send nothing, beside a client that works.
+
+use std::io::Read as _;
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use linkgate_tests::kafka::Cluster;
+use linkgate_tests::linkgate::Linkgate;
+use linkgate_tests::produce::{Kind, send};
+use linkgate_tests::read;
+use linkgate_tests::wait::{LONG, until};
+
+const SILENT: usize = 10_000;
+/// Memory that a connection may cost before it has said anything, in bytes.
+const EACH: usize = 24 * 1024;
+/// From connecting to the end: long enough to open all of them first on a busy machine.
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// Given a gateway, when ten thousand clients connect and say nothing, then a working client is served meanwhile, memory grows by a
+/// bounded amount for each, none of them reaches a broker, and each is closed once its time is over, with a few log lines in all.
+#[test]
+fn ten_thousand_connections_that_send_nothing_are_bounded_and_closed() {
+    allow_many_files();
+    let cluster = Cluster::start("silent", 1);
+    cluster.admin().create_topic("t", 1, &[]);
+    let timeout = FIRST_REQUEST_TIMEOUT.as_millis().to_string();
+    let limits = [("max.connections", "12000"), ("first.request.timeout.ms", timeout.as_str())];
+    let linkgate = Linkgate::start(&cluster.bootstrap(), &limits);
+    send(&linkgate.bootstrap(), "t", Kind::plain("none"), 10);
+    let before = resident(&linkgate);
+
+    let begun = Instant::now();
+    let address: SocketAddr = linkgate.bootstrap().parse().unwrap();
+    let mut silent: Vec<TcpStream> = Vec::with_capacity(SILENT);
+    while silent.len() < SILENT {
+        // The system's queue of connections that are not yet accepted is short; what overflows it tries again a second later.
+        for _ in 0..500 {
+            let n = silent.len();
+            silent.push(TcpStream::connect(address).unwrap_or_else(|e| panic!("connection {n}: {e}")));
+        }
+        until("all of them are counted", LONG, || (open(&linkgate) >= silent.len()).then_some(()));
+    }
+    let connected = begun.elapsed();
+    assert!(connected < FIRST_REQUEST_TIMEOUT, "connecting alone took {connected:?}");
+    let grown = resident(&linkgate).saturating_sub(before);
+    send(&linkgate.bootstrap(), "t", Kind::idempotent("lz4"), 100);
+    assert_eq!(read::partition(&linkgate.bootstrap(), "t", 0).records.len(), 110);
+    assert!(open(&linkgate) >= SILENT, "they were still there while the client was served");
+    println!(
+        "{SILENT} connections in {connected:?}: {} KiB of memory, {} bytes each",
+        grown >> 10,
+        grown / SILENT
+    );
+    assert!(grown < SILENT * EACH, "{} bytes a connection", grown / SILENT);
+
+    for (n, stream) in silent.iter_mut().enumerate() {
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        let end = stream.read(&mut [0]);
+        assert!(matches!(end, Ok(0)), "connection {n}: {end:?}");
+    }
+    assert!(begun.elapsed() >= FIRST_REQUEST_TIMEOUT);
+    until("none is counted", LONG, || (open(&linkgate) < 100).then_some(()));
+    let closed =
+        linkgate.metric("linkgate_gateway_closed_connections_total{cause=\"first_request_timeout\"}");
+    assert_eq!(closed as usize, SILENT);
+    let told = linkgate.log().matches("first_request_timeout").count();
+    assert!((1..=5).contains(&told), "{told} log lines");
+    send(&linkgate.bootstrap(), "t", Kind::plain("none"), 10);
+}
+
+fn open(linkgate: &Linkgate) -> usize {
+    linkgate.metric("linkgate_gateway_connections{") as usize
+}
+
+/// Resident memory of the daemon in bytes.
+fn resident(linkgate: &Linkgate) -> usize {
+    let pid = linkgate.pid().expect("it runs");
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells it");
+    line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
+}
+
+/// As many files as the system lets this process and its children have.
+fn allow_many_files() {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap_or_default();
+    let hard = line.split_whitespace().nth(4).unwrap_or_default().to_owned();
+    if hard != "unlimited" {
+        let enough = hard.parse::<usize>().is_ok_and(|hard| hard >= SILENT + 1_000);
+        assert!(enough, "this test needs {} open files; the hard limit is {hard}", SILENT + 1_000);
+    }
+    let this = std::process::id().to_string();
+    let wanted = format!("--nofile={}", SILENT + 2_000);
+    let raised = Command::new("prlimit").args(["--pid", &this, &wanted]).status();
+    assert!(
+        raised.is_ok_and(|status| status.success()),
+        "prlimit (util-linux) cannot raise the limit of open files"
+    );
+}
