@@ -14,7 +14,8 @@ use linkgate_tests::wait::{LONG, until_ok};
 /// manages topics, produces, consumes in a group whose members change, runs transactions, writes where it must not and
 /// reads those topics, then each does what it would do with the brokers, and what is written down beside it.
 ///
-/// `LINKGATE_CLIENTS` (names, comma separated) selects some, `LINKGATE_STEPS` some steps.
+/// `LINKGATE_CLIENTS` (names, comma separated) selects some, `LINKGATE_STEPS` some steps; `LINKGATE_HOLD` runs none, but keeps the
+/// stage, for programs to be run by hand.
 #[test]
 fn every_client_library_works_through_the_gateway() {
     let begin = std::time::Instant::now();
@@ -24,9 +25,10 @@ fn every_client_library_works_through_the_gateway() {
     let place = stage.gateway();
     if std::env::var_os("LINKGATE_HOLD").is_some() {
         println!(
-            "bootstrap={} direct={} mirrors={}",
+            "bootstrap={} destination={} source={} mirrors={}",
             place.bootstrap,
             stage.pair.destination.bootstrap(),
+            stage.pair.source.bootstrap(),
             place.mirrors_argument()
         );
         std::thread::sleep(std::time::Duration::from_secs(3_000));

@@ -89,9 +89,13 @@ public class ShareSteps {
             first.start();
             Matrix.waitFor("the first part is read", 30, () -> first.count >= part);
             second.start();
-            // How records are spread is the broker's choice: written until the second member has some.
-            Thread.sleep(2_000);
-            BasicSteps.send(to, topic, part, part);
+            // A share consumer does not tell what it was assigned: written slowly until the second member has some.
+            int sent = part;
+            for (; second.count == 0 && sent < 2 * part; sent += 10) {
+                BasicSteps.send(to, topic, sent, 10);
+                Thread.sleep(500);
+            }
+            BasicSteps.send(to, topic, sent, 2 * part - sent);
             Matrix.waitFor("the second part is read", 30, () -> first.count + second.count >= 2 * part);
             finish(second);
             BasicSteps.send(to, topic, 2 * part, part);
