@@ -11,6 +11,7 @@
 //! | [`produce`], [`raw_batch`] | producers of every kind, batches by hand |
 //! | [`pair`] | a source, a destination and a Linkgate between them |
 //! | [`fault`] | faults on purpose: a misbehaving TCP proxy, full disks |
+//! | [`interop`] | the client matrix |
 //! | [`rpc`] | every message of the protocol as JSON, by Kafka's own schemas |
 //! | [`python`], [`properties`] | Python clients, .properties files |
 //! | [`wait`], [`ports`], [`process`], [`workdir`] | bounded waits, ports, children, directories |
@@ -22,6 +23,7 @@ pub mod admin;
 pub mod audit;
 pub mod client;
 pub mod fault;
+pub mod interop;
 pub mod kafka;
 pub mod leadership;
 pub mod linkgate;
