@@ -30,7 +30,7 @@ def delivered(error, message):
 
 begin = time.monotonic()
 if args.write:
-    producer = Producer(dict(base, **{"message.timeout.ms": 20000, "linger.ms": 0}))
+    producer = Producer(dict(base, **{"message.timeout.ms": 10000, "linger.ms": 0}))
     for n in range(args.write):
         producer.produce(args.topic, key=str(n).encode(), value=b"x" * 100, on_delivery=delivered)
         producer.poll(0)

@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use linkgate_tests::access::{Operation, Resource, allow};
 use linkgate_tests::admin::LATEST;
+use linkgate_tests::linkgate::Linkgate;
 use linkgate_tests::produce::{self, Kind};
 use linkgate_tests::read;
 use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::workdir::WorkDir;
 
 use stage::{PASSWORD, REAUTHENTICATION, Stage, allow_mirror, jaas, run};
 
@@ -125,6 +127,19 @@ fn clients_and_links_are_authorised_as_without_the_gateway() {
     let said = run(&app, "flights", &["--write", "10"]);
     assert_eq!(said["written"], 10, "{said}");
 
+    // And a new certificate of the gateway is in force without a restart, a broken one is not
+    let reloads = |outcome: &str| {
+        let labels = format!("{{side=\"listener\",outcome=\"{outcome}\"}}");
+        stage.linkgate.metric(&format!("linkgate_gateway_certificate_reloads_total{labels}"))
+    };
+    let file = stage.authority.identity("gateway");
+    until("the new certificate is taken over", LONG, || (reloads("reloaded") >= 1.0).then_some(()));
+    std::fs::write(&file, "-----BEGIN CERTIFICATE-----\nhalf").expect("writable");
+    until("the broken certificate is refused", LONG, || (reloads("failed") >= 1.0).then_some(()));
+    let said = run(&app, "flights", &["--write", "1"]);
+    assert_eq!(said["written"], 1, "{said}");
+    assert!(stage.linkgate.log().contains("those from before stay in force"));
+
     // And no secret is shown anywhere
     let shown = [
         stage.linkgate.cluster_links(&["--describe", "--link", LINK]).all(),
@@ -226,7 +241,70 @@ fn every_mechanism_mirrors_and_authenticates_anew() {
     assert!(exchanges() >= before.2 + 6.0, "{} exchanges, {} before", exchanges(), before.2);
     wait_caught_up(&stage, topic);
     ticks.finish(&stage);
+
+    // And clients of every mechanism are served through the gateway
+    for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] {
+        let mut client = stage.client(&stage.linkgate.bootstrap(), mechanism, "app", PASSWORD);
+        if mechanism == "OAUTHBEARER" {
+            client["enable.sasl.oauthbearer.unsecure.jwt"] = "true".into();
+            client["sasl.oauthbearer.config"] = "principal=app".into();
+        }
+        let said = run(&client, "ticks", &["--read", "5", "--group", "ticks-again"]);
+        assert_eq!(said["read"], 5, "{mechanism}: {said}");
+        stage.destination.admin().commit("ticks-again", &[("ticks", 0, 0)]);
+    }
     assert_no_secret(&stage, "");
+}
+
+#[test]
+fn mutual_tls_ends_at_the_gateway_and_begins_anew_behind_it() {
+    // Given a gateway that asks clients for certificates, and shows its own to the brokers
+    let stage = Stage::start("mutual");
+    let direct = stage.destination.direct_bootstrap();
+    stage.destination.admin().create_topic("shared", 1, &[]);
+    allow(&direct, "User:CN=gateway", Resource::Topic("*"), &[Operation::Read, Operation::Write]);
+    allow(&direct, "User:CN=gateway", Resource::Group("*"), &[Operation::Read]);
+    let (gateway, trust) = (stage.authority.identity("gateway"), stage.authority.trust());
+    let mut linkgate = Linkgate::prepare_listening(
+        "SSL",
+        WorkDir::new("mutual-gateway"),
+        &stage.destination.mutual_bootstrap(),
+        &[
+            ("listener.name.ssl.ssl.keystore.location", &gateway),
+            ("listener.name.ssl.ssl.truststore.location", &trust),
+            ("listener.name.ssl.ssl.client.auth", "required"),
+            ("security.protocol", "SSL"),
+            ("ssl.keystore.location", &gateway),
+            ("ssl.truststore.location", &trust),
+        ],
+    );
+    linkgate.launch();
+    linkgate.wait_ready();
+
+    // When clients with a certificate, with one of somebody else, and with none come
+    let app = stage.authority.identity("app");
+    let client = |identity: Option<&str>| {
+        let mut config = serde_json::json!({
+            "bootstrap.servers": linkgate.bootstrap(), "security.protocol": "SSL", "ssl.ca.location": trust,
+        });
+        if let Some(identity) = identity {
+            config["ssl.certificate.location"] = identity.into();
+            config["ssl.key.location"] = identity.into();
+        }
+        config
+    };
+    let stranger = WorkDir::new("mutual-stranger");
+    let stranger = linkgate_tests::certificates::Authority::new(stranger.path()).identity("app");
+
+    // Then the first is served, as the gateway's principal, and the others are not
+    let said = run(&client(Some(&app)), "shared", &["--write", "10", "--read", "10"]);
+    assert_eq!((&said["written"], &said["read"]), (&10.into(), &10.into()), "{said}");
+    for identity in [Some(stranger.as_str()), None] {
+        let said = run(&client(identity), "shared", &["--write", "1"]);
+        assert_eq!(said["written"], 0, "{said}");
+        assert!(said["said"].to_string().contains("_SSL"), "{said}");
+    }
+    assert!(linkgate.metric("linkgate_gateway_closed_connections_total{cause=\"tls_handshake\"}") >= 2.0);
 }
 
 /// A Java consumer behind the gateway that ends once it has read enough.

@@ -27,7 +27,7 @@ pub(super) enum Sasl {
     /// RFC 5802 and 7677.
     Scram(Scram),
     /// RFC 7628.
-    OAuthBearer(OAuth),
+    OAuthBearer(Box<OAuth>),
 }
 
 /// What comes next in an exchange.
@@ -72,7 +72,7 @@ impl Sasl {
             "SCRAM-SHA-512" => scram(module, ScramHash::Sha512),
             "OAUTHBEARER" => {
                 let module = expect(module, "oauthbearer.OAuthBearerLoginModule", "OAUTHBEARER")?;
-                Ok(Sasl::OAuthBearer(OAuth::parse(&text, &module)?))
+                Ok(Sasl::OAuthBearer(Box::new(OAuth::parse(&text, &module)?)))
             }
             other => {
                 let reason = format!(

@@ -126,7 +126,7 @@ fn unsecured(options: &BTreeMap<String, String>) -> Result<Source, InvalidSettin
         }
     }
     let principal = options.get("unsecuredLoginPrincipalClaimName").map_or("sub", String::as_str);
-    if !claims.get(principal).is_some_and(|claim| claim.as_str().is_some_and(|name| !name.is_empty())) {
+    if claims.get(principal).and_then(Value::as_str).is_none_or(str::is_empty) {
         return Err(wrong(format!("the option unsecuredLoginStringClaim_{principal} is missing")));
     }
     let lifetime = match options.get("unsecuredLoginLifetimeSeconds") {
