@@ -3,6 +3,8 @@
 
 #[path = "../fuzz/bodies.rs"]
 mod bodies;
+#[path = "../fuzz/gateway.rs"]
+mod gateway;
 
 use std::path::Path;
 
@@ -17,8 +19,12 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
 
 /// Each input as it is, then with one to three bytes changed or its end cut.
 fn replay(target: &str, body: fn(&[u8])) {
+    replay_damaged(target, 2000, body);
+}
+
+fn replay_damaged(target: &str, copies: usize, body: fn(&[u8])) {
     let mut random = fastrand::Rng::with_seed(4);
-    let copies = std::env::var("LINKGATE_DAMAGED").map_or(2000, |copies| copies.parse().unwrap_or(2000));
+    let copies = std::env::var("LINKGATE_DAMAGED").map_or(copies, |copies| copies.parse().unwrap_or(2000));
     for input in corpus(target) {
         body(&input);
         for _ in 0..copies {
@@ -52,4 +58,20 @@ fn the_decompressors_survive_their_corpus() {
 #[test]
 fn the_filter_of_the_gateway_survives_its_corpus() {
     replay("hide_filler", bodies::hide_in);
+}
+
+#[test]
+fn the_decoders_of_requests_survive_their_corpus() {
+    replay("requests", gateway::read_request);
+}
+
+#[test]
+fn the_rewriters_of_answers_survive_their_corpus() {
+    replay("answers", gateway::rewrite);
+}
+
+#[test]
+fn a_gateway_survives_the_corpus_of_whole_sessions() {
+    // Each is a connection.
+    replay_damaged("session", 100, gateway::session);
 }

@@ -12,7 +12,7 @@ use linkgate_tests::rpc::{self, Field, Kind, Schema, Schemas};
 use proxy::client::ClientError;
 use proxy::gateway::{BrokerDirectory, Gateway, GatewayOptions, Limits};
 use proxy::net::HostPort;
-use proxy::wire::versions::{self, APIS, Api};
+use proxy::wire::versions::{self, APIS, Api, Treatment};
 use serde_json::{Value, json};
 use state::model::{KafkaUuid, TopicGuard, TopicGuards};
 use tokio_util::sync::CancellationToken;
@@ -192,7 +192,11 @@ fn samples(stage: &Stage, api: &Api, request: &Schema, response: &Schema, versio
         if api.key == versions::API_VERSIONS {
             body["ErrorCode"] = json!(0);
         }
-        send(broker, &rpc::response(response, version, correlation_id, &body));
+        let answered = rpc::response(response, version, correlation_id, &body);
+        if sample == 0 && [api.min, api.max].contains(&version) {
+            keep(api, version, &asked, &answered);
+        }
+        send(broker, &answered);
         let expected = rpc::response(response, version, correlation_id, &rewritten(api, body.clone()));
         let got = receive(&mut client, &what);
         if got != expected {
@@ -202,6 +206,22 @@ fn samples(stage: &Stage, api: &Api, request: &Schema, response: &Schema, versio
         }
     }
     count
+}
+
+/// `LINKGATE_CORPUS` names a folder for samples to fuzz with.
+fn keep(api: &Api, version: i16, asked: &[u8], answered: &[u8]) {
+    let Some(folder) = std::env::var_os("LINKGATE_CORPUS").map(std::path::PathBuf::from) else { return };
+    let write = |target: &str, content: &[u8]| {
+        let folder = folder.join(target);
+        std::fs::create_dir_all(&folder).expect("the folder is writable");
+        std::fs::write(folder.join(format!("{}-{version}", api.name)), content)
+            .expect("the folder is writable");
+    };
+    if api.treatment != Treatment::Pass && asked.len() < 2_000 && answered.len() < 2_000 {
+        write("requests", asked);
+        write("answers", &[&api.key.to_be_bytes(), &version.to_be_bytes(), answered].concat());
+        write("session", &[&(asked.len() as u32).to_be_bytes(), asked].concat());
+    }
 }
 
 fn matrix(guards: TopicGuards) {

@@ -53,4 +53,5 @@ pub use error::GatewayError;
 pub use fetch_filter::{Filtered, hide_filler};
 pub use metrics::GatewayMetrics;
 pub use options::{ConnectionLimits, GatewayOptions, Limits};
+pub use rewrite::rewrite_answer;
 pub use service::{Gateway, GatewayHandle};

@@ -98,7 +98,10 @@ impl ResponseSide {
             return Ok(true);
         }
         let frame = self.broker.take_frame(size).await.map_err(SessionError::BrokerIo)?;
-        let pieces = self.rewriter.rewrite(frame, &expected).map_err(failed)?;
+        let pieces = self
+            .rewriter
+            .rewrite(frame, expected.api_key, expected.api_version, &expected.answer)
+            .map_err(failed)?;
         let mut rope = Rope::frame(pieces);
         self.broker.charge(rope.remaining()).await;
         self.client.write_all_buf(&mut rope).await.map_err(SessionError::ClientIo)?;

@@ -9,11 +9,15 @@ mod fetch;
 mod produce;
 mod share;
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{
     AlterConfigsResponse, CreatePartitionsResponse, DeleteRecordsResponse, IncrementalAlterConfigsResponse,
 };
 use kafka_protocol::protocol::{Decodable, Encodable};
+use state::model::TopicGuards;
+use tokio::sync::watch;
 
 use crate::net::HostPort;
 use crate::wire::header::response_body_at;
@@ -22,7 +26,7 @@ use crate::wire::versions::{self, Api};
 
 use super::endpoint_map::Advertised;
 use super::error::ResponseError;
-use super::inflight::{Answer, Expected};
+use super::inflight::Answer;
 use super::metrics::GatewayMetrics;
 use super::mirror_guard::Guards;
 use super::share_gaps::ShareGaps;
@@ -44,13 +48,18 @@ impl Rewriter {
     ///
     /// # Errors
     /// [`ResponseError`] where the frame is not what it should be.
-    pub(super) fn rewrite(&self, frame: Bytes, expected: &Expected) -> Result<Vec<Bytes>, ResponseError> {
-        let version = expected.api_version;
-        let Some(api) = versions::api(expected.api_key) else { return Ok(vec![frame]) };
-        if let Answer::ApiVersionsTooNew = expected.answer {
+    pub(super) fn rewrite(
+        &self,
+        frame: Bytes,
+        api_key: i16,
+        version: i16,
+        answer: &Answer,
+    ) -> Result<Vec<Bytes>, ResponseError> {
+        let Some(api) = versions::api(api_key) else { return Ok(vec![frame]) };
+        if let Answer::ApiVersionsTooNew = answer {
             return api_versions::too_new(frame);
         }
-        let refused = match &expected.answer {
+        let refused = match answer {
             Answer::Merge(refused) => refused.as_slice(),
             _ => &[],
         };
@@ -80,6 +89,25 @@ impl Rewriter {
     fn endpoint(&self, id: i32) -> Option<HostPort> {
         self.advertised.broker(id)
     }
+}
+
+/// What a client of a gateway with these guards, at this address, gets for a broker's answer (both without their size);
+/// `None` where the connection would be closed instead. For tests and fuzzing: a gateway does it by itself.
+#[must_use]
+pub fn rewrite_answer(
+    guards: TopicGuards,
+    bootstrap: HostPort,
+    api_key: i16,
+    version: i16,
+    frame: Bytes,
+) -> Option<Vec<Bytes>> {
+    let rewriter = Rewriter {
+        advertised: Advertised { bootstrap },
+        guards: Guards::new(watch::channel(Arc::new(guards)).1),
+        metrics: GatewayMetrics::default(),
+        gaps: ShareGaps::default(),
+    };
+    rewriter.rewrite(frame, api_key, version, &Answer::Rewrite).ok()
 }
 
 /// Decodes the body of a broker's answer, lets `change` have it and encodes it again, header untouched.

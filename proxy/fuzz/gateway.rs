@@ -1,0 +1,150 @@
+//! Fuzz targets of the gateway: what clients and brokers send.
+#![allow(
+    dead_code,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "each target uses one of them; a broken promise must crash"
+)]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use proxy::client::ClientError;
+use proxy::gateway::{BrokerDirectory, Gateway, GatewayOptions, Limits, rewrite_answer};
+use proxy::net::HostPort;
+use proxy::wire::admin_requests::{
+    read_added_partitions, read_alter_configs, read_create_partitions, read_delete_records, read_txn_markers,
+};
+use proxy::wire::header::RequestPrefix;
+use proxy::wire::produce_request::{ProduceRequest, peek_acks};
+use proxy::wire::sasl::read_message;
+use proxy::wire::share_fetch_request::{Gaps, ShareFetchRequest};
+use proxy::wire::versions;
+use state::model::{KafkaUuid, TopicGuard, TopicGuards};
+
+/// One mirror topic, `mirror`, with this id.
+const MIRROR: [u8; 16] = [7; 16];
+
+fn guards() -> TopicGuards {
+    let mut topic_id = KafkaUuid::ZERO;
+    topic_id.0 = uuid::Uuid::from_bytes(MIRROR);
+    TopicGuards::from_guards([TopicGuard {
+        topic: "mirror".into(),
+        topic_id,
+        link: "dr".into(),
+        read_only: true,
+        locked_configs: Arc::new(["retention.ms".to_owned()].into()),
+    }])
+}
+
+/// Target: a request frame without its size, by the decoder of its api.
+pub(crate) fn read_request(input: &[u8]) {
+    let frame = Bytes::copy_from_slice(input);
+    let Some(prefix) = input.first_chunk().map(|prefix| RequestPrefix::parse(*prefix)) else { return };
+    let version = prefix.api_version;
+    // What is kept of a request can only be shorter, but for a count that was written in more bytes than it takes.
+    let within = |pieces: Vec<Bytes>| assert!(pieces.concat().len() <= input.len() + 5);
+    match prefix.api_key {
+        versions::PRODUCE => {
+            let _ = peek_acks(&frame, version);
+            if let Ok(request) = ProduceRequest::read(frame, version) {
+                within(request.without(|topic| topic.partitions.len() > 1));
+            }
+        }
+        versions::DELETE_RECORDS => drop(
+            read_delete_records(&frame, version)
+                .map(|list| within(list.kept(&frame, |t| t.partitions.len() > 1))),
+        ),
+        versions::CREATE_PARTITIONS => drop(
+            read_create_partitions(&frame, version)
+                .map(|list| within(list.kept(&frame, |t| t.as_str() > "m"))),
+        ),
+        versions::ALTER_CONFIGS | versions::INCREMENTAL_ALTER_CONFIGS => drop(
+            read_alter_configs(&frame, prefix.api_key, version)
+                .map(|list| within(list.kept(&frame, |resource| resource.kind == 2))),
+        ),
+        versions::ADD_PARTITIONS_TO_TXN => drop(read_added_partitions(&frame, version)),
+        versions::WRITE_TXN_MARKERS => drop(read_txn_markers(&frame, version)),
+        versions::SHARE_FETCH => {
+            let Ok(request) = ShareFetchRequest::read(frame, version) else { return };
+            let gaps = Gaps::from([((MIRROR, 0), vec![0..=9, 20..=29]), ((MIRROR, 1), vec![5..=5])]);
+            assert!(request.with_gaps(gaps).concat().len() <= input.len() + 200);
+        }
+        _ => {
+            for mechanism in ["PLAIN", "SCRAM-SHA-256", "OAUTHBEARER"] {
+                let _ = read_message(mechanism, input.get(8..).unwrap_or_default());
+            }
+        }
+    }
+}
+
+/// Target: api key and version, then an answer frame without its size, through the rewriter of its api.
+pub(crate) fn rewrite(input: &[u8]) {
+    let Some(([k0, k1, v0, v1], frame)) = input.split_first_chunk() else { return };
+    let (api_key, version) = (i16::from_be_bytes([*k0, *k1]), i16::from_be_bytes([*v0, *v1]));
+    if versions::supported(api_key, version).is_none() {
+        return;
+    }
+    let _ = rewrite_answer(
+        guards(),
+        HostPort::new("gate", 9092),
+        api_key,
+        version,
+        Bytes::copy_from_slice(frame),
+    );
+}
+
+struct Nobody;
+
+impl BrokerDirectory for Nobody {
+    fn brokers(&self) -> futures::future::BoxFuture<'_, Result<Vec<(i32, HostPort)>, ClientError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
+/// A whole gateway, in front of a broker that reads all and answers nothing.
+fn gateway() -> SocketAddr {
+    static GATEWAY: OnceLock<(SocketAddr, tokio::runtime::Runtime)> = OnceLock::new();
+    let (address, _) = GATEWAY.get_or_init(|| {
+        let broker = TcpListener::bind("127.0.0.1:0").unwrap();
+        let servers = vec![HostPort::new("127.0.0.1", broker.local_addr().unwrap().port())];
+        drop(std::thread::spawn(move || {
+            for stream in broker.incoming().flatten() {
+                drop(std::thread::spawn(move || std::io::copy(&mut &stream, &mut std::io::sink())));
+            }
+        }));
+        let options = GatewayOptions {
+            bootstrap_servers: servers,
+            broker_tls: None,
+            listen_host: "127.0.0.1".into(),
+            listen_port: 0,
+            listener_tls: None,
+            advertised_host: "gate".into(),
+            advertised_port: Some(9092),
+            limits: Limits { drain_timeout: Duration::from_millis(50), ..Limits::default() },
+        };
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (_, watched) = tokio::sync::watch::channel(Arc::new(guards()));
+        let gateway = Gateway::new(options, Arc::new(Nobody), watched, &mut Default::default());
+        let handle = runtime.block_on(gateway.run(tokio_util::sync::CancellationToken::new())).unwrap();
+        (handle.bootstrap_address(), runtime)
+    });
+    *address
+}
+
+/// Target: anything that a client sends before it ends its side. The gateway must end the connection, whatever it was.
+pub(crate) fn session(input: &[u8]) {
+    let mut client = TcpStream::connect(gateway()).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    // It may be closed before all is written.
+    let _ = client.write_all(input);
+    let _ = client.shutdown(std::net::Shutdown::Write);
+    let mut rest = Vec::new();
+    if let Err(error) = client.read_to_end(&mut rest) {
+        assert!(error.kind() != std::io::ErrorKind::WouldBlock, "the connection is left open");
+    }
+}
