@@ -243,6 +243,8 @@ fn every_mechanism_mirrors_and_authenticates_anew() {
     ticks.finish(&stage);
 
     // And clients of every mechanism are served through the gateway
+    let direct = stage.destination.direct_bootstrap();
+    allow(&direct, "User:app", Resource::Group("ticks-again"), &[Operation::Read]);
     for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] {
         let mut client = stage.client(&stage.linkgate.bootstrap(), mechanism, "app", PASSWORD);
         if mechanism == "OAUTHBEARER" {
@@ -302,7 +304,8 @@ fn mutual_tls_ends_at_the_gateway_and_begins_anew_behind_it() {
     for identity in [Some(stranger.as_str()), None] {
         let said = run(&client(identity), "shared", &["--write", "1"]);
         assert_eq!(said["written"], 0, "{said}");
-        assert!(said["said"].to_string().contains("_SSL"), "{said}");
+        // A client of TLS 1.3 takes the handshake for done before the server refuses it.
+        assert!(said["said"].to_string().contains("_ALL_BROKERS_DOWN"), "{said}");
     }
     assert!(linkgate.metric("linkgate_gateway_closed_connections_total{cause=\"tls_handshake\"}") >= 2.0);
 }
