@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`kafka`] | brokers of the pinned versions, and their tools |
 //! | [`linkgate`] | the daemon and its command-line tools |
+//! | [`access`], [`certificates`] | users, ACLs, certificates of secured clusters |
 //! | [`client`] | one blocking request to one broker |
 //! | [`admin`] | topics, configs, group offsets through [`client`] |
 //! | [`read`] | every record of a partition, and comparing two clusters offset by offset |
@@ -19,8 +20,10 @@
 //! Everything here fails by panicking with a sentence: it serves tests. Children die with the process that started
 //! them, whatever ends it.
 
+pub mod access;
 pub mod admin;
 pub mod audit;
+pub mod certificates;
 pub mod client;
 pub mod fault;
 pub mod interop;
