@@ -88,8 +88,6 @@ pub enum AtEnd {
     LogEnd,
     /// The offset after the last record; a lag of the filler stays.
     LastRecord,
-    /// Either of the two, by chance.
-    Either,
     /// It does not tell.
     Untold,
 }
