@@ -11,3 +11,4 @@ here=$(cd "$(dirname "$0")" && pwd)
 "$here/kafka.sh"
 "$here/python.sh"
 "$here/sarama.sh"
+"$here/franz.sh"

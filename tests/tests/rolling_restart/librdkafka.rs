@@ -13,6 +13,15 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use super::load::{Book, Outcome};
 
+/// What brokers answer while coordinators move: an application tries again.
+const RETRIABLE: [RDKafkaErrorCode; 5] = [
+    RDKafkaErrorCode::NoOffset,
+    RDKafkaErrorCode::CoordinatorLoadInProgress,
+    RDKafkaErrorCode::CoordinatorNotAvailable,
+    RDKafkaErrorCode::NotCoordinator,
+    RDKafkaErrorCode::RebalanceInProgress,
+];
+
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Book>>);
 
@@ -112,8 +121,8 @@ fn read(bootstrap: &str, topic: &str, shared: &Shared, done: &AtomicBool) {
             committed = Instant::now();
             match consumer.commit_consumer_state(CommitMode::Sync) {
                 Ok(()) => {}
-                // Nothing new since the last time.
-                Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
+                // Nothing new since the last time, or to be tried again: a second later.
+                Err(KafkaError::ConsumerCommit(code)) if RETRIABLE.contains(&code) => {}
                 Err(error) => fault(shared, "commit", &error),
             }
         }
