@@ -62,8 +62,7 @@ pub(crate) fn run(bootstrap: &str, topic: &str, stop: &AtomicBool) -> Outcome {
         done.store(true, Ordering::Relaxed);
         reader.join().expect("the reader ends well");
     });
-    let outcome = shared.book().outcome();
-    outcome
+    shared.book().outcome()
 }
 
 fn write(bootstrap: &str, topic: &str, shared: &Shared, stop: &AtomicBool) {
@@ -87,7 +86,7 @@ fn write(bootstrap: &str, topic: &str, shared: &Shared, stop: &AtomicBool) {
             book.failed += 1;
             book.fault("send", error.rdkafka_error_code());
         }
-        let _ = producer.poll(Duration::from_millis(10));
+        producer.poll(Duration::from_millis(10));
     }
     producer.flush(Duration::from_secs(60)).expect("everything is answered");
 }
