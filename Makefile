@@ -5,7 +5,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build test soak soak-pair bench-preroll demo fmt fmt-check lint deny clean-demo
+.PHONY: help setup build test interop soak soak-pair bench-preroll demo fmt fmt-check lint deny clean-demo
 
 # What cargo needs to find RocksDB and libclang.
 env = eval "$$(tests/setup/env.sh)"
@@ -26,6 +26,9 @@ build: ## Build the daemon and the command-line tools
 
 test: setup ## All tests, on real Kafka brokers
 	@$(env); $(build); cargo test --workspace -- --test-threads=$(threads)
+
+interop: setup ## Every client library through the gateway, and a table (LINKGATE_CLIENTS, LINKGATE_STEPS)
+	@$(env); $(build); LINKGATE_ALL_CLIENTS=1 cargo test --workspace --test client_matrix -- --nocapture --test-threads=1
 
 soak: setup ## 1,000 faults of every kind, and an audit (LINKGATE_FAULTS, LINKGATE_SEED)
 	@$(env); $(build); LINKGATE_FAULTS=$${LINKGATE_FAULTS:-1000} cargo test --workspace --test soak -- --nocapture --test-threads=1

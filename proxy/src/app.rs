@@ -96,8 +96,9 @@ impl Running {
 
         let (metrics, readiness, phases) = (Metrics::default(), Readiness::default(), Phases::default());
         let tasks = TaskTracker::new();
-        let destination =
-            Cluster::new(config.bootstrap_servers.clone(), ClientOptions::new(Side::Destination));
+        let client =
+            ClientOptions { security: config.security.clone(), ..ClientOptions::new(Side::Destination) };
+        let destination = Cluster::new(config.bootstrap_servers.clone(), client);
         let (engine, commands) = Engine::new(store.clone(), destination.clone());
         metrics.register(|registry| engine.register_metrics(registry));
 
@@ -145,6 +146,7 @@ impl Running {
 fn gateway_options(config: &Config) -> GatewayOptions {
     let limits = Limits {
         max_request_bytes: config.limits.request_bytes,
+        handshake_timeout: config.limits.handshake,
         connections: ConnectionLimits {
             total: config.limits.connections,
             per_address: config.limits.connections_per_ip,
@@ -168,6 +170,8 @@ fn gateway_options(config: &Config) -> GatewayOptions {
         listen_port: config.listener.at.port,
         advertised_host: config.advertised.at.host.clone(),
         advertised_port,
+        listener_tls: config.listener_tls.clone(),
+        broker_tls: config.security.tls().cloned(),
         limits,
     }
 }

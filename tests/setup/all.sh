@@ -12,3 +12,4 @@ here=$(cd "$(dirname "$0")" && pwd)
 "$here/python.sh"
 "$here/sarama.sh"
 "$here/franz.sh"
+"$here/interop.sh"

@@ -52,6 +52,12 @@ need python3-venv has_venv
 need curl command -v curl
 need kcat command -v kcat
 need golang-go has_go
+need nodejs command -v node
+need npm command -v npm
+# One of the Node clients is built from source. A Node from elsewhere than the distribution brings its headers along.
+need libnode-dev command -v node
+need libssl-dev pkg-config --exists libssl
+need zlib1g-dev pkg-config --exists zlib
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
@@ -68,7 +74,7 @@ if ! command -v apt-get >/dev/null || [ "${as_root[*]-}" = false ]; then
 packages.sh: these are missing and cannot be installed from here: ${missing[*]}
   Debian or Ubuntu, as root:  apt-get install -y ${missing[*]/#jdk/openjdk-17-jdk-headless}
   elsewhere: a C++ compiler, libclang, a JDK of version 17 or later, Maven, Python 3 with venv, curl, kcat
-             and Go 1.19 or later
+             Go 1.19 or later, Node 18 or later with npm, OpenSSL and zlib with their headers
 TEXT
   exit 1
 fi

@@ -5,12 +5,14 @@
 //! |---|---|
 //! | [`kafka`] | brokers of the pinned versions, and their tools |
 //! | [`linkgate`] | the daemon and its command-line tools |
+//! | [`access`], [`certificates`] | users, ACLs, certificates of secured clusters |
 //! | [`client`] | one blocking request to one broker |
 //! | [`admin`] | topics, configs, group offsets through [`client`] |
 //! | [`read`] | every record of a partition, and comparing two clusters offset by offset |
 //! | [`produce`], [`raw_batch`] | producers of every kind, batches by hand |
 //! | [`pair`] | a source, a destination and a Linkgate between them |
 //! | [`fault`] | faults on purpose: a misbehaving TCP proxy, full disks |
+//! | [`interop`] | the client matrix |
 //! | [`rpc`] | every message of the protocol as JSON, by Kafka's own schemas |
 //! | [`python`], [`properties`] | Python clients, .properties files |
 //! | [`wait`], [`ports`], [`process`], [`workdir`] | bounded waits, ports, children, directories |
@@ -18,10 +20,13 @@
 //! Everything here fails by panicking with a sentence: it serves tests. Children die with the process that started
 //! them, whatever ends it.
 
+pub mod access;
 pub mod admin;
 pub mod audit;
+pub mod certificates;
 pub mod client;
 pub mod fault;
+pub mod interop;
 pub mod kafka;
 pub mod leadership;
 pub mod linkgate;

@@ -47,9 +47,23 @@ impl Linkgate {
     /// When the directory is not writable.
     #[must_use]
     pub fn prepare(dir: WorkDir, destination: &str, extra: &[(&str, &str)]) -> Linkgate {
+        Linkgate::prepare_listening("PLAINTEXT", dir, destination, extra)
+    }
+
+    /// The same with a listener of this protocol.
+    ///
+    /// # Panics
+    /// When the directory is not writable.
+    #[must_use]
+    pub fn prepare_listening(
+        protocol: &str,
+        dir: WorkDir,
+        destination: &str,
+        extra: &[(&str, &str)],
+    ) -> Linkgate {
         let ports = PortBlock::claim();
         let mut text = format!(
-            "bootstrap.servers={destination}\nlisteners=PLAINTEXT://127.0.0.1:{}\n\
+            "bootstrap.servers={destination}\nlisteners={protocol}://127.0.0.1:{}\n\
              admin.listeners=http://127.0.0.1:{}\nstate.dir={}\n",
             ports.port(0),
             ports.port(14),

@@ -50,6 +50,8 @@ impl Stage {
             listen_port: 0,
             advertised_host: HOST.into(),
             advertised_port: Some(PORT),
+            listener_tls: None,
+            broker_tls: None,
             limits: Limits::default(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");

@@ -11,36 +11,42 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::{Decodable, HeaderVersion, Message, Request, StrBytes};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{RwLock, mpsc};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::error::{ClientError, ErrorKind, Side};
 use super::header::{RequestHead, skip_tagged_fields};
-use super::options::{ClientOptions, Security};
+use super::options::ClientOptions;
+use super::streams::{Peer, read_loop, write_loop};
 use super::waiting::Waiting;
-use crate::net::{HostPort, ReadFrameError, dial, read_frame, write_segments};
+use crate::net::tls::TlsConnectError;
+use crate::net::{HostPort, dial};
 use crate::wire::error_code::ErrorCode;
 
 /// A connection. Clones share it.
 #[derive(Clone)]
 pub struct Connection {
-    link: Arc<Link>,
+    pub(super) link: Arc<Link>,
     versions: Arc<HashMap<i16, (i16, i16)>>,
 }
 
 /// What a connection and its responses under way share.
-struct Link {
+pub(super) struct Link {
     side: Side,
-    address: HostPort,
+    pub(super) address: HostPort,
     client_id: String,
     request_timeout: Duration,
     queue: mpsc::Sender<Vec<Bytes>>,
-    waiting: Arc<Waiting>,
+    pub(super) waiting: Arc<Waiting>,
+    /// Held for writing while the connection authenticates anew: a broker takes no other request then.
+    pub(super) turn: RwLock<()>,
+    /// Cancelled when the connection has ended.
+    pub(super) ended: CancellationToken,
     _tasks: DropGuard,
 }
 
@@ -51,23 +57,36 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// Connects and negotiates versions.
+    /// Connects, negotiates versions and authenticates.
     ///
     /// # Errors
-    /// [`ErrorKind::Connect`], or whatever made the negotiation fail.
+    /// [`ErrorKind::Connect`], [`ErrorKind::Authentication`], or whatever made the negotiation fail.
     pub async fn connect(address: &HostPort, options: &ClientOptions) -> Result<Self, ClientError> {
         let refused = |reason: String| {
             ClientError::new(options.side, ErrorKind::Connect { address: address.clone(), reason })
         };
+        let unauthenticated = |reason: String| {
+            ClientError::new(options.side, ErrorKind::Authentication { address: address.clone(), reason })
+        };
+        if let Some(reason) = options.security.why_unusable() {
+            return Err(unauthenticated(reason.to_owned()));
+        }
+        let deadline = Instant::now() + options.connect_timeout;
         let stream = dial(address, options.socket, options.connect_timeout)
             .await
             .map_err(|error| refused(error.to_string()))?;
-        match options.security {
-            Security::Plaintext => {
-                let (reader, writer) = stream.into_split();
-                Self::over(reader, writer, address, options).await
-            }
-        }
+        let Some(tls) = options.security.tls() else {
+            let (reader, writer) = stream.into_split();
+            return Self::over(reader, writer, address, options).await;
+        };
+        let stream = match timeout_at(deadline, tls.connect(stream, &address.host)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(TlsConnectError::Io(error))) => return Err(refused(format!("TLS handshake: {error}"))),
+            Ok(Err(error)) => return Err(unauthenticated(error.to_string())),
+            Err(_) => return Err(refused(format!("no TLS handshake within {:?}", options.connect_timeout))),
+        };
+        let (reader, writer) = tokio::io::split(stream);
+        Self::over(reader, writer, address, options).await
     }
 
     async fn over(
@@ -89,12 +108,17 @@ impl Connection {
             request_timeout: options.request_timeout,
             queue,
             waiting,
+            turn: RwLock::new(()),
+            ended: stop.clone(),
             _tasks: stop.drop_guard(),
         };
         let mut connection = Connection { link: Arc::new(link), versions: Arc::new(HashMap::new()) };
         let versions = timeout(options.connect_timeout, connection.negotiate()).await;
         connection.versions =
             Arc::new(versions.map_err(|_| connection.late("ApiVersions", options.connect_timeout))??);
+        if let Some(sasl) = options.security.sasl() {
+            connection.log_in(sasl).await?;
+        }
         Ok(connection)
     }
 
@@ -162,11 +186,28 @@ impl Connection {
     }
 
     async fn exchange<R: Request>(&self, request: &R, version: i16) -> Result<Bytes, ClientError> {
+        let body = self.encoded(request, version)?;
+        self.send_segments(R::KEY, version, vec![body]).await?.await
+    }
+
+    /// As `exchange`, for whoever has the turn.
+    pub(super) async fn exchange_in_turn<R: Request>(
+        &self,
+        request: &R,
+        version: i16,
+    ) -> Result<R::Response, ClientError> {
+        let body = self.encoded(request, version)?;
+        let deadline = Instant::now() + self.link.request_timeout;
+        let body = self.queue(R::KEY, version, vec![body], deadline).await?.await?;
+        self.decoded(&api_name(R::KEY), body, version)
+    }
+
+    fn encoded<R: Request>(&self, request: &R, version: i16) -> Result<Bytes, ClientError> {
         let mut body = BytesMut::new();
         request
             .encode(&mut body, version)
             .map_err(|error| self.misfit(&api_name(R::KEY), format!("cannot encode v{version}: {error}")))?;
-        self.send_segments(R::KEY, version, vec![body.freeze()]).await?.await
+        Ok(body.freeze())
     }
 
     fn decoded<M: Message + Decodable + HeaderVersion>(
@@ -193,10 +234,25 @@ impl Connection {
         version: i16,
         segments: Vec<Bytes>,
     ) -> Result<impl Future<Output = Result<Bytes, ClientError>> + Send + use<>, ClientError> {
+        let deadline = Instant::now() + self.link.request_timeout;
+        let Ok(_turn) = timeout_at(deadline, self.link.turn.read()).await else {
+            let error = self.late(&api_name(api_key), self.link.request_timeout);
+            self.link.waiting.poison(error.clone());
+            return Err(error);
+        };
+        self.queue(api_key, version, segments, deadline).await
+    }
+
+    async fn queue(
+        &self,
+        api_key: i16,
+        version: i16,
+        segments: Vec<Bytes>,
+        deadline: Instant,
+    ) -> Result<impl Future<Output = Result<Bytes, ClientError>> + Send + use<>, ClientError> {
         let link = &self.link;
         let api = ApiKey::try_from(api_key)
             .map_err(|()| self.misfit(&api_name(api_key), "no request of this client".into()))?;
-        let deadline = Instant::now() + link.request_timeout;
         if link.waiting.silent_for(link.request_timeout) {
             link.waiting.poison(self.late(&api_name(api_key), link.request_timeout));
         }
@@ -236,6 +292,14 @@ impl Connection {
             }
             Ok(body)
         })
+    }
+
+    pub(super) fn of(link: Arc<Link>, versions: Arc<HashMap<i16, (i16, i16)>>) -> Self {
+        Connection { link, versions }
+    }
+
+    pub(super) fn versions(&self) -> Arc<HashMap<i16, (i16, i16)>> {
+        Arc::clone(&self.versions)
     }
 
     /// Whether the connection has ended: every further call fails at once.
@@ -278,7 +342,7 @@ impl Connection {
         })
     }
 
-    fn error(&self, kind: ErrorKind) -> ClientError {
+    pub(super) fn error(&self, kind: ErrorKind) -> ClientError {
         ClientError::new(self.link.side, kind)
     }
 }
@@ -293,74 +357,6 @@ impl Drop for Abandon {
     fn drop(&mut self) {
         self.waiting.abandon(self.correlation_id);
     }
-}
-
-/// What the two tasks know of their connection.
-#[derive(Clone)]
-struct Peer {
-    side: Side,
-    address: HostPort,
-    waiting: Arc<Waiting>,
-}
-
-impl Peer {
-    fn lost(&self, reason: String) {
-        let kind = ErrorKind::Lost { address: self.address.clone(), reason };
-        self.waiting.poison(ClientError::new(self.side, kind));
-    }
-}
-
-async fn write_loop(
-    mut stream: impl AsyncWrite + Unpin,
-    mut requests: mpsc::Receiver<Vec<Bytes>>,
-    peer: Peer,
-    stop: CancellationToken,
-) {
-    let write = async {
-        while let Some(mut segments) = requests.recv().await {
-            // What else waits goes out in the same write.
-            while segments.len() < 64
-                && let Ok(more) = requests.try_recv()
-            {
-                segments.extend(more);
-            }
-            if let Err(error) = write_segments(&mut stream, &mut segments).await {
-                peer.lost(error.to_string());
-                break;
-            }
-        }
-    };
-    let _ = stop.run_until_cancelled(write).await;
-    peer.lost("it was closed".into());
-    stop.cancel();
-}
-
-async fn read_loop(mut stream: impl AsyncRead + Unpin, limit: usize, peer: Peer, stop: CancellationToken) {
-    let read = async {
-        loop {
-            let mut frame = match read_frame(&mut stream, limit).await {
-                Ok(frame) => frame,
-                Err(error @ ReadFrameError::Length { .. }) => {
-                    let kind = ErrorKind::Protocol {
-                        address: peer.address.clone(),
-                        api: "response".into(),
-                        reason: error.to_string(),
-                    };
-                    return peer.waiting.poison(ClientError::new(peer.side, kind));
-                }
-                Err(error) => return peer.lost(error.to_string()),
-            };
-            let Ok(correlation_id) = frame.try_get_i32() else {
-                return peer.lost("a response without a header".into());
-            };
-            if !peer.waiting.answer(correlation_id, frame) {
-                return peer.lost(format!("a response to nothing (correlation id {correlation_id})"));
-            }
-        }
-    };
-    let _ = stop.run_until_cancelled(read).await;
-    peer.lost("it was closed".into());
-    stop.cancel();
 }
 
 /// Kafka's name of a request.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{ApiVersionsResponse, ListGroupsRequest, MetadataRequest};
 use kafka_protocol::protocol::Encodable;
@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::net::read_frame;
 
 /// A broker that answers ApiVersions by itself and leaves the rest to the test.
 struct Script(TcpStream);
@@ -261,4 +262,119 @@ async fn a_full_queue_makes_callers_wait_not_the_memory_grow() {
         assert!(waiting.len() < 20, "the queue is not bounded");
     };
     assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
+}
+
+/// Options with SASL_PLAINTEXT and PLAIN.
+fn with_plain() -> ClientOptions {
+    let security = crate::client::Security::parse("test", &|name| {
+        let value = match name {
+            "security.protocol" => "SASL_PLAINTEXT",
+            "sasl.mechanism" => "PLAIN",
+            "sasl.jaas.config" => {
+                "org.apache.kafka.common.security.plain.PlainLoginModule required username=u password=secret;"
+            }
+            _ => return None,
+        };
+        Some(value.to_owned())
+    });
+    ClientOptions { security: security.unwrap(), ..options() }
+}
+
+impl Script {
+    /// Takes an exchange of PLAIN; the answer names this lifetime.
+    async fn authenticate(&mut self, lifetime_ms: i64) {
+        let hello = self.receive().await;
+        assert_eq!((hello.api_key, hello.version, &hello.body[..]), (17, 1, &b"\0\x05PLAIN"[..]));
+        self.send(hello.correlation_id, &[0, 0, 0, 0, 0, 1, 0, 5, b'P', b'L', b'A', b'I', b'N']).await;
+        let token = self.receive().await;
+        assert_eq!((token.api_key, token.version), (36, 1));
+        assert_eq!(&token.body[..], b"\0\0\0\x09\0u\0secret");
+        let mut body = BytesMut::new();
+        body.put_i16(0);
+        body.put_i16(-1);
+        body.put_i32(0);
+        body.put_i64(lifetime_ms);
+        self.send(token.correlation_id, &body).await;
+    }
+}
+
+const SASL_APIS: [(i16, i16, i16); 3] = [(17, 0, 1), (36, 0, 1), (3, 0, 4)];
+
+#[tokio::test]
+async fn a_connection_authenticates_anew_in_time_and_requests_wait_for_it() {
+    // Given a connection that the broker takes requests on for 1.5 seconds
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = HostPort::new("127.0.0.1", listener.local_addr().unwrap().port());
+    let accept = async {
+        let mut script = Script(listener.accept().await.unwrap().0);
+        script.offer(&SASL_APIS).await;
+        script.authenticate(1_500).await;
+        script
+    };
+    let options = with_plain();
+    let (connection, mut script) = tokio::join!(Connection::connect(&address, &options), accept);
+    let connection = connection.unwrap();
+
+    for _ in 0..2 {
+        // When it authenticates anew while somebody asks
+        let begin = Instant::now();
+        let hello = script.receive().await;
+        assert_eq!(hello.api_key, 17);
+        assert!(begin.elapsed() < Duration::from_millis(1_490), "too late: {:?}", begin.elapsed());
+        let asking = connection.clone();
+        let asked = tokio::spawn(async move { asking.call(MetadataRequest::default()).await });
+        // Then nothing else comes before it is done
+        assert!(timeout(Duration::from_millis(100), script.0.readable()).await.is_err());
+        script.send(hello.correlation_id, &[0, 0, 0, 0, 0, 0]).await;
+        let token = script.receive().await;
+        assert_eq!(token.api_key, 36);
+        script.send(token.correlation_id, &[0, 0, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 220]).await;
+        let metadata = script.receive().await;
+        assert_eq!(metadata.api_key, 3);
+        let mut body = BytesMut::new();
+        for part in [0, 0] {
+            body.put_i32(part);
+        }
+        body.put_i16(-1);
+        body.put_i32(17);
+        body.put_i32(0);
+        script.send(metadata.correlation_id, &body).await;
+        assert_eq!(asked.await.unwrap().unwrap().controller_id.0, 17);
+    }
+    // And the task does not keep the connection
+    drop(connection);
+    assert!(script.gone().await);
+}
+
+#[tokio::test]
+async fn refused_credentials_are_told_in_the_brokers_words_and_never_shown() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = HostPort::new("127.0.0.1", listener.local_addr().unwrap().port());
+    for (hello, token, part) in [
+        (&[0, 33, 0, 0, 0, 1, 0, 3, b'X', b'Y', b'Z'][..], &[][..], "it offers: XYZ"),
+        (&[0, 34, 0, 0, 0, 0], &[], "no SASL at this port"),
+        (
+            &[0, 0, 0, 0, 0, 0],
+            b"\0\x3a\0\x05wrong\0\0\0\0\0\0\0\0\0\0\0\0",
+            "SASL_AUTHENTICATION_FAILED (58): wrong",
+        ),
+    ] {
+        let accept = async {
+            let mut script = Script(listener.accept().await.unwrap().0);
+            script.offer(&SASL_APIS).await;
+            let asked = script.receive().await;
+            script.send(asked.correlation_id, hello).await;
+            if !token.is_empty() {
+                let asked = script.receive().await;
+                script.send(asked.correlation_id, token).await;
+            }
+            script.gone().await
+        };
+        let options = with_plain();
+        let (connection, _) = tokio::join!(Connection::connect(&address, &options), accept);
+        let error = connection.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Authentication { .. }), "{error}");
+        assert!(error.to_string().contains(part) && !error.to_string().contains("secret"), "{error}");
+        assert!(!error.retriable());
+    }
 }

@@ -36,6 +36,15 @@ pub enum ErrorKind {
         /// What happened.
         reason: String,
     },
+    /// One side does not accept the other: certificates, credentials, or our own configs of them. Trying again is of no use
+    /// before something is changed.
+    #[error("broker {address}: not authenticated: {reason}")]
+    Authentication {
+        /// Who was dialled.
+        address: HostPort,
+        /// What happened; never with a secret in it.
+        reason: String,
+    },
     /// The connection was lost. A request under way may or may not have been carried out.
     #[error("broker {address}: connection lost: {reason}")]
     Lost {
@@ -148,7 +157,9 @@ impl ClientError {
             | ErrorKind::NoLeader { .. }
             | ErrorKind::UnknownBroker { .. } => true,
             ErrorKind::Kafka { code, .. } => code.retriable(),
-            ErrorKind::Protocol { .. } | ErrorKind::Unsupported { .. } => false,
+            ErrorKind::Authentication { .. } | ErrorKind::Protocol { .. } | ErrorKind::Unsupported { .. } => {
+                false
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 //! [`ClientOptions::max_response_bytes`].
 
 pub mod admin;
+mod authenticate;
 mod backoff;
 mod cluster;
 mod connection;
@@ -14,6 +15,9 @@ mod header;
 mod metadata;
 mod options;
 mod pool;
+mod sasl;
+mod security;
+mod streams;
 #[cfg(test)]
 mod testing;
 mod waiting;
@@ -24,4 +28,5 @@ pub use cluster::Cluster;
 pub use connection::Connection;
 pub use error::{ClientError, ErrorKind, Side};
 pub use metadata::{BrokerMetadata, ClusterMetadata, PartitionMetadata, TopicMetadata};
-pub use options::{ClientOptions, Security};
+pub use options::ClientOptions;
+pub use security::Security;

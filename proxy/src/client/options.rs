@@ -3,16 +3,8 @@
 use std::time::Duration;
 
 use super::error::Side;
+use super::security::Security;
 use crate::net::SocketOptions;
-
-/// How connections are secured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Security {
-    /// Not at all.
-    #[default]
-    Plaintext,
-}
 
 /// Options of a client; the same for all its connections.
 #[derive(Debug, Clone)]
@@ -21,7 +13,7 @@ pub struct ClientOptions {
     pub side: Side,
     /// `client.id` of every request.
     pub client_id: String,
-    /// Time for name resolution and TCP handshake, and again for the version negotiation.
+    /// Time for name resolution, TCP and TLS handshake, and again for the version negotiation.
     pub connect_timeout: Duration,
     /// Time from queueing a request to its response. A connection on which a request timed out is given up, since a
     /// broker answers one request of a connection after another.
@@ -51,7 +43,7 @@ impl ClientOptions {
             request_timeout: Duration::from_secs(30),
             max_response_bytes: 128 << 20,
             queue: 64,
-            security: Security::Plaintext,
+            security: Security::default(),
             socket: SocketOptions::default(),
             reconnect_backoff: Duration::from_millis(50),
             reconnect_backoff_max: Duration::from_secs(2),

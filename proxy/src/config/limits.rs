@@ -17,6 +17,8 @@ pub struct Limits {
     pub connections_per_ip_overrides: BTreeMap<IpAddr, usize>,
     /// `socket.request.max.bytes`: largest request of a client.
     pub request_bytes: usize,
+    /// `socket.connection.setup.timeout.ms`: for a TLS handshake.
+    pub handshake: Duration,
     /// `first.request.timeout.ms`: from connecting to the first request.
     pub first_request_timeout: Duration,
     /// `request.arrival.timeout.ms`: how long a client may be waited for while a request arrives.
@@ -38,6 +40,7 @@ impl Reader {
             connections_per_ip: self.number("max.connections.per.ip", i32::MAX as usize, 0),
             connections_per_ip_overrides: self.overrides(),
             request_bytes: self.number("socket.request.max.bytes", 100 << 20, 1 << 10),
+            handshake: self.millis("socket.connection.setup.timeout.ms", 10_000),
             first_request_timeout: self.millis("first.request.timeout.ms", 30_000),
             request_arrival_timeout: self.millis("request.arrival.timeout.ms", 60_000),
             idle_timeout: self.millis("connections.max.idle.ms", 600_000),

@@ -8,7 +8,7 @@ use state::model::HostPort;
 /// Where clients connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
-    /// `http` for the admin API, `PLAINTEXT` for Kafka clients.
+    /// `http` for the admin API; for Kafka clients the name of the listener, by default that of its protocol.
     pub scheme: String,
     /// Host and port. In `listeners`, an empty host means all addresses.
     pub at: HostPort,

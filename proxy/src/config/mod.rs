@@ -17,13 +17,18 @@
 //! | `connections.max.stall.ms` | 300000 | with a response due of which the client takes nothing |
 //! | `queued.max.request.bytes` | 268435456 | requests that are held whole, all clients together |
 //! | `queued.max.response.bytes` | 268435456 | responses that are held whole, all clients together |
+//! | `socket.connection.setup.timeout.ms` | 10000 | time for a TLS handshake with a client |
 //! | `shutdown.timeout.ms` | 10000 | how long a stop may take |
 //! | `log.format` | `text` | or `json` |
 //! | `log.level` | `info` | filter of log messages, as `RUST_LOG` |
+//! | `listener.security.protocol.map` | each protocol by its own name | which protocol a listener's name stands for |
+//! | `listener.name.NAME.ssl.…` | as Kafka's | keys and certificates towards clients |
+//! | `security.protocol`, `ssl.…`, `sasl.…` | as Kafka's | towards the brokers of the destination |
 
 mod keys;
 mod limits;
 mod listener;
+mod security;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,6 +39,9 @@ use state::model::HostPort;
 
 pub use self::limits::Limits;
 pub use self::listener::{Listener, ParseListenerError};
+use self::security::Secured;
+use crate::client::Security;
+use crate::net::tls::TlsServer;
 use crate::obs::LogFormat;
 
 /// Bootstrap port of clients when none is given: far from Kafka's own 9092, so that a gateway can share a broker's
@@ -43,7 +51,7 @@ pub const DEFAULT_PORT: u16 = 19092;
 pub const DEFAULT_ADMIN_PORT: u16 = 8090;
 
 /// What the daemon needs to know, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Brokers of the destination; never empty.
     pub bootstrap_servers: Vec<HostPort>,
@@ -51,6 +59,10 @@ pub struct Config {
     pub listener: Listener,
     /// What clients are told instead.
     pub advertised: Listener,
+    /// TLS of the listeners for clients; plain ones when absent.
+    pub listener_tls: Option<TlsServer>,
+    /// How connections to the brokers are secured.
+    pub security: Security,
     /// Where the admin API listens; never empty.
     pub admin_listeners: Vec<Listener>,
     /// Where the journal is.
@@ -132,11 +144,10 @@ struct Reader {
 
 impl Reader {
     fn config(mut self, host: &str) -> Result<Config, ConfigError> {
-        self.refuse_unknown();
-        self.refuse_security();
         let bootstrap_servers = self.bootstrap_servers();
-        let listener =
-            self.listener("listeners", "PLAINTEXT").unwrap_or(Listener::plaintext("0.0.0.0", DEFAULT_PORT));
+        let listener = self.listener("listeners").unwrap_or(Listener::plaintext("0.0.0.0", DEFAULT_PORT));
+        self.refuse_unknown(&listener);
+        let Secured { listener_tls, security } = self.secured(&listener);
         let advertised = self.advertised(&listener, host);
         let admin_listeners = self.admin_listeners();
         let limits = self.limits();
@@ -152,6 +163,8 @@ impl Reader {
             bootstrap_servers,
             listener,
             advertised,
+            listener_tls,
+            security,
             admin_listeners,
             state_dir,
             limits,
@@ -159,27 +172,6 @@ impl Reader {
             log_format,
             log_level,
         })
-    }
-
-    fn refuse_unknown(&mut self) {
-        for (key, (place, _)) in &self.values {
-            if keys::OWN.contains(&key.as_str()) || keys::SECURITY.contains(&key.as_str()) {
-                continue;
-            }
-            let hint =
-                keys::nearest(key).map(|known| format!("; did you mean '{known}'?")).unwrap_or_default();
-            self.errors.push(format!("{place}: unknown configuration '{key}'{hint}"));
-        }
-    }
-
-    fn refuse_security(&mut self) {
-        if let Some((place, value)) = self.text("security.protocol")
-            && !value.eq_ignore_ascii_case("PLAINTEXT")
-        {
-            self.errors.push(format!(
-                "{place}: security.protocol={value}: this version connects to brokers with PLAINTEXT only"
-            ));
-        }
     }
 
     fn bootstrap_servers(&mut self) -> Vec<HostPort> {
@@ -200,40 +192,34 @@ impl Reader {
     }
 
     /// The one listener of a name, where one is given.
-    fn listener(&mut self, key: &str, scheme: &str) -> Option<Listener> {
+    fn listener(&mut self, key: &str) -> Option<Listener> {
         let (place, value) = self.text(key)?;
         if value.contains(',') {
             self.errors.push(format!("{place}: {key}: this version has one listener for clients"));
             return None;
         }
-        match value.parse::<Listener>() {
-            Ok(listener) if listener.scheme.eq_ignore_ascii_case(scheme) => Some(listener),
-            Ok(listener) => {
-                let other = listener.scheme;
-                self.errors.push(format!("{place}: {key}: this version speaks {scheme} only, not {other}"));
-                None
-            }
-            Err(error) => {
-                self.errors.push(format!("{place}: {key}: {error}"));
-                None
-            }
-        }
+        value.parse().map_err(|error| self.errors.push(format!("{place}: {key}: {error}"))).ok()
     }
 
     fn advertised(&mut self, listener: &Listener, host: &str) -> Listener {
-        match self.listener("advertised.listeners", "PLAINTEXT") {
-            Some(given) if given.is_wildcard() => {
-                let (place, _) = self.text("advertised.listeners").unwrap_or_default();
-                self.errors.push(format!(
-                    "{place}: advertised.listeners: clients cannot connect to {}; give a host name",
-                    given.at
-                ));
-                given
-            }
-            Some(given) => given,
-            None if listener.is_wildcard() => Listener::plaintext(host, listener.at.port),
-            None => listener.clone(),
+        let Some(given) = self.listener("advertised.listeners") else {
+            let host = if listener.is_wildcard() { host } else { &listener.at.host };
+            return Listener { at: HostPort::new(host, listener.at.port), ..listener.clone() };
+        };
+        let (place, _) = self.text("advertised.listeners").unwrap_or_default();
+        if given.is_wildcard() {
+            self.errors.push(format!(
+                "{place}: advertised.listeners: clients cannot connect to {}; give a host name",
+                given.at
+            ));
         }
+        if !given.scheme.eq_ignore_ascii_case(&listener.scheme) {
+            self.errors.push(format!(
+                "{place}: advertised.listeners: the listener is {}, not {}",
+                listener.scheme, given.scheme
+            ));
+        }
+        given
     }
 
     fn admin_listeners(&mut self) -> Vec<Listener> {

@@ -46,15 +46,15 @@ fn unknown_names_point_to_the_nearest_known_one() {
 #[test]
 fn all_errors_come_at_once_with_their_lines() {
     let all = errors(
-        "listeners=SSL://a:1\nadvertised.listeners=PLAINTEXT://0.0.0.0:1\nadmin.listeners=https://a:1\n\
-         security.protocol=SASL_SSL\nmax.connections=many\nbroker.id=1\nlog.format=xml",
+        "listeners=TLS://a:1\nadvertised.listeners=PLAINTEXT://0.0.0.0:1\nadmin.listeners=https://a:1\n\
+         security.protocol=GSSAPI\nmax.connections=many\nbroker.id=1\nlog.format=xml",
     );
     let part = |text: &str| assert!(all.iter().any(|error| error.contains(text)), "{text} in {all:#?}");
     part("linkgate.properties: bootstrap.servers is required");
-    part("linkgate.properties:1: listeners: this version speaks PLAINTEXT only, not SSL");
+    part("linkgate.properties:1: listeners: 'TLS' is none of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL");
+    part("linkgate.properties:2: advertised.listeners: the listener is TLS, not PLAINTEXT");
     part("linkgate.properties:2: advertised.listeners: clients cannot connect to 0.0.0.0:1");
     part("linkgate.properties:3: admin.listeners: this version serves http only, not https");
-    part("linkgate.properties:4: security.protocol=SASL_SSL");
     part("linkgate.properties:5: max.connections=many: expected a number");
     part("linkgate.properties:6: unknown configuration 'broker.id'");
     part("linkgate.properties:7: log.format=xml");
@@ -94,4 +94,82 @@ fn duplicates_and_missing_files_are_errors() {
 fn a_name_given_twice_is_refused() {
     let error = Config::parse("f", "bootstrap.servers=a:1\n\nbootstrap.servers=b:1\n", &[], "h").unwrap_err();
     assert_eq!(error.0, ["f:3: 'bootstrap.servers' is given a second time (first on line 1)"]);
+}
+
+/// A file with key and chain, its directory (which goes with it), and what trusts it.
+fn key_store() -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key.pem");
+    std::fs::write(&path, crate::net::tls::testing::Authority::new().identity(&["gate-1"])).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (dir, path)
+}
+
+const JAAS: &str = "sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required \
+                    username=\"gate\" password=\"hunter2\";";
+
+#[test]
+fn each_side_is_secured_by_its_own_keys() {
+    let (_dir, path) = key_store();
+    let text = format!(
+        "bootstrap.servers=a:1\nlisteners=SASL_SSL://:9092\nlistener.name.sasl_ssl.ssl.keystore.location={path}\n\
+         security.protocol=SASL_SSL\nssl.truststore.location={path}\nssl.endpoint.identification.algorithm=\n\
+         sasl.mechanism=SCRAM-SHA-512\n{JAAS}\nsocket.connection.setup.timeout.ms=700\n"
+    );
+    let config = parse(&text).unwrap();
+    assert!(config.listener_tls.is_some());
+    assert_eq!(config.security.protocol().name(), "SASL_SSL");
+    assert_eq!(config.advertised.to_string(), "SASL_SSL://gate-1:9092");
+    assert_eq!(config.limits.handshake, Duration::from_millis(700));
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_listener_may_have_a_name_of_its_own() {
+    let (_dir, path) = key_store();
+    let text = format!(
+        "bootstrap.servers=a:1\nlisteners=CLIENTS://:9092\nlistener.security.protocol.map=CLIENTS:SSL,X:PLAINTEXT\n\
+         listener.name.clients.ssl.keystore.location={path}\nlistener.name.clients.ssl.client.auth=none\n\
+         security.protocol=PLAINTEXT\n"
+    );
+    assert!(parse(&text).unwrap().listener_tls.is_some());
+    let all = errors(&text.replace("CLIENTS:SSL", "OTHERS:SSL"));
+    assert_eq!(
+        all,
+        ["linkgate.properties:3: listener.security.protocol.map says nothing of the listener 'CLIENTS'"]
+    );
+}
+
+#[test]
+fn mistakes_of_security_are_told_with_their_keys_and_without_secrets() {
+    let all = errors(
+        "bootstrap.servers=a:1\nlisteners=SSL://:9092\nlistener.name.ssl.ssl.client.auth=perhaps\n\
+         listener.name.ssl.sasl.enabled.mechanisms=PLAIN\nlistener.name.internal.ssl.protocol=TLS\n\
+         ssl.client.auth=none\nsecurity.protocol=SASL_SSL\nssl.keystore.type=JKS\nssl.keystore.location=/k.jks\n\
+         sasl.mechanism=PLAIN\nsasl.jaas.config=x required password=\"hunter2\";\n",
+    );
+    let part = |text: &str| assert!(all.iter().any(|error| error.contains(text)), "{text} in {all:#?}");
+    part("linkgate.properties:3: listener.name.ssl.ssl.client.auth: 'perhaps'");
+    part(
+        "linkgate.properties:4: unknown configuration 'listener.name.ssl.sasl.enabled.mechanisms'; clients authenticate with the brokers",
+    );
+    part(
+        "linkgate.properties:5: unknown configuration 'listener.name.internal.ssl.protocol'; the listener is called 'ssl'",
+    );
+    part(
+        "linkgate.properties:6: unknown configuration 'ssl.client.auth'; did you mean 'listener.name.ssl.ssl.client.auth'?",
+    );
+    part("linkgate.properties:8: ssl.keystore.type: JKS stores are not read; convert it with `keytool");
+    part("linkgate.properties:11: sasl.jaas.config: sasl.mechanism=PLAIN needs the login module");
+    assert!(!all.join("").contains("hunter2"));
+
+    let all = errors("bootstrap.servers=a:1\nlisteners=SSL://:9092\n");
+    assert_eq!(
+        all,
+        [
+            "linkgate.properties: listener.name.ssl.ssl.keystore.location: a TLS listener needs a key and a certificate: a PEM file with both"
+        ]
+    );
+    let all = errors("bootstrap.servers=a:1\nlisteners=SASL_PLAINTEXT://:9092\n");
+    assert!(all[0].contains("either both have it or neither"), "{all:?}");
 }

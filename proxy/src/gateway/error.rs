@@ -24,6 +24,8 @@ pub enum GatewayError {
 pub(super) enum CloseCause {
     ClientClosed,
     BrokerClosed,
+    TlsHandshake,
+    TlsHandshakeTimeout,
     FirstRequestTimeout,
     ConnectionLimit,
     AddressLimit,
@@ -48,6 +50,8 @@ impl CloseCause {
         match self {
             CloseCause::ClientClosed => "client_closed",
             CloseCause::BrokerClosed => "broker_closed",
+            CloseCause::TlsHandshake => "tls_handshake",
+            CloseCause::TlsHandshakeTimeout => "tls_handshake_timeout",
             CloseCause::FirstRequestTimeout => "first_request_timeout",
             CloseCause::ConnectionLimit => "connection_limit",
             CloseCause::AddressLimit => "address_limit",

@@ -181,6 +181,6 @@ impl FrameReader {
             length -= piece.len();
             to.write_all_buf(&mut piece).await?;
         }
-        Ok(())
+        to.flush().await
     }
 }

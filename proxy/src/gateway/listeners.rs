@@ -12,8 +12,8 @@ use tokio_util::task::TaskTracker;
 use super::admission::{Admission, listen, prepare};
 use super::endpoint_map::broker_port;
 use super::error::CloseCause;
+use super::handshake::handshake;
 use super::session::{Shared, serve};
-use super::stream::Stream;
 use super::upstream::Target;
 
 /// Pause after a failed accept: file handles may be used up, and trying at once again would not free any.
@@ -118,10 +118,11 @@ impl Listeners {
             tracing::debug!(%peer, ?target, %error, "connection lost at once");
             return;
         }
-        let stream = Stream::plain(tcp);
-        let session = serve(stream, peer, target, Arc::clone(&self.shared), self.stop.clone());
+        let (shared, stop) = (Arc::clone(&self.shared), self.stop.clone());
         self.sessions.spawn(async move {
-            session.await;
+            if let Some(stream) = handshake(tcp, peer, target, &shared, &stop).await {
+                serve(stream, peer, target, shared, stop).await;
+            }
             drop(admitted);
         });
     }

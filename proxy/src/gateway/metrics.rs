@@ -41,6 +41,13 @@ struct CauseLabel {
     cause: &'static str,
 }
 
+/// Labels: towards whom, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    side: &'static str,
+    outcome: &'static str,
+}
+
 /// Label: whose listener, `bootstrap` or the id of a broker.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ListenerLabel {
@@ -87,6 +94,7 @@ pub struct GatewayMetrics {
     bytes: Family<DirectionLabel, Counter>,
     buffered: Family<DirectionLabel, Gauge>,
     waiting: Family<DirectionLabel, Gauge>,
+    reloads: Family<ReloadLabels, Counter>,
 }
 
 impl GatewayMetrics {
@@ -117,6 +125,11 @@ impl GatewayMetrics {
         );
         prefixed.register("connections", "Open client connections", metrics.connections.clone());
         prefixed.register("closed_connections", "Client connections closed by cause", metrics.closed.clone());
+        prefixed.register(
+            "certificate_reloads",
+            "Changed keys and certificates of the listeners and towards the brokers, taken over or refused",
+            metrics.reloads.clone(),
+        );
         prefixed.register("client_bytes", "Bytes that clients sent and took", metrics.bytes.clone());
         prefixed.register(
             "buffered_bytes",
@@ -184,6 +197,11 @@ impl GatewayMetrics {
         }
     }
 
+    /// Changed files of one side that had this outcome since the last look.
+    pub(super) fn reloads(&self, side: &'static str, outcome: &'static str, count: u64) {
+        let _ = self.reloads.get_or_create(&ReloadLabels { side, outcome }).inc_by(count);
+    }
+
     pub(super) fn turned_away(&self, cause: CloseCause) {
         let _ = self.closed.get_or_create(&CauseLabel { cause: cause.label() }).inc();
     }
@@ -215,6 +233,7 @@ impl GatewayMetrics {
         self.dropped("t", 1);
         self.hidden("t", 1);
         drop(self.opened(Target::Bootstrap));
+        self.reloads("listener", "reloaded", 1);
         let _ = (self.traffic(), self.budgets(&Limits::default(), Ticks::start()));
     }
 
@@ -242,6 +261,10 @@ impl GatewayMetrics {
 
     pub(super) fn hidden_of(&self, topic: &str) -> u64 {
         self.hidden.get_or_create(&TopicLabel { topic: topic.to_owned() }).get()
+    }
+
+    pub(super) fn reloads_of(&self, side: &'static str, outcome: &'static str) -> u64 {
+        self.reloads.get_or_create(&ReloadLabels { side, outcome }).get()
     }
 
     pub(super) fn closed_by(&self, cause: CloseCause) -> u64 {

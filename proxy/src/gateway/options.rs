@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::net::HostPort;
+use crate::net::tls::{TlsClient, TlsServer};
 
 pub use super::admission::ConnectionLimits;
 
@@ -20,6 +21,10 @@ pub struct GatewayOptions {
     pub advertised_host: String,
     /// Port that clients are told of the bootstrap listener; the one listened on when absent.
     pub advertised_port: Option<u16>,
+    /// TLS of the listeners; plain ones when absent.
+    pub listener_tls: Option<TlsServer>,
+    /// TLS towards the brokers; plain connections when absent.
+    pub broker_tls: Option<TlsClient>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -33,7 +38,9 @@ pub struct Limits {
     pub connections: ConnectionLimits,
     /// Requests of one connection that wait for their response.
     pub max_in_flight: usize,
-    /// Time from accepting a connection to its first request.
+    /// Time from accepting a connection to the end of its TLS handshake.
+    pub handshake_timeout: Duration,
+    /// Time from accepting a connection (from its TLS handshake, where there is one) to its first request.
     pub first_request_timeout: Duration,
     /// Time that a client may be waited for while a request arrives, and a second more for each 16 KiB that have come.
     pub request_arrival_timeout: Duration,
@@ -47,7 +54,7 @@ pub struct Limits {
     pub response_buffer_bytes: usize,
     /// Time that a connection may go on holding such bytes while others wait for them.
     pub reclaim_timeout: Duration,
-    /// Time to connect to one broker.
+    /// Time to connect to one broker, TLS handshake included.
     pub connect_timeout: Duration,
     /// Time that the responses under way are given once the client or the service stops.
     pub drain_timeout: Duration,
@@ -65,6 +72,7 @@ impl Default for Limits {
                 overrides: BTreeMap::new(),
             },
             max_in_flight: 256,
+            handshake_timeout: Duration::from_secs(10),
             first_request_timeout: Duration::from_secs(30),
             request_arrival_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(600),

@@ -129,6 +129,7 @@ impl RequestSide {
     pub(super) async fn send(&mut self, pieces: Vec<Bytes>) -> Result<(), Stop> {
         let mut rope = Rope::frame(pieces);
         self.broker.write_all_buf(&mut rope).await.map_err(SessionError::BrokerIo)?;
+        self.broker.flush().await.map_err(SessionError::BrokerIo)?;
         Ok(())
     }
 

@@ -73,6 +73,7 @@ impl ResponseSide {
     async fn respond(&mut self, mut expected: Expected) -> Result<bool, SessionError> {
         if let Answer::Local(frame) = &expected.answer {
             self.client.write_all(frame).await.map_err(SessionError::ClientIo)?;
+            self.client.flush().await.map_err(SessionError::ClientIo)?;
             return Ok(true);
         }
         if let Answer::Token = &expected.answer {
@@ -101,6 +102,7 @@ impl ResponseSide {
         let mut rope = Rope::frame(pieces);
         self.broker.charge(rope.remaining()).await;
         self.client.write_all_buf(&mut rope).await.map_err(SessionError::ClientIo)?;
+        self.client.flush().await.map_err(SessionError::ClientIo)?;
         drop(rope);
         self.broker.end_frame();
         Ok(true)

@@ -21,6 +21,7 @@ use super::listeners::Listeners;
 use super::metrics::GatewayMetrics;
 use super::mirror_guard::Guards;
 use super::options::GatewayOptions;
+use super::reload::watch_certificates;
 use super::rewrite::Rewriter;
 use super::session::Shared;
 use super::share_gaps::ShareGaps;
@@ -97,7 +98,9 @@ impl Gateway {
             ticks,
         });
         let tasks = TaskTracker::new();
-        let listeners = Listeners::begin(shared, listener, bootstrap, tasks.clone(), stop.clone());
+        let listeners =
+            Listeners::begin(Arc::clone(&shared), listener, bootstrap, tasks.clone(), stop.clone());
+        tasks.spawn(watch_certificates(&shared.options, shared.rewriter.metrics.clone(), stop.clone()));
         let watcher = Watcher { directory, brokers, listeners: listeners.clone(), interval };
         tasks.spawn(async move {
             tokio::select! {

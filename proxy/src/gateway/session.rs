@@ -145,9 +145,9 @@ async fn run(
         Ok(Ok(true)) => {}
     }
 
-    let servers = &shared.options.bootstrap_servers;
+    let (servers, tls) = (&shared.options.bootstrap_servers, shared.options.broker_tls.as_ref());
     let (broker_read, broker_write) =
-        connect(target, &shared.brokers, servers, limits.connect_timeout).await?.split();
+        connect(target, &shared.brokers, servers, tls, limits.connect_timeout).await?.split();
     let broker_write = metered_write(broker_write, Peer::Broker, connection);
     let (expected, due) = mpsc::channel(limits.max_in_flight.max(1));
     let rewriter = Rewriter { gaps: ShareGaps::default(), ..shared.rewriter.clone() };

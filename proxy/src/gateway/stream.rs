@@ -1,25 +1,27 @@
-//! The two ends of a connection. Plain TCP only; TLS becomes another variant here and nowhere else.
+//! The two ends of a connection, plain or TLS.
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// Reading end.
 pub(super) type ReadEnd = Box<dyn AsyncRead + Send + Unpin>;
-/// Writing end. Dropping it sends the end of the stream.
+/// Writing end. What was written must be flushed: TLS holds records back while the socket is full. Shutting it down sends
+/// the end of the stream (and `close_notify`, where it is TLS); for plain TCP, dropping it does, too.
 pub(super) type WriteEnd = Box<dyn AsyncWrite + Send + Unpin>;
 
-/// A connection, to a client or to a broker.
+/// A connection, to a client or to a broker. Nagle's algorithm must be off: every frame is written in one piece.
 pub(super) enum Stream {
-    /// PLAINTEXT.
+    /// PLAINTEXT and SASL_PLAINTEXT.
     Plain(TcpStream),
+    /// SSL and SASL_SSL.
+    Tls(Box<tokio_rustls::TlsStream<TcpStream>>),
 }
 
 impl Stream {
-    /// A TCP connection. Nagle's algorithm must be off: every frame is written in one piece.
-    pub(super) fn plain(tcp: TcpStream) -> Self {
-        Stream::Plain(tcp)
-    }
-
     /// Both ends.
     pub(super) fn split(self) -> (ReadEnd, WriteEnd) {
         match self {
@@ -27,6 +29,27 @@ impl Stream {
                 let (read, write) = tcp.into_split();
                 (Box::new(read), Box::new(write))
             }
+            Stream::Tls(tls) => {
+                let (read, write) = tokio::io::split(*tls);
+                (Box::new(Unannounced(read)), Box::new(write))
+            }
+        }
+    }
+}
+
+/// Takes the end of the TCP stream for that of the TLS stream. Many clients close without `close_notify`; what is cut off is
+/// noticed all the same, since every frame says its size.
+struct Unannounced<R>(R);
+
+impl<R: AsyncRead + Unpin> AsyncRead for Unannounced<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match ready!(Pin::new(&mut self.0).poll_read(cx, buffer)) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
+            read => Poll::Ready(read),
         }
     }
 }

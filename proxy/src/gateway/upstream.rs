@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use tokio::time::{Instant, timeout_at};
+
+use crate::net::tls::TlsClient;
 use crate::net::{HostPort, SocketOptions, dial};
 
 use super::endpoint_map::Brokers;
@@ -17,7 +20,7 @@ pub(super) enum Target {
     Broker(i32),
 }
 
-/// Connects to the target.
+/// Connects to the target, with TLS where `tls` is given. `limit` is for the handshakes with one broker, both together.
 ///
 /// # Errors
 /// [`SessionError::NoBroker`] with what the last attempt met.
@@ -25,16 +28,28 @@ pub(super) async fn connect(
     target: Target,
     brokers: &Brokers,
     bootstrap_servers: &[HostPort],
+    tls: Option<&TlsClient>,
     limit: Duration,
 ) -> Result<Stream, SessionError> {
     let mut last = "no address is known".to_owned();
     for endpoint in candidates(target, brokers, bootstrap_servers) {
-        match dial(&endpoint, SocketOptions::default(), limit).await {
-            Ok(tcp) => return Ok(Stream::plain(tcp)),
+        match connect_to(&endpoint, tls, limit).await {
+            Ok(stream) => return Ok(stream),
             Err(error) => last = format!("{endpoint}: {error}"),
         }
     }
     Err(SessionError::NoBroker { last })
+}
+
+async fn connect_to(endpoint: &HostPort, tls: Option<&TlsClient>, limit: Duration) -> Result<Stream, String> {
+    let deadline = Instant::now() + limit;
+    let tcp = dial(endpoint, SocketOptions::default(), limit).await.map_err(|error| error.to_string())?;
+    let Some(tls) = tls else { return Ok(Stream::Plain(tcp)) };
+    match timeout_at(deadline, tls.connect(tcp, &endpoint.host)).await {
+        Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream.into()))),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no TLS handshake within {limit:?}")),
+    }
 }
 
 /// The addresses worth trying. For a bootstrap connection the known brokers come first, in random order, so that clients

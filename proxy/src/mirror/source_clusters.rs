@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use state::model::link_config::LinkConfig;
+use state::model::link_config::{LinkConfig, SecurityConfigs};
 use state::model::{HostPort, KafkaUuid, Link, LinkError};
 
-use crate::client::{ClientError, ClientOptions, Cluster, ErrorKind, Side};
+use crate::client::{ClientError, ClientOptions, Cluster, ErrorKind, Security, Side};
+use crate::net::tls::InvalidSetting;
 use crate::wire::error_code::ErrorCode;
 
 /// What a client is made of: other values, another client.
-type Recipe = (Vec<HostPort>, Duration, Duration);
+type Recipe = (Vec<HostPort>, Duration, Duration, SecurityConfigs);
 
 /// The clients by link. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -45,12 +46,21 @@ pub fn connect(config: &LinkConfig) -> Cluster {
     let mut options = ClientOptions::new(Side::Source);
     options.request_timeout = config.request_timeout;
     options.connect_timeout = config.connection_setup_timeout;
+    options.security = security(config).unwrap_or_else(Security::unusable);
     let bootstrap = config
         .bootstrap_servers
         .iter()
         .map(|server| crate::net::HostPort::new(&server.host, server.port))
         .collect();
     Cluster::new(bootstrap, options)
+}
+
+/// How connections to the source are secured.
+///
+/// # Errors
+/// All that is wrong with the configs; none of them was looked for in files.
+pub fn security(config: &LinkConfig) -> Result<Security, Vec<InvalidSetting>> {
+    Security::parse("link", &|name| config.security.get(name).map(str::to_owned))
 }
 
 /// The cluster's id, asked for now.
@@ -62,7 +72,8 @@ pub async fn cluster_id(cluster: &Cluster) -> Result<String, ClientError> {
 }
 
 fn recipe_of(config: &LinkConfig) -> Recipe {
-    (config.bootstrap_servers.clone(), config.request_timeout, config.connection_setup_timeout)
+    let (request, setup) = (config.request_timeout, config.connection_setup_timeout);
+    (config.bootstrap_servers.clone(), request, setup, config.security.clone())
 }
 
 /// What an error of the source's client says about the link.
@@ -75,6 +86,7 @@ pub fn link_error(error: &ClientError) -> LinkError {
             LinkError::UnresolvableBootstrapError
         }
         ErrorKind::Connect { .. } | ErrorKind::Lost { .. } => LinkError::BootstrapTcpConnectionFailedError,
+        ErrorKind::Authentication { .. } => LinkError::AuthenticationError,
         ErrorKind::Timeout { .. } => LinkError::TimeoutError,
         ErrorKind::Kafka { code: ErrorCode::SASL_AUTHENTICATION_FAILED, .. } => {
             LinkError::AuthenticationError
@@ -98,6 +110,9 @@ mod tests {
             LinkError::UnresolvableBootstrapError
         );
         assert_eq!(of(connect("Connection refused")), LinkError::BootstrapTcpConnectionFailedError);
+        let untrusted =
+            ErrorKind::Authentication { address: address.clone(), reason: "UnknownIssuer".into() };
+        assert_eq!(of(untrusted), LinkError::AuthenticationError);
         let late = ErrorKind::Timeout {
             address: address.clone(),
             api: "Metadata".into(),

@@ -109,6 +109,12 @@ impl Reader {
         self.at
     }
 
+    /// The bytes at a range that was read, sharing the memory.
+    #[must_use]
+    pub fn slice(&self, range: Range<usize>) -> Bytes {
+        self.bytes.slice(range)
+    }
+
     /// Bytes not yet read.
     #[must_use]
     pub fn remaining(&self) -> usize {

@@ -22,6 +22,7 @@ pub struct Cluster {
     dist: Dist,
     id: String,
     fronts: BTreeMap<i32, Front>,
+    mutual: BTreeMap<i32, u16>,
     // After `nodes`: brokers are killed before their directory goes.
     dir: WorkDir,
     _ports: PortBlock,
@@ -64,6 +65,31 @@ impl Cluster {
         extra: &[(&str, &str)],
         fronts: &[u16],
     ) -> Cluster {
+        Cluster::launch_listening(dir, version, brokers, extra, Fronts::Proxies(fronts))
+    }
+
+    /// With three listeners for each broker: `CLIENT` and `MUTUAL`, whose protocols `extra` says, and a plain one past which
+    /// the harness itself asks ([`Cluster::direct_bootstrap`]).
+    ///
+    /// # Panics
+    /// As [`Cluster::launch`], and with more than three brokers.
+    #[must_use]
+    pub fn launch_secured(dir: WorkDir, version: Version, brokers: usize, extra: &[(&str, &str)]) -> Cluster {
+        Cluster::launch_listening(dir, version, brokers, extra, Fronts::Secured)
+    }
+
+    fn launch_listening(
+        dir: WorkDir,
+        version: Version,
+        brokers: usize,
+        extra: &[(&str, &str)],
+        fronts: Fronts<'_>,
+    ) -> Cluster {
+        let (fronts, is_secured) = match fronts {
+            Fronts::Proxies(fronts) => (fronts, false),
+            Fronts::Secured => (&[][..], true),
+        };
+        assert!(!is_secured || brokers <= 3, "a port block has three listeners of each kind");
         assert!(fronts.is_empty() || brokers <= 3, "a port block has three direct listeners");
         assert!((1..=7).contains(&brokers), "a port block has room for one to seven brokers");
         let dist = Dist::find(version);
@@ -75,6 +101,9 @@ impl Cluster {
         let zookeeper = version
             .needs_zookeeper()
             .then(|| ZooKeeper::start(&dist, controller_port(0), &dir.path().join("zookeeper")));
+        // A secured broker has nothing before it: it tells its own port.
+        let advertised =
+            if is_secured { (0..brokers as u16).map(|n| ports.port(n)).collect() } else { fronts.to_vec() };
         let shape = ClusterShape {
             id: random_id(),
             voters: voters.join(","),
@@ -82,9 +111,14 @@ impl Cluster {
             zookeeper: zookeeper.as_ref().map(ZooKeeper::port),
             extra: extra.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             fronts: (1..)
-                .zip(fronts.iter().zip(4..))
+                .zip(advertised.iter().zip(4..))
                 .map(|(id, (&advertised, n))| (id, Front { advertised, direct: ports.port(n) }))
                 .collect(),
+            mutual: if is_secured {
+                (1..).zip((10..13).map(|n| ports.port(n))).collect()
+            } else {
+                BTreeMap::new()
+            },
         };
         let mut nodes = Vec::new();
         for n in 0..brokers {
@@ -96,7 +130,8 @@ impl Cluster {
             node.start();
             nodes.push(node);
         }
-        Cluster { nodes, zookeeper, dist, id: shape.id, dir, fronts: shape.fronts, _ports: ports }
+        let ClusterShape { id, fronts, mutual, .. } = shape;
+        Cluster { nodes, zookeeper, dist, id, dir, fronts, mutual, _ports: ports }
     }
 
     /// Waits until every running broker knows every running broker.
@@ -108,7 +143,10 @@ impl Cluster {
             .nodes
             .iter()
             .filter(|n| n.pid().is_some())
-            .map(|n| format!("127.0.0.1:{}", n.port))
+            .map(|n| match self.fronts.get(&n.id) {
+                Some(front) if !self.mutual.is_empty() => format!("127.0.0.1:{}", front.direct),
+                _ => format!("127.0.0.1:{}", n.port),
+            })
             .collect();
         let nodes = &mut self.nodes;
         until("every broker knows every broker", LONG, || {
@@ -136,6 +174,12 @@ impl Cluster {
     #[must_use]
     pub fn direct_bootstrap(&self) -> String {
         self.addresses(|n| self.fronts.get(&n.id).map_or(n.port, |front| front.direct))
+    }
+
+    /// The listeners `MUTUAL` of a secured cluster.
+    #[must_use]
+    pub fn mutual_bootstrap(&self) -> String {
+        self.addresses(|n| self.mutual.get(&n.id).copied().unwrap_or_default())
     }
 
     /// Port of the client listener of every broker: where a proxy before it leads to.
@@ -173,7 +217,8 @@ impl Cluster {
     /// When no broker answers.
     #[must_use]
     pub fn admin(&self) -> Admin {
-        Admin::to(&self.bootstrap())
+        let bootstrap = if self.mutual.is_empty() { self.bootstrap() } else { self.direct_bootstrap() };
+        Admin::to(&bootstrap)
     }
 
     /// Broker `id`.
@@ -194,4 +239,12 @@ impl Cluster {
     pub fn pids(&self) -> Vec<u32> {
         self.nodes.iter().filter_map(Node::pid).collect()
     }
+}
+
+/// What stands before the brokers.
+enum Fronts<'a> {
+    /// Proxies on these ports, or nothing.
+    Proxies(&'a [u16]),
+    /// Nothing, but with listeners of their own for secured clients.
+    Secured,
 }

@@ -1,6 +1,6 @@
 //! A Kafka version on this machine: its class path, the JVM flags, and a formatted storage directory to copy from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -66,6 +66,29 @@ impl Dist {
     /// A JVM that runs `main_class` with a small heap, tied to the life of this program. `level` is that of its log.
     #[must_use]
     pub fn java(&self, main_class: &str, heap_mb: u32, level: &str) -> Command {
+        self.java_on(format!("{}/*", self.jars.display()), main_class, heap_mb, level)
+    }
+
+    /// The same with classes of one's own behind the jars, see [`Dist::compile`].
+    #[must_use]
+    pub fn java_with(&self, classes: &Path, main_class: &str, heap_mb: u32, level: &str) -> Command {
+        let class_path = format!("{}/*:{}", self.jars.display(), classes.display());
+        self.java_on(class_path, main_class, heap_mb, level)
+    }
+
+    /// Compiles Java source files against the jars.
+    ///
+    /// # Panics
+    /// When they do not compile.
+    pub fn compile(&self, sources: &[PathBuf], classes: &Path) {
+        let mut command = tied("javac");
+        command.args(["-nowarn", "-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC", "-cp"]);
+        command.arg(format!("{}/*", self.jars.display())).arg("-d").arg(classes).args(sources);
+        command.env_remove("JAVA_TOOL_OPTIONS").env_remove("CLASSPATH");
+        let _ = run(command, b"", Duration::from_secs(120)).success("javac");
+    }
+
+    fn java_on(&self, class_path: String, main_class: &str, heap_mb: u32, level: &str) -> Command {
         let mut command = tied("java");
         command
             .arg(format!("-Xmx{heap_mb}m"))
@@ -80,7 +103,7 @@ impl Dist {
             // Two lines of this logger at every start say nothing about Kafka.
             .arg("-Dorg.slf4j.simpleLogger.log.kafka.utils.Log4jControllerRegistration$=warn")
             .arg("-cp")
-            .arg(format!("{}/*", self.jars.display()))
+            .arg(class_path)
             .arg(main_class)
             .env_remove("JAVA_TOOL_OPTIONS")
             .env_remove("CLASSPATH");

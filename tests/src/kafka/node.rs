@@ -26,6 +26,9 @@ pub struct ClusterShape {
     pub extra: Vec<(String, String)>,
     /// What stands before each broker, by its id; empty when nothing does.
     pub fronts: BTreeMap<i32, Front>,
+    /// Ports of the listeners `MUTUAL`, by broker id. Where there are any, the client listener is called `CLIENT`; which
+    /// protocols the two have is said by `extra`.
+    pub mutual: BTreeMap<i32, u16>,
 }
 
 /// A broker behind a proxy tells its clients the proxy's port. Other brokers, and whoever wants to go past the proxy, have a
@@ -235,13 +238,12 @@ fn properties(shape: &ClusterShape, id: i32, port: u16, controller: Option<u16>,
         // Of a key that stands twice in a .properties file, the last value counts.
         let direct = front.direct;
         let controller = controller.map(|at| format!(",CONTROLLER://127.0.0.1:{at}")).unwrap_or_default();
-        let listeners = format!("PLAINTEXT://127.0.0.1:{port},DIRECT://127.0.0.1:{direct}{controller}");
+        let mutual = shape.mutual.get(&id).map(|at| format!(",MUTUAL://127.0.0.1:{at}")).unwrap_or_default();
+        let client = if mutual.is_empty() { "PLAINTEXT" } else { "CLIENT" };
+        let own = format!("DIRECT://127.0.0.1:{direct}{mutual}");
         let advertised = front.advertised;
-        set("listeners", &listeners);
-        set(
-            "advertised.listeners",
-            &format!("PLAINTEXT://127.0.0.1:{advertised},DIRECT://127.0.0.1:{direct}"),
-        );
+        set("listeners", &format!("{client}://127.0.0.1:{port},{own}{controller}"));
+        set("advertised.listeners", &format!("{client}://127.0.0.1:{advertised},{own}"));
         set("inter.broker.listener.name", "DIRECT");
         set("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,DIRECT:PLAINTEXT,CONTROLLER:PLAINTEXT");
     }

@@ -6,6 +6,7 @@ use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::protocol::{Decodable, Encodable};
 
 use crate::wire::error_code::ErrorCode;
+use crate::wire::layout;
 use crate::wire::primitive::Reader;
 use crate::wire::versions;
 
@@ -14,6 +15,9 @@ use super::codec;
 
 /// Bytes of the header of every ApiVersions response: the correlation id.
 const BODY_AT: usize = 4;
+
+/// First flexible version.
+const FLEXIBLE: i16 = 3;
 
 /// The broker's list less what the gateway does not understand. A broker to which the request was too new answers in
 /// version 0, whatever was asked.
@@ -34,6 +38,7 @@ fn rewrite(
     version: i16,
     change: impl FnOnce(&mut ApiVersionsResponse),
 ) -> Result<Vec<Bytes>, ResponseError> {
+    layout::check(versions::API_VERSIONS, frame, BODY_AT, version, version >= FLEXIBLE)?;
     let mut body = frame.slice(BODY_AT.min(frame.len())..);
     let mut response = ApiVersionsResponse::decode(&mut body, version).map_err(codec)?;
     response.api_keys = response.api_keys.iter().filter_map(common).collect();

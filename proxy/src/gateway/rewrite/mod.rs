@@ -17,6 +17,7 @@ use kafka_protocol::protocol::{Decodable, Encodable};
 
 use crate::net::HostPort;
 use crate::wire::header::response_body_at;
+use crate::wire::layout;
 use crate::wire::versions::{self, Api};
 
 use super::endpoint_map::Advertised;
@@ -89,6 +90,7 @@ fn recode<M: Decodable + Encodable>(
     change: impl FnOnce(&mut M),
 ) -> Result<Vec<Bytes>, ResponseError> {
     let body_at = response_body_at(frame, api.has_flexible_response_header(version))?;
+    layout::check(api.key, frame, body_at, version, api.is_flexible(version))?;
     let mut body = frame.slice(body_at..);
     let mut message = M::decode(&mut body, version).map_err(codec)?;
     change(&mut message);

@@ -57,6 +57,8 @@ impl Running {
             listen_port,
             advertised_host: "gate.example".into(),
             advertised_port: None,
+            listener_tls: None,
+            broker_tls: None,
             limits: Limits { directory_interval, ..Limits::default() },
         };
         let (_guards, watched) = watch::channel(Arc::new(TopicGuards::default()));

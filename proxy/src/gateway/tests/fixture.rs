@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::ClientError;
 use crate::net::HostPort;
+use crate::net::tls::{TlsClient, TlsServer};
 
 use super::super::{BrokerDirectory, Gateway, GatewayHandle, GatewayMetrics, GatewayOptions, Limits};
 
@@ -49,6 +50,15 @@ impl Fixture {
     }
 
     pub(super) async fn with(limits: Limits) -> Self {
+        Self::secured(limits, None, None).await
+    }
+
+    /// TLS towards clients and towards the broker, where it is given.
+    pub(super) async fn secured(
+        limits: Limits,
+        listener_tls: Option<TlsServer>,
+        broker_tls: Option<TlsClient>,
+    ) -> Self {
         let broker = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = HostPort::new("127.0.0.1", broker.local_addr().unwrap().port());
         let guard = |topic: &str, id: u128, read_only| TopicGuard {
@@ -67,6 +77,8 @@ impl Fixture {
             listen_port: 0,
             advertised_host: "gate.example".into(),
             advertised_port: Some(9092),
+            listener_tls,
+            broker_tls,
             limits,
         };
         let directory = Arc::new(Fixed(vec![(1, address)]));

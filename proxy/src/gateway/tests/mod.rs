@@ -12,3 +12,4 @@ mod produce;
 mod rewrite;
 mod sasl;
 mod share;
+mod tls;

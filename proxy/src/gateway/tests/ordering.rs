@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use kafka_protocol::messages::{ApiKey, HeartbeatRequest, ProduceResponse};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::super::Limits;
 use super::super::error::CloseCause;
-use super::fixture::{Fixture, PATIENCE, answer, request};
+use super::fixture::{Fixture, PATIENCE, answer, request, response};
 use super::produce::produce;
 
 const HEARTBEAT: ApiKey = ApiKey::Heartbeat;
@@ -43,6 +43,84 @@ async fn answers_of_broker_and_gateway_keep_the_order_of_the_requests() {
             let _: ProduceResponse = answer(frame, ApiKey::Produce, 9, id);
         }
     }
+    fixture.stop().await;
+}
+
+/// Given a broker that takes its time over some answers, when a client sends 1,000 requests without reading, some of which the
+/// gateway answers itself, some of which get no answer, then the answers come in the order of the requests.
+#[tokio::test]
+async fn a_thousand_pipelined_requests_are_answered_in_order() {
+    const REQUESTS: i32 = 1_000;
+    enum Sent {
+        Passed,
+        Refused,
+        Merged,
+        Unanswered,
+    }
+    let kind = |id: i32| match id * 7 % 11 {
+        0..4 => Sent::Passed,
+        4..7 => Sent::Refused,
+        7..9 => Sent::Merged,
+        _ => Sent::Unanswered,
+    };
+    let fixture = Fixture::start().await;
+    let (mut client, mut broker, _) = fixture.connected(&heartbeat(0)).await;
+    broker.send(&beat(0)).await;
+    assert_eq!(client.receive().await, beat(0));
+
+    let slow_broker = tokio::spawn(async move {
+        for id in (1..=REQUESTS).filter(|id| !matches!(kind(*id), Sent::Refused)) {
+            let got = broker.receive().await;
+            if id % 50 == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            match kind(id) {
+                Sent::Merged => {
+                    assert_eq!(got, request(ApiKey::Produce, 9, id, &produce(9, 1, &["plain"])));
+                    broker.send(&response(ApiKey::Produce, 9, id, &ProduceResponse::default())).await;
+                }
+                Sent::Unanswered => {
+                    assert_eq!(got, request(ApiKey::Produce, 9, id, &produce(9, 0, &["plain"])));
+                }
+                _ => {
+                    assert_eq!(got, heartbeat(id));
+                    broker.send(&beat(id)).await;
+                }
+            }
+        }
+        broker
+    });
+    let (mut read, mut write) = client.0.into_split();
+    let writer = tokio::spawn(async move {
+        for id in 1..=REQUESTS {
+            let frame = match kind(id) {
+                Sent::Passed => heartbeat(id),
+                Sent::Refused => request(ApiKey::Produce, 9, id, &produce(9, 1, &["mirror"])),
+                Sent::Merged => request(ApiKey::Produce, 9, id, &produce(9, 1, &["mirror", "plain"])),
+                Sent::Unanswered => request(ApiKey::Produce, 9, id, &produce(9, 0, &["mirror", "plain"])),
+            };
+            write.write_u32(frame.len() as u32).await.unwrap();
+            write.write_all(&frame).await.unwrap();
+        }
+        write
+    });
+    for id in (1..=REQUESTS).filter(|id| !matches!(kind(*id), Sent::Unanswered)) {
+        let answered = async {
+            let size = read.read_u32().await.unwrap();
+            let mut frame = vec![0; size as usize];
+            read.read_exact(&mut frame).await.unwrap();
+            bytes::Bytes::from(frame)
+        };
+        let frame = timeout(PATIENCE, answered).await.expect("no answer came");
+        match kind(id) {
+            Sent::Passed => assert_eq!(frame, beat(id)),
+            _ => {
+                let refused: ProduceResponse = answer(frame, ApiKey::Produce, 9, id);
+                assert_eq!(refused.responses[0].name.as_str(), "mirror");
+            }
+        }
+    }
+    let _still_open = (writer.await.unwrap(), slow_broker.await.unwrap());
     fixture.stop().await;
 }
 

@@ -17,7 +17,7 @@ impl Commands {
     /// Sets configs of a link, or brings them back to their defaults (`None`).
     ///
     /// # Errors
-    /// No such link; a config that is unknown, fixed at creation or not valid; new bootstrap servers that do not answer or
+    /// No such link; a config that is unknown, fixed at creation or not valid; new bootstrap servers or credentials with which the source does not answer, or that
     /// belong to another cluster; the journal cannot be written.
     pub async fn alter_link_configs(
         &self,
@@ -27,7 +27,11 @@ impl Commands {
     ) -> Result<(), CommandError> {
         let (link, present) = self.link(name)?;
         let (_, wanted) = altered(&link.configs, &changes)?;
-        if wanted.bootstrap_servers != present.bootstrap_servers {
+        let secured_anew = wanted.security != present.security;
+        if secured_anew {
+            create_link::check_security(&wanted).await?;
+        }
+        if wanted.bootstrap_servers != present.bootstrap_servers || secured_anew {
             let _ = self.contact_source(&wanted, Some(&link.source_cluster_id)).await?;
         }
         if validate_only {

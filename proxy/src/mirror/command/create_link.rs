@@ -7,6 +7,8 @@ use state::model::{Change, ConnectionMode, KafkaUuid, Link, LinkError, LinkMode,
 
 use super::{Commands, names, refusal};
 use crate::mirror::handle::{CommandError, CreateLink};
+use crate::mirror::source_clusters;
+use crate::net::tls::InvalidSetting;
 
 impl Commands {
     /// Records a link, after the source has been contacted (unless that is not wanted). With `validate_only` everything
@@ -19,6 +21,7 @@ impl Commands {
         names::check_link(&request.name)?;
         check_new(&self.view(), &request.name, &request.configs)?;
         let config = checked(&request.configs)?;
+        check_security(&config).await?;
         let expected = request.expected_source_cluster_id.clone().unwrap_or_default();
         let source_cluster_id = if request.validate_link {
             self.contact_source(&config, Some(&expected)).await?
@@ -57,6 +60,19 @@ impl Commands {
 /// The typed form of link configs that an operator gave.
 pub(super) fn checked(configs: &BTreeMap<String, String>) -> Result<LinkConfig, CommandError> {
     LinkConfig::parse(configs).map_err(|errors| refusal::invalid(describe_errors(&errors)))
+}
+
+/// What the configs of security mean together, and whether their files can be read.
+pub(super) async fn check_security(config: &LinkConfig) -> Result<(), CommandError> {
+    let security = source_clusters::security(config);
+    let checked = tokio::task::spawn_blocking(move || {
+        security.and_then(|security| security.check().map_err(|error| vec![error]))
+    });
+    // The task fails only when the runtime ends.
+    checked.await.unwrap_or(Ok(())).map_err(|errors| {
+        let sentence = |error: &InvalidSetting| format!("Invalid configuration {error}.");
+        refusal::invalid(errors.iter().map(sentence).collect::<Vec<_>>().join(" "))
+    })
 }
 
 fn check_new(view: &View, name: &str, configs: &BTreeMap<String, String>) -> Result<(), CommandError> {

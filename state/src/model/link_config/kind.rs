@@ -33,6 +33,8 @@ pub enum Kind {
     AclFilters,
     /// `earliest`, `latest` or a timestamp.
     StartOffset,
+    /// One of these, whatever the case.
+    OneOf(&'static [&'static str]),
     /// Kafka knows several values and this version does one.
     OnlyOne {
         /// The one.
@@ -73,6 +75,8 @@ impl Kind {
             Kind::TopicFilters => json(value, |json| NameFilters::parse_topics(json).map(drop)),
             Kind::AclFilters => json(value, |json| filter::parse_acls(json).map(drop)),
             Kind::StartOffset => value.parse::<StartOffset>().map(drop).map_err(|error| error.to_string()),
+            Kind::OneOf(valid) if valid.iter().any(|name| name.eq_ignore_ascii_case(value)) => Ok(()),
+            Kind::OneOf(valid) => Err(format!("expected one of {}", valid.join(", "))),
             Kind::OnlyOne { only, valid, why } => {
                 if only.eq_ignore_ascii_case(value) {
                     Ok(())

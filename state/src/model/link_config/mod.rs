@@ -17,6 +17,7 @@ use super::HostPort;
 use super::filter::NameFilters;
 
 pub use self::kind::Kind;
+pub use self::security::SecurityConfigs;
 pub use self::start_offset::{START_OFFSET_SPEC, StartOffset, StartOffsetError};
 pub use self::table::{ConfigDef, all, find, is_sensitive, nearest};
 pub use self::topic_configs::{ALWAYS_SYNCED, OPTIONALLY_SYNCED, OWNED, all_syncable, is_syncable};
@@ -103,6 +104,8 @@ pub struct LinkConfig {
     pub request_timeout: Duration,
     /// `default.api.timeout.ms`.
     pub api_timeout: Duration,
+    /// How connections to the source are secured.
+    pub security: SecurityConfigs,
     /// `connections.max.idle.ms`; `None` for never.
     pub connections_max_idle: Option<Duration>,
     /// `socket.connection.setup.timeout.ms`.
@@ -226,6 +229,7 @@ impl Values<'_> {
             retry_backoff: self.millis("retry.backoff.ms"),
             request_timeout: self.millis("request.timeout.ms"),
             api_timeout: self.millis("default.api.timeout.ms"),
+            security: SecurityConfigs::of(self.0),
             connections_max_idle: self
                 .text("connections.max.idle.ms")
                 .parse()

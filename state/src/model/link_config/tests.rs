@@ -57,12 +57,18 @@ fn values_are_typed() {
         ("connections.max.idle.ms", "-1"),
         ("link.mode", "destination"),
         ("sasl.jaas.config", "anything; at all"),
+        ("security.protocol", "sasl_ssl"),
+        ("ssl.truststore.location", "/ca.pem"),
         ("mirror.start.offset.spec", "2026-01-01T00:00:00Z"),
     ]))
     .unwrap();
     assert_eq!(config.mirror_name("users"), "west.users");
     assert!(config.offset_sync.enabled && config.offset_sync.prefix_groups);
     assert_eq!(config.offset_sync.period, Duration::from_secs(5));
+    assert_eq!(config.security.get("security.protocol"), Some("sasl_ssl"));
+    assert_eq!(config.security.get("bootstrap.servers"), None);
+    let shown = format!("{config:?}");
+    assert!(shown.contains("/ca.pem") && !shown.contains("anything"), "{shown}");
     assert!(config.offset_sync.filters.unwrap().matches("app"));
     assert_eq!(config.connections_max_idle, None);
     assert_eq!(config.start_offset, StartOffset::Timestamp(1_767_225_600_000));
@@ -83,7 +89,7 @@ fn what_is_not_done_yet_is_refused_with_the_reason() {
         ("link.mode", "BIDIRECTIONAL", "destination-initiated links only"),
         ("link.mode", "SOURCE", "destination-initiated links only"),
         ("connection.mode", "INBOUND", "connects to the source itself"),
-        ("security.protocol", "SASL_SSL", "speaks PLAINTEXT only"),
+        ("local.security.protocol", "SASL_SSL", "secured by the configuration of the daemon"),
         ("acl.sync.enable", "true", "does not copy ACLs"),
         ("auto.create.mirror.topics.enable", "true", "only when asked"),
         ("num.cluster.link.fetchers", "4", "one fetcher"),
@@ -108,6 +114,7 @@ fn bad_values_are_refused() {
         ("consumer.offset.sync.enable", "yes"),
         ("cluster.link.prefix", "thirteen-char"),
         ("cluster.link.prefix", "a b"),
+        ("security.protocol", "TLS"),
         ("mirror.start.offset.spec", "newest"),
         ("mirror.start.offset.spec", "2026"),
         ("consumer.offset.group.filters", "{}"),

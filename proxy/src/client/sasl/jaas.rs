@@ -1,0 +1,168 @@
+//! `sasl.jaas.config`, read as Kafka's `JaasConfig` reads it: `CLASS FLAG name=value …;` in the lexical rules of Java's
+//! `StreamTokenizer`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::iter::Peekable;
+use std::str::Chars;
+
+/// One login module with its options. `Debug` hides their values.
+pub(super) struct LoginModule {
+    /// Its class.
+    pub(super) class: String,
+    /// Options by name.
+    pub(super) options: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for LoginModule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LoginModule({} {:?})", self.class, self.options.keys())
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Token {
+    /// A bare word or a quoted text.
+    Text(String),
+    /// Digits; Java reads them as a number, which is no value of an option.
+    Number,
+    Symbol(char),
+    End,
+}
+
+/// Names are not repeated: behind a quote that is not escaped, what looks like a name is a piece of a password.
+const NO_OPTION: &str =
+    "there is something else where name=\"value\" should be (a quote inside of a value is written \\\")";
+
+/// Parses the one login module of a config.
+///
+/// # Errors
+/// What is wrong, as the end of a sentence; never with a piece of it.
+pub(super) fn parse(text: &str) -> Result<LoginModule, String> {
+    let mut tokens = Tokens(text.chars().peekable());
+    let Token::Text(class) = tokens.next() else {
+        return Err("it does not begin with the class of a login module".into());
+    };
+    match tokens.next() {
+        Token::Text(flag)
+            if ["required", "requisite", "sufficient", "optional"]
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(&flag)) => {}
+        _ => return Err("the login module is not followed by a control flag, such as 'required'".into()),
+    }
+    let mut options = BTreeMap::new();
+    loop {
+        let name = match tokens.next() {
+            Token::Symbol(';') => break,
+            Token::Text(name) => name,
+            Token::End => return Err("it does not end with a semicolon".into()),
+            Token::Number | Token::Symbol(_) => return Err(NO_OPTION.into()),
+        };
+        if tokens.next() != Token::Symbol('=') {
+            return Err(NO_OPTION.into());
+        }
+        match tokens.next() {
+            Token::Text(value) => drop(options.insert(name, value)),
+            Token::Number => {
+                return Err("a value that begins like a number must stand in double quotes".into());
+            }
+            Token::Symbol(_) | Token::End => return Err(NO_OPTION.into()),
+        }
+    }
+    if tokens.next() != Token::End {
+        return Err("it holds more than one login module, or something behind the semicolon".into());
+    }
+    Ok(LoginModule { class, options })
+}
+
+struct Tokens<'a>(Peekable<Chars<'a>>);
+
+impl Tokens<'_> {
+    fn next(&mut self) -> Token {
+        loop {
+            let Some(c) = self.0.next() else { return Token::End };
+            match c {
+                c if c <= ' ' => {}
+                '/' => self.skip_comment(),
+                '"' | '\'' => return self.quoted(c),
+                c if is_letter(c) => return self.word(c),
+                '0'..='9' => return self.number(),
+                '-' | '.' if self.0.peek().is_some_and(|next| next.is_ascii_digit() || *next == '.') => {
+                    return self.number();
+                }
+                c => return Token::Symbol(c),
+            }
+        }
+    }
+
+    fn word(&mut self, first: char) -> Token {
+        let mut word = String::from(first);
+        while let Some(c) = self.0.next_if(|c| is_letter(*c) || c.is_ascii_digit() || matches!(c, '.' | '-'))
+        {
+            word.push(c);
+        }
+        Token::Text(word)
+    }
+
+    fn number(&mut self) -> Token {
+        while self.0.next_if(|c| c.is_ascii_digit() || *c == '.').is_some() {}
+        Token::Number
+    }
+
+    /// `//`, `/* */`, and Java's default: a lone slash, too, begins a comment.
+    fn skip_comment(&mut self) {
+        if self.0.next_if_eq(&'*').is_some() {
+            let mut before = ' ';
+            for c in self.0.by_ref() {
+                if before == '*' && c == '/' {
+                    return;
+                }
+                before = c;
+            }
+            return;
+        }
+        while self.0.next_if(|c| !matches!(c, '\n' | '\r')).is_some() {}
+    }
+
+    /// A text up to the same quote; as in Java, the end of the line ends it, too.
+    fn quoted(&mut self, quote: char) -> Token {
+        let mut text = String::new();
+        while let Some(c) = self.0.next_if(|c| !matches!(c, '\n' | '\r')) {
+            match c {
+                c if c == quote => break,
+                '\\' => text.extend(self.escaped()),
+                c => text.push(c),
+            }
+        }
+        Token::Text(text)
+    }
+
+    fn escaped(&mut self) -> Option<char> {
+        let c = self.0.next()?;
+        Some(match c {
+            '0'..='7' => {
+                // Up to three octal digits, up to 0377.
+                let most = if c <= '3' { 2 } else { 1 };
+                let mut value = c.to_digit(8)?;
+                for _ in 0..most {
+                    let Some(digit) = self.0.next_if(|c| c.is_digit(8)) else { break };
+                    value = value * 8 + digit.to_digit(8)?;
+                }
+                char::from_u32(value)?
+            }
+            'a' => '\u{7}',
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'v' => '\u{b}',
+            other => other,
+        })
+    }
+}
+
+/// What a word may begin with.
+fn is_letter(c: char) -> bool {
+    c.is_ascii_alphabetic() || matches!(c, '_' | '$') || c >= '\u{a0}'
+}

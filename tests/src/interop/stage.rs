@@ -1,0 +1,206 @@
+//! A source, a destination and a gateway, with mirror topics that are full of filler, made by real mirroring.
+
+use std::time::Duration;
+
+use rdkafka::config::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+
+use crate::kafka::Version;
+use crate::linkgate::Linkgate;
+use crate::pair::Pair;
+use crate::produce::{Kind, Sender, send};
+use crate::read;
+use crate::wait::{LONG, until};
+
+/// A mirror topic of one partition, and what a client must see of it.
+#[derive(Debug, Clone)]
+pub struct MirrorTopic {
+    /// Its name.
+    pub name: &'static str,
+    /// Offset and value of every record that the source shows to a read_committed client.
+    pub records: Vec<(i64, String)>,
+    /// Where its log ends.
+    pub end: i64,
+}
+
+/// Where the matrix plays.
+#[derive(Debug)]
+pub struct Stage {
+    /// The clusters and the gateway.
+    pub pair: Pair,
+    /// The mirror topics. The first one is also where writes are tried.
+    pub mirrors: Vec<MirrorTopic>,
+}
+
+/// Names of the mirror topics, by where their filler is.
+pub const TOPICS: [&str; 5] = ["filler-middle", "filler-start", "filler-long", "filler-end", "filler-mixed"];
+
+/// Groups of the newer protocols beat as often as the brokers say: often, so that rebalances are soon over.
+const CONFIGS: [(&str, &str); 4] = [
+    ("group.consumer.min.heartbeat.interval.ms", "300"),
+    ("group.consumer.heartbeat.interval.ms", "300"),
+    ("group.share.min.heartbeat.interval.ms", "300"),
+    ("group.share.heartbeat.interval.ms", "300"),
+];
+
+impl Stage {
+    /// Starts it and waits until every mirror topic holds what its source holds.
+    ///
+    /// # Panics
+    /// When a topic does not get the shape that it is there for.
+    #[must_use]
+    pub fn build() -> Stage {
+        let pair = Pair::between("interop", Version::V4_3_1, Version::V4_3_1, &CONFIGS);
+        pair.link("");
+        // First, for its cleaner works in the background.
+        thin_out(&pair, "filler-mixed");
+        in_the_middle(&pair, "filler-middle");
+        at_the_start(&pair, "filler-start");
+        one_by_one(&pair, "filler-long");
+        at_the_end(&pair, "filler-end");
+        cleaned(&pair, "filler-mixed");
+        for topic in TOPICS.into_iter().filter(|topic| *topic != "filler-long") {
+            pair.mirror(topic);
+        }
+        let mirrors = TOPICS.iter().map(|topic| mirrored(&pair, topic)).collect();
+        assert_shapes(&pair);
+        Stage { pair, mirrors }
+    }
+
+    /// The gateway, as the place where a client runs.
+    #[must_use]
+    pub fn gateway(&self) -> Place<'_> {
+        let bootstrap = self.pair.linkgate.bootstrap();
+        Place { bootstrap, mirrors: &self.mirrors, linkgate: Some(&self.pair.linkgate) }
+    }
+}
+
+/// What a client connects to.
+#[derive(Debug, Clone)]
+pub struct Place<'a> {
+    /// `bootstrap.servers`.
+    pub bootstrap: String,
+    /// The topics of the steps `read` and `refused`.
+    pub mirrors: &'a [MirrorTopic],
+    /// The gateway, when there is one: it counts the fetches.
+    pub linkgate: Option<&'a Linkgate>,
+}
+
+impl Place<'_> {
+    /// The argument `mirrors=` of the programs.
+    #[must_use]
+    pub fn mirrors_argument(&self) -> String {
+        let each: Vec<String> =
+            self.mirrors.iter().map(|topic| format!("{}:{}", topic.name, topic.records.len())).collect();
+        each.join(",")
+    }
+}
+
+fn mirrored(pair: &Pair, name: &'static str) -> MirrorTopic {
+    pair.assert_mirrored(name);
+    let copy = read::partition(&pair.source.bootstrap(), name, 0);
+    let text = |value: Option<Vec<u8>>| String::from_utf8(value.unwrap_or_default()).unwrap_or_default();
+    let records = copy.records.into_iter().map(|record| (record.offset, text(record.value))).collect();
+    MirrorTopic { name, records, end: copy.high_watermark }
+}
+
+/// Every third transaction aborted, and markers. Not every client has every codec; all have gzip.
+fn in_the_middle(pair: &Pair, topic: &str) {
+    pair.source.admin().create_topic(topic, 1, &[]);
+    send(&pair.source.bootstrap(), topic, Kind::transactional("gzip", 7), 300);
+    send(&pair.source.bootstrap(), topic, Kind::plain("none"), 30);
+}
+
+/// A log that begins above 0, and there with 1,000 aborted records.
+fn at_the_start(pair: &Pair, topic: &str) {
+    let source = pair.source.bootstrap();
+    pair.source.admin().create_topic(topic, 1, &[]);
+    send(&source, topic, Kind::plain("none"), 2_000);
+    aborted(&source, topic, 1, 1_000);
+    send(&source, topic, Kind::plain("none"), 100);
+    pair.source.admin().delete_records(topic, 0, 2_000);
+}
+
+/// Aborted transactions that are mirrored while they are written, so that each is a filler batch of its own: a run of more
+/// bytes than small fetches take.
+fn one_by_one(pair: &Pair, topic: &str) {
+    let source = pair.source.bootstrap();
+    pair.mirror_topic(topic, 1, &[]);
+    send(&source, topic, Kind::plain("none"), 50);
+    aborted(&source, topic, 120, 8);
+    send(&source, topic, Kind::plain("none"), 50);
+}
+
+/// 300 aborted records and their marker are the last.
+fn at_the_end(pair: &Pair, topic: &str) {
+    let source = pair.source.bootstrap();
+    pair.source.admin().create_topic(topic, 1, &[]);
+    send(&source, topic, Kind::plain("gzip"), 100);
+    aborted(&source, topic, 1, 300);
+}
+
+fn aborted(bootstrap: &str, topic: &str, transactions: usize, records: usize) {
+    let limit = Duration::from_secs(30);
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("transactional.id", format!("aborted-{topic}"))
+        .set("linger.ms", "1")
+        .create()
+        .unwrap_or_else(|e| panic!("a producer cannot be made: {e}"));
+    let checked =
+        |done: Result<(), rdkafka::error::KafkaError>| done.unwrap_or_else(|e| panic!("{topic}: {e}"));
+    checked(producer.init_transactions(limit));
+    for _ in 0..transactions {
+        checked(producer.begin_transaction());
+        for i in 0..records {
+            let record =
+                BaseRecord::to(topic).key("aborted").payload(if i % 2 == 0 { "never" } else { "seen" });
+            producer.send(record).unwrap_or_else(|(e, _)| panic!("{topic}: {e}"));
+        }
+        checked(producer.flush(limit));
+        checked(producer.abort_transaction(limit));
+    }
+}
+
+/// A compacted topic in which each batch keeps some of its records.
+fn thin_out(pair: &Pair, topic: &str) {
+    let source = pair.source.bootstrap();
+    let configs =
+        [("cleanup.policy", "compact"), ("segment.ms", "500"), ("min.cleanable.dirty.ratio", "0.01")];
+    pair.source.admin().create_topic(topic, 1, &configs);
+    let mut sender = Sender::new(&source, Kind { batch: 12, ..Kind::idempotent("gzip") });
+    for i in 0..600 {
+        let key = if i % 3 == 0 { format!("once-{i}") } else { format!("often-{}", i % 20) };
+        sender.send(topic, &key, &format!("value-{i}"));
+    }
+    sender.finish();
+    // The next record begins a new segment; only the one before is cleaned.
+    std::thread::sleep(Duration::from_millis(700));
+    send(&source, topic, Kind::plain("none"), 1);
+}
+
+/// Waits for the cleaner, and then keeps it from the mirror.
+fn cleaned(pair: &Pair, topic: &str) {
+    until(&format!("{topic} is compacted"), LONG, || {
+        let copy = read::partition(&pair.source.bootstrap(), topic, 0);
+        (copy.records.len() < 400).then_some(())
+    });
+    pair.source.admin().alter_config(topic, "cleanup.policy", "delete");
+}
+
+/// What the destination's logs must look like for the matrix to mean anything.
+fn assert_shapes(pair: &Pair) {
+    let log = |topic: &str| read::raw(&pair.destination.bootstrap(), topic, 0);
+    let is_filler = |batch: &crate::records::Batch| batch.base_timestamp < 0;
+    let long = log("filler-long");
+    let run =
+        long.chunk_by(|a, b| is_filler(a) == is_filler(b)).filter(|run| is_filler(&run[0])).map(<[_]>::len);
+    // About 200 bytes each.
+    let longest = run.max().unwrap_or(0);
+    assert!(longest > 30, "filler-long: {longest} filler batches in a row");
+    assert!(is_filler(&log("filler-start")[0]), "filler-start begins with filler");
+    assert!(log("filler-end").last().is_some_and(is_filler), "filler-end ends with filler");
+    let mixed = log("filler-mixed");
+    let mixed = mixed.iter().filter(|b| is_filler(b) && b.records.iter().any(|r| r.value.is_some())).count();
+    assert!(mixed > 10, "filler-mixed: {mixed} batches of records and filler");
+}
