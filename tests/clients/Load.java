@@ -14,6 +14,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
@@ -80,6 +81,8 @@ public class Load {
                     commit = System.currentTimeMillis();
                     try {
                         from.commitSync();
+                    } catch (RetriableException e) {
+                        // A second later.
                     } catch (Exception e) {
                         error("commit", e);
                     }

@@ -70,7 +70,9 @@ def read():
             try:
                 consumer.commit()
             except KafkaError as error:
-                failed("commit", error)
+                # What may be tried again is: a second later.
+                if not error.retriable:
+                    failed("commit", error)
     consumer.close()
 
 

@@ -11,4 +11,5 @@ here=$(cd "$(dirname "$0")" && pwd)
 "$here/kafka.sh"
 "$here/python.sh"
 "$here/sarama.sh"
+"$here/franz.sh"
 "$here/interop.sh"

@@ -15,7 +15,7 @@ const SILENT: usize = 10_000;
 /// Memory that a connection may cost before it has said anything, in bytes.
 const EACH: usize = 24 * 1024;
 /// From connecting to the end: long enough to open all of them first on a busy machine.
-const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Given a gateway, when ten thousand clients connect and say nothing, then a working client is served meanwhile, memory grows by a
 /// bounded amount for each, none of them reaches a broker, and each is closed once its time is over, with a few log lines in all.

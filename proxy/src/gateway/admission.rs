@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::error::CloseCause;
 
@@ -19,6 +19,10 @@ const UNSENT: u32 = 256 * 1024;
 /// connection fails.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Connections that the system takes before the gateway has: clients beyond wait for a second before they try again, so a
+/// flood of connections would slow down all others.
+const BACKLOG: u32 = 4096;
 
 /// Limits on open connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +97,23 @@ impl Drop for Admitted {
             }
         }
     }
+}
+
+/// Listens on the first address of `host` that lets itself be bound.
+///
+/// # Errors
+/// The system's, of the last address.
+pub(super) async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in tokio::net::lookup_host((host, port)).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 /// Options of a client's socket.

@@ -80,14 +80,14 @@ impl Connection {
     /// Bytes came from the client.
     pub(super) fn arrived(&self, bytes: u64) {
         self.activity.arrived(bytes);
-        self.traffic.from_clients(bytes);
+        self.traffic.came_in(bytes);
     }
 
     /// A peer took bytes.
     pub(super) fn taken(&self, peer: Peer, bytes: usize) {
         self.activity.taken(peer, bytes);
         if peer == Peer::Client {
-            self.traffic.to_clients(bytes as u64);
+            self.traffic.went_out(bytes as u64);
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::admission::{Admission, prepare};
+use super::admission::{Admission, listen, prepare};
 use super::endpoint_map::broker_port;
 use super::error::CloseCause;
 use super::handshake::handshake;
@@ -65,7 +65,7 @@ impl Listeners {
     }
 
     async fn open_one(&self, id: i32, address: SocketAddr) {
-        match TcpListener::bind(address).await {
+        match listen(&address.ip().to_string(), address.port()).await {
             Ok(listener) => {
                 tracing::info!(broker = id, %address, "listening for a broker");
                 let _ = self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(id, address);

@@ -71,11 +71,11 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    pub(super) fn from_clients(&self, bytes: u64) {
+    pub(super) fn came_in(&self, bytes: u64) {
         let _ = self.requests.inc_by(bytes);
     }
 
-    pub(super) fn to_clients(&self, bytes: u64) {
+    pub(super) fn went_out(&self, bytes: u64) {
         let _ = self.responses.inc_by(bytes);
     }
 }

@@ -5,10 +5,14 @@
 //! gateway's, writes to mirror topics are refused, filler is hidden from consumers.
 //!
 //! Promises: a client that knows only the gateway never learns a broker's address; responses leave in the order of their
-//! requests, also those that the gateway gives itself; whatever a client sends, memory stays bounded by what it sent; no
+//! requests, also those that the gateway gives itself; whatever a client sends, memory stays bounded: two buffers of 64 KiB
+//! a connection, and for frames that are held whole two budgets that all share, with one frame more of each; no
 //! task outlives the cancellation of the service for longer than the drain deadline. Back-pressure: a client that does
 //! not read stops the reading of its upstream connection and, once the in-flight queue is full, of its own requests; a
 //! broker that does not read stops the reading of the client.
+//!
+//! A connection ends when it says nothing at first, lets a request trickle in, asks for nothing for long, or takes nothing of
+//! what is due ([`Limits`]).
 //!
 //! Fails by closing the one connection concerned, counted by cause; an answer that cannot be rewritten is never passed
 //! on as it is.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 use state::model::TopicGuards;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::net::HostPort;
 
+use super::admission::listen;
 use super::complaints::Complaints;
 use super::connection::Connections;
 use super::directory::BrokerDirectory;
@@ -72,8 +72,7 @@ impl Gateway {
         let Gateway { options, guards, directory, metrics, connections } = self;
         let endpoint = HostPort::new(options.listen_host.clone(), options.listen_port);
         let listen_error = |source| GatewayError::Listen { endpoint: endpoint.clone(), source };
-        let listener =
-            TcpListener::bind((endpoint.host.as_str(), endpoint.port)).await.map_err(listen_error)?;
+        let listener = listen(&endpoint.host, endpoint.port).await.map_err(listen_error)?;
         let bootstrap = listener.local_addr().map_err(listen_error)?;
         let advertised_port = options.advertised_port.unwrap_or(bootstrap.port());
         let advertised =

@@ -99,6 +99,18 @@ mod tests {
         assert_eq!(named("OAUTHBEARER", &message), Some(SaslMessage::OnlyIfAnswerEmpty(alice())));
     }
 
+    proptest::proptest! {
+        /// Whatever a client sends: no panic, and no name longer than the message.
+        #[test]
+        fn any_bytes_are_read_without_harm(message: Vec<u8>, opening in "(n,,|\\x00|n,,\\x01auth=Bearer |)", at in 0usize..4) {
+            let mechanism = ["PLAIN", "SCRAM-SHA-256", "OAUTHBEARER", "GSSAPI"][at];
+            let message = [opening.as_bytes(), &message].concat();
+            if let Some(SaslMessage::Only(name) | SaslMessage::First(name)) = read_message(mechanism, &message) {
+                proptest::prop_assert!(name.len() <= message.len());
+            }
+        }
+    }
+
     #[test]
     fn what_is_no_such_message_names_nobody() {
         let broken = [

@@ -13,6 +13,15 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use super::load::{Book, Outcome};
 
+/// What brokers answer while coordinators move: an application tries again.
+const RETRIABLE: [RDKafkaErrorCode; 5] = [
+    RDKafkaErrorCode::NoOffset,
+    RDKafkaErrorCode::CoordinatorLoadInProgress,
+    RDKafkaErrorCode::CoordinatorNotAvailable,
+    RDKafkaErrorCode::NotCoordinator,
+    RDKafkaErrorCode::RebalanceInProgress,
+];
+
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Book>>);
 
@@ -53,8 +62,7 @@ pub(crate) fn run(bootstrap: &str, topic: &str, stop: &AtomicBool) -> Outcome {
         done.store(true, Ordering::Relaxed);
         reader.join().expect("the reader ends well");
     });
-    let outcome = shared.book().outcome();
-    outcome
+    shared.book().outcome()
 }
 
 fn write(bootstrap: &str, topic: &str, shared: &Shared, stop: &AtomicBool) {
@@ -78,7 +86,7 @@ fn write(bootstrap: &str, topic: &str, shared: &Shared, stop: &AtomicBool) {
             book.failed += 1;
             book.fault("send", error.rdkafka_error_code());
         }
-        let _ = producer.poll(Duration::from_millis(10));
+        producer.poll(Duration::from_millis(10));
     }
     producer.flush(Duration::from_secs(60)).expect("everything is answered");
 }
@@ -112,8 +120,8 @@ fn read(bootstrap: &str, topic: &str, shared: &Shared, done: &AtomicBool) {
             committed = Instant::now();
             match consumer.commit_consumer_state(CommitMode::Sync) {
                 Ok(()) => {}
-                // Nothing new since the last time.
-                Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
+                // Nothing new since the last time, or to be tried again: a second later.
+                Err(KafkaError::ConsumerCommit(code)) if RETRIABLE.contains(&code) => {}
                 Err(error) => fault(shared, "commit", &error),
             }
         }

@@ -21,10 +21,10 @@ pub(crate) enum Client {
     Librdkafka,
     Java,
     KafkaPython,
-    Sarama,
+    FranzGo,
 }
 
-pub(crate) const ALL: [Client; 4] = [Client::Librdkafka, Client::Java, Client::KafkaPython, Client::Sarama];
+pub(crate) const ALL: [Client; 4] = [Client::Librdkafka, Client::Java, Client::KafkaPython, Client::FranzGo];
 
 /// What an application saw.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -54,7 +54,7 @@ impl Client {
             Client::Librdkafka => "librdkafka",
             Client::Java => "java",
             Client::KafkaPython => "kafka-python",
-            Client::Sarama => "sarama",
+            Client::FranzGo => "franz-go",
         }
     }
 
@@ -79,12 +79,12 @@ impl Client {
                 python.args(["--bootstrap", bootstrap, "--topic", topic]);
                 python
             }
-            Client::Sarama => {
-                let program = cache_dir().join("sarama/load");
-                assert!(program.exists(), "no {}: run tests/setup/sarama.sh (make does)", program.display());
-                let mut sarama = tied(program);
-                sarama.args([bootstrap, topic]);
-                sarama
+            Client::FranzGo => {
+                let program = cache_dir().join("franz/franz");
+                assert!(program.exists(), "no {}: run tests/setup/franz.sh (make does)", program.display());
+                let mut franz = tied(program);
+                franz.args([bootstrap, topic]);
+                franz
             }
         };
         Load::Program(Running::launch(self.name(), program))
