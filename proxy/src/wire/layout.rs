@@ -60,7 +60,9 @@ pub fn check(
 fn walk(reader: &mut Reader, fields: &[Field], version: i16, flexible: bool) -> Result<(), WireError> {
     for field in fields.iter().filter(|field| field.is_in(version)) {
         match field.kind {
-            Kind::Fixed(bytes) => drop(reader.skip("fixed field", bytes)?),
+            Kind::Fixed(bytes) => {
+                let _ = reader.skip("fixed field", bytes)?;
+            }
             Kind::Text => drop(reader.nullable_string(flexible)?),
             Kind::Fixeds(bytes) => {
                 let count = reader.nullable_count(flexible, bytes)?.unwrap_or(0);

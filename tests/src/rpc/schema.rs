@@ -196,7 +196,7 @@ fn range(json: &Value) -> RangeInclusive<i16> {
     let text = json.as_str().unwrap_or("none");
     let number = |text: &str| text.parse::<i16>().unwrap_or_else(|e| panic!("version {text}: {e}"));
     match (text.strip_suffix('+'), text.split_once('-')) {
-        _ if text == "none" => 1..=0,
+        _ if text == "none" => RangeInclusive::new(1, 0),
         (Some(from), _) => number(from)..=i16::MAX,
         (None, Some((from, to))) => number(from)..=number(to),
         (None, None) => number(text)..=number(text),
