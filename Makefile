@@ -25,7 +25,7 @@ build: ## Build the daemon and the command-line tools
 	@$(env); $(build)
 
 test: setup ## All tests, on real Kafka brokers
-	@$(env); $(build); cargo test --workspace -- --test-threads=$(threads)
+	@$(env); $(build); cargo test --workspace --no-fail-fast -- --test-threads=$(threads)
 
 interop: setup ## Every client library through the gateway, and a table (LINKGATE_CLIENTS, LINKGATE_STEPS)
 	@$(env); $(build); LINKGATE_ALL_CLIENTS=1 cargo test --workspace --test client_matrix -- --nocapture --test-threads=1
@@ -38,6 +38,9 @@ soak-pair: setup ## Two Linkgates on the same partitions for ten minutes, with k
 
 bench-preroll: setup ## How fast a log that begins above 0 is filled, on one partition and on eight
 	@$(env); $(build); LINKGATE_FULL_JIT=1 target/debug/preroll
+
+fuzz: setup ## Fuzz TARGET (see proxy/fuzz/fuzz_targets) for SECONDS (600); installs cargo-fuzz into the cache once
+	@$(env); cargo="$$(tests/setup/cargo_fuzz.sh)"; cd proxy/fuzz && RUSTC_BOOTSTRAP=1 "$$cargo" run --fuzz-dir . $(or $(TARGET),session) -- -max_total_time=$(or $(SECONDS),600) -max_len=65536 -rss_limit_mb=4096
 
 demo: setup ## The whole story on real data, in about three minutes (ARGS=--keep leaves it running)
 	@$(env); $(build); target/debug/demo $(ARGS)
