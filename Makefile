@@ -5,7 +5,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build test interop soak soak-pair bench-preroll demo fmt fmt-check lint deny clean-demo
+.PHONY: help setup build test interop soak soak-pair fuzz bench-preroll demo fmt fmt-check lint deny clean-demo
 
 # What cargo needs to find RocksDB and libclang.
 env = eval "$$(tests/setup/env.sh)"
