@@ -10,6 +10,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 [ "${1:-all}" != build ] || exit 0
 "$here/kafka.sh"
 "$here/python.sh"
-"$here/sarama.sh"
-"$here/franz.sh"
+"$here/go_client.sh" sarama produce
+"$here/go_client.sh" franz franz
 "$here/interop.sh"

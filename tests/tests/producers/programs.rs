@@ -63,7 +63,7 @@ impl Program {
             }
             Program::Sarama => {
                 let program = cache_dir().join("sarama/produce");
-                assert!(program.exists(), "no {}: run tests/setup/sarama.sh (make does)", program.display());
+                assert!(program.exists(), "no {}: run tests/setup/all.sh (make does)", program.display());
                 let mut command = tied(program);
                 command.args([bootstrap, &topics, &large]);
                 last_line(command, &name)

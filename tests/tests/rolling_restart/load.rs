@@ -81,7 +81,7 @@ impl Client {
             }
             Client::FranzGo => {
                 let program = cache_dir().join("franz/franz");
-                assert!(program.exists(), "no {}: run tests/setup/franz.sh (make does)", program.display());
+                assert!(program.exists(), "no {}: run tests/setup/all.sh (make does)", program.display());
                 let mut franz = tied(program);
                 franz.args([bootstrap, topic]);
                 franz
