@@ -20,6 +20,8 @@ enum Kind {
     Fixeds(usize),
     /// An array of structures.
     Array(&'static [Field]),
+    /// So many bytes in a tagged field.
+    TaggedFixed(u32, usize),
     /// A structure in a tagged field.
     TaggedStruct(u32, &'static [Field]),
     /// An array of structures in a tagged field.
@@ -69,7 +71,7 @@ fn walk(reader: &mut Reader, fields: &[Field], version: i16, flexible: bool) -> 
                 let _ = reader.skip("array", count * bytes)?;
             }
             Kind::Array(elements) => array(reader, elements, version, flexible)?,
-            Kind::TaggedStruct(..) | Kind::TaggedArray(..) => {}
+            Kind::TaggedFixed(..) | Kind::TaggedStruct(..) | Kind::TaggedArray(..) => {}
         }
     }
     if flexible { tags(reader, fields, version) } else { Ok(()) }
@@ -90,10 +92,15 @@ fn tags(reader: &mut Reader, fields: &[Field], version: i16) -> Result<(), WireE
         let mut inner = Reader::new(whole.slice(range));
         for field in fields.iter().filter(|field| field.is_in(version)) {
             match field.kind {
+                Kind::TaggedFixed(known, bytes) if known == tag => {
+                    let _ = inner.skip("tagged field", bytes)?;
+                }
                 Kind::TaggedStruct(known, fields) if known == tag => walk(&mut inner, fields, version, true)?,
                 Kind::TaggedArray(known, fields) if known == tag => array(&mut inner, fields, version, true)?,
-                _ => {}
+                _ => continue,
             }
+            // The codec goes by the content and not by its size: a rest would be taken for the next field.
+            inner.finish()?;
         }
     }
     Ok(())
@@ -106,7 +113,7 @@ fn least(fields: &[Field], version: i16, flexible: bool) -> usize {
         Kind::Fixed(bytes) => bytes,
         Kind::Text => length(2),
         Kind::Fixeds(_) | Kind::Array(_) => length(4),
-        Kind::TaggedStruct(..) | Kind::TaggedArray(..) => 0,
+        Kind::TaggedFixed(..) | Kind::TaggedStruct(..) | Kind::TaggedArray(..) => 0,
     };
     fields.iter().filter(|field| field.is_in(version)).map(field).sum::<usize>() + usize::from(flexible)
 }
@@ -130,6 +137,15 @@ mod tests {
         let frame = Bytes::from_static(&[0, 0, 1, 0, 0, 0, 0, 1, 0, 5, 0xff, 0xff, 0xff, 0xff, 0x0f]);
         let checked = check(18, &frame, 0, 3, true);
         assert!(matches!(checked, Err(WireError::CountTooLarge { .. })), "{checked:?}");
+    }
+
+    #[test]
+    fn a_tagged_field_that_is_not_as_long_as_it_says_is_refused() {
+        // Tag 1 is an int64; the codec would read on behind it.
+        let mut frame = vec![0, 0, 1, 0, 0, 0, 0, 1, 1, 9];
+        frame.extend_from_slice(&[0; 9]);
+        let checked = check(18, &Bytes::from(frame), 0, 3, true);
+        assert!(matches!(checked, Err(WireError::TrailingBytes { .. })), "{checked:?}");
     }
 
     #[test]

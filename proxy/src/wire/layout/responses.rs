@@ -93,7 +93,9 @@ const API_VERSIONS: &[Field] = &[
     since(0, Kind::Array(&[since(0, INT16), since(0, INT16), since(0, INT16)])),
     since(1, INT32),
     since(3, Kind::TaggedArray(0, FEATURE)),
+    since(3, Kind::TaggedFixed(1, 8)),
     since(3, Kind::TaggedArray(2, FEATURE)),
+    since(3, Kind::TaggedFixed(3, 1)),
 ];
 
 const FEATURE: &[Field] = &[since(3, TEXT), since(3, INT16), since(3, INT16)];
