@@ -1,8 +1,7 @@
 //! Which topics are guarded, by name and by id.
 //!
-//! A guard may not know its topic's id yet, or know the id of a topic that was deleted and created anew. Clients learn
-//! ids from Metadata only, which passes here, so the ids of guarded names are noted on the way: nobody can name a mirror
-//! topic by an id that the gateway has not seen.
+//! A guard may not know its topic's id yet, or know the id of a topic that was deleted and created anew. Producers
+//! learn ids from Metadata, which passes here, so the ids of guarded names are noted on the way.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,6 +10,7 @@ use state::model::{KafkaUuid, TopicGuard, TopicGuards};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::wire::primitive::Text;
 use crate::wire::topic_ref::TopicRef;
 
 /// The guards as they are now.
@@ -51,6 +51,11 @@ impl Guards {
     /// The guard of a topic that clients may not change.
     pub(super) fn read_only(&self, topic: &TopicRef) -> Option<TopicGuard> {
         self.of(topic).filter(|guard| guard.read_only)
+    }
+
+    /// As [`Guards::read_only`], for requests that name topics.
+    pub(super) fn read_only_name(&self, name: &Text) -> Option<TopicGuard> {
+        self.read_only(&TopicRef::Name(name.clone()))
     }
 
     /// A broker said that topic `name` has this id.

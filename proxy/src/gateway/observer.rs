@@ -12,7 +12,7 @@ use crate::wire::frame::{REQUEST_PREFIX_BYTES, SIZE_BYTES};
 use crate::wire::header::{RequestPrefix, read_request_header, response_body_at};
 use crate::wire::primitive::{Reader, WireError};
 use crate::wire::sasl::{SaslMessage, read_message};
-use crate::wire::versions::{API_VERSIONS, Api, api};
+use crate::wire::versions::{API_VERSIONS, Api, SASL_HANDSHAKE, api};
 
 use super::connection::{Connection, Due};
 use super::framed::FrameReader;
@@ -24,8 +24,6 @@ const MAX_TEXT: usize = 256;
 const FRONT: usize = 4 * 1024;
 /// The same where a token may be in it.
 const TOKEN_FRONT: usize = 64 * 1024;
-/// Api key of SaslHandshake.
-const SASL_HANDSHAKE: i16 = 17;
 /// Api key of SaslAuthenticate.
 const SASL_AUTHENTICATE: i16 = 36;
 /// First version of ApiVersions that names the client's software.

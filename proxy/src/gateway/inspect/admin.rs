@@ -69,19 +69,19 @@ fn judge(guards: &Guards, prefix: RequestPrefix, frame: &Bytes) -> Result<Verdic
     let version = prefix.api_version;
     Ok(match prefix.api_key {
         versions::DELETE_RECORDS => verdict(frame, &read_delete_records(frame, version)?, |topic| {
-            let guard = read_only(guards, &topic.name)?;
+            let guard = guards.read_only_name(&topic.name)?;
             let what = "Cannot delete records of read-only mirror topic";
             Some(refused(&topic.name, topic.partitions.clone(), way_out(what, &guard)))
         }),
         versions::CREATE_PARTITIONS => verdict(frame, &read_create_partitions(frame, version)?, |name| {
-            let guard = read_only(guards, name)?;
+            let guard = guards.read_only_name(name)?;
             let what = "Cannot add partitions to read-only mirror topic";
             Some(refused(name, Vec::new(), way_out(what, &guard)))
         }),
         api_key => verdict(frame, &read_alter_configs(frame, api_key, version)?, |resource| {
             let guard = Some(resource)
                 .filter(|r| r.kind == TOPIC_RESOURCE)
-                .and_then(|r| read_only(guards, &r.name))?;
+                .and_then(|r| guards.read_only_name(&r.name))?;
             let message = locked(&guard, resource, api_key == versions::ALTER_CONFIGS)?;
             Some(refused(&resource.name, Vec::new(), message))
         }),
@@ -101,10 +101,6 @@ fn verdict<E>(
     } else {
         Verdict::Partly { rest: entries.kept(frame, |entry| refusal(entry).is_none()), refused }
     }
-}
-
-fn read_only(guards: &Guards, name: &Text) -> Option<TopicGuard> {
-    guards.read_only(&TopicRef::Name(name.clone()))
 }
 
 fn refused(name: &Text, partitions: Vec<i32>, message: String) -> RefusedTopic {

@@ -3,7 +3,6 @@
 
 use crate::wire::admin_requests::{Marker, TopicPartitions, read_added_partitions, read_txn_markers};
 use crate::wire::header::RequestPrefix;
-use crate::wire::topic_ref::TopicRef;
 use crate::wire::versions;
 
 use super::super::inflight::Answer;
@@ -46,6 +45,6 @@ impl RequestSide {
     }
 
     fn is_read_only(&self, topic: &TopicPartitions) -> bool {
-        self.guards.read_only(&TopicRef::Name(topic.name.clone())).is_some()
+        self.guards.read_only_name(&topic.name).is_some()
     }
 }

@@ -1,6 +1,6 @@
 //! ShareFetch and ShareAcknowledge answers: broker addresses, and filler hidden from share consumers.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -61,7 +61,7 @@ impl Rewriter {
         response: &ShareFetchResponse,
         at: usize,
         partition: &SharedPartition,
-    ) -> Option<(Replacement, Vec<std::ops::RangeInclusive<i64>>)> {
+    ) -> Option<(Replacement, Vec<RangeInclusive<i64>>)> {
         let guard = self.guards.of(&TopicRef::Id(partition.topic))?;
         let mut filtered = hide_filler(&response.records(partition))?;
         self.metrics.hidden(&guard.topic, filtered.hidden);
@@ -75,7 +75,7 @@ impl Rewriter {
 }
 
 /// Acquired offsets outside and inside of the runs. Both lists are ascending.
-fn split(acquired: &[Acquired], runs: &[Range<i64>]) -> (Vec<Acquired>, Vec<std::ops::RangeInclusive<i64>>) {
+fn split(acquired: &[Acquired], runs: &[Range<i64>]) -> (Vec<Acquired>, Vec<RangeInclusive<i64>>) {
     let (mut outside, mut inside) = (Vec::with_capacity(acquired.len()), Vec::new());
     for range in acquired {
         let mut from = range.first;
