@@ -5,7 +5,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build test interop soak soak-pair fuzz bench-preroll demo fmt fmt-check lint deny clean-demo
+.PHONY: help setup build test interop soak soak-pair fuzz bench bench-quick bench-setup bench-preroll demo fmt fmt-check lint deny clean-demo
 
 # What cargo needs to find RocksDB and libclang.
 env = eval "$$(tests/setup/env.sh)"
@@ -35,6 +35,16 @@ soak: setup ## 1,000 faults of every kind, and an audit (LINKGATE_FAULTS, LINKGA
 
 soak-pair: setup ## Two Linkgates on the same partitions for ten minutes, with kills (LINKGATE_SECONDS)
 	@$(env); $(build); LINKGATE_SECONDS=$${LINKGATE_SECONDS:-600} cargo test --workspace --test two_linkgates -- --nocapture --test-threads=1
+
+bench: bench-setup ## Beside MirrorMaker 2, Kafka's follower and HAProxy, in one run; writes docs/performance.md (ARGS=--jobs=lag)
+	@LINKGATE_FULL_JIT=1 LINKGATE_BIN_DIR=target/release target/release/bench --docs docs $(ARGS)
+
+bench-quick: bench-setup ## A tenth of it, in ten minutes; writes nothing
+	@LINKGATE_FULL_JIT=1 LINKGATE_BIN_DIR=target/release target/release/bench --quick $(ARGS)
+
+bench-setup: setup
+	@bench/setup.sh
+	@$(env); cargo build --release --workspace --bins
 
 bench-preroll: setup ## How fast a log that begins above 0 is filled, on one partition and on eight
 	@$(env); $(build); LINKGATE_FULL_JIT=1 target/debug/preroll

@@ -3,6 +3,7 @@
 #
 #   tests/setup/kafka.sh            # every pinned version
 #   tests/setup/kafka.sh 4.3.1      # one of them
+#   tests/setup/kafka.sh mirror-maker-4.3.1   # MirrorMaker 2, for the benchmarks
 #
 # Afterwards <cache>/kafka/<version>/*.jar is a complete class path: broker, tools, Connect worker, file connectors.
 # A version that is there already costs nothing.
@@ -14,21 +15,24 @@ versions=("$@")
 # slf4j-simple is the one logging backend: two on a class path make each tool print a warning.
 other_backends=slf4j-log4j12,slf4j-reload4j,log4j-slf4j-impl,log4j-slf4j2-impl,log4j-1.2-api,log4j-core
 
-for version in "${versions[@]}"; do
-  dir=$cache/kafka/$version
+for name in "${versions[@]}"; do
+  version=${name#mirror-maker-}
+  pom=$here/../kafka/pom.xml
+  [ "$name" = "$version" ] || pom=$here/../../bench/pom.xml
+  dir=$cache/kafka/$name
   [ -f "$dir/.complete" ] && continue
-  echo "kafka.sh: resolving Apache Kafka $version with Maven into $dir (once)" >&2
+  echo "kafka.sh: resolving Apache Kafka $name with Maven into $dir (once)" >&2
   mkdir -p "$cache/kafka"
-  part=$(mktemp -d "$cache/kafka/.$version.XXXXXX")
+  part=$(mktemp -d "$cache/kafka/.$name.XXXXXX")
   trap 'rm -rf "$part"' EXIT
-  cp "$here/../kafka/pom.xml" "$part/pom.xml"
+  cp "$pom" "$part/pom.xml"
   for attempt in 1 2 3; do
     if mvn --batch-mode --quiet -f "$part/pom.xml" -Dkafka.version="$version" \
       dependency:copy-dependencies -DincludeScope=runtime -DexcludeArtifactIds="$other_backends" \
       -DoutputDirectory="$part/jars" >&2; then
       break
     fi
-    [ "$attempt" -lt 3 ] || { echo "kafka.sh: Maven could not resolve Apache Kafka $version" >&2; exit 1; }
+    [ "$attempt" -lt 3 ] || { echo "kafka.sh: Maven could not resolve Apache Kafka $name" >&2; exit 1; }
     echo "kafka.sh: attempt $attempt failed, trying again" >&2
     sleep $((attempt * 5))
   done

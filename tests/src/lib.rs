@@ -8,6 +8,7 @@
 //! | [`access`], [`certificates`] | users, ACLs, certificates of secured clusters |
 //! | [`client`] | one blocking request to one broker |
 //! | [`admin`] | topics, configs, group offsets through [`client`] |
+//! | [`digest`] | comparing topics that are too long to be held |
 //! | [`read`] | every record of a partition, and comparing two clusters offset by offset |
 //! | [`produce`], [`raw_batch`] | producers of every kind, batches by hand |
 //! | [`pair`] | a source, a destination and a Linkgate between them |
@@ -25,6 +26,7 @@ pub mod admin;
 pub mod audit;
 pub mod certificates;
 pub mod client;
+pub mod digest;
 pub mod fault;
 pub mod interop;
 pub mod kafka;

@@ -91,15 +91,15 @@ pub fn formats(bootstrap: &str, name: &str, partition: i32, offset: i64) -> Vec<
     crate::records::formats(&answer.records.unwrap_or_default())
 }
 
-struct Step {
+pub(crate) struct Step {
     log_start: i64,
     high_watermark: i64,
     aborted: Vec<(i64, i64)>,
-    batches: Vec<Batch>,
+    pub(crate) batches: Vec<Batch>,
 }
 
 /// Fetches until the end that the partition has at the first answer; a leader change in between is waited out.
-fn walk(
+pub(crate) fn walk(
     bootstrap: &str,
     name: &str,
     partition: i32,

@@ -38,6 +38,23 @@ impl Version {
     }
 }
 
+/// Compile little, collect simply.
+const FOR_A_SHORT_LIFE: &[&str] = &["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+/// What Kafka's start script gives a broker.
+const AS_IN_PRODUCTION: &[&str] = &[
+    "-server",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35",
+    "-XX:+ExplicitGCInvokesConcurrent",
+];
+
+/// Whether JVMs are to run as they do in production (`LINKGATE_FULL_JIT`), because they are measured.
+#[must_use]
+pub fn is_measured() -> bool {
+    std::env::var_os("LINKGATE_FULL_JIT").is_some()
+}
+
 /// The jars of one version.
 #[derive(Debug, Clone)]
 pub struct Dist {
@@ -76,6 +93,12 @@ impl Dist {
         self.java_on(class_path, main_class, heap_mb, level)
     }
 
+    /// The same with these jars instead, which hold all that it needs.
+    #[must_use]
+    pub fn java_from(&self, jars: &Path, main_class: &str, heap_mb: u32, level: &str) -> Command {
+        self.java_on(format!("{}/*", jars.display()), main_class, heap_mb, level)
+    }
+
     /// Compiles Java source files against the jars.
     ///
     /// # Panics
@@ -92,9 +115,8 @@ impl Dist {
         let mut command = tied("java");
         command
             .arg(format!("-Xmx{heap_mb}m"))
-            // Short lives: compile little (unless they are measured), collect simply, share the JDK's own classes.
-            .args(std::env::var_os("LINKGATE_FULL_JIT").is_none().then_some("-XX:TieredStopAtLevel=1"))
-            .args(["-XX:+UseSerialGC", "-Xshare:auto", "-Djava.awt.headless=true"])
+            .args(if is_measured() { AS_IN_PRODUCTION } else { FOR_A_SHORT_LIFE })
+            .args(["-Xshare:auto", "-Djava.awt.headless=true"])
             .arg(format!("-Dorg.slf4j.simpleLogger.defaultLogLevel={level}"))
             .args([
                 "-Dorg.slf4j.simpleLogger.showDateTime=true",

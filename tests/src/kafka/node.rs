@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::kafka::Dist;
+use crate::kafka::dist::is_measured;
 use crate::process::Daemon;
 
 /// How long ZooKeeper takes a killed broker for alive; `broker.session.timeout.ms` is the same for a quorum.
@@ -85,7 +86,8 @@ impl Node {
             if let Some(killed) = self.killed.take().filter(|_| self.dist.version.needs_zookeeper()) {
                 std::thread::sleep((SESSION + Duration::from_millis(1_500)).saturating_sub(killed.elapsed()));
             }
-            let mut command = self.dist.java("kafka.Kafka", 384, "info");
+            let heap_mb = if is_measured() { 1024 } else { 384 };
+            let mut command = self.dist.java("kafka.Kafka", heap_mb, "info");
             command.arg(self.dir.join("server.properties"));
             self.process =
                 Some(Daemon::start(&format!("broker {}", self.id), command, self.dir.join("broker.log")));

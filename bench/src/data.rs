@@ -1,0 +1,157 @@
+//! What is copied: prebuilt batches, so that whoever writes them costs next to nothing.
+
+use std::process::Command;
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use linkgate_tests::process::run;
+use linkgate_tests::python::data_set;
+use linkgate_tests::raw_batch::{batch, record};
+
+/// Bytes of a batch's header up to its records, and where its CRC begins to count.
+const HEADER: usize = 61;
+const AFTER_CRC: usize = 21;
+
+/// A codec of Kafka, by its bits in the attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    /// Not compressed.
+    None = 0,
+    /// LZ4 frames.
+    Lz4 = 3,
+    /// Zstandard.
+    Zstd = 4,
+}
+
+impl Codec {
+    /// As `compression.type` spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Codec::None => "none",
+            Codec::Lz4 => "lz4",
+            Codec::Zstd => "zstd",
+        }
+    }
+}
+
+/// Batches to be written over and over, all of the same number of records.
+#[derive(Debug, Clone)]
+pub struct Data {
+    /// Of what kind, for the report.
+    pub name: &'static str,
+    /// Its codec.
+    pub codec: Codec,
+    /// Distinct batches, as a producer of one connection would send them.
+    pub batches: Vec<Bytes>,
+    /// Records of each.
+    pub records: usize,
+    /// Bytes of the keys and values of a batch, on average: what all rates count.
+    pub payload: f64,
+}
+
+impl Data {
+    /// Records of 1 KiB that cannot be compressed, sixteen to a batch of the producers' default size.
+    #[must_use]
+    pub fn plain() -> Data {
+        Data::random("1 KiB records", 16, 1024, 256)
+    }
+
+    /// One record of 200 bytes to a batch.
+    #[must_use]
+    pub fn tiny() -> Data {
+        Data::random("batches of one record of 200 B", 1, 200, 256)
+    }
+
+    /// Larger batches of 1 KiB records, of `bytes` each.
+    #[must_use]
+    pub fn plain_in_batches_of(bytes: usize) -> Data {
+        Data::random("1 KiB records", bytes / 1024, 1024, (64 << 20) / bytes / 8)
+    }
+
+    fn random(name: &'static str, records: usize, size: usize, distinct: usize) -> Data {
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        let mut byte = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[3]
+        };
+        let batches = (0..distinct)
+            .map(|_| {
+                let values = (0..records).map(|_| (0..size).map(|_| byte()).collect::<Vec<u8>>());
+                batch(values.map(|v| record(now_ms(), None, Some(&v))).collect())
+            })
+            .collect();
+        Data { name, codec: Codec::None, batches, records, payload: (records * size) as f64 }
+    }
+
+    /// The flights of 2013 from New York, `records` lines to a batch, compressed.
+    #[must_use]
+    pub fn flights(codec: Codec, records: usize) -> Data {
+        let lines = flights();
+        let mut payload = 0;
+        let batches: Vec<Bytes> = lines
+            .chunks_exact(records)
+            .map(|chunk| {
+                payload += chunk.iter().map(String::len).sum::<usize>();
+                let all = chunk.iter().map(|line| record(now_ms(), None, Some(line.as_bytes())));
+                compressed(&batch(all.collect()), codec)
+            })
+            .collect();
+        let name = if codec == Codec::Zstd { "flights, zstd" } else { "flights, lz4" };
+        let payload = payload as f64 / batches.len() as f64;
+        Data { name, codec, batches, records, payload }
+    }
+
+    /// How many batches hold so many bytes of keys and values.
+    #[must_use]
+    pub fn batches_for(&self, bytes: u64) -> usize {
+        (bytes as f64 / self.payload).ceil() as usize
+    }
+
+    /// Bytes of a record's key and value, on average.
+    #[must_use]
+    pub fn record_bytes(&self) -> f64 {
+        self.payload / self.records as f64
+    }
+}
+
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(0)
+}
+
+/// Every line of the data set but its heading.
+fn flights() -> Vec<String> {
+    let mut unzip = Command::new("python3");
+    unzip.args([
+        "-c",
+        "import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read('flights.csv'))",
+    ]);
+    unzip.arg(data_set().join("flights.csv.zip"));
+    let text = run(unzip, b"", Duration::from_secs(60)).success("unpacking the flights").stdout;
+    text.lines().skip(1).map(str::to_owned).collect()
+}
+
+/// The same batch, compressed.
+fn compressed(batch: &Bytes, codec: Codec) -> Bytes {
+    let records = &batch[HEADER..];
+    let packed = match codec {
+        Codec::None => records.to_vec(),
+        Codec::Zstd => zstd::bulk::compress(records, 3).expect("zstd compresses"),
+        Codec::Lz4 => {
+            let mut frame = lz4_flex::frame::FrameEncoder::new(Vec::new());
+            std::io::Write::write_all(&mut frame, records).expect("lz4 compresses");
+            frame.finish().expect("lz4 compresses")
+        }
+    };
+    let mut out = BytesMut::from(&batch[..HEADER]);
+    out.put_slice(&packed);
+    let length = u32::try_from(out.len() - 12).expect("a batch is small");
+    out[8..12].copy_from_slice(&length.to_be_bytes());
+    out[AFTER_CRC + 1] |= codec as u8;
+    let crc = crc32c::crc32c(&out[AFTER_CRC..]);
+    out[AFTER_CRC - 4..AFTER_CRC].copy_from_slice(&crc.to_be_bytes());
+    out.freeze()
+}

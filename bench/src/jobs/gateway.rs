@@ -1,0 +1,198 @@
+//! The gateway beside HAProxy and beside nothing: throughput, CPU, and what a request takes longer.
+
+use std::time::{Duration, Instant};
+
+use linkgate_tests::admin::{EARLIEST, LATEST};
+use linkgate_tests::pair::Pair;
+
+use super::Effort;
+use crate::data::Data;
+use crate::finding::{Finding, Want};
+use crate::peers::haproxy::Haproxy;
+use crate::spread::{millis, quantile};
+use crate::{pump, say, stage, usage};
+
+const PARTITIONS: i32 = 8;
+/// Requests of the latency measurement: one of 1 KiB at a time.
+const ONE_BY_ONE: usize = 3_000;
+
+/// A way to the broker.
+struct Way {
+    name: &'static str,
+    address: String,
+    pid: Option<u32>,
+    produce: Passage,
+    consume: Passage,
+    mirror: Passage,
+    latency: Vec<f64>,
+}
+
+/// What went through, once for each repetition.
+#[derive(Default)]
+struct Passage {
+    rates: Vec<f64>,
+    costs: Vec<f64>,
+}
+
+/// Topics that are no mirror topics, and a mirror topic without filler.
+#[must_use]
+pub fn gateway(effort: Effort) -> Vec<Finding> {
+    let pair = stage::pair("gateway");
+    let data = Data::plain();
+    let bytes = effort.choose(200_000_000, 1_000_000_000);
+    say!("gateway: writing what is read");
+    let _ = stage::fill(&pair.source, "mirrored", PARTITIONS, &data, bytes);
+    stage::link(&pair, "m");
+    let mirror = stage::mirror(&pair, "m", "mirrored");
+    wait_mirrored(&pair, &mirror);
+    let _ = stage::fill(&pair.destination, "read", PARTITIONS, &data, bytes);
+    stage::create(&pair.destination, "written", PARTITIONS, &[("retention.bytes", "200000000")]);
+
+    let broker = pair.destination.bootstrap();
+    let haproxy = Haproxy::start(&broker);
+    let mut ways = [
+        Way::new("direct", broker, None),
+        Way::new("HAProxy", haproxy.address(), Some(haproxy.pid())),
+        Way::new("Linkgate", pair.linkgate.bootstrap(), pair.linkgate.pid()),
+    ];
+    for n in 0..=effort.repetitions {
+        for way in &mut ways {
+            say!("gateway: {}, {} of {}", way.name, n, effort.repetitions);
+            let produced = way.produced(&data, bytes);
+            let consumed = way.consumed("read", &pair);
+            let mirrored = way.consumed(&mirror, &pair);
+            // The first round warms the broker up.
+            if n > 0 {
+                way.produce.take(produced);
+                way.consume.take(consumed);
+                way.mirror.take(mirrored);
+            }
+        }
+    }
+    say!("gateway: one request at a time");
+    for n in 0..=effort.repetitions {
+        for way in &mut ways {
+            let took = way.one_by_one();
+            if n > 0 {
+                way.latency.push(quantile(&took, 0.99));
+            }
+        }
+    }
+    findings(&ways)
+}
+
+fn findings([direct, haproxy, linkgate]: &[Way; 3]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let peer = haproxy.name;
+    for (job, of) in [
+        ("gateway, produce", (|way: &Way| &way.produce) as fn(&Way) -> &Passage),
+        ("gateway, consume", |way| &way.consume),
+        ("gateway, consume a mirror topic", |way| &way.mirror),
+    ] {
+        let (theirs, ours) = (of(haproxy), of(linkgate));
+        findings.push(Finding::against(
+            (job, "rate", "MB/s"),
+            (peer, &theirs.rates),
+            &ours.rates,
+            Want::RatioAtLeast(0.97),
+        ));
+        findings.push(Finding::against(
+            (job, "CPU of the proxy", "s/GB"),
+            (peer, &theirs.costs),
+            &ours.costs,
+            Want::RatioAtMost(0.9),
+        ));
+        findings.push(Finding::against(
+            (job, "rate", "MB/s"),
+            (direct.name, &of(direct).rates),
+            &ours.rates,
+            Want::Shown,
+        ));
+    }
+    let added = |way: &Way| way.latency.iter().zip(&direct.latency).map(|(a, b)| a - b).collect::<Vec<_>>();
+    findings.push(Finding::against(
+        ("gateway, produce of 1 KiB", "added p99", "ms"),
+        (peer, &added(haproxy)),
+        &added(linkgate),
+        Want::NotAbove(0.1),
+    ));
+    findings
+}
+
+fn wait_mirrored(pair: &Pair, mirror: &str) {
+    let ends = pair.source.admin().offsets("mirrored", LATEST);
+    linkgate_tests::wait::until("the mirror has caught up", Duration::from_secs(120), || {
+        (pair.destination.admin().offsets(mirror, LATEST) == ends).then_some(())
+    });
+}
+
+impl Passage {
+    fn take(&mut self, (rate, cost): (f64, f64)) {
+        self.rates.push(rate);
+        self.costs.push(cost);
+    }
+}
+
+impl Way {
+    fn new(name: &'static str, address: String, pid: Option<u32>) -> Way {
+        let (produce, consume, mirror) = Default::default();
+        Way { name, address, pid, produce, consume, mirror, latency: Vec::new() }
+    }
+
+    /// MB/s and CPU seconds for a GB of what `pass` says it has passed.
+    fn measure(&self, pass: impl FnOnce() -> u64) -> (f64, f64) {
+        let pids: Vec<u32> = self.pid.into_iter().collect();
+        let (begin, cpu) = (Instant::now(), usage::cpu(&pids));
+        let bytes = pass() as f64;
+        let seconds = begin.elapsed().as_secs_f64();
+        (bytes / 1e6 / seconds, (usage::cpu(&pids) - cpu).as_secs_f64() / (bytes / 1e9))
+    }
+
+    /// Two connections, five requests of 128 KiB in flight each.
+    fn produced(&self, data: &Data, bytes: u64) -> (f64, f64) {
+        let all: Vec<i32> = (0..PARTITIONS).collect();
+        let frames = stage::frames("written", &all, data);
+        let rounds = data.batches_for(bytes / PARTITIONS as u64) / 2;
+        let one = || {
+            pump::produce(
+                &self.address,
+                5,
+                |n| (n < rounds).then(|| frames[n % frames.len()].clone()),
+                |_, _| (),
+            );
+        };
+        self.measure(|| {
+            std::thread::scope(|scope| {
+                let _ = scope.spawn(one);
+                one();
+            });
+            (rounds * 2 * frames[0].len()) as u64
+        })
+    }
+
+    /// Two consumers, each of the whole topic.
+    fn consumed(&self, topic: &str, pair: &Pair) -> (f64, f64) {
+        let mut admin = pair.destination.admin();
+        let (from, to) = (admin.offsets(topic, EARLIEST), admin.offsets(topic, LATEST));
+        self.measure(|| {
+            std::thread::scope(|scope| {
+                let other = scope.spawn(|| pump::consume(&self.address, topic, &from, &to));
+                pump::consume(&self.address, topic, &from, &to) + other.join().expect("it reads to the end")
+            })
+        })
+    }
+
+    /// How long each of many requests took, in milliseconds.
+    fn one_by_one(&self) -> Vec<f64> {
+        let data = Data::plain_in_batches_of(1024);
+        let frames = stage::frames("written", &[0], &data);
+        let mut took = Vec::new();
+        pump::produce(
+            &self.address,
+            1,
+            |n| (n < ONE_BY_ONE).then(|| frames[n % frames.len()].clone()),
+            |_, latency| took.push(latency),
+        );
+        millis(&took)
+    }
+}

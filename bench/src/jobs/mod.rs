@@ -1,0 +1,38 @@
+//! What is measured. Each job starts what it needs, measures everybody in turn, and leaves nothing behind.
+
+pub mod catch_up;
+pub mod gateway;
+pub mod lag;
+pub mod tiny;
+
+use crate::finding::Finding;
+
+/// How thorough a run is.
+#[derive(Debug, Clone, Copy)]
+pub struct Effort {
+    /// Repetitions of what is short.
+    pub repetitions: usize,
+    /// Everything smaller: a tenth of the time.
+    pub quick: bool,
+}
+
+impl Effort {
+    /// Of the two the one for this run.
+    #[must_use]
+    pub fn choose<T>(self, quick: T, whole: T) -> T {
+        if self.quick { quick } else { whole }
+    }
+}
+
+/// A job: name, what it is for, and its measurement.
+pub type Job = (&'static str, &'static str, fn(Effort) -> Vec<Finding>);
+
+/// Every job, in the order in which they run.
+pub const ALL: &[Job] = &[
+    ("catch-up", "copying a long topic, uncompressed", catch_up::plain),
+    ("catch-up-lz4", "the same, flights with lz4", catch_up::lz4),
+    ("catch-up-zstd", "the same, flights with zstd", catch_up::zstd),
+    ("tiny", "copying batches of one record", tiny::tiny),
+    ("lag", "from the source's acknowledgement to a reader of the mirror", lag::lag),
+    ("gateway", "produce and consume through the gateway", gateway::gateway),
+];

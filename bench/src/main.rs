@@ -1,0 +1,64 @@
+//! `bench`: measures Linkgate beside what a user would run instead, in one run on one machine. `make bench` runs it.
+//!
+//! Medians and ratios, never single figures: everybody uses the same brokers, in turn, in this run. What is copied is compared with
+//! its source, record by record, before its figures count.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use linkgate_bench::jobs::{ALL, Effort};
+use linkgate_bench::report::Report;
+use linkgate_bench::report::environment::Environment;
+use linkgate_tests::kafka::dist::is_measured;
+
+/// Measures Linkgate beside MirrorMaker 2, Kafka's own follower and HAProxy.
+#[derive(Debug, Parser)]
+#[command(name = "bench", version)]
+struct Options {
+    /// Jobs to run, comma separated; all when not given. --list names them.
+    #[arg(long, value_delimiter = ',')]
+    jobs: Vec<String>,
+    /// Names the jobs and ends.
+    #[arg(long)]
+    list: bool,
+    /// A tenth of everything: for orientation.
+    #[arg(long)]
+    quick: bool,
+    /// Repetitions of each measurement.
+    #[arg(long, value_name = "COUNT")]
+    repetitions: Option<usize>,
+    /// Directory of docs to write performance.md, its pictures and results.json into; nothing is written when not given.
+    #[arg(long, value_name = "DIR")]
+    docs: Option<PathBuf>,
+}
+
+fn main() {
+    let options = Options::parse();
+    if options.list {
+        for (name, what, _) in ALL {
+            println!("{name:16} {what}");
+        }
+        return;
+    }
+    assert!(
+        is_measured(),
+        "LINKGATE_FULL_JIT must be set, or the brokers are not what they are in production"
+    );
+    for name in &options.jobs {
+        assert!(ALL.iter().any(|(job, ..)| job == name), "there is no job {name}; --list names them");
+    }
+    let repetitions = options.repetitions.unwrap_or(if options.quick { 1 } else { 3 }).max(1);
+    let effort = Effort { repetitions, quick: options.quick };
+    let mut report =
+        Report { environment: Environment::here(options.quick), jobs: Vec::new(), findings: Vec::new() };
+    for (name, _, measure) in ALL {
+        if options.jobs.is_empty() || options.jobs.iter().any(|job| job == name) {
+            report.findings.extend(measure(effort));
+            report.jobs.push((*name).to_owned());
+        }
+    }
+    report.print();
+    if let Some(docs) = options.docs {
+        report.write(&docs).unwrap_or_else(|e| panic!("writing into {}: {e}", docs.display()));
+    }
+}

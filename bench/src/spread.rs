@@ -1,0 +1,47 @@
+//! Several measurements of one thing: the middle and how far they lie apart.
+
+use std::time::Duration;
+
+/// The middle one; of an even number the lower of the two.
+#[must_use]
+pub fn median(values: &[f64]) -> f64 {
+    quantile(values, 0.5)
+}
+
+/// The value below which the fraction `q` of the values lies; NaN of none.
+#[must_use]
+pub fn quantile(values: &[f64], q: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().saturating_sub(1);
+    sorted.get(((last as f64) * q).ceil() as usize).copied().unwrap_or(f64::NAN)
+}
+
+/// Smallest and largest.
+#[must_use]
+pub fn range(values: &[f64]) -> (f64, f64) {
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    (low, values.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+}
+
+/// Milliseconds of each duration.
+#[must_use]
+pub fn millis(durations: &[Duration]) -> Vec<f64> {
+    durations.iter().map(|d| d.as_secs_f64() * 1e3).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_values_that_were_measured() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(quantile(&[5.0; 7], 0.99), 5.0);
+        let hundred: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!(quantile(&hundred, 0.99), 100.0);
+        assert_eq!(quantile(&hundred, 0.0), 1.0);
+        assert_eq!(range(&[2.0, -1.0]), (-1.0, 2.0));
+        assert!(median(&[]).is_nan());
+    }
+}

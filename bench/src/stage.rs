@@ -1,0 +1,109 @@
+//! Brokers as they are run in production, as far as one small machine allows: the whole compiler, G1, a heap of 1 GiB.
+
+use linkgate_tests::admin::LATEST;
+use linkgate_tests::kafka::{Cluster, Version};
+use linkgate_tests::linkgate::Linkgate;
+use linkgate_tests::pair::Pair;
+use linkgate_tests::workdir::WorkDir;
+
+use crate::data::Data;
+use crate::pump;
+
+/// Broker configs of every measurement.
+pub const BROKER: [(&str, &str); 2] = [("num.io.threads", "8"), ("default.replication.factor", "1")];
+
+/// One broker on each side, and a Linkgate before the second.
+#[must_use]
+pub fn pair(name: &str) -> Pair {
+    pair_of(name, 1, 1)
+}
+
+/// So many brokers on each side.
+#[must_use]
+pub fn pair_of(name: &str, source: usize, destination: usize) -> Pair {
+    let launch = |side: &str, brokers| {
+        Cluster::launch(WorkDir::new(&format!("{name}-{side}")), Version::V4_3_1, brokers, &BROKER)
+    };
+    let (mut source, mut destination) = (launch("source", source), launch("destination", destination));
+    source.wait_ready();
+    destination.wait_ready();
+    let linkgate = Linkgate::start(&destination.bootstrap(), &[]);
+    Pair { linkgate, source, destination }
+}
+
+/// A link of its own for each repetition: its mirror topics are called `NAME-TOPIC`.
+pub fn link(pair: &Pair, name: &str) {
+    let config = format!("bootstrap.servers={},cluster.link.prefix={name}-", pair.source.bootstrap());
+    let made = pair.linkgate.cluster_links(&["--create", "--link", name, "--config", &config]);
+    let _ = made.success("kafka-cluster-links --create");
+}
+
+/// Creates the mirror topic of `topic` by the link `name`; returns its name.
+#[must_use]
+pub fn mirror(pair: &Pair, name: &str, topic: &str) -> String {
+    let mirror = format!("{name}-{topic}");
+    let made = pair.linkgate.mirrors(&[
+        "--create",
+        "--mirror-topic",
+        &mirror,
+        "--source-topic",
+        topic,
+        "--link",
+        name,
+    ]);
+    let _ = made.success("kafka-mirrors --create");
+    mirror
+}
+
+/// Creates `topic` and writes `bytes` of keys and values into its partitions, evenly; records per partition.
+pub fn fill(cluster: &Cluster, topic: &str, partitions: i32, data: &Data, bytes: u64) -> i64 {
+    create(cluster, topic, partitions, &[]);
+    write(cluster, topic, partitions, data, bytes)
+}
+
+/// Creates a topic and waits until its leaders know that they are.
+pub fn create(cluster: &Cluster, topic: &str, partitions: i32, configs: &[(&str, &str)]) {
+    cluster.admin().create_topic(topic, partitions, configs);
+    let _ = cluster.admin().offsets(topic, LATEST);
+}
+
+/// As [`fill`], into a topic that is there. Every leader is written to over a connection of its own, one after the other.
+pub fn write(cluster: &Cluster, topic: &str, partitions: i32, data: &Data, bytes: u64) -> i64 {
+    let rounds = data.batches_for(bytes / u64::try_from(partitions).expect("a count")).max(1);
+    let leaders = cluster.admin().leaders(topic);
+    let mut addresses: Vec<&str> = leaders.iter().map(|l| l.address.as_str()).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    for address in addresses {
+        let led: Vec<i32> = leaders.iter().filter(|l| l.address == address).map(|l| l.partition).collect();
+        let frames = frames(topic, &led, data);
+        pump::produce(address, 5, |n| (n < rounds).then(|| frames[n % frames.len()].clone()), |_, _| ());
+    }
+    i64::try_from(rounds * data.records).expect("a count")
+}
+
+/// Distinct requests of one batch for each partition.
+#[must_use]
+pub fn frames(topic: &str, partitions: &[i32], data: &Data) -> Vec<Vec<u8>> {
+    let distinct = (data.batches.len() / partitions.len()).max(1);
+    let mut batches = data.batches.iter().cycle();
+    (0..distinct)
+        .map(|_| {
+            let all: Vec<_> =
+                partitions.iter().map(|p| (*p, batches.next().expect("it is endless").clone())).collect();
+            pump::produce_frame(topic, &all, 1)
+        })
+        .collect()
+}
+
+/// Deletes a mirror topic and its link.
+pub fn unlink(pair: &Pair, name: &str, mirror: &str) {
+    forget(pair, mirror);
+    let gone = pair.linkgate.cluster_links(&["--delete", "--link", name, "--force"]);
+    let _ = gone.success("kafka-cluster-links --delete");
+}
+
+/// Deletes a topic of the destination.
+pub fn forget(pair: &Pair, topic: &str) {
+    pair.destination.admin().delete_topic(topic);
+}
