@@ -18,8 +18,25 @@ pub struct Copied {
     pub rate: f64,
     /// CPU seconds of the copying process for a GB of keys and values, in that time.
     pub cpu_per_gb: f64,
+    /// The same of the brokers on both sides.
+    pub brokers_per_gb: f64,
     /// Its largest resident memory so far, in MiB.
     pub memory: f64,
+}
+
+/// Who copies, and between whom.
+#[derive(Debug, Clone)]
+pub struct Processes {
+    /// The copier.
+    pub copier: u32,
+    /// Brokers of both sides.
+    pub brokers: Vec<u32>,
+}
+
+impl Processes {
+    fn cpu(&self) -> (Duration, Duration) {
+        (usage::cpu(&[self.copier]), usage::cpu(&self.brokers))
+    }
 }
 
 /// Watches `topic` from its first record to `records` in each of its partitions. A topic that is not there yet is waited for.
@@ -33,11 +50,11 @@ pub fn watch(
     partitions: i32,
     records: i64,
     record_bytes: f64,
-    pids: &[u32],
+    processes: &Processes,
 ) -> Copied {
     let total = records * i64::from(partitions);
     let mut ends = LogEnds::of(bootstrap, &[topic.to_owned()]);
-    let mut first: Option<(Instant, i64, Duration)> = None;
+    let mut first: Option<(Instant, i64, (Duration, Duration))> = None;
     let (mut last, mut moved) = (0, Instant::now());
     loop {
         let now: i64 = ends.high_watermarks().map_or(0, |ends| ends.values().sum());
@@ -45,19 +62,20 @@ pub fn watch(
             (last, moved) = (now, Instant::now());
         }
         if now > 0 && first.is_none() {
-            first = Some((Instant::now(), now, usage::cpu(pids)));
+            first = Some((Instant::now(), now, processes.cpu()));
         }
         if let Some((begin, already, cpu)) = first
             && now >= total
         {
             let seconds = begin.elapsed().as_secs_f64();
             let bytes = (total - already) as f64 * record_bytes;
-            let cpu = (usage::cpu(pids) - cpu).as_secs_f64();
-            let memory = pids.iter().map(|pid| usage::peak(*pid)).sum::<u64>();
+            let (copier, brokers) = processes.cpu();
+            let per_gb = |cpu: Duration| cpu.as_secs_f64() / (bytes / 1e9);
             return Copied {
                 rate: bytes / 1e6 / seconds,
-                cpu_per_gb: cpu / (bytes / 1e9),
-                memory: memory as f64 / f64::from(1 << 20),
+                cpu_per_gb: per_gb(copier - cpu.0),
+                brokers_per_gb: per_gb(brokers - cpu.1),
+                memory: usage::peak(processes.copier) as f64 / f64::from(1 << 20),
             };
         }
         assert!(moved.elapsed() < STALL, "{topic} stands at {last} of {total} records");

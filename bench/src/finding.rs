@@ -50,6 +50,9 @@ impl Finding {
         our_values: &[f64],
         want: Want,
     ) -> Finding {
+        // A peer that was left out has no say.
+        let is_comparison = matches!(want, Want::RatioAtLeast(_) | Want::RatioAtMost(_) | Want::NotAbove(_));
+        let want = if is_comparison && peer_values.is_empty() { Want::Shown } else { want };
         Finding {
             job: job.to_owned(),
             quantity: quantity.to_owned(),

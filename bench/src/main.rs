@@ -24,6 +24,9 @@ struct Options {
     /// A tenth of everything: for orientation.
     #[arg(long)]
     quick: bool,
+    /// Only Linkgate, not its peers: while working on it.
+    #[arg(long, conflicts_with = "docs")]
+    alone: bool,
     /// Repetitions of each measurement.
     #[arg(long, value_name = "COUNT")]
     repetitions: Option<usize>,
@@ -48,7 +51,7 @@ fn main() {
         assert!(ALL.iter().any(|(job, ..)| job == name), "there is no job {name}; --list names them");
     }
     let repetitions = options.repetitions.unwrap_or(if options.quick { 1 } else { 3 }).max(1);
-    let effort = Effort { repetitions, quick: options.quick };
+    let effort = Effort { repetitions, quick: options.quick, alone: options.alone };
     let mut report =
         Report { environment: Environment::here(options.quick), jobs: Vec::new(), findings: Vec::new() };
     for (name, _, measure) in ALL {

@@ -6,6 +6,7 @@ use linkgate_tests::linkgate::Linkgate;
 use linkgate_tests::pair::Pair;
 use linkgate_tests::workdir::WorkDir;
 
+use crate::copying::Processes;
 use crate::data::Data;
 use crate::pump;
 
@@ -106,4 +107,19 @@ pub fn unlink(pair: &Pair, name: &str, mirror: &str) {
 /// Deletes a topic of the destination.
 pub fn forget(pair: &Pair, topic: &str) {
     pair.destination.admin().delete_topic(topic);
+}
+
+/// The process `copier` and the brokers that it copies between.
+#[must_use]
+pub fn processes(pair: &Pair, copier: u32) -> Processes {
+    Processes { copier, brokers: pair.source.pids().into_iter().chain(pair.destination.pids()).collect() }
+}
+
+/// The daemon and the brokers.
+///
+/// # Panics
+/// When it does not run.
+#[must_use]
+pub fn daemon(pair: &Pair) -> Processes {
+    processes(pair, pair.linkgate.pid().expect("linkgate runs"))
 }

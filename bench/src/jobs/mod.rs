@@ -14,6 +14,8 @@ pub struct Effort {
     pub repetitions: usize,
     /// Everything smaller: a tenth of the time.
     pub quick: bool,
+    /// Without the peers: while working on Linkgate itself.
+    pub alone: bool,
 }
 
 impl Effort {

@@ -25,23 +25,30 @@ pub fn tiny(effort: Effort) -> Vec<Finding> {
         let name = format!("run{n}");
         stage::link(&pair, &name);
         let mirror = stage::mirror(&pair, &name, "tiny");
-        let pid = pair.linkgate.pid().expect("linkgate runs");
         let to = pair.destination.bootstrap();
-        let copied = watch(&to, &mirror, PARTITIONS, records, data.record_bytes(), &[pid]);
+        let copied = watch(&to, &mirror, PARTITIONS, records, data.record_bytes(), &stage::daemon(&pair));
         digest::assert_same(&pair.source.bootstrap(), "tiny", &to, &mirror);
         stage::unlink(&pair, &name, &mirror);
         ours.push(thousands(copied.rate));
         costs.push(copied.cpu_per_gb);
     }
+    let job = "tiny batches";
+    let rate = (job, "rate", "thousand records/s");
+    if effort.alone {
+        return vec![
+            Finding::alone(rate, &ours, Want::Shown),
+            Finding::alone((job, "CPU of the copier", "s/GB"), &costs, Want::Shown),
+        ];
+    }
     say!("tiny batches: MirrorMaker 2");
     let copier = MirrorMaker::start(&pair, "tiny", Tuning::Throughput, Codec::None);
     let to = pair.destination.bootstrap();
     let mirror = MirrorMaker::name("tiny");
-    let copied = watch(&to, &mirror, PARTITIONS, records, data.record_bytes(), &[copier.pid()]);
-    let job = "tiny batches";
+    let copied =
+        watch(&to, &mirror, PARTITIONS, records, data.record_bytes(), &stage::processes(&pair, copier.pid()));
     vec![
         Finding::against(
-            (job, "rate", "thousand records/s"),
+            rate,
             ("MirrorMaker 2, tuned", &[thousands(copied.rate)]),
             &ours,
             Want::RatioAtLeast(5.0),

@@ -47,14 +47,16 @@ fn once(cluster: &mut Cluster, topic: &str, data: &Data, partitions: i32, bytes:
         let have = second();
         (have > 0).then(|| (Instant::now(), have))
     });
-    let cpu = usage::cpu(&[pid]);
+    let first = cluster.node(1).pid().expect("broker 1 runs");
+    let before = (usage::cpu(&[pid]), usage::cpu(&[first]));
     until("the follower has it all", Duration::from_secs(600), || (second() >= whole).then_some(()));
     let seconds = begin.elapsed().as_secs_f64();
     let all = records as f64 * f64::from(partitions) * data.record_bytes();
     let copied = all * (1.0 - already as f64 / whole as f64);
     Copied {
         rate: copied / 1e6 / seconds,
-        cpu_per_gb: (usage::cpu(&[pid]) - cpu).as_secs_f64() / (copied / 1e9),
+        cpu_per_gb: (usage::cpu(&[pid]) - before.0).as_secs_f64() / (copied / 1e9),
+        brokers_per_gb: (usage::cpu(&[first]) - before.1).as_secs_f64() / (copied / 1e9),
         memory: usage::peak(pid) as f64 / f64::from(1 << 20),
     }
 }
