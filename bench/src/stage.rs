@@ -1,5 +1,7 @@
 //! Brokers as they are run in production, as far as one small machine allows: the whole compiler, G1, a heap of 1 GiB.
 
+use std::time::Duration;
+
 use linkgate_tests::admin::LATEST;
 use linkgate_tests::kafka::{Cluster, Version};
 use linkgate_tests::linkgate::Linkgate;
@@ -10,8 +12,10 @@ use crate::copying::Processes;
 use crate::data::Data;
 use crate::pump;
 
-/// Broker configs of every measurement.
-pub const BROKER: [(&str, &str); 2] = [("num.io.threads", "8"), ("default.replication.factor", "1")];
+/// Broker configs of every measurement. What is deleted goes at once: a minute later it would go at the cost of whoever is
+/// measured then.
+pub const BROKER: [(&str, &str); 3] =
+    [("num.io.threads", "8"), ("default.replication.factor", "1"), ("log.segment.delete.delay.ms", "100")];
 
 /// One broker on each side, and a Linkgate before the second.
 #[must_use]
@@ -104,9 +108,10 @@ pub fn unlink(pair: &Pair, name: &str, mirror: &str) {
     let _ = gone.success("kafka-cluster-links --delete");
 }
 
-/// Deletes a topic of the destination.
+/// Deletes a topic of the destination, and gives the system time to forget its pages.
 pub fn forget(pair: &Pair, topic: &str) {
     pair.destination.admin().delete_topic(topic);
+    std::thread::sleep(Duration::from_secs(3));
 }
 
 /// The process `copier` and the brokers that it copies between.

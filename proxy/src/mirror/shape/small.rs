@@ -12,11 +12,11 @@ use crate::wire::filler::{Mark, mark};
 use crate::wire::rehead::WriterIds;
 
 /// Payloads from this size on travel alone: joining would copy more than it saves.
-const SMALL: usize = 8 * 1024;
+const SMALL: usize = 128 * 1024;
 /// The same for compressed ones, which have to be decompressed and compressed again.
 const SMALL_COMPRESSED: usize = 2 * 1024;
 /// Bytes of all payloads joined, as they are in the source.
-const JOINED_BYTES: usize = 128 * 1024;
+const JOINED_BYTES: usize = 512 * 1024;
 /// Records joined.
 const JOINED_RECORDS: i64 = 20_000;
 /// Decompressed bytes of what is joined; a batch that claims more is an error.
