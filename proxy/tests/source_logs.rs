@@ -11,7 +11,7 @@ mod source;
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use proxy::mirror::shape::{Target, shape};
+use proxy::mirror::shape::{JOINED_BYTES, Target, shape};
 
 use destination::Destination;
 use generate::{Plan, plan};
@@ -44,7 +44,13 @@ fn mirrored(source: &Source, compacted: bool, fetching: &Fetching) -> Destinatio
     while log.end() < source.end() {
         let (records, aborted) = source.fetch(log.end(), *sizes.next().unwrap());
         let next_offset = log.end();
-        let target = Target { next_offset, last_timestamp, producer_id: PRODUCER, drop_unkeyed: compacted };
+        let target = Target {
+            next_offset,
+            last_timestamp,
+            producer_id: PRODUCER,
+            drop_unkeyed: compacted,
+            join_bytes: JOINED_BYTES,
+        };
         let run = shape(&records, aborted, target);
         assert_eq!(run.stop, None);
         let keep = landed.next().unwrap().unwrap_or(usize::MAX);

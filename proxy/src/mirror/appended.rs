@@ -26,6 +26,8 @@ pub(super) struct Sent {
     pub(super) max_timestamp: Option<i64>,
     /// Size of the batch, in bytes.
     pub(super) size: usize,
+    /// Several source batches in one.
+    pub(super) joined: bool,
 }
 
 /// What to do with a partition whose batch was refused.
@@ -35,7 +37,7 @@ enum Refusal {
     Register,
     /// The same, after a pause and with fresh metadata.
     RegisterWithMetadata,
-    /// The same, once the topic's `max.message.bytes` is raised.
+    /// The same, once the topic's `max.message.bytes` is raised, or with less joined.
     TooLarge,
     /// The same, once it is known what the topic has against the records.
     Records,
@@ -144,8 +146,13 @@ fn refused(link: &str, sent: &Sent, code: ErrorCode, text: &str) -> bool {
         }
         Refusal::Fail(_) => {}
         Refusal::TooLarge => {
-            partition.reset_attempt(*attempt, what, Some(Duration::from_millis(500)));
-            partition.too_large(*size);
+            if sent.joined {
+                partition.joined_too_large(*size);
+                partition.reset_attempt(*attempt, what, None);
+            } else {
+                partition.reset_attempt(*attempt, what, Some(Duration::from_millis(500)));
+                partition.too_large(*size);
+            }
         }
         Refusal::Records => {
             let error = MirrorError::UnsupportedMirrorState;

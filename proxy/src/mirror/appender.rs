@@ -129,13 +129,13 @@ impl Appender {
         for (partition, sending) in batches {
             let id = &partition.id;
             let (base_offset, size) = (sending.batch.base_offset, sending.batch.size());
-            let max_timestamp = sending.batch.max_timestamp();
+            let (max_timestamp, joined) = (sending.batch.max_timestamp(), sending.batch.joined);
             topics.entry(id.topic.clone()).or_default().push(ProducePartition {
                 index: id.index,
                 header: sending.batch.header,
                 payload: sending.batch.payload,
             });
-            sent.push(Sent { partition, attempt: sending.attempt, base_offset, max_timestamp, size });
+            sent.push(Sent { partition, attempt: sending.attempt, base_offset, max_timestamp, size, joined });
         }
         let topics: Vec<ProduceTopic> =
             topics.into_iter().map(|(name, partitions)| ProduceTopic { name, partitions }).collect();

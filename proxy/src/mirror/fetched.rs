@@ -143,6 +143,7 @@ impl Fetched<'_> {
             last_timestamp: partition.last_timestamp(),
             producer_id: id.producer_id,
             drop_unkeyed: partition.drops_unkeyed(),
+            join_bytes: partition.join_bytes(),
         };
         let run = shape(&records, aborted, target);
         let unkeyed = run.unkeyed;

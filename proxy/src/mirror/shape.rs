@@ -23,6 +23,7 @@ use crate::wire::rehead::{WriterIds, rehead};
 use crate::wire::sequence::sequence_of;
 use crate::wire::walk::walk;
 pub use piece::{MAX_FILLER_OFFSETS, Piece, Run, Shaped};
+pub use small::JOINED_BYTES;
 use small::SmallBatches;
 
 /// Pieces in offset order without gaps, and where shaping stopped.
@@ -52,6 +53,8 @@ pub struct Target {
     /// The topic is compacted on both sides and holds records without a key, which a compacted topic does not take and
     /// its source's cleaner is about to remove: they become filler.
     pub drop_unkeyed: bool,
+    /// Most bytes of small batches that are joined to one: [`JOINED_BYTES`], or less where the topic takes less.
+    pub join_bytes: usize,
 }
 
 /// Shapes the `records` of one partition's fetch response (isolation level read_committed).
@@ -63,7 +66,7 @@ pub fn shape(records: &Bytes, aborted: Vec<AbortedTransaction>, target: Target) 
         target,
         next: target.next_offset,
         filler_from: None,
-        small: SmallBatches::default(),
+        small: SmallBatches::new(target.join_bytes),
         run: ShapedRun { last_timestamp: target.last_timestamp, last_epoch: -1, ..ShapedRun::default() },
     };
     let mut committed = CommittedFilter::new(aborted);
@@ -177,6 +180,7 @@ impl Shaping {
             epoch: header.partition_leader_epoch,
             header: head,
             payload,
+            joined: false,
         }));
         Ok(())
     }
@@ -196,6 +200,7 @@ impl Shaping {
             epoch: last.header.partition_leader_epoch,
             header: Bytes::new(),
             payload,
+            joined: true,
         }));
         Ok(())
     }
@@ -225,6 +230,7 @@ impl Shaping {
                 epoch: batch.header.partition_leader_epoch,
                 header: Bytes::new(),
                 payload: dense.bytes,
+                joined: false,
             }));
         }
         Ok(())

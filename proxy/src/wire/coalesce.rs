@@ -33,11 +33,27 @@ pub fn coalesce(batches: &[RawBatch], ids: WriterIds, limit: usize) -> Result<By
         payloads.push(payload);
         next = batch.header.next_offset();
     }
-    let base = base_timestamp(batches, &payloads)?;
+    let first_offset = first.header.base_offset;
+    let writer = match written(batches, &payloads, None)? {
+        Some(writer) => writer,
+        None => written(batches, &payloads, Some(MIXED_BASE_TIMESTAMP))?
+            .ok_or(DensifyError::NoRun { offset: first_offset, what: "it is mixed" })?,
+    };
+    writer.finish(codec, ids).map_err(|source| DensifyError::Compression { offset: first_offset, source })
+}
+
+/// Writes all records, their timestamps counted from `base`. Without one they count from the first record's, and a sentinel
+/// among them ends it: `None`.
+fn written(
+    batches: &[RawBatch],
+    payloads: &[Bytes],
+    base: Option<i64>,
+) -> Result<Option<RecordWriter>, DensifyError> {
     // Deltas change, so that a record may grow by a few bytes; most do not.
     let size = payloads.iter().map(Bytes::len).sum::<usize>();
-    let mut writer = RecordWriter::new(base, size + size / 16);
-    for (batch, payload) in batches.iter().zip(&payloads) {
+    let capacity = size + size / 16;
+    let mut writer = base.map(|base| RecordWriter::new(base, capacity));
+    for (batch, payload) in batches.iter().zip(payloads) {
         let offset = batch.header.base_offset;
         for (index, record) in (0..).zip(records(payload, batch.header.record_count)) {
             let record = record.map_err(|source| DensifyError::Records { offset, source })?;
@@ -46,11 +62,15 @@ pub fn coalesce(batches: &[RawBatch], ids: WriterIds, limit: usize) -> Result<By
                 let last = i64::from(batch.header.last_offset_delta);
                 return Err(DensifyError::OutOfPlace { offset, delta, next: index, last });
             }
-            writer.push(timestamp_of(&batch.header, &record), record.attributes, record.tail);
+            if base.is_none() && is_sentinel(&record) {
+                return Ok(None);
+            }
+            let timestamp = timestamp_of(&batch.header, &record);
+            let writer = writer.get_or_insert_with(|| RecordWriter::new(plain_base(timestamp), capacity));
+            writer.push(timestamp, record.attributes, record.tail);
         }
     }
-    let offset = first.header.base_offset;
-    writer.finish(codec, ids).map_err(|source| DensifyError::Compression { offset, source })
+    Ok(Some(writer.unwrap_or_else(|| RecordWriter::new(plain_base(-1), 0))))
 }
 
 /// Whether a batch is of the kind that is joined, and the next one.
@@ -69,22 +89,6 @@ fn joins(batch: &RawBatch, codec: Codec, next: i64) -> Result<(), DensifyError> 
         return Ok(());
     };
     Err(DensifyError::NoRun { offset, what })
-}
-
-/// That of the first record; the mark of a mixed batch where there is a sentinel.
-fn base_timestamp(batches: &[RawBatch], payloads: &[Bytes]) -> Result<i64, DensifyError> {
-    let mut first = None;
-    for (batch, payload) in batches.iter().zip(payloads) {
-        let offset = batch.header.base_offset;
-        for record in records(payload, batch.header.record_count) {
-            let record = record.map_err(|source| DensifyError::Records { offset, source })?;
-            if is_sentinel(&record) {
-                return Ok(MIXED_BASE_TIMESTAMP);
-            }
-            let _ = first.get_or_insert_with(|| timestamp_of(&batch.header, &record));
-        }
-    }
-    Ok(plain_base(first.unwrap_or(-1)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Records on their way into one batch that is ready for Produce.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::batch::{ATTRIBUTES_AT, BatchHeader, CRC_AT, Codec, HEADER_LEN, LENGTH_OVERHEAD};
 use super::compression::{CompressionError, compress};
@@ -13,19 +13,22 @@ pub(super) struct RecordWriter {
     base_timestamp: i64,
     max_timestamp: Option<i64>,
     count: i32,
-    records: Vec<u8>,
+    /// Room for the header, then the records: an uncompressed batch is finished in place.
+    batch: Vec<u8>,
 }
 
 impl RecordWriter {
     /// For a batch whose records' deltas count from `base_timestamp`; `capacity` is a guess at their bytes.
     pub(super) fn new(base_timestamp: i64, capacity: usize) -> Self {
-        RecordWriter { base_timestamp, max_timestamp: None, count: 0, records: Vec::with_capacity(capacity) }
+        let mut batch = Vec::with_capacity(HEADER_LEN + capacity);
+        batch.resize(HEADER_LEN, 0);
+        RecordWriter { base_timestamp, max_timestamp: None, count: 0, batch }
     }
 
     /// Appends the record of the next offset; `tail` is what follows its deltas on the wire.
     pub(super) fn push(&mut self, timestamp: i64, attributes: i8, tail: &[u8]) {
         let timestamp_delta = timestamp.wrapping_sub(self.base_timestamp);
-        put_record(&mut self.records, attributes, timestamp_delta, i64::from(self.count), tail);
+        put_record(&mut self.batch, attributes, timestamp_delta, i64::from(self.count), tail);
         self.count = self.count.saturating_add(1);
         self.max_timestamp = self.max_timestamp.max(Some(timestamp));
     }
@@ -50,21 +53,27 @@ impl RecordWriter {
             record_count: self.count,
         };
         Ok(match codec {
-            Codec::None => sealed(header, &self.records),
-            _ => sealed(header, &compress(codec, &self.records)?),
+            Codec::None => sealed_in_place(header, self.batch),
+            _ => sealed(header, &compress(codec, &self.batch[HEADER_LEN..])?),
         })
     }
 }
 
 /// Header and payload as one batch, with the length and the CRC that follow from them.
-pub(super) fn sealed(mut header: BatchHeader, payload: &[u8]) -> Bytes {
-    header.batch_length = batch_length(payload.len());
-    let mut out = BytesMut::with_capacity(HEADER_LEN + payload.len());
-    out.put_slice(&header.to_bytes());
-    out.put_slice(payload);
-    let crc = crc32c::crc32c(&out[ATTRIBUTES_AT..]);
-    out[CRC_AT..ATTRIBUTES_AT].copy_from_slice(&crc.to_be_bytes());
-    out.freeze()
+pub(super) fn sealed(header: BatchHeader, payload: &[u8]) -> Bytes {
+    let mut batch = Vec::with_capacity(HEADER_LEN + payload.len());
+    batch.resize(HEADER_LEN, 0);
+    batch.extend_from_slice(payload);
+    sealed_in_place(header, batch)
+}
+
+/// The same where the payload stands behind room for the header.
+fn sealed_in_place(mut header: BatchHeader, mut batch: Vec<u8>) -> Bytes {
+    header.batch_length = batch_length(batch.len() - HEADER_LEN);
+    batch[..HEADER_LEN].copy_from_slice(&header.to_bytes());
+    let crc = crc32c::crc32c(&batch[ATTRIBUTES_AT..]);
+    batch[CRC_AT..ATTRIBUTES_AT].copy_from_slice(&crc.to_be_bytes());
+    batch.into()
 }
 
 /// The `batchLength` field of a batch with a payload of so many bytes.

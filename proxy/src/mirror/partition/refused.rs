@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Failure, Partition};
+use crate::mirror::shape::JOINED_BYTES;
 
 /// Pause after a refusal that a change of configs may heal.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -13,6 +14,8 @@ pub(super) struct Refusals {
     too_large: Option<usize>,
     records: Option<RecordsRefused>,
     drop_unkeyed: bool,
+    /// Most bytes to join; the usual when not set.
+    join_bytes: Option<usize>,
     /// Refused for its records this often since the last append.
     in_a_row: u32,
 }
@@ -40,6 +43,18 @@ impl Partition {
     pub fn too_large(&self, bytes: usize) {
         self.state().refusals.too_large = Some(bytes);
         self.attention.notify_one();
+    }
+
+    /// The destination's `max.message.bytes` does not let in what was joined to this size. The source took no such batch, so it is
+    /// for us to send smaller ones: half as large from now on.
+    pub fn joined_too_large(&self, bytes: usize) {
+        self.state().refusals.join_bytes = Some(bytes / 2);
+    }
+
+    /// Most bytes of small batches to join.
+    #[must_use]
+    pub fn join_bytes(&self) -> usize {
+        self.state().refusals.join_bytes.unwrap_or(JOINED_BYTES)
     }
 
     /// The size that [`Partition::too_large`] told of, once.

@@ -27,6 +27,8 @@ pub struct Shaped {
     pub header: Bytes,
     /// The rest, as the source wrote it.
     pub payload: Bytes,
+    /// Several source batches in one.
+    pub joined: bool,
 }
 
 impl Shaped {
@@ -72,7 +74,7 @@ impl Run {
             _ => (Bytes::new(), filler(u32::try_from(count).unwrap_or(0), self.timestamp, ids)),
         };
         self.from += count;
-        Shaped { base_offset, next_offset: self.from, epoch: self.epoch, header, payload }
+        Shaped { base_offset, next_offset: self.from, epoch: self.epoch, header, payload, joined: false }
     }
 }
 

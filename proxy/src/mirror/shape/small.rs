@@ -11,32 +11,39 @@ use crate::wire::densify::DensifyError;
 use crate::wire::filler::{Mark, mark};
 use crate::wire::rehead::WriterIds;
 
-/// Payloads from this size on travel alone: joining would copy more than it saves.
+/// Batches from this size on travel alone. Destination brokers spend the least on batches of some hundred KiB; joining costs us a
+/// copy, which is less than they save (docs/performance.md).
 const SMALL: usize = 128 * 1024;
 /// The same for compressed ones, which have to be decompressed and compressed again.
 const SMALL_COMPRESSED: usize = 2 * 1024;
-/// Bytes of all payloads joined, as they are in the source.
-const JOINED_BYTES: usize = 512 * 1024;
+/// Bytes of all batches joined, as they are in the source: half of what topics take by default.
+pub const JOINED_BYTES: usize = 512 * 1024;
 /// Records joined.
 const JOINED_RECORDS: i64 = 20_000;
 /// Decompressed bytes of what is joined; a batch that claims more is an error.
 const JOINED_LIMIT: usize = 64 * 1024 * 1024;
 
 /// Batches without a gap between them and of one codec, in offset order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct SmallBatches {
+    limit: usize,
     held: Vec<RawBatch>,
     bytes: usize,
     records: i64,
 }
 
 impl SmallBatches {
+    /// Joins no more than `limit` bytes.
+    pub(super) fn new(limit: usize) -> Self {
+        SmallBatches { limit, held: Vec::new(), bytes: 0, records: 0 }
+    }
+
     /// Whether `batch`, which is next, fits behind those held. What does not must wait until they are taken.
     pub(super) fn takes(&self, batch: &RawBatch) -> bool {
         let Some(last) = self.held.last() else { return true };
         is_small(batch)
             && last.header.codec() == batch.header.codec()
-            && self.bytes + batch.bytes.len() <= JOINED_BYTES
+            && self.bytes + batch.bytes.len() <= self.limit
             && self.records + i64::from(batch.header.record_count) <= JOINED_RECORDS
     }
 
@@ -53,7 +60,8 @@ impl SmallBatches {
 
     /// All that are held.
     pub(super) fn take(&mut self) -> Vec<RawBatch> {
-        std::mem::take(self).held
+        let limit = self.limit;
+        std::mem::replace(self, SmallBatches::new(limit)).held
     }
 }
 

@@ -8,7 +8,13 @@ use crate::wire::batch::{BatchHeader, CONTROL, DELETE_HORIZON, LOG_APPEND_TIME, 
 const PRODUCER: i64 = (1 << 62) + 5;
 
 fn target(next_offset: i64) -> Target {
-    Target { next_offset, last_timestamp: -1, producer_id: PRODUCER, drop_unkeyed: false }
+    Target {
+        next_offset,
+        last_timestamp: -1,
+        producer_id: PRODUCER,
+        drop_unkeyed: false,
+        join_bytes: JOINED_BYTES,
+    }
 }
 
 fn data(base_offset: i64, count: i32) -> RawBatch {

@@ -10,7 +10,8 @@ const WINDOW: usize = 1000;
 const BROKER: i32 = 2;
 
 fn batch(base_offset: i64, next_offset: i64) -> Shaped {
-    Shaped { base_offset, next_offset, epoch: 3, header: Bytes::new(), payload: Bytes::from(vec![0; 400]) }
+    let payload = Bytes::from(vec![0; 400]);
+    Shaped { base_offset, next_offset, epoch: 3, header: Bytes::new(), payload, joined: false }
 }
 
 fn run(batches: Vec<Shaped>) -> ShapedRun {
