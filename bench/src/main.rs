@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use linkgate_bench::jobs::{ALL, Effort};
-use linkgate_bench::report::Report;
 use linkgate_bench::report::environment::Environment;
+use linkgate_bench::report::{self, Report};
 use linkgate_tests::kafka::dist::is_measured;
 
 /// Measures Linkgate beside MirrorMaker 2, Kafka's own follower and HAProxy.
@@ -56,11 +56,15 @@ fn main() {
         Report { environment: Environment::here(options.quick), jobs: Vec::new(), findings: Vec::new() };
     for (name, _, measure) in ALL {
         if options.jobs.is_empty() || options.jobs.iter().any(|job| job == name) {
-            report.findings.extend(measure(effort));
+            let findings = measure(effort);
+            // So that nothing is lost should a later job fail.
+            report::print(&findings);
+            report.findings.extend(findings);
             report.jobs.push((*name).to_owned());
         }
     }
-    report.print();
+    println!();
+    report::print(&report.findings);
     if let Some(docs) = options.docs {
         report.write(&docs).unwrap_or_else(|e| panic!("writing into {}: {e}", docs.display()));
     }

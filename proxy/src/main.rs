@@ -12,6 +12,10 @@ use proxy::app;
 use proxy::config::Config;
 use proxy::obs::{self, LogFormat};
 
+/// Large frames come and go all the time: this allocator keeps their pages, where the system's gives them back and takes them anew.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Wrong command line (sysexits `EX_USAGE`).
 const EXIT_USAGE: u8 = 64;
 /// Wrong configuration (sysexits `EX_CONFIG`).

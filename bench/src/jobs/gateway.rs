@@ -13,8 +13,10 @@ use crate::spread::{millis, quantile};
 use crate::{pump, say, stage, usage};
 
 const PARTITIONS: i32 = 8;
-/// Requests of the latency measurement: one of 1 KiB at a time.
-const ONE_BY_ONE: usize = 3_000;
+/// The latency measurement: one request of 1 KiB at a time, so many in a row each way, in so many turns, so that whatever else
+/// happens on the machine happens to everybody.
+const IN_A_ROW: usize = 250;
+const TURNS: usize = 20;
 
 /// A way to the broker.
 struct Way {
@@ -71,11 +73,14 @@ pub fn gateway(effort: Effort) -> Vec<Finding> {
     }
     say!("gateway: one request at a time");
     for n in 0..=effort.repetitions {
-        for way in &mut ways {
-            let took = way.one_by_one();
-            if n > 0 {
-                way.latency.push(quantile(&took, 0.99));
+        let mut took = [Vec::new(), Vec::new(), Vec::new()];
+        for _ in 0..TURNS {
+            for (way, took) in ways.iter().zip(&mut took) {
+                took.extend(way.one_by_one());
             }
+        }
+        for (way, took) in ways.iter_mut().zip(&took).filter(|_| n > 0) {
+            way.latency.push(quantile(took, 0.99));
         }
     }
     findings(&ways)
@@ -190,7 +195,7 @@ impl Way {
         pump::produce(
             &self.address,
             1,
-            |n| (n < ONE_BY_ONE).then(|| frames[n % frames.len()].clone()),
+            |n| (n < IN_A_ROW).then(|| frames[n % frames.len()].clone()),
             |_, latency| took.push(latency),
         );
         millis(&took)

@@ -26,7 +26,7 @@ impl Haproxy {
         let (dir, ports) = (WorkDir::new("haproxy"), PortBlock::claim());
         let port = ports.port(0);
         let text = format!(
-            "global\n  maxconn 30000\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 10m\n  timeout server 10m\n\
+            "global\n  maxconn 4000\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 10m\n  timeout server 10m\n\
              listen kafka\n  bind 127.0.0.1:{port}\n  server broker {broker}\n"
         );
         let file = dir.path().join("haproxy.cfg");

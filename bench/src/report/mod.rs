@@ -59,26 +59,26 @@ pub fn row(finding: &Finding) -> [String; 7] {
     ]
 }
 
-impl Report {
-    /// Prints the table.
-    pub fn print(&self) {
-        let rows: Vec<_> = self.findings.iter().map(row).collect();
-        let width = |column: usize| {
-            let cells = rows.iter().map(|row| row[column].chars().count());
-            cells.chain([COLUMNS[column].len()]).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
-        let line = |cells: &[String]| {
-            let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-            println!("{}", padded.collect::<Vec<_>>().join("  ").trim_end());
-        };
-        line(&COLUMNS.map(str::to_owned));
-        for row in &rows {
-            line(row);
-        }
+/// Prints the table.
+pub fn print(findings: &[Finding]) {
+    let rows: Vec<_> = findings.iter().map(row).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([COLUMNS[column].len()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
+    let line = |cells: &[String]| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        println!("{}", padded.collect::<Vec<_>>().join("  ").trim_end());
+    };
+    line(&COLUMNS.map(str::to_owned));
+    for row in &rows {
+        line(row);
     }
+}
 
-    /// Writes `performance.json`, and the page with its pictures, into `docs`.
+impl Report {
+    /// Writes `performance/results.json`, and the page with its pictures, into `docs`.
     ///
     /// # Errors
     /// The system's.

@@ -1,6 +1,6 @@
 //! Frames off a stream: looked at before they are consumed, then taken whole or copied through.
 //!
-//! The buffer grows with what has arrived, never with what a size claims. What is taken whole is charged to a budget until
+//! The buffer grows with what has arrived, not with what the size of a client's frame claims. What is taken whole is charged to a budget until
 //! [`FrameReader::end_frame`]; what is copied through takes no more than a connection has for itself.
 
 use std::io;
@@ -20,6 +20,9 @@ const FIRST_CAPACITY: usize = 512;
 /// Bytes asked for at once.
 const CHUNK: usize = 64 * 1024;
 
+/// Of what a broker says is coming, so much is made room for at once: more than an answer to a consumer's default fetch.
+const BELIEVED: usize = 64 << 20;
+
 /// What frames that are held whole are charged to.
 #[derive(Debug)]
 pub(super) struct Account {
@@ -34,6 +37,16 @@ impl Account {
     pub(super) fn requests(budget: &Budget, connection: &Arc<Connection>) -> Self {
         let clock = Arc::clone(&connection.activity.requests_held);
         Account { budget: budget.clone(), clock, requests_of: Some(Arc::clone(connection)) }
+    }
+
+    /// How much more of a frame to make room for when so much of it has come. A client has to show that it means what it
+    /// claims; a broker is the operator's own, and its answers are the largest frames: they are never copied to grow.
+    fn believes(&self, have: usize) -> usize {
+        match self.requests_of {
+            None => BELIEVED,
+            Some(_) if have < IDLE_CAPACITY => IDLE_CAPACITY,
+            Some(_) => have.max(CHUNK),
+        }
     }
 
     /// For its responses.
@@ -118,7 +131,7 @@ impl FrameReader {
         }
         while self.buffer.len() < whole {
             let have = self.buffer.len();
-            let step = (whole - have).min(have.max(IDLE_CAPACITY));
+            let step = (whole - have).min(self.account.believes(have));
             if whole > IDLE_CAPACITY {
                 self.hold.grow_to(have + step).await;
             }

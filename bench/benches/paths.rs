@@ -1,0 +1,81 @@
+//! The hot paths on bytes, ready to be run: shared by the criterion benchmarks and the counts of instructions.
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use linkgate_tests::raw_batch::{batch, record};
+use proxy::gateway::hide_filler;
+use proxy::wire::batch::RawBatch;
+use proxy::wire::coalesce::coalesce;
+use proxy::wire::filler::filler;
+use proxy::wire::header::RequestPrefix;
+use proxy::wire::rehead::{WriterIds, rehead};
+use proxy::wire::walk::walk;
+
+const IDS: WriterIds = WriterIds { producer_id: 1 << 62, producer_epoch: 0, base_sequence: 0 };
+
+/// A path, and how many bytes one run of it deals with.
+pub struct HotPath {
+    /// Its name.
+    pub name: &'static str,
+    /// Bytes of one run.
+    pub bytes: usize,
+    /// Runs it once.
+    pub run: Box<dyn Fn()>,
+}
+
+/// All of them.
+pub fn all() -> Vec<HotPath> {
+    let (small, large) = (raw(1, 200), raw(512, 1024));
+    let run = run_of(16, 32);
+    let log = Bytes::from(run.iter().flat_map(|batch| batch.bytes.to_vec()).collect::<Vec<u8>>());
+    let hidden = Bytes::from([&log[..], &filler(1000, 5, IDS)[..]].concat());
+    let prefix = [0, 1, 0, 17, 0, 0, 0, 42];
+    vec![
+        path("header-parse", 8, move || {
+            black_box(RequestPrefix::parse(black_box(prefix)));
+        }),
+        path("batch-walk", log.len(), {
+            let log = log.clone();
+            move || {
+                black_box(walk(black_box(&log)).count());
+            }
+        }),
+        path("re-head-small", small.bytes.len(), move || {
+            black_box(rehead(black_box(&small), IDS).is_ok());
+        }),
+        path("re-head-large", large.bytes.len(), move || {
+            black_box(rehead(black_box(&large), IDS).is_ok());
+        }),
+        path("join", log.len(), move || {
+            black_box(coalesce(black_box(&run), IDS, 1 << 30).is_ok());
+        }),
+        path("filter-nothing", log.len(), move || {
+            black_box(hide_filler(black_box(&log)).is_none());
+        }),
+        path("filter-filler", hidden.len(), move || {
+            black_box(hide_filler(black_box(&hidden)).is_some());
+        }),
+    ]
+}
+
+fn path(name: &'static str, bytes: usize, run: impl Fn() + 'static) -> HotPath {
+    HotPath { name, bytes, run: Box::new(run) }
+}
+
+fn raw(records: usize, size: usize) -> RawBatch {
+    let value = vec![b'.'; size];
+    RawBatch::parse(&batch(vec![record(1_700_000_000_000, None, Some(&value)); records])).expect("a batch")
+}
+
+/// Batches one after another.
+fn run_of(records: usize, batches: i64) -> Vec<RawBatch> {
+    let one = raw(records, 1024);
+    (0..batches)
+        .map(|n| {
+            let mut bytes = one.bytes.to_vec();
+            bytes[..8].copy_from_slice(&(n * records as i64).to_be_bytes());
+            RawBatch::parse(&bytes.into()).expect("a batch")
+        })
+        .collect()
+}

@@ -1,0 +1,17 @@
+//! Nanoseconds and bytes per second of the hot paths: `cargo bench -p linkgate-bench`.
+
+mod paths;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+fn wire(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("wire");
+    for path in paths::all() {
+        let _ = group.throughput(Throughput::Bytes(path.bytes as u64));
+        let _ = group.bench_function(path.name, |bencher| bencher.iter(|| (path.run)()));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, wire);
+criterion_main!(benches);
