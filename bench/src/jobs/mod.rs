@@ -3,6 +3,7 @@
 pub mod catch_up;
 pub mod gateway;
 pub mod lag;
+pub mod partitions;
 pub mod tiny;
 
 use crate::finding::Finding;
@@ -37,4 +38,5 @@ pub const ALL: &[Job] = &[
     ("tiny", "copying batches of one record", tiny::tiny),
     ("lag", "from the source's acknowledgement to a reader of the mirror", lag::lag),
     ("gateway", "produce and consume through the gateway", gateway::gateway),
+    ("partitions", "thousands of mirror partitions: start, memory, CPU at rest", partitions::partitions),
 ];
