@@ -2,6 +2,7 @@
 
 pub mod catch_up;
 pub mod gateway;
+pub mod growth;
 pub mod lag;
 pub mod partitions;
 pub mod tiny;
@@ -38,5 +39,6 @@ pub const ALL: &[Job] = &[
     ("tiny", "copying batches of one record", tiny::tiny),
     ("lag", "from the source's acknowledgement to a reader of the mirror", lag::lag),
     ("gateway", "produce and consume through the gateway", gateway::gateway),
+    ("growth", "the same bytes in more and more partitions", growth::growth),
     ("partitions", "thousands of mirror partitions: start, memory, CPU at rest", partitions::partitions),
 ];
