@@ -5,6 +5,7 @@ pub mod gateway;
 pub mod growth;
 pub mod lag;
 pub mod partitions;
+pub mod promote;
 pub mod tiny;
 
 use crate::finding::Finding;
@@ -41,4 +42,5 @@ pub const ALL: &[Job] = &[
     ("gateway", "produce and consume through the gateway", gateway::gateway),
     ("growth", "the same bytes in more and more partitions", growth::growth),
     ("partitions", "thousands of mirror partitions: start, memory, CPU at rest", partitions::partitions),
+    ("promote", "from the command until a thousand partitions take writes", promote::promote),
 ];
