@@ -1,6 +1,7 @@
 //! What is measured. Each job starts what it needs, measures everybody in turn, and leaves nothing behind.
 
 pub mod catch_up;
+pub mod failover;
 pub mod gateway;
 pub mod growth;
 pub mod lag;
@@ -43,4 +44,5 @@ pub const ALL: &[Job] = &[
     ("growth", "the same bytes in more and more partitions", growth::growth),
     ("partitions", "thousands of mirror partitions: start, memory, CPU at rest", partitions::partitions),
     ("promote", "from the command until a thousand partitions take writes", promote::promote),
+    ("failover", "from the command until a topic whose source is gone takes writes", failover::failover),
 ];
