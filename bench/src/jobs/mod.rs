@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod growth;
 pub mod lag;
 pub mod partitions;
+pub mod preroll;
 pub mod promote;
 pub mod tiny;
 
@@ -47,4 +48,5 @@ pub const ALL: &[Job] = &[
     ("partitions", "thousands of mirror partitions: start, memory, CPU at rest", partitions::partitions),
     ("promote", "from the command until a thousand partitions take writes", promote::promote),
     ("failover", "from the command until a topic whose source is gone takes writes", failover::failover),
+    ("preroll", "filling a log that begins above 0", preroll::preroll),
 ];
