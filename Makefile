@@ -5,7 +5,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build test interop soak soak-pair fuzz bench bench-quick bench-setup bench-preroll demo fmt fmt-check lint deny clean-demo
+.PHONY: help setup build test interop soak soak-pair fuzz bench bench-quick bench-setup demo fmt fmt-check lint deny clean-demo
 
 # What cargo needs to find RocksDB and libclang.
 env = eval "$$(tests/setup/env.sh)"
@@ -45,9 +45,6 @@ bench-quick: bench-setup ## A tenth of it, in ten minutes; writes nothing
 bench-setup: setup
 	@bench/setup.sh
 	@$(env); cargo build --release --workspace --bins
-
-bench-preroll: setup ## How fast a log that begins above 0 is filled, on one partition and on eight
-	@$(env); $(build); LINKGATE_FULL_JIT=1 target/debug/preroll
 
 fuzz: setup ## Fuzz TARGET (see proxy/fuzz/fuzz_targets) for SECONDS (600); installs cargo-fuzz into the cache once
 	@$(env); cargo="$$(tests/setup/cargo_fuzz.sh)"; cd proxy/fuzz && RUSTC_BOOTSTRAP=1 "$$cargo" run --fuzz-dir . $(or $(TARGET),session) -- -max_total_time=$(or $(SECONDS),600) -max_len=65536 -rss_limit_mb=4096

@@ -6,6 +6,7 @@
 //! | [`peers`] | MirrorMaker 2, Kafka's follower, HAProxy |
 //! | [`stage`] | brokers, links, topics |
 //! | [`data`], [`pump`], [`copying`] | batches, writers and readers as fast as they get, watching a copy |
+//! | [`mirroring`], [`probe`] | when mirror topics are up to date; when they take writes |
 //! | [`usage`], [`spread`] | CPU and memory of processes, medians |
 //! | [`finding`], [`report`] | a goal and its values; the table, the page, pictures, JSON |
 
@@ -13,7 +14,9 @@ pub mod copying;
 pub mod data;
 pub mod finding;
 pub mod jobs;
+pub mod mirroring;
 pub mod peers;
+pub mod probe;
 pub mod pump;
 pub mod report;
 pub mod spread;

@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::{CreateTopicsRequest, TopicName};
 use linkgate_tests::admin::LATEST;
+use linkgate_tests::client::{Connection, Error, text};
 use linkgate_tests::kafka::{Cluster, Version};
 use linkgate_tests::linkgate::Linkgate;
+use linkgate_tests::log_ends::LogEnds;
 use linkgate_tests::pair::Pair;
+use linkgate_tests::wait::{LONG, until_ok};
 use linkgate_tests::workdir::WorkDir;
 
 use crate::copying::Processes;
@@ -16,6 +21,11 @@ use crate::pump;
 /// measured then.
 pub const BROKER: [(&str, &str); 3] =
     [("num.io.threads", "8"), ("default.replication.factor", "1"), ("log.segment.delete.delay.ms", "100")];
+
+/// Partitions that one request creates: a controller refuses ten thousand at once.
+const PARTITIONS_AT_ONCE: usize = 1_000;
+/// Error code: the topic is there already.
+const TOPIC_EXISTS: i16 = 36;
 
 /// One broker on each side, and a Linkgate before the second.
 #[must_use]
@@ -38,7 +48,10 @@ pub fn pair_of(name: &str, source: usize, destination: usize) -> Pair {
 
 /// A link of its own for each repetition: its mirror topics are called `NAME-TOPIC`.
 pub fn link(pair: &Pair, name: &str) {
-    let config = format!("bootstrap.servers={},cluster.link.prefix={name}-", pair.source.bootstrap());
+    // Several servers do not fit between commas: one is enough to find the rest.
+    let servers = pair.source.bootstrap();
+    let server = servers.split(',').next().unwrap_or_default();
+    let config = format!("bootstrap.servers={server},cluster.link.prefix={name}-");
     let made = pair.linkgate.cluster_links(&["--create", "--link", name, "--config", &config]);
     let _ = made.success("kafka-cluster-links --create");
 }
@@ -72,7 +85,35 @@ pub fn create(cluster: &Cluster, topic: &str, partitions: i32, configs: &[(&str,
     let _ = cluster.admin().offsets(topic, LATEST);
 }
 
-/// As [`fill`], into a topic that is there. Every leader is written to over a connection of its own, one after the other.
+/// Creates many topics of `partitions` each, several with one request, and waits until their leaders know that they
+/// are.
+pub fn create_many(cluster: &Cluster, topics: &[String], partitions: i32) {
+    let bootstrap = cluster.bootstrap();
+    // A broker that is not the controller forwards the request.
+    let address = bootstrap.split(',').next().unwrap_or_default();
+    let each = PARTITIONS_AT_ONCE / usize::try_from(partitions).expect("a count");
+    for some in topics.chunks(each.max(1)) {
+        let topics = some.iter().map(|name| {
+            CreatableTopic::default()
+                .with_name(TopicName(text(name)))
+                .with_num_partitions(partitions)
+                .with_replication_factor(-1)
+        });
+        let request = CreateTopicsRequest::default().with_topics(topics.collect()).with_timeout_ms(30_000);
+        until_ok(&format!("{} topics are created", some.len()), LONG, || {
+            let answer = Connection::open(address)?.ask(5, &request)?;
+            // That a topic exists tells of an earlier attempt whose answer was lost.
+            let refused = answer.topics.iter().find(|topic| !matches!(topic.error_code, 0 | TOPIC_EXISTS));
+            refused.map_or(Ok(()), |topic| {
+                Error::check(&format!("create {}", topic.name.0.as_str()), topic.error_code)
+            })
+        });
+    }
+    let mut ends = LogEnds::of(&bootstrap, topics);
+    let _ = until_ok("every partition of every topic has a leader", LONG, || ends.high_watermarks());
+}
+
+/// As [`fill`], into a topic that is there; at least one batch for each partition. Every leader is written to over a connection of its own, one after the other.
 pub fn write(cluster: &Cluster, topic: &str, partitions: i32, data: &Data, bytes: u64) -> i64 {
     let rounds = data.batches_for(bytes / u64::try_from(partitions).expect("a count")).max(1);
     let leaders = cluster.admin().leaders(topic);

@@ -41,6 +41,19 @@ pub fn open_files(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }
 
+/// How many file descriptors this process, and what it starts, may have open.
+///
+/// # Panics
+/// When the kernel does not tell.
+#[must_use]
+pub fn open_files_limit() -> usize {
+    let limits =
+        std::fs::read_to_string("/proc/self/limits").expect("the kernel tells the limits of a process");
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap_or_default();
+    // The first column is the limit in force; it may say `unlimited`.
+    line.split_whitespace().next().and_then(|soft| soft.parse().ok()).unwrap_or(usize::MAX)
+}
+
 fn status(pid: u32, key: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();

@@ -1,8 +1,14 @@
 //! What is measured. Each job starts what it needs, measures everybody in turn, and leaves nothing behind.
 
 pub mod catch_up;
+pub mod connections;
+pub mod failover;
 pub mod gateway;
+pub mod growth;
 pub mod lag;
+pub mod partitions;
+pub mod preroll;
+pub mod promote;
 pub mod tiny;
 
 use crate::finding::Finding;
@@ -37,4 +43,10 @@ pub const ALL: &[Job] = &[
     ("tiny", "copying batches of one record", tiny::tiny),
     ("lag", "from the source's acknowledgement to a reader of the mirror", lag::lag),
     ("gateway", "produce and consume through the gateway", gateway::gateway),
+    ("connections", "many idle clients of the gateway", connections::connections),
+    ("growth", "the same bytes in more and more partitions", growth::growth),
+    ("partitions", "thousands of mirror partitions: start, memory, CPU at rest", partitions::partitions),
+    ("promote", "from the command until a thousand partitions take writes", promote::promote),
+    ("failover", "from the command until a topic whose source is gone takes writes", failover::failover),
+    ("preroll", "filling a log that begins above 0", preroll::preroll),
 ];

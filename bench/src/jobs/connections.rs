@@ -1,0 +1,96 @@
+//! Connections: what thousands of idle clients of the gateway cost.
+
+use std::time::Duration;
+
+use kafka_protocol::messages::ApiVersionsRequest;
+use linkgate_tests::client::{Connection, text};
+use linkgate_tests::linkgate::Linkgate;
+use linkgate_tests::wait::{LONG, until};
+
+use super::Effort;
+use crate::data::Data;
+use crate::finding::{Finding, Want};
+use crate::spread::{millis, quantile};
+use crate::{pump, say, stage, usage};
+
+/// Fewer than `max.connections` has by default.
+const MOST: usize = 9_000;
+/// Descriptors of the daemon and of this program beside those of the clients.
+const OTHER_FILES: usize = 1_000;
+/// Time for what the opening took to be given back.
+const SETTLE: Duration = Duration::from_secs(5);
+/// Requests of the latency measurement: one of 1 KiB at a time.
+const ONE_BY_ONE: usize = 3_000;
+
+/// Clients that have said hello and nothing since. The daemon has two descriptors for each; where the limit on open
+/// files is too low for all of them, there are fewer, and the report says how many.
+#[must_use]
+pub fn connections(effort: Effort) -> Vec<Finding> {
+    let bearable = usage::open_files_limit().saturating_sub(OTHER_FILES) / 2;
+    let count = effort.choose(MOST / 5, MOST).min(bearable);
+    assert!(count > 0, "the limit on open files leaves no room for clients: raise it (ulimit -n)");
+    let mut pair = stage::pair("connections");
+    stage::create(&pair.destination, "written", 1, &[]);
+    let (mut memory, mut without, mut with) = (Vec::new(), Vec::new(), Vec::new());
+    for n in 0..effort.repetitions {
+        say!("connections: {count} of them, {} of {}", n + 1, effort.repetitions);
+        // A process that had them before has their memory still, and would show none for the next.
+        pair.linkgate.restart();
+        let pid = pair.linkgate.pid().expect("linkgate runs");
+        let address = pair.linkgate.bootstrap();
+        let _ = p99(&address);
+        without.push(p99(&address));
+        std::thread::sleep(SETTLE);
+        let before = usage::resident(pid);
+        let clients: Vec<Connection> = (0..count).map(|_| idle(&address)).collect();
+        std::thread::sleep(SETTLE);
+        let after = usage::resident(pid);
+        memory.push(after.saturating_sub(before) as f64 / 1024.0 / clients.len() as f64);
+        with.push(p99(&address));
+        let open = open(&pair.linkgate);
+        assert!(open >= count as f64, "{open} of {count} connections are still open");
+        drop(clients);
+        until("the gateway has seen its clients go", LONG, || {
+            (self::open(&pair.linkgate) < count as f64 / 10.0).then_some(())
+        });
+    }
+    let job = format!("{count} idle connections");
+    vec![
+        Finding::alone((&job, "memory for each", "KiB"), &memory, Want::AtMost(20.0)),
+        Finding::against(
+            (&job, "p99 of a produce of 1 KiB", "ms"),
+            ("without them", &without),
+            &with,
+            Want::NotAbove(0.1),
+        ),
+    ]
+}
+
+/// A client that has asked what the broker can do, so that the gateway has connected to the broker for it.
+fn idle(address: &str) -> Connection {
+    let request = ApiVersionsRequest::default()
+        .with_client_software_name(text("bench"))
+        .with_client_software_version(text("1"));
+    let mut connection = Connection::open(address).unwrap_or_else(|e| panic!("{e}"));
+    let answer = connection.ask(3, &request).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(answer.error_code, 0, "ApiVersions is answered");
+    connection
+}
+
+/// Connections of clients that the gateway has open.
+fn open(linkgate: &Linkgate) -> f64 {
+    linkgate.metric("linkgate_gateway_connections")
+}
+
+/// Milliseconds that 99 of a hundred produce requests take at the most, over one connection.
+fn p99(address: &str) -> f64 {
+    let frames = stage::frames("written", &[0], &Data::plain_in_batches_of(1024));
+    let mut took = Vec::new();
+    pump::produce(
+        address,
+        1,
+        |n| (n < ONE_BY_ONE).then(|| frames[n % frames.len()].clone()),
+        |_, latency| took.push(latency),
+    );
+    quantile(&millis(&took), 0.99)
+}

@@ -1,0 +1,54 @@
+//! Growth: whether a byte costs as much CPU in a thousand partitions as in one.
+
+use linkgate_tests::digest;
+
+use super::Effort;
+use crate::copying::watch;
+use crate::data::Data;
+use crate::finding::{Finding, Want};
+use crate::{say, stage};
+
+const COUNTS: [i32; 4] = [1, 10, 100, 1_000];
+
+/// The same bytes in more and more partitions. Counted is the flow, as in catch-up: that a mirror topic of many
+/// partitions takes longer to create is part of no byte.
+#[must_use]
+pub fn growth(effort: Effort) -> Vec<Finding> {
+    let (data, pair) = (Data::plain(), stage::pair("growth"));
+    // So many that a tick of the kernel's clock is small beside the CPU time of a copy.
+    let bytes = effort.choose(200_000_000, 1_000_000_000);
+    let topic = |count: i32| format!("in-{count}");
+    let records = COUNTS.map(|count| {
+        say!("growth: writing {} MB into {count} partitions", bytes / 1_000_000);
+        stage::fill(&pair.source, &topic(count), count, &data, bytes)
+    });
+    let mut costs: [Vec<f64>; COUNTS.len()] = Default::default();
+    // The first round warms the brokers up, and is not counted. The counts take turns, so that what drifts drifts for all.
+    for n in 0..=effort.repetitions {
+        for ((count, records), costs) in COUNTS.into_iter().zip(records).zip(&mut costs) {
+            say!("growth: {count} partitions, {n} of {}", effort.repetitions);
+            let name = format!("run{n}-{count}");
+            stage::link(&pair, &name);
+            let mirror = stage::mirror(&pair, &name, &topic(count));
+            let to = pair.destination.bootstrap();
+            let copied = watch(&to, &mirror, count, records, data.record_bytes(), &stage::daemon(&pair));
+            if n == effort.repetitions {
+                digest::assert_same(&pair.source.bootstrap(), &topic(count), &to, &mirror);
+            }
+            stage::unlink(&pair, &name, &mirror);
+            if n > 0 {
+                costs.push(copied.cpu_per_gb);
+            }
+        }
+    }
+    let (one, more) = costs.split_first().expect("there are four counts");
+    COUNTS[1..]
+        .iter()
+        .zip(more)
+        .map(|(count, costs)| {
+            let job = format!("growth, {count} partitions");
+            let what = (job.as_str(), "CPU of the copier", "s/GB");
+            Finding::against(what, ("one partition", one), costs, Want::RatioAtMost(1.2))
+        })
+        .collect()
+}

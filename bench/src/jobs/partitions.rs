@@ -1,0 +1,104 @@
+//! Partitions: thousands of them mirrored by one daemon. How soon all are, and what they take while nothing happens.
+
+use std::time::{Duration, Instant};
+
+use linkgate_tests::pair::Pair;
+
+use super::Effort;
+use crate::data::Data;
+use crate::finding::{Finding, Want};
+use crate::{mirroring, say, stage, usage};
+
+const LINK: &str = "many";
+const BROKERS: usize = 2;
+const IN_A_TOPIC: i32 = 100;
+/// Commands at a time while mirror topics are created.
+const CREATORS: usize = 4;
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// What a daemon takes while nothing happens.
+struct Rest {
+    resident: f64,
+    /// In percent of a core.
+    cpu: f64,
+}
+
+/// Topics of a hundred partitions, with one small batch in each partition, over two brokers on each side.
+#[must_use]
+pub fn partitions(effort: Effort) -> Vec<Finding> {
+    let count = effort.choose(1_000, 10_000);
+    let quiet = Duration::from_secs(effort.choose(10, 30));
+    let mut pair = stage::pair_of("partitions", BROKERS, BROKERS);
+    stage::link(&pair, LINK);
+
+    say!("partitions: one");
+    let mut mirrors = mirror_all(&pair, &["one".to_owned()], 1);
+    mirroring::wait_up_to_date(&pair.linkgate, LINK, &mirrors, LIMIT);
+    // Started anew, as the one with all the partitions will be.
+    let _ = restarted(&mut pair, &mirrors);
+    let one = at_rest(&pair, quiet);
+
+    say!("partitions: creating {count}");
+    let topics: Vec<String> = (0..count / IN_A_TOPIC).map(|n| format!("topic{n}")).collect();
+    mirrors.extend(mirror_all(&pair, &topics, IN_A_TOPIC));
+    // Counted is what is left to be done once the last command has returned: by then, most of the topics that were
+    // created before are mirrored. To create them is the destination's work.
+    let created = Instant::now();
+    mirroring::wait_up_to_date(&pair.linkgate, LINK, &mirrors, LIMIT);
+    let first = created.elapsed().as_secs_f64();
+    let creator = at_rest(&pair, quiet);
+
+    let (mut again, mut memory, mut each, mut cpu) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for n in 0..effort.repetitions {
+        say!("partitions: kill and start, {} of {}", n + 1, effort.repetitions);
+        again.push(restarted(&mut pair, &mirrors));
+        let all = at_rest(&pair, quiet);
+        memory.push(all.resident / f64::from(1 << 20));
+        each.push((all.resident - one.resident) / 1024.0 / f64::from(count));
+        cpu.push(all.cpu);
+    }
+    let job = format!("{count} partitions");
+    let created_by = creator.resident / f64::from(1 << 20);
+    vec![
+        Finding::alone((&job, "kill to all mirrored", "s"), &again, Want::AtMost(10.0)),
+        Finding::alone((&job, "last creation to all mirrored", "s"), &[first], Want::AtMost(30.0)),
+        Finding::alone((&job, "memory at rest", "MiB"), &memory, Want::AtMost(200.0)),
+        Finding::alone((&job, "memory for each", "KiB"), &each, Want::AtMost(10.0)),
+        Finding::alone((&job, "CPU at rest", "% of a core"), &cpu, Want::AtMost(5.0)),
+        Finding::alone((&job, "memory at rest of who created them", "MiB"), &[created_by], Want::Shown),
+        Finding::alone((&job, "CPU at rest of who created them", "% of a core"), &[creator.cpu], Want::Shown),
+    ]
+}
+
+/// Creates the topics with a batch in each partition, and their mirror topics; the names of those.
+fn mirror_all(pair: &Pair, topics: &[String], partitions: i32) -> Vec<String> {
+    let data = Data::tiny();
+    stage::create_many(&pair.source, topics, partitions);
+    for topic in topics {
+        let _ = stage::write(&pair.source, topic, partitions, &data, 0);
+    }
+    std::thread::scope(|scope| {
+        let creators: Vec<_> = topics
+            .chunks(topics.len().div_ceil(CREATORS))
+            .map(|some| scope.spawn(|| some.iter().map(|t| stage::mirror(pair, LINK, t)).collect::<Vec<_>>()))
+            .collect();
+        creators.into_iter().flat_map(|creator| creator.join().expect("mirror topics are created")).collect()
+    })
+}
+
+/// Seconds from kill -9 until everything is mirrored again.
+fn restarted(pair: &mut Pair, mirrors: &[String]) -> f64 {
+    let begin = Instant::now();
+    pair.linkgate.restart();
+    mirroring::wait_up_to_date(&pair.linkgate, LINK, mirrors, LIMIT);
+    begin.elapsed().as_secs_f64()
+}
+
+/// Watches for so long, and touches nothing meanwhile.
+fn at_rest(pair: &Pair, quiet: Duration) -> Rest {
+    let pid = pair.linkgate.pid().expect("linkgate runs");
+    let (begin, before) = (Instant::now(), usage::cpu(&[pid]));
+    std::thread::sleep(quiet);
+    let cpu = (usage::cpu(&[pid]) - before).as_secs_f64() / begin.elapsed().as_secs_f64() * 1e2;
+    Rest { resident: usage::resident(pid) as f64, cpu }
+}

@@ -1,0 +1,81 @@
+//! When a mirror topic takes writes: one record for every partition, through the gateway, until each was taken.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::{ProduceRequest, TopicName};
+use linkgate_tests::client::{Connection, text};
+use linkgate_tests::linkgate::Linkgate;
+use linkgate_tests::raw_batch::{batch, record};
+use linkgate_tests::wait::LONG;
+
+/// Runs `kafka-mirrors` with `action` (`--promote`, `--failover`) on a mirror topic; from the start of that process until
+/// each partition has taken a record. `pause` is the time between two attempts, and so how exact the answer is.
+///
+/// For a destination of one broker: whoever answers at the bootstrap address leads every partition.
+///
+/// # Panics
+/// When the topic takes writes already, the command fails, or the topic does not open in time.
+#[must_use]
+pub fn until_writable(
+    linkgate: &Linkgate,
+    action: &str,
+    topic: &str,
+    partitions: i32,
+    pause: Duration,
+) -> Duration {
+    let mut probe = Probe::open(&linkgate.bootstrap(), topic, partitions);
+    // This also has the gateway connect to the broker, as a producer that has been trying for a while would have.
+    probe.attempt();
+    let still_closed = probe.closed.len();
+    assert_eq!(still_closed, partitions as usize, "{topic} takes writes before {action}");
+    std::thread::scope(|scope| {
+        let begin = Instant::now();
+        let command = scope.spawn(|| linkgate.mirrors(&[action, "--topics", topic]));
+        while !probe.closed.is_empty() {
+            std::thread::sleep(pause);
+            probe.attempt();
+            let open = begin.elapsed();
+            assert!(open < LONG, "{} partitions of {topic} still take no writes", probe.closed.len());
+        }
+        let took = begin.elapsed();
+        let _ = command.join().expect("the command is run").success(&format!("kafka-mirrors {action}"));
+        took
+    })
+}
+
+/// An open connection, and the partitions that have not taken a record yet.
+struct Probe {
+    connection: Connection,
+    topic: TopicName,
+    batch: Bytes,
+    closed: Vec<i32>,
+}
+
+impl Probe {
+    fn open(address: &str, topic: &str, partitions: i32) -> Probe {
+        let connection = Connection::open(address).unwrap_or_else(|e| panic!("{e}"));
+        let batch = batch(vec![record(7, Some(b"key"), Some(b"first write"))]);
+        Probe { connection, topic: TopicName(text(topic)), batch, closed: (0..partitions).collect() }
+    }
+
+    /// One request with a batch for each partition that has not taken one.
+    fn attempt(&mut self) {
+        let partitions = self.closed.iter().map(|index| {
+            PartitionProduceData::default().with_index(*index).with_records(Some(self.batch.clone()))
+        });
+        let topic = TopicProduceData::default()
+            .with_name(self.topic.clone())
+            .with_partition_data(partitions.collect());
+        let request =
+            ProduceRequest::default().with_acks(-1).with_timeout_ms(30_000).with_topic_data(vec![topic]);
+        let answer = self.connection.ask(9, &request).unwrap_or_else(|e| panic!("{e}"));
+        let answered = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
+        // A partition that the answer leaves out has taken nothing.
+        let taken: BTreeSet<i32> =
+            answered.filter(|partition| partition.error_code == 0).map(|partition| partition.index).collect();
+        self.closed.retain(|index| !taken.contains(index));
+    }
+}
