@@ -1,5 +1,8 @@
 //! Nanoseconds and bytes per second of the hot paths: `cargo bench -p linkgate-bench`.
 
+// What criterion's macros make has no documentation.
+#![allow(missing_docs)]
+
 mod paths;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -1,6 +1,6 @@
 //! Runs one hot path so many times, for whoever counts its instructions: `hot_path NAME TIMES`. Without arguments it names them.
 
-#[path = "../benches/paths.rs"]
+#[path = "../benches/paths/mod.rs"]
 mod paths;
 
 fn main() {

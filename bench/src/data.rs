@@ -117,7 +117,9 @@ impl Data {
     }
 }
 
-fn now_ms() -> i64 {
+/// Milliseconds since the epoch: records from long ago would be deleted at once.
+#[must_use]
+pub fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(0)
 }

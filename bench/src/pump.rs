@@ -18,6 +18,8 @@ const PRODUCE_VERSION: i16 = 9;
 const FETCH_VERSION: i16 = 11;
 /// Where the correlation id stands in a frame: behind size, API key and version.
 const CORRELATION: std::ops::Range<usize> = 8..12;
+/// A new topic is not known to its broker for a moment: UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER.
+const NOT_YET: [i16; 3] = [3, 5, 6];
 /// The consumer's defaults.
 const FETCH_BYTES: i32 = 50 << 20;
 const PARTITION_BYTES: i32 = 1 << 20;
@@ -175,6 +177,9 @@ impl Reader {
         assert_eq!(answer.error_code, 0);
         let mut payloads = Vec::new();
         for partition in answer.responses.into_iter().flat_map(|topic| topic.partitions) {
+            if NOT_YET.contains(&partition.error_code) {
+                continue;
+            }
             assert_eq!(partition.error_code, 0, "partition {}", partition.partition_index);
             let Some(records) = partition.records.filter(|records| !records.is_empty()) else { continue };
             let at = &mut self.next[usize::try_from(partition.partition_index).expect("an index")];

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use linkgate_tests::client::Connection;
+use linkgate_tests::kafka::Version;
 use linkgate_tests::pair::{LINK, Pair};
 use linkgate_tests::produce::{Kind, Sender, send};
+use linkgate_tests::raw_batch::{batch, record, write};
 use linkgate_tests::read;
-use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::wait::{LONG, until, until_ok};
 
 /// What REST says of partition 0 of a mirror topic.
 fn partition(pair: &Pair, topic: &str) -> serde_json::Value {
@@ -30,6 +33,30 @@ fn a_trimmed_log_and_one_of_broker_timestamps_are_mirrored() {
         pair.assert_mirrored(topic);
         assert_eq!(pair.linkgate.status(LINK, topic), "ACTIVE");
     }
+}
+
+/// Given brokers that take no large batches, when a topic is full of small ones, then they are joined only as far as the mirror
+/// topic takes them, and its `max.message.bytes` stays what the source's is.
+#[test]
+fn small_batches_are_joined_no_further_than_the_topic_takes_them() {
+    let limit = [("message.max.bytes", "40000")];
+    let pair = Pair::between("joined", Version::V4_3_1, Version::V4_3_1, &limit);
+    pair.link("");
+    pair.source.admin().create_topic("t", 1, &[]);
+    let leader = pair.source.admin().leaders("t").remove(0);
+    let mut connection = Connection::open(&leader.address).unwrap_or_else(|e| panic!("{e}"));
+    let small = batch(vec![record(1_700_000_000_000, Some(b"key"), Some(&[b'.'; 5_000])); 2]);
+    for _ in 0..60 {
+        until_ok("the source takes a batch", LONG, || write(&mut connection, "t", 0, &small));
+    }
+    pair.mirror("t");
+    pair.assert_mirrored("t");
+    let mut destination = pair.destination.admin();
+    assert_eq!(destination.config("t", "max.message.bytes").as_deref(), Some("40000"));
+    let batches = read::raw(&pair.destination.bootstrap(), "t", 0);
+    let records: Vec<_> = batches.iter().map(|batch| batch.records.len()).collect();
+    assert!(records.iter().all(|records| *records <= 6), "larger than the topic takes: {records:?}");
+    assert!(records.iter().any(|records| *records > 2), "not joined at all: {records:?}");
 }
 
 /// Given a mirror whose daemon is down, when the source trims records that the mirror does not have yet, then it goes on

@@ -10,7 +10,7 @@ use linkgate_tests::pair::Pair;
 use linkgate_tests::raw_batch::{batch, record};
 
 use super::Effort;
-use crate::data::Codec;
+use crate::data::{Codec, now_ms};
 use crate::finding::{Finding, Want};
 use crate::peers::mirror_maker::{MirrorMaker, Tuning};
 use crate::pump::{Reader, produce, produce_frame};
@@ -30,18 +30,28 @@ pub fn lag(effort: Effort) -> Vec<Finding> {
     let pair = stage::pair("lag");
     let seconds = Duration::from_secs(effort.choose(10, 30));
     let (mut ours, mut cpu) = (Vec::new(), Vec::new());
-    for n in 0..effort.repetitions {
+    // The first round warms the brokers up, and is not counted.
+    for n in 0..=effort.repetitions {
         let (topic, name) = (format!("lag{n}"), format!("run{n}"));
-        say!("lag: Linkgate, {} of {}", n + 1, effort.repetitions);
+        say!("lag: Linkgate, {n} of {}", effort.repetitions);
         stage::create(&pair.source, &topic, PARTITIONS, &[]);
         stage::link(&pair, &name);
         let mirror = stage::mirror(&pair, &name, &topic);
         let pid = pair.linkgate.pid().expect("linkgate runs");
         let before = crate::usage::cpu(&[pid]);
-        ours.push(measure(&pair, &topic, &mirror, &pair.linkgate.bootstrap(), seconds));
-        cpu.push(
-            (crate::usage::cpu(&[pid]) - before).as_secs_f64() / (seconds + WARM_UP).as_secs_f64() * 1e2,
+        let lags = measure(&pair, &topic, &mirror, &pair.linkgate.bootstrap(), seconds);
+        let used = (crate::usage::cpu(&[pid]) - before).as_secs_f64();
+        say!(
+            "p50 {:.2} p90 {:.2} p99 {:.2} max {:.2} ms",
+            quantile(&lags, 0.5),
+            quantile(&lags, 0.9),
+            quantile(&lags, 0.99),
+            quantile(&lags, 1.0)
         );
+        if n > 0 {
+            ours.push(lags);
+            cpu.push(used / (seconds + WARM_UP).as_secs_f64() * 1e2);
+        }
         stage::unlink(&pair, &name, &mirror);
     }
     let at = |q: f64, all: &[Vec<f64>]| all.iter().map(|one| quantile(one, q)).collect::<Vec<_>>();
@@ -124,7 +134,7 @@ fn write(pair: &Pair, topic: &str, lasts: Duration, acked: &Mutex<HashMap<u64, I
                         let mut value = number.to_be_bytes().to_vec();
                         value.resize(200, b'.');
                         let partition = i32::try_from(number % PARTITIONS as u64).expect("an index");
-                        (partition, batch(vec![record(0, None, Some(&value))]))
+                        (partition, batch(vec![record(now_ms(), None, Some(&value))]))
                     })
                     .collect();
                 produce_frame(topic, &batches, 1)

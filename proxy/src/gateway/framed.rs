@@ -20,6 +20,8 @@ const FIRST_CAPACITY: usize = 512;
 /// Bytes asked for at once.
 const CHUNK: usize = 64 * 1024;
 
+/// Frames up to this size are common: a few batches of a producer.
+const COMMON: usize = 256 * 1024;
 /// Of what a broker says is coming, so much is made room for at once: more than an answer to a consumer's default fetch.
 const BELIEVED: usize = 64 << 20;
 
@@ -135,7 +137,7 @@ impl FrameReader {
             if whole > IDLE_CAPACITY {
                 self.hold.grow_to(have + step).await;
             }
-            self.make_room(step);
+            self.make_room(step, whole - have);
             // Not a byte of what follows: it would keep the memory of this frame alive behind the budget's back.
             if (&mut self.io).take(step as u64).read_buf(&mut self.buffer).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -149,9 +151,12 @@ impl FrameReader {
         Ok(frame)
     }
 
-    /// Exactly so much more capacity; `BytesMut` itself would take twice as much as there is for the last byte.
-    fn make_room(&mut self, more: usize) {
+    /// Capacity for so much `more` of the `missing`; `BytesMut` itself would take twice as much as there is for the last byte.
+    /// A frame of common size gets all its capacity at once: pages that nothing was written to cost no memory, and what
+    /// has come is copied only once.
+    fn make_room(&mut self, more: usize, missing: usize) {
         if self.buffer.capacity() - self.buffer.len() < more {
+            let more = more.max(missing.min(COMMON));
             let mut larger = BytesMut::with_capacity(self.buffer.len() + more);
             larger.extend_from_slice(&self.buffer);
             self.buffer = larger;

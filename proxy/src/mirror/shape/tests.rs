@@ -214,7 +214,7 @@ fn filler_of_a_source_that_is_a_mirror_itself_is_nothing() {
 
 #[test]
 fn small_neighbours_travel_together_and_others_alone() {
-    let large = batch(header(5, 1), &vec![1; 20_000]);
+    let large = batch(header(5, 1), &vec![1; 200_000]);
     let zstd = {
         let payload =
             crate::wire::compression::compress(crate::wire::batch::Codec::Zstd, &records(1)).unwrap();

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use state::model::KafkaUuid;
 
 use super::*;
-use crate::mirror::shape::{MAX_FILLER_OFFSETS, Piece, Shaped};
+use crate::mirror::shape::{JOINED_BYTES, MAX_FILLER_OFFSETS, Piece, Shaped};
 
 const WINDOW: usize = 1000;
 const BROKER: i32 = 2;
@@ -290,6 +290,14 @@ fn a_size_that_is_too_large_is_told_once() {
     let (partition, _) = partition();
     partition.too_large(5);
     assert_eq!((partition.take_too_large(), partition.take_too_large()), (Some(5), None));
+}
+
+#[test]
+fn what_was_joined_to_too_large_a_batch_is_joined_to_half_of_it_and_no_config_is_touched() {
+    let (partition, _) = partition();
+    assert_eq!(partition.join_bytes(), JOINED_BYTES);
+    partition.joined_too_large(40_000);
+    assert_eq!((partition.join_bytes(), partition.take_too_large()), (20_000, None));
 }
 
 #[test]

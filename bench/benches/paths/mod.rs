@@ -15,17 +15,17 @@ use proxy::wire::walk::walk;
 const IDS: WriterIds = WriterIds { producer_id: 1 << 62, producer_epoch: 0, base_sequence: 0 };
 
 /// A path, and how many bytes one run of it deals with.
-pub struct HotPath {
+pub(crate) struct HotPath {
     /// Its name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Bytes of one run.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
     /// Runs it once.
-    pub run: Box<dyn Fn()>,
+    pub(crate) run: Box<dyn Fn()>,
 }
 
 /// All of them.
-pub fn all() -> Vec<HotPath> {
+pub(crate) fn all() -> Vec<HotPath> {
     let (small, large) = (raw(1, 200), raw(512, 1024));
     let run = run_of(16, 32);
     let log = Bytes::from(run.iter().flat_map(|batch| batch.bytes.to_vec()).collect::<Vec<u8>>());
