@@ -5,7 +5,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build test interop soak soak-pair fuzz bench bench-quick bench-setup demo fmt fmt-check lint deny clean-demo
+.PHONY: instructions help setup build test interop soak soak-pair fuzz bench bench-quick bench-setup demo fmt fmt-check lint deny clean-demo
 
 # What cargo needs to find RocksDB and libclang.
 env = eval "$$(tests/setup/env.sh)"
@@ -39,12 +39,15 @@ soak-pair: setup ## Two Linkgates on the same partitions for ten minutes, with k
 bench: bench-setup ## Beside MirrorMaker 2, Kafka's follower and HAProxy, in one run; writes docs/performance.md (ARGS=--jobs=lag)
 	@LINKGATE_FULL_JIT=1 LINKGATE_BIN_DIR=target/release target/release/bench --docs docs $(ARGS)
 
-bench-quick: bench-setup ## A tenth of it, in ten minutes; writes nothing
+bench-quick: bench-setup ## A tenth of it, in a few minutes; writes nothing
 	@LINKGATE_FULL_JIT=1 LINKGATE_BIN_DIR=target/release target/release/bench --quick $(ARGS)
 
 bench-setup: setup
 	@bench/setup.sh
 	@$(env); cargo build --release --workspace --bins
+
+instructions: ## Instructions of each hot path for one run of it (callgrind): a report
+	@$(env); cargo build --workspace --example hot_path && bench/instructions.sh target/debug/examples/hot_path
 
 fuzz: setup ## Fuzz TARGET (see proxy/fuzz/fuzz_targets) for SECONDS (600); installs cargo-fuzz into the cache once
 	@$(env); cargo="$$(tests/setup/cargo_fuzz.sh)"; cd proxy/fuzz && RUSTC_BOOTSTRAP=1 "$$cargo" run --fuzz-dir . $(or $(TARGET),session) -- -max_total_time=$(or $(SECONDS),600) -max_len=65536 -rss_limit_mb=4096
