@@ -88,6 +88,8 @@ pub enum AtEnd {
     LogEnd,
     /// The offset after the last record; a lag of the filler stays.
     LastRecord,
+    /// Now the one, now the other: it depends on how the client's own timer falls.
+    Either,
     /// It does not tell.
     Untold,
 }

@@ -236,6 +236,7 @@ fn topic_read(
         let right = match expected {
             AtEnd::LogEnd => position == Some(topic.end),
             AtEnd::LastRecord => position == Some(last),
+            AtEnd::Either => position == Some(topic.end) || position == Some(last),
             AtEnd::Untold => true,
         };
         ensure(right, || {
