@@ -1,19 +1,12 @@
 #!/usr/bin/env bash
-# Instructions of each hot path, for one run of it, counted by callgrind: the same on every machine and whatever else it does.
+# Instructions of each hot path, for one run of it, counted by callgrind: repeatable, whatever else the machine does.
 #
 #   bench/instructions.sh PROGRAM    # target/release/examples/hot_path, or the debug one
 #
 # A report, not a gate: prints a table, fails only where it cannot count.
 set -euo pipefail
 program=$1
-if ! command -v valgrind >/dev/null; then
-  as_root=()
-  [ "$(id -u)" = 0 ] || as_root=(sudo -n)
-  echo "instructions.sh: installing through apt-get: valgrind" >&2
-  ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 \
-    install -y --no-install-recommends valgrind >&2 ||
-    { echo "instructions.sh: valgrind is missing; install it (Debian or Ubuntu, as root: apt-get install valgrind)" >&2; exit 1; }
-fi
+"$(dirname "$0")/../tests/setup/packages.sh" valgrind
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Makes sure that the programs which build and test Linkgate are there; installs what is missing through apt-get.
 #
+#   tests/setup/packages.sh              # those
+#   tests/setup/packages.sh haproxy      # and these, each a package that brings a program of its name
+#
 # Nothing is done, and nothing printed, when everything is there. Without root (or a sudo that asks nothing) or without
 # apt-get it says what to install and fails.
 set -euo pipefail
@@ -58,6 +61,9 @@ need npm command -v npm
 need libnode-dev command -v node
 need libssl-dev pkg-config --exists libssl
 need zlib1g-dev pkg-config --exists zlib
+for program in "$@"; do
+  need "$program" command -v "$program"
+done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
