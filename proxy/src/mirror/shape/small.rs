@@ -60,8 +60,8 @@ impl SmallBatches {
 
     /// All that are held.
     pub(super) fn take(&mut self) -> Vec<RawBatch> {
-        let limit = self.limit;
-        std::mem::replace(self, SmallBatches::new(limit)).held
+        (self.bytes, self.records) = (0, 0);
+        std::mem::take(&mut self.held)
     }
 }
 
