@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use linkgate_tests::process::run;
 use linkgate_tests::python::data_set;
-use linkgate_tests::raw_batch::{batch, record};
+use linkgate_tests::raw_batch::{batch, now_ms, record};
 
 /// Bytes of a batch's header up to its records, and where its CRC begins to count.
 const HEADER: usize = 61;
@@ -63,26 +63,20 @@ impl Data {
         Data::random("batches of one record of 200 B", 1, 200, 256)
     }
 
-    /// Larger batches of 1 KiB records, of `bytes` each.
+    /// One record of 1 KiB to a batch.
     #[must_use]
-    pub fn plain_in_batches_of(bytes: usize) -> Data {
-        Data::random("1 KiB records", bytes / 1024, 1024, (64 << 20) / bytes / 8)
+    pub fn single() -> Data {
+        Data::random("batches of one record of 1 KiB", 1, 1024, 256)
     }
 
     fn random(name: &'static str, records: usize, size: usize, distinct: usize) -> Data {
-        let mut state = 0x9e37_79b9_7f4a_7c15u64;
-        let mut byte = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_le_bytes()[3]
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut value = vec![0; size];
+        let mut next = || {
+            random.fill(&mut value);
+            record(now_ms(), None, Some(&value))
         };
-        let batches = (0..distinct)
-            .map(|_| {
-                let values = (0..records).map(|_| (0..size).map(|_| byte()).collect::<Vec<u8>>());
-                batch(values.map(|v| record(now_ms(), None, Some(&v))).collect())
-            })
-            .collect();
+        let batches = (0..distinct).map(|_| batch((0..records).map(|_| next()).collect())).collect();
         Data { name, codec: Codec::None, batches, records, payload: (records * size) as f64 }
     }
 
@@ -115,13 +109,6 @@ impl Data {
     pub fn record_bytes(&self) -> f64 {
         self.payload / self.records as f64
     }
-}
-
-/// Milliseconds since the epoch: records from long ago would be deleted at once.
-#[must_use]
-pub fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(0)
 }
 
 /// Every line of the data set but its heading.

@@ -1,7 +1,7 @@
 //! `bench`: measures Linkgate beside what a user would run instead, in one run on one machine. `make bench` runs it.
 //!
-//! Medians and ratios, never single figures: everybody uses the same brokers, in turn, in this run. What is copied is compared with
-//! its source, record by record, before its figures count.
+//! Medians and ratios, never single figures: everybody uses the same brokers, in this run. The last copy of each kind is compared with
+//! its source, record by record, before the job reports.
 
 use std::path::PathBuf;
 

@@ -110,6 +110,19 @@ pub fn produce(
     });
 }
 
+/// So many requests of these frames, over and over, as [`produce`] asks for them.
+pub fn cycled(frames: &[Vec<u8>], count: usize) -> impl Fn(usize) -> Option<Vec<u8>> + '_ {
+    move |n| (n < count).then(|| frames[n % frames.len()].clone())
+}
+
+/// Writes so many of these frames one at a time; the milliseconds that each took to be answered.
+#[must_use]
+pub fn one_by_one(address: &str, frames: &[Vec<u8>], count: usize) -> Vec<f64> {
+    let mut took = Vec::with_capacity(count);
+    produce(address, 1, cycled(frames, count), |_, latency| took.push(latency.as_secs_f64() * 1e3));
+    took
+}
+
 fn check(body: &mut Bytes) {
     // Response header v1: correlation id and no tagged fields.
     let _ = body.split_to(5);

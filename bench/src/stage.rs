@@ -7,11 +7,9 @@ use kafka_protocol::messages::{CreateTopicsRequest, TopicName};
 use linkgate_tests::admin::LATEST;
 use linkgate_tests::client::{Connection, Error, text};
 use linkgate_tests::kafka::{Cluster, Version};
-use linkgate_tests::linkgate::Linkgate;
 use linkgate_tests::log_ends::LogEnds;
 use linkgate_tests::pair::Pair;
 use linkgate_tests::wait::{LONG, until_ok};
-use linkgate_tests::workdir::WorkDir;
 
 use crate::copying::Processes;
 use crate::data::Data;
@@ -36,14 +34,8 @@ pub fn pair(name: &str) -> Pair {
 /// So many brokers on each side.
 #[must_use]
 pub fn pair_of(name: &str, source: usize, destination: usize) -> Pair {
-    let launch = |side: &str, brokers| {
-        Cluster::launch(WorkDir::new(&format!("{name}-{side}")), Version::V4_3_1, brokers, &BROKER)
-    };
-    let (mut source, mut destination) = (launch("source", source), launch("destination", destination));
-    source.wait_ready();
-    destination.wait_ready();
-    let linkgate = Linkgate::start(&destination.bootstrap(), &[]);
-    Pair { linkgate, source, destination }
+    let (source, destination) = ((Version::V4_3_1, source), (Version::V4_3_1, destination));
+    Pair::launch(name, source, destination, &BROKER)
 }
 
 /// A link of its own for each repetition: its mirror topics are called `NAME-TOPIC`.
@@ -123,7 +115,7 @@ pub fn write(cluster: &Cluster, topic: &str, partitions: i32, data: &Data, bytes
     for address in addresses {
         let led: Vec<i32> = leaders.iter().filter(|l| l.address == address).map(|l| l.partition).collect();
         let frames = frames(topic, &led, data);
-        pump::produce(address, 5, |n| (n < rounds).then(|| frames[n % frames.len()].clone()), |_, _| ());
+        pump::produce(address, 5, pump::cycled(&frames, rounds), |_, _| ());
     }
     i64::try_from(rounds * data.records).expect("a count")
 }

@@ -41,7 +41,9 @@ impl Pair {
         Pair::launch(name, (source, 1), (destination, 1), extra)
     }
 
-    fn launch(
+    /// So many brokers of a version on each side; `extra` are configs of all of them.
+    #[must_use]
+    pub fn launch(
         name: &str,
         source: (Version, usize),
         destination: (Version, usize),

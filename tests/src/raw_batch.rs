@@ -1,5 +1,7 @@
 //! Batches made by hand and written as they are.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::indexmap::IndexMap;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -7,6 +9,13 @@ use kafka_protocol::messages::{ProduceRequest, TopicName};
 use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
 
 use crate::client::{Connection, Error, text};
+
+/// Now, in milliseconds since the epoch. Records from long ago would be deleted at once.
+#[must_use]
+pub fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+}
 
 /// A record of no producer.
 #[must_use]

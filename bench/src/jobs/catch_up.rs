@@ -1,11 +1,10 @@
 //! Catch-up: a topic of eight partitions that has long been there is copied.
 
-use bytes::Bytes;
 use linkgate_tests::digest;
 use linkgate_tests::pair::Pair;
 
 use super::Effort;
-use crate::copying::{Copied, watch};
+use crate::copying::{Copied, Processes, watch};
 use crate::data::{Codec, Data};
 use crate::finding::{Finding, Want};
 use crate::peers::follower;
@@ -34,11 +33,11 @@ pub fn plain(effort: Effort) -> Vec<Finding> {
     let what = ("catch-up, uncompressed", "rate", "MB/s");
     findings.push(Finding::against(
         what,
-        ("Kafka's follower", &rates(&follower)),
+        ("Kafka's follower", &of(|c| c.rate, &follower)),
         &ours,
         Want::RatioAtLeast(0.7),
     ));
-    let (peer, ours) = (costs(&follower), findings[1].our_values.clone());
+    let (peer, ours) = (of(|c| c.cpu_per_gb, &follower), findings[1].our_values.clone());
     findings.push(Finding::against(
         ("catch-up, uncompressed", "CPU of the copier", "s/GB"),
         ("Kafka's follower (as a whole broker)", &peer),
@@ -84,10 +83,9 @@ fn beside_mirror_maker(pair: &Pair, data: &Data, bytes: u64, effort: Effort) -> 
     }
     let (tuned, defaults) =
         if effort.alone { Default::default() } else { mirror_makers(pair, data, &job, effort) };
-    let of = |what: fn(&Copied) -> f64, copied: &[Copied]| copied.iter().map(what).collect::<Vec<_>>();
     let beside = |quantity, unit, what: fn(&Copied) -> f64, want| {
-        let peer = ("MirrorMaker 2, tuned", of(what, &tuned));
-        Finding::against((&job, quantity, unit), (peer.0, &peer.1), &of(what, &ours), want)
+        let theirs = of(what, &tuned);
+        Finding::against((&job, quantity, unit), ("MirrorMaker 2, tuned", &theirs), &of(what, &ours), want)
     };
     let mut findings = vec![
         beside("rate", "MB/s", |c| c.rate, Want::RatioAtLeast(5.0)),
@@ -127,14 +125,7 @@ fn mirror_makers(pair: &Pair, data: &Data, job: &str, effort: Effort) -> (Vec<Co
 fn linkgate(pair: &Pair, data: &Data, records: i64, name: &str, audit: bool) -> Copied {
     stage::link(pair, name);
     let mirror = stage::mirror(pair, name, "long");
-    let copied = watch(
-        &pair.destination.bootstrap(),
-        &mirror,
-        PARTITIONS,
-        records,
-        data.record_bytes(),
-        &stage::daemon(pair),
-    );
+    let copied = watched(pair, data, &mirror, records, &stage::daemon(pair));
     say!("{copied:.1?}");
     if audit {
         say!("comparing what was copied with its source");
@@ -147,17 +138,14 @@ fn linkgate(pair: &Pair, data: &Data, records: i64, name: &str, audit: bool) -> 
 fn mirror_maker(pair: &Pair, data: &Data, records: i64, tuning: Tuning) -> Copied {
     let copier = MirrorMaker::start(pair, "short", tuning, data.codec);
     let mirror = MirrorMaker::name("short");
-    let copied = watch(
-        &pair.destination.bootstrap(),
-        &mirror,
-        PARTITIONS,
-        records,
-        data.record_bytes(),
-        &stage::processes(pair, copier.pid()),
-    );
+    let copied = watched(pair, data, &mirror, records, &stage::processes(pair, copier.pid()));
     drop(copier);
     stage::forget(pair, &mirror);
     copied
+}
+
+fn watched(pair: &Pair, data: &Data, mirror: &str, records: i64, processes: &Processes) -> Copied {
+    watch(&pair.destination.bootstrap(), mirror, PARTITIONS, records, data.record_bytes(), processes)
 }
 
 /// MB/s that a generator of prebuilt requests gets the destination to append: the same batches, one for each partition.
@@ -165,19 +153,16 @@ fn appended(pair: &Pair, data: &Data, bytes: u64, topic: &str) -> f64 {
     stage::create(&pair.destination, topic, PARTITIONS, &[]);
     let address = pair.destination.bootstrap();
     let all: Vec<i32> = (0..PARTITIONS).collect();
-    let frames: Vec<Bytes> = stage::frames(topic, &all, data).into_iter().map(Bytes::from).collect();
+    let frames = stage::frames(topic, &all, data);
     let rounds = data.batches_for(bytes / 8);
     let begin = std::time::Instant::now();
-    pump::produce(&address, 5, |n| (n < rounds).then(|| frames[n % frames.len()].to_vec()), |_, _| ());
+    pump::produce(&address, 5, pump::cycled(&frames, rounds), |_, _| ());
     let seconds = begin.elapsed().as_secs_f64();
     pair.destination.admin().delete_topic(topic);
     rounds as f64 * 8.0 * data.payload / 1e6 / seconds
 }
 
-fn rates(copied: &[Copied]) -> Vec<f64> {
-    copied.iter().map(|c| c.rate).collect()
-}
-
-fn costs(copied: &[Copied]) -> Vec<f64> {
-    copied.iter().map(|c| c.cpu_per_gb).collect()
+/// One figure of each copy.
+fn of(what: fn(&Copied) -> f64, copied: &[Copied]) -> Vec<f64> {
+    copied.iter().map(what).collect()
 }

@@ -10,7 +10,7 @@ use linkgate_tests::wait::{LONG, until};
 use super::Effort;
 use crate::data::Data;
 use crate::finding::{Finding, Want};
-use crate::spread::{millis, quantile};
+use crate::spread::quantile;
 use crate::{pump, say, stage, usage};
 
 /// Fewer than `max.connections` has by default.
@@ -31,6 +31,7 @@ pub fn connections(effort: Effort) -> Vec<Finding> {
     assert!(count > 0, "the limit on open files leaves no room for clients: raise it (ulimit -n)");
     let mut pair = stage::pair("connections");
     stage::create(&pair.destination, "written", 1, &[]);
+    let frames = stage::frames("written", &[0], &Data::single());
     let (mut memory, mut without, mut with) = (Vec::new(), Vec::new(), Vec::new());
     for n in 0..effort.repetitions {
         say!("connections: {count} of them, {} of {}", n + 1, effort.repetitions);
@@ -38,15 +39,15 @@ pub fn connections(effort: Effort) -> Vec<Finding> {
         pair.linkgate.restart();
         let pid = pair.linkgate.pid().expect("linkgate runs");
         let address = pair.linkgate.bootstrap();
-        let _ = p99(&address);
-        without.push(p99(&address));
+        let _ = p99(&address, &frames);
+        without.push(p99(&address, &frames));
         std::thread::sleep(SETTLE);
         let before = usage::resident(pid);
         let clients: Vec<Connection> = (0..count).map(|_| idle(&address)).collect();
         std::thread::sleep(SETTLE);
         let after = usage::resident(pid);
         memory.push(after.saturating_sub(before) as f64 / 1024.0 / clients.len() as f64);
-        with.push(p99(&address));
+        with.push(p99(&address, &frames));
         let open = open(&pair.linkgate);
         assert!(open >= count as f64, "{open} of {count} connections are still open");
         drop(clients);
@@ -83,14 +84,6 @@ fn open(linkgate: &Linkgate) -> f64 {
 }
 
 /// Milliseconds that 99 of a hundred produce requests take at the most, over one connection.
-fn p99(address: &str) -> f64 {
-    let frames = stage::frames("written", &[0], &Data::plain_in_batches_of(1024));
-    let mut took = Vec::new();
-    pump::produce(
-        address,
-        1,
-        |n| (n < ONE_BY_ONE).then(|| frames[n % frames.len()].clone()),
-        |_, latency| took.push(latency),
-    );
-    quantile(&millis(&took), 0.99)
+fn p99(address: &str, frames: &[Vec<u8>]) -> f64 {
+    quantile(&pump::one_by_one(address, frames, ONE_BY_ONE), 0.99)
 }

@@ -9,8 +9,8 @@ use super::Effort;
 use crate::data::Data;
 use crate::finding::{Finding, Want};
 use crate::peers::haproxy::Haproxy;
-use crate::spread::{millis, quantile};
-use crate::{pump, say, stage, usage};
+use crate::spread::quantile;
+use crate::{mirroring, pump, say, stage, usage};
 
 const PARTITIONS: i32 = 8;
 /// The latency measurement: one request of 1 KiB at a time, so many in a row each way, in so many turns, so that whatever else
@@ -46,7 +46,8 @@ pub fn gateway(effort: Effort) -> Vec<Finding> {
     let _ = stage::fill(&pair.source, "mirrored", PARTITIONS, &data, bytes);
     stage::link(&pair, "m");
     let mirror = stage::mirror(&pair, "m", "mirrored");
-    wait_mirrored(&pair, &mirror);
+    let mirrors = std::slice::from_ref(&mirror);
+    mirroring::wait_up_to_date(&pair.linkgate, "m", mirrors, Duration::from_secs(120));
     let _ = stage::fill(&pair.destination, "read", PARTITIONS, &data, bytes);
     stage::create(&pair.destination, "written", PARTITIONS, &[("retention.bytes", "200000000")]);
 
@@ -72,11 +73,12 @@ pub fn gateway(effort: Effort) -> Vec<Finding> {
         }
     }
     say!("gateway: one request at a time");
+    let single = stage::frames("written", &[0], &Data::single());
     for n in 0..=effort.repetitions {
         let mut took = [Vec::new(), Vec::new(), Vec::new()];
         for _ in 0..TURNS {
             for (way, took) in ways.iter().zip(&mut took) {
-                took.extend(way.one_by_one());
+                took.extend(pump::one_by_one(&way.address, &single, IN_A_ROW));
             }
         }
         for (way, took) in ways.iter_mut().zip(&took).filter(|_| n > 0) {
@@ -124,13 +126,6 @@ fn findings([direct, haproxy, linkgate]: &[Way; 3]) -> Vec<Finding> {
     findings
 }
 
-fn wait_mirrored(pair: &Pair, mirror: &str) {
-    let ends = pair.source.admin().offsets("mirrored", LATEST);
-    linkgate_tests::wait::until("the mirror has caught up", Duration::from_secs(120), || {
-        (pair.destination.admin().offsets(mirror, LATEST) == ends).then_some(())
-    });
-}
-
 impl Passage {
     fn take(&mut self, (rate, cost): (f64, f64)) {
         self.rates.push(rate);
@@ -158,14 +153,7 @@ impl Way {
         let all: Vec<i32> = (0..PARTITIONS).collect();
         let frames = stage::frames("written", &all, data);
         let rounds = data.batches_for(bytes / PARTITIONS as u64) / 2;
-        let one = || {
-            pump::produce(
-                &self.address,
-                5,
-                |n| (n < rounds).then(|| frames[n % frames.len()].clone()),
-                |_, _| (),
-            );
-        };
+        let one = || pump::produce(&self.address, 5, pump::cycled(&frames, rounds), |_, _| ());
         self.measure(|| {
             std::thread::scope(|scope| {
                 let _ = scope.spawn(one);
@@ -185,19 +173,5 @@ impl Way {
                 pump::consume(&self.address, topic, &from, &to) + other.join().expect("it reads to the end")
             })
         })
-    }
-
-    /// How long each of many requests took, in milliseconds.
-    fn one_by_one(&self) -> Vec<f64> {
-        let data = Data::plain_in_batches_of(1024);
-        let frames = stage::frames("written", &[0], &data);
-        let mut took = Vec::new();
-        pump::produce(
-            &self.address,
-            1,
-            |n| (n < IN_A_ROW).then(|| frames[n % frames.len()].clone()),
-            |_, latency| took.push(latency),
-        );
-        millis(&took)
     }
 }

@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use linkgate_tests::admin::LATEST;
 use linkgate_tests::pair::Pair;
-use linkgate_tests::raw_batch::{batch, record};
+use linkgate_tests::raw_batch::{batch, now_ms, record};
 
 use super::Effort;
-use crate::data::{Codec, now_ms};
+use crate::data::Codec;
 use crate::finding::{Finding, Want};
 use crate::peers::mirror_maker::{MirrorMaker, Tuning};
 use crate::pump::{Reader, produce, produce_frame};
 use crate::spread::{millis, quantile};
-use crate::{say, stage};
+use crate::{say, stage, usage};
 
 const PARTITIONS: i32 = 8;
 /// One request of so many records every so often: 5,000 records in a second.
@@ -38,9 +38,7 @@ pub fn lag(effort: Effort) -> Vec<Finding> {
         stage::link(&pair, &name);
         let mirror = stage::mirror(&pair, &name, &topic);
         let pid = pair.linkgate.pid().expect("linkgate runs");
-        let before = crate::usage::cpu(&[pid]);
-        let lags = measure(&pair, &topic, &mirror, &pair.linkgate.bootstrap(), seconds);
-        let used = (crate::usage::cpu(&[pid]) - before).as_secs_f64();
+        let (lags, used) = measure(&pair, pid, &topic, &mirror, &pair.linkgate.bootstrap(), seconds);
         say!(
             "p50 {:.2} p90 {:.2} p99 {:.2} max {:.2} ms",
             quantile(&lags, 0.5),
@@ -50,7 +48,7 @@ pub fn lag(effort: Effort) -> Vec<Finding> {
         );
         if n > 0 {
             ours.push(lags);
-            cpu.push(used / (seconds + WARM_UP).as_secs_f64() * 1e2);
+            cpu.push(used);
         }
         stage::unlink(&pair, &name, &mirror);
     }
@@ -72,10 +70,8 @@ pub fn lag(effort: Effort) -> Vec<Finding> {
         pair.destination.admin().topics().contains(&mirror).then_some(())
     });
     std::thread::sleep(Duration::from_secs(5));
-    let before = crate::usage::cpu(&[copier.pid()]);
-    let theirs = measure(&pair, "theirs", &mirror, &pair.destination.bootstrap(), seconds);
-    let their_cpu =
-        (crate::usage::cpu(&[copier.pid()]) - before).as_secs_f64() / (seconds + WARM_UP).as_secs_f64() * 1e2;
+    let direct = pair.destination.bootstrap();
+    let (theirs, their_cpu) = measure(&pair, copier.pid(), "theirs", &mirror, &direct, seconds);
     let (peer, theirs) = ("MirrorMaker 2", [theirs]);
     findings.extend([
         Finding::against(
@@ -90,8 +86,16 @@ pub fn lag(effort: Effort) -> Vec<Finding> {
     findings
 }
 
-/// Lag of each record in milliseconds.
-fn measure(pair: &Pair, topic: &str, mirror: &str, through: &str, lasts: Duration) -> Vec<f64> {
+/// Lag of each record in milliseconds, and the CPU time of the copier in percent of a core.
+fn measure(
+    pair: &Pair,
+    copier: u32,
+    topic: &str,
+    mirror: &str,
+    through: &str,
+    lasts: Duration,
+) -> (Vec<f64>, f64) {
+    let before = usage::cpu(&[copier]);
     let acked: Mutex<HashMap<u64, Instant>> = Mutex::default();
     let over = AtomicBool::new(false);
     let ends = linkgate_tests::wait::until("the mirror topic is there", Duration::from_secs(60), || {
@@ -114,7 +118,8 @@ fn measure(pair: &Pair, topic: &str, mirror: &str, through: &str, lasts: Duratio
     let counted = acked.iter().filter(|(_, at)| at.duration_since(begin) > WARM_UP);
     let lags: Vec<Duration> =
         counted.map(|(number, at)| arrived[number].saturating_duration_since(*at)).collect();
-    millis(&lags)
+    let used = (usage::cpu(&[copier]) - before).as_secs_f64();
+    (millis(&lags), used / (WARM_UP + lasts).as_secs_f64() * 1e2)
 }
 
 /// Writes at the rate, numbering the records; remembers when each was acknowledged.

@@ -1,10 +1,9 @@
 //! The records of each workload, from a seeded generator.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use fastrand::Rng;
 
 use super::Shape;
+use crate::raw_batch::now_ms;
 
 /// A record to be written.
 #[derive(Debug, Clone)]
@@ -62,9 +61,4 @@ fn large(rng: &mut Rng) -> Vec<u8> {
     let (random, _) = value.split_at_mut(size / 2);
     rng.fill(random);
     value
-}
-
-fn now_ms() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
