@@ -1,15 +1,13 @@
 //! What a fetch response means for each partition: data to queue, a wait, or the end.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::messages::fetch_response::{FetchResponse, PartitionData};
 use state::model::MirrorError;
 use tracing::{info, warn};
-use uuid::Uuid;
 
-use super::fetcher::Asked;
+use super::fetch_session::{FetchSession, Told};
 use super::log_bounds::{list_offset, log_end_offset};
 use super::partition::{Failure, FetchPlan, Partition};
 use super::ready::ReadyBoard;
@@ -33,41 +31,29 @@ pub(super) struct Fetched<'a> {
 
 impl Fetched<'_> {
     /// Handles every partition of a response. Returns true when the source's metadata looks stale.
-    pub(super) async fn take(&self, response: FetchResponse, asked: &[Asked]) -> bool {
+    pub(super) async fn take(&self, response: FetchResponse, session: &FetchSession) -> bool {
         let top = ErrorCode(response.error_code);
         if !top.is_none() {
             warn!(link = self.link, error = top.name(), "source refused a fetch");
-            for Asked { partition, .. } in asked {
+            for Told { partition, .. } in session.all() {
                 partition.delay(&format!("the source refused a fetch: {}", top.name()), ERROR_PAUSE);
             }
             return true;
         }
-        let by_name: HashMap<(&str, i32), &Asked> = asked
-            .iter()
-            .map(|asked| ((asked.partition.id.source_topic.as_str(), asked.partition.id.index), asked))
-            .collect();
-        let by_id: HashMap<(Uuid, i32), &Asked> = asked
-            .iter()
-            .map(|asked| ((asked.partition.id.source_topic_id.0, asked.partition.id.index), asked))
-            .collect();
         let mut stale = false;
         for topic in response.responses {
             for data in topic.partitions {
-                let asked = if topic.topic_id.is_nil() {
-                    by_name.get(&(topic.topic.as_str(), data.partition_index))
-                } else {
-                    by_id.get(&(topic.topic_id, data.partition_index))
-                };
-                if let Some(asked) = asked {
-                    stale |= self.partition(asked, data).await;
+                let index = data.partition_index;
+                if let Some(told) = session.told(topic.topic_id, &topic.topic.0, index) {
+                    stale |= self.partition(told, data).await;
                 }
             }
         }
         stale
     }
 
-    async fn partition(&self, asked: &Asked, data: PartitionData) -> bool {
-        let Asked { partition, plan } = asked;
+    async fn partition(&self, told: &Told, data: PartitionData) -> bool {
+        let Told { partition, plan, .. } = told;
         let code = ErrorCode(data.error_code);
         if code.is_none() {
             self.data(partition, *plan, data);

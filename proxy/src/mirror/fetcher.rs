@@ -3,31 +3,33 @@
 //! Back-pressure: a partition with a full window is left out of the next fetch; when the budget of the process is spent,
 //! all are. So a slow destination stops the fetcher.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::FetchResponse;
-use kafka_protocol::messages::{FetchRequest, TopicName};
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::messages::{BrokerId, FetchRequest};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::fetch_session::FetchSession;
 use super::fetched::Fetched;
 use super::partition::{FetchPlan, NoFetch, Partition};
 use super::ready::ReadyBoard;
-use crate::client::{Cluster, Connection};
+use crate::client::{ClientError, Cluster, Connection};
 
 /// Highest Fetch version used; from 13 on, topics go by id.
 const MAX_FETCH_VERSION: i16 = 17;
-/// First version that names topics by id (KIP-516).
-const FIRST_VERSION_WITH_IDS: i16 = 13;
+/// First version without a replica id of its own (KIP-903).
+const FIRST_VERSION_WITHOUT_REPLICA_ID: i16 = 15;
 /// How long a fetch may wait for data while another partition waits for room in its window.
 const SHORT_WAIT_MS: i32 = 5;
 /// Pause when there is nothing to fetch because all windows are full.
 const FULL_PAUSE: Duration = Duration::from_millis(2);
+
+/// A partition of which an answer says nothing has nothing new: at least this often it is said to have been asked for.
+const CONFIRM: Duration = Duration::from_millis(200);
 
 /// Sizes and waits of a fetch, by the link configs `replica.fetch.*`.
 #[derive(Debug, Clone, Copy)]
@@ -61,21 +63,15 @@ pub struct Fetcher {
     pub options: FetchOptions,
 }
 
-/// Partitions of one fetch by (topic name or id, index), with what was asked for.
-pub(super) struct Asked {
-    pub(super) partition: Arc<Partition>,
-    pub(super) plan: FetchPlan,
-}
-
 impl Fetcher {
     /// Runs until `shutdown`. Connection errors are retried with a pause; nothing is lost by them, since every fetch
     /// names its offsets.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        let mut failures = 0u32;
+        let (mut failures, mut session) = (0u32, FetchSession::default());
         while !shutdown.is_cancelled() {
             let round = tokio::select! {
                 () = shutdown.cancelled() => return,
-                round = self.connect_and_fetch(&mut failures) => round,
+                round = self.connect_and_fetch(&mut session, &mut failures) => round,
             };
             if let Err(error) = round {
                 failures = failures.saturating_add(1);
@@ -94,14 +90,19 @@ impl Fetcher {
         }
     }
 
-    async fn connect_and_fetch(&mut self, failures: &mut u32) -> Result<(), crate::client::ClientError> {
+    async fn connect_and_fetch(
+        &mut self,
+        session: &mut FetchSession,
+        failures: &mut u32,
+    ) -> Result<(), ClientError> {
         let connection = self.source.dedicated(self.broker).await?;
         info!(link = self.link, broker = self.broker, "fetching from source broker");
-        let mut round = 0usize;
+        session.begin_anew();
+        let (mut round, mut confirmed) = (0usize, Instant::now());
         loop {
             let assigned = Arc::clone(&self.assigned.borrow_and_update());
-            let (mut asked, some_full) = plan(&assigned);
-            if asked.is_empty() {
+            let (mut wanted, some_full) = plan(&assigned);
+            if wanted.is_empty() {
                 let pause = if some_full { FULL_PAUSE } else { Duration::from_millis(20) };
                 tokio::select! {
                     changed = self.assigned.changed() => if changed.is_err() { return Ok(()) },
@@ -109,15 +110,30 @@ impl Fetcher {
                 }
                 continue;
             }
-            // The source fills a response in the order of the request: each round begins with another partition.
+            // The source fills a response in the order of the request: each round begins with another partition. Within a
+            // session it sees to that itself.
             round = round.wrapping_add(1);
-            let count = asked.len();
-            asked.rotate_left(round % count);
-            let response = self.fetch(&connection, &asked, some_full).await?;
+            let count = wanted.len();
+            wanted.rotate_left(round % count);
+            let response = self.fetch(&connection, session, wanted, some_full).await?;
             *failures = 0;
+            if !session.answered(&response) {
+                debug!(
+                    link = self.link,
+                    broker = self.broker,
+                    "the source broker has forgotten the fetch session"
+                );
+                tokio::time::sleep(FULL_PAUSE).await;
+                continue;
+            }
             let fetched = Fetched { link: &self.link, source: &self.source, ready: &self.ready };
-            if fetched.take(response, &asked).await {
+            if fetched.take(response, session).await {
                 self.refresh.notify_one();
+            }
+            if confirmed.elapsed() > CONFIRM {
+                confirmed = Instant::now();
+                let now = crate::clock::now_ms();
+                session.all().for_each(|told| told.partition.progress.update(|p| p.last_fetch_ms = now));
             }
         }
     }
@@ -125,59 +141,35 @@ impl Fetcher {
     async fn fetch(
         &self,
         connection: &Connection,
-        asked: &[Asked],
+        session: &mut FetchSession,
+        wanted: Vec<(Arc<Partition>, FetchPlan)>,
         some_full: bool,
-    ) -> Result<FetchResponse, crate::client::ClientError> {
+    ) -> Result<FetchResponse, ClientError> {
         let version = connection.version_of::<FetchRequest>(MAX_FETCH_VERSION)?;
         let wait = if some_full { SHORT_WAIT_MS } else { self.options.wait_max_ms };
         let mut request = FetchRequest::default()
             .with_max_wait_ms(wait)
             .with_min_bytes(self.options.min_bytes)
             .with_max_bytes(self.options.response_max_bytes)
-            .with_isolation_level(1)
-            .with_session_epoch(-1)
-            .with_topics(topics(asked, version, self.options.max_bytes));
-        if version < 15 {
-            request.replica_id = kafka_protocol::messages::BrokerId(-1);
+            .with_isolation_level(1);
+        if version < FIRST_VERSION_WITHOUT_REPLICA_ID {
+            request.replica_id = BrokerId(-1);
         }
+        let request = session.ask(request, wanted, version, self.options.max_bytes);
         connection.call_at_most(request, MAX_FETCH_VERSION).await
     }
 }
 
-fn plan(assigned: &[Arc<Partition>]) -> (Vec<Asked>, bool) {
+/// What is to be asked for, and whether a full window kept something out.
+fn plan(assigned: &[Arc<Partition>]) -> (Vec<(Arc<Partition>, FetchPlan)>, bool) {
     let mut some_full = false;
-    let mut asked = Vec::with_capacity(assigned.len());
+    let mut wanted = Vec::with_capacity(assigned.len());
     for partition in assigned {
         match partition.fetch_plan() {
-            Ok(plan) => asked.push(Asked { partition: Arc::clone(partition), plan }),
+            Ok(plan) => wanted.push((Arc::clone(partition), plan)),
             Err(NoFetch::WindowFull) => some_full = true,
             Err(NoFetch::NotRunning) => {}
         }
     }
-    (asked, some_full)
-}
-
-fn topics(asked: &[Asked], version: i16, max_bytes: i32) -> Vec<FetchTopic> {
-    let mut by_topic: HashMap<&str, FetchTopic> = HashMap::new();
-    for Asked { partition, plan } in asked {
-        let topic = by_topic.entry(&partition.id.source_topic).or_insert_with(|| {
-            if version >= FIRST_VERSION_WITH_IDS {
-                FetchTopic::default().with_topic_id(partition.id.source_topic_id.0)
-            } else {
-                let name = StrBytes::from_string(partition.id.source_topic.clone());
-                FetchTopic::default().with_topic(TopicName(name))
-            }
-        });
-        let (_, epoch) = partition.source_leader();
-        topic.partitions.push(
-            FetchPartition::default()
-                .with_partition(partition.id.index)
-                .with_fetch_offset(plan.offset)
-                .with_current_leader_epoch(epoch)
-                .with_last_fetched_epoch(if version >= 12 { plan.last_fetched_epoch } else { -1 })
-                .with_log_start_offset(-1)
-                .with_partition_max_bytes(max_bytes),
-        );
-    }
-    by_topic.into_values().collect()
+    (wanted, some_full)
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! engine ─► link_runner ─► registrar ─► register      where the destination log ends
-//!               │  └─► workers ─► fetcher ─► fetched ─► shape ─► partition ─► appender ─► appended
+//!               │  └─► workers ─► fetcher (fetch_session) ─► fetched ─► shape ─► partition ─► appender ─► appended
 //!               └─► stop (promote, failover, fence)
 //! command (what operators ask)   offset_sync, config_sync, link_probe (what recurs)
 //! ```
@@ -14,6 +14,7 @@ pub mod command;
 mod compacted;
 pub mod config_sync;
 mod engine;
+mod fetch_session;
 pub mod fetched;
 pub mod fetcher;
 pub mod fill_cost;

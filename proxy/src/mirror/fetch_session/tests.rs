@@ -1,0 +1,135 @@
+use state::model::KafkaUuid;
+
+use super::super::budget::ByteBudget;
+use super::super::partition::Identity;
+use super::super::progress::ProgressCell;
+use super::*;
+
+const BY_ID: i16 = 13;
+const BY_NAME: i16 = 12;
+
+fn partition(index: i32) -> Arc<Partition> {
+    let id = Identity {
+        topic: "mirror".into(),
+        source_topic: "users".into(),
+        source_topic_id: KafkaUuid(Uuid::from_u128(7)),
+        index,
+        producer_id: 1 << 62,
+        start_offset: 0,
+    };
+    let budget = Arc::new(ByteBudget::new(1000));
+    Arc::new(Partition::new(id, ProgressCell::default(), 100, budget, Arc::default()))
+}
+
+fn plan(offset: i64) -> FetchPlan {
+    FetchPlan { offset, last_fetched_epoch: 4, attempt: 1 }
+}
+
+/// What a request names, as (partition, offset), and what it forgets.
+fn asked(
+    session: &mut FetchSession,
+    wanted: &[(&Arc<Partition>, i64)],
+    version: i16,
+) -> (Vec<(i32, i64)>, Vec<i32>, (i32, i32)) {
+    let wanted = wanted.iter().map(|(partition, offset)| (Arc::clone(partition), plan(*offset))).collect();
+    let request = session.ask(FetchRequest::default(), wanted, version, 10);
+    let named = request.topics.iter().flat_map(|topic| &topic.partitions);
+    let mut named: Vec<_> = named.map(|p| (p.partition, p.fetch_offset)).collect();
+    named.sort_unstable();
+    let mut forgotten: Vec<_> =
+        request.forgotten_topics_data.iter().flat_map(|topic| topic.partitions.clone()).collect();
+    forgotten.sort_unstable();
+    (named, forgotten, (request.session_id, request.session_epoch))
+}
+
+fn answer(session: &mut FetchSession, id: i32) -> bool {
+    session.answered(&FetchResponse::default().with_session_id(id))
+}
+
+fn refuse(session: &mut FetchSession, code: ErrorCode) -> bool {
+    session.answered(&FetchResponse::default().with_error_code(code.0))
+}
+
+#[test]
+fn only_what_changed_is_told_again() {
+    for version in [BY_NAME, BY_ID] {
+        let (a, b, c) = (partition(0), partition(1), partition(2));
+        let mut session = FetchSession::default();
+        let first = asked(&mut session, &[(&a, 5), (&b, 6)], version);
+        assert_eq!(first, (vec![(0, 5), (1, 6)], vec![], (0, 0)));
+        assert!(answer(&mut session, 99));
+        assert_eq!(asked(&mut session, &[(&a, 5), (&b, 6)], version), (vec![], vec![], (99, 1)));
+        assert!(answer(&mut session, 99));
+        // One has moved on, one is new, one is not wanted for now.
+        let third = asked(&mut session, &[(&a, 8), (&c, 0)], version);
+        assert_eq!(third, (vec![(0, 8), (2, 0)], vec![1], (99, 2)));
+        assert!(answer(&mut session, 99));
+        assert_eq!(asked(&mut session, &[(&b, 6)], version), (vec![(1, 6)], vec![0, 2], (99, 3)));
+    }
+}
+
+#[test]
+fn another_leader_epoch_or_another_partition_of_the_same_number_is_told() {
+    let (a, again) = (partition(0), partition(0));
+    let mut session = FetchSession::default();
+    let _ = asked(&mut session, &[(&a, 5)], BY_NAME);
+    assert!(answer(&mut session, 1));
+    a.set_source_leader(1, 3);
+    assert_eq!(asked(&mut session, &[(&a, 5)], BY_NAME).0, [(0, 5)]);
+    assert!(answer(&mut session, 1));
+    assert_eq!(asked(&mut session, &[(&again, 5)], BY_NAME).0, [(0, 5)]);
+    let told = session.told(Uuid::nil(), &StrBytes::from_static_str("users"), 0).unwrap();
+    assert!(Arc::ptr_eq(&told.partition, &again));
+}
+
+#[test]
+fn what_is_taken_belongs_to_the_plan_of_the_last_request_even_if_that_named_nothing() {
+    let a = partition(0);
+    let mut session = FetchSession::default();
+    let _ = asked(&mut session, &[(&a, 5)], BY_ID);
+    assert!(answer(&mut session, 1));
+    let later = FetchPlan { attempt: 2, ..plan(5) };
+    let request = session.ask(FetchRequest::default(), vec![(Arc::clone(&a), later)], BY_ID, 10);
+    assert!(request.topics.is_empty());
+    let told = session.told(Uuid::from_u128(7), &StrBytes::default(), 0).unwrap();
+    assert_eq!(told.plan.attempt, 2);
+    assert!(session.told(Uuid::from_u128(8), &StrBytes::default(), 0).is_none());
+}
+
+#[test]
+fn without_a_session_every_request_names_everything() {
+    let a = partition(0);
+    let mut session = FetchSession::default();
+    for _ in 0..3 {
+        assert_eq!(asked(&mut session, &[(&a, 5)], BY_ID), (vec![(0, 5)], vec![], (0, 0)));
+        assert!(answer(&mut session, 0));
+    }
+}
+
+#[test]
+fn a_session_that_the_broker_lost_begins_anew() {
+    let a = partition(0);
+    let mut session = FetchSession::default();
+    let _ = asked(&mut session, &[(&a, 5)], BY_ID);
+    assert!(answer(&mut session, 9));
+    assert!(!refuse(&mut session, ErrorCode::FETCH_SESSION_ID_NOT_FOUND));
+    assert_eq!(asked(&mut session, &[(&a, 5)], BY_ID), (vec![(0, 5)], vec![], (0, 0)));
+    assert!(answer(&mut session, 10));
+    // The broker still has this one: it is given up by its id.
+    assert!(!refuse(&mut session, ErrorCode::INVALID_FETCH_SESSION_EPOCH));
+    assert_eq!(asked(&mut session, &[(&a, 5)], BY_ID), (vec![(0, 5)], vec![], (10, 0)));
+    assert!(answer(&mut session, 11));
+    // So it is after the connection was lost.
+    session.begin_anew();
+    assert_eq!(asked(&mut session, &[(&a, 5)], BY_ID), (vec![(0, 5)], vec![], (11, 0)));
+    // Any other refusal says nothing of a session.
+    assert!(refuse(&mut session, ErrorCode::UNKNOWN_SERVER_ERROR));
+    assert_eq!(asked(&mut session, &[(&a, 5)], BY_ID), (vec![(0, 5)], vec![], (0, 0)));
+}
+
+#[test]
+fn epochs_begin_at_1_again_after_the_largest() {
+    let mut session = FetchSession { id: 1, epoch: i32::MAX, ..FetchSession::default() };
+    assert!(answer(&mut session, 1));
+    assert_eq!(session.epoch, 1);
+}
