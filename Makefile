@@ -5,7 +5,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: instructions help setup build test interop soak soak-pair fuzz bench bench-quick bench-setup demo fmt fmt-check lint deny clean-demo
+.PHONY: instructions help setup build test interop soak soak-pair fuzz bench bench-quick bench-soak bench-setup demo fmt fmt-check lint deny clean-demo
 
 # What cargo needs to find RocksDB and libclang.
 env = eval "$$(tests/setup/env.sh)"
@@ -41,6 +41,9 @@ bench: bench-setup ## Beside MirrorMaker 2, Kafka's follower and HAProxy, in one
 
 bench-quick: bench-setup ## A tenth of it, in a few minutes; writes nothing
 	@LINKGATE_FULL_JIT=1 LINKGATE_BIN_DIR=target/release target/release/bench --quick $(ARGS)
+
+bench-soak: bench-setup ## An hour at half the rate of a catch-up: memory, open files and lag must not grow
+	@LINKGATE_FULL_JIT=1 LINKGATE_BIN_DIR=target/release target/release/bench --jobs=soak $(ARGS)
 
 bench-setup: setup
 	@bench/setup.sh

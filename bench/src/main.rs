@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use linkgate_bench::jobs::{ALL, Effort};
+use linkgate_bench::jobs::{ALL, Effort, LONG};
 use linkgate_bench::report::environment::Environment;
 use linkgate_bench::report::{self, Report};
 use linkgate_tests::kafka::dist::is_measured;
@@ -15,7 +15,7 @@ use linkgate_tests::kafka::dist::is_measured;
 #[derive(Debug, Parser)]
 #[command(name = "bench", version)]
 struct Options {
-    /// Jobs to run, comma separated; all when not given. --list names them.
+    /// Jobs to run, comma separated; all but the soak when not given. --list names them.
     #[arg(long, value_delimiter = ',')]
     jobs: Vec<String>,
     /// Names the jobs and ends.
@@ -38,7 +38,7 @@ struct Options {
 fn main() {
     let options = Options::parse();
     if options.list {
-        for (name, what, _) in ALL {
+        for (name, what, _) in ALL.iter().chain(LONG) {
             println!("{name:16} {what}");
         }
         return;
@@ -48,14 +48,19 @@ fn main() {
         "LINKGATE_FULL_JIT must be set, or the brokers are not what they are in production"
     );
     for name in &options.jobs {
-        assert!(ALL.iter().any(|(job, ..)| job == name), "there is no job {name}; --list names them");
+        assert!(
+            ALL.iter().chain(LONG).any(|(job, ..)| job == name),
+            "there is no job {name}; --list names them"
+        );
     }
     let repetitions = options.repetitions.unwrap_or(if options.quick { 1 } else { 3 }).max(1);
     let effort = Effort { repetitions, quick: options.quick, alone: options.alone };
     let mut report =
         Report { environment: Environment::here(options.quick), jobs: Vec::new(), findings: Vec::new() };
-    for (name, _, measure) in ALL {
-        if options.jobs.is_empty() || options.jobs.iter().any(|job| job == name) {
+    for (name, _, measure) in ALL.iter().chain(LONG) {
+        let is_named = options.jobs.iter().any(|job| job == name);
+        let is_long = LONG.iter().any(|(long, ..)| long == name);
+        if is_named || (options.jobs.is_empty() && !is_long) {
             let findings = measure(effort);
             // So that nothing is lost should a later job fail.
             report::print(&findings);

@@ -17,8 +17,12 @@ use crate::pump;
 
 /// Broker configs of every measurement. What is deleted goes at once: a minute later it would go at the cost of whoever is
 /// measured then.
-pub const BROKER: [(&str, &str); 3] =
-    [("num.io.threads", "8"), ("default.replication.factor", "1"), ("log.segment.delete.delay.ms", "100")];
+pub const BROKER: [(&str, &str); 4] = [
+    ("num.io.threads", "8"),
+    ("default.replication.factor", "1"),
+    ("log.segment.delete.delay.ms", "100"),
+    ("log.retention.check.interval.ms", "10000"),
+];
 
 /// Partitions that one request creates: a controller refuses ten thousand at once.
 const PARTITIONS_AT_ONCE: usize = 1_000;

@@ -9,6 +9,7 @@ pub mod lag;
 pub mod partitions;
 pub mod preroll;
 pub mod promote;
+pub mod soak;
 pub mod tiny;
 
 use crate::finding::Finding;
@@ -50,3 +51,6 @@ pub const ALL: &[Job] = &[
     ("failover", "from the command until a topic whose source is gone takes writes", failover::failover),
     ("preroll", "filling a log that begins above 0", preroll::preroll),
 ];
+
+/// Jobs that take so long that they run only when they are named.
+pub const LONG: &[Job] = &[("soak", "an hour at half the rate of a catch-up", soak::soak)];
