@@ -10,9 +10,11 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{MetadataRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
+use super::admin::{EpochEnd, ListedOffset, ProducerState, TopicPartition};
 use super::backoff;
 use super::connection::Connection;
 use super::error::{ClientError, ErrorKind, Side};
+use super::gather::{Answers, Ask, Gather};
 use super::metadata::{ClusterMetadata, PartitionMetadata};
 use super::options::ClientOptions;
 use super::pool::Pool;
@@ -31,6 +33,17 @@ struct Shared {
     options: ClientOptions,
     pool: Pool,
     cached: ArcSwapOption<ClusterMetadata>,
+    pub(super) gathered: Gathered,
+}
+
+/// Questions about single partitions, by kind.
+#[derive(Default)]
+pub(super) struct Gathered {
+    /// With the leader epoch known and the one asked for.
+    pub(super) epoch_ends: Gather<(i32, i32), EpochEnd>,
+    pub(super) producers: Gather<(), Vec<ProducerState>>,
+    pub(super) log_starts: Gather<(), ListedOffset>,
+    pub(super) high_watermarks: Gather<(), ListedOffset>,
 }
 
 impl fmt::Debug for Cluster {
@@ -43,8 +56,8 @@ impl Cluster {
     /// The cluster that these brokers belong to. Nothing is contacted yet.
     #[must_use]
     pub fn new(bootstrap: Vec<HostPort>, options: ClientOptions) -> Self {
-        let (pool, cached) = (Pool::default(), ArcSwapOption::empty());
-        Cluster(Arc::new(Shared { bootstrap, options, pool, cached }))
+        let (pool, cached, gathered) = (Pool::default(), ArcSwapOption::empty(), Gathered::default());
+        Cluster(Arc::new(Shared { bootstrap, options, pool, cached, gathered }))
     }
 
     /// The options it was made with.
@@ -232,6 +245,33 @@ impl Cluster {
     pub(crate) async fn pause(&self, failures: u32) {
         let (base, most) = (Duration::from_millis(100), Duration::from_secs(1));
         tokio::time::sleep(backoff::delay(failures, base, most)).await;
+    }
+
+    pub(super) fn gathered(&self) -> &Gathered {
+        &self.0.gathered
+    }
+
+    /// `ask` as a [`super::gather::Gather`] takes it.
+    pub(super) fn asking<X: 'static, V: 'static, F>(
+        &self,
+        ask: fn(Cluster, i32, Vec<(TopicPartition, X)>) -> F,
+    ) -> Arc<Ask<X, V>>
+    where
+        F: Future<Output = Answers<V>> + Send + 'static,
+    {
+        let cluster = self.clone();
+        Arc::new(move |broker, questions| Box::pin(ask(cluster.clone(), broker, questions)))
+    }
+
+    /// What an answer that says nothing of a partition amounts to.
+    pub(super) fn unanswered(&self, broker: i32, api: &str) -> ClientError {
+        let address = self.cached().and_then(|known| Some(known.brokers.get(&broker)?.address.clone()));
+        let kind = ErrorKind::Protocol {
+            address: address.unwrap_or_else(|| HostPort::new("", 0)),
+            api: api.to_owned(),
+            reason: "the response does not name the partition".into(),
+        };
+        ClientError::new(self.side(), kind)
     }
 
     pub(crate) fn side(&self) -> Side {

@@ -11,6 +11,7 @@ mod backoff;
 mod cluster;
 mod connection;
 mod error;
+mod gather;
 mod header;
 mod metadata;
 mod options;

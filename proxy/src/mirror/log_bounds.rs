@@ -5,8 +5,8 @@ use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::{BrokerId, FetchRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::client::admin::{Isolation, OffsetSpec};
-use crate::client::{ClientError, Cluster, ErrorKind, Side};
+use crate::client::admin::LogBound;
+use crate::client::{ClientError, Cluster};
 use crate::wire::batch::RawBatch;
 use crate::wire::error_code::ErrorCode;
 use crate::wire::walk::walk;
@@ -15,27 +15,13 @@ use crate::wire::walk::walk;
 const LAST_BATCH_BYTES: i32 = 64 * 1024;
 
 /// First offset, or high watermark, of one partition.
-pub(super) async fn list_offset(
+pub(super) async fn log_bound(
     cluster: &Cluster,
     topic: &str,
     partition: i32,
-    spec: OffsetSpec,
+    bound: LogBound,
 ) -> Result<i64, ClientError> {
-    let wanted = vec![(topic.to_owned(), partition, spec)];
-    let mut answers = cluster.list_offsets(wanted, Isolation::ReadUncommitted).await;
-    answers.remove(&(topic.to_owned(), partition)).map_or_else(
-        || {
-            Err(ClientError::new(
-                Side::Destination,
-                ErrorKind::NoLeader {
-                    topic: topic.to_owned(),
-                    partition,
-                    code: ErrorCode::LEADER_NOT_AVAILABLE,
-                },
-            ))
-        },
-        |answer| answer.map(|listed| listed.offset),
-    )
+    cluster.log_bound(topic, partition, bound).await.map(|listed| listed.offset)
 }
 
 /// Log end offset of one partition: what is not replicated yet counts.

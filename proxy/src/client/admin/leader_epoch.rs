@@ -1,5 +1,7 @@
 //! Where leader epochs end, and with that where a log really ends.
 
+use std::collections::{BTreeMap, HashMap};
+
 use kafka_protocol::messages::offset_for_leader_epoch_request::{
     OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
@@ -7,6 +9,8 @@ use kafka_protocol::messages::{BrokerId, OffsetForLeaderEpochRequest};
 
 use super::super::cluster::{Cluster, topic_name};
 use super::super::error::ClientError;
+use super::super::gather::Answers;
+use super::TopicPartition;
 use crate::wire::error_code::ErrorCode;
 
 /// The answer to [`Cluster::end_offset_for_epoch`].
@@ -37,28 +41,55 @@ impl Cluster {
         let api = format!("OffsetForLeaderEpoch {topic}-{partition}");
         self.retrying(Some(topic), || async {
             let led = self.partition(topic, partition).await?;
-            let wanted = OffsetForLeaderPartition::default()
-                .with_partition(partition)
-                .with_current_leader_epoch(led.leader_epoch)
-                .with_leader_epoch(leader_epoch.unwrap_or(led.leader_epoch));
-            let wanted =
-                OffsetForLeaderTopic::default().with_topic(topic_name(topic)).with_partitions(vec![wanted]);
-            let request = OffsetForLeaderEpochRequest::default()
-                .with_replica_id(BrokerId(-1))
-                .with_topics(vec![wanted]);
-            let leader = self.broker(led.leader).await?;
-            let response = leader.call_at_most(request, 4).await?;
-            let found = response.topics.into_iter().flat_map(|topic| topic.partitions).next();
-            let Some(found) = found else {
-                return Err(leader.misfit(&api, "the response names no partition".into()));
-            };
-            ErrorCode(found.error_code).ok().map_err(|code| leader.answered(&api, code, ""))?;
-            Ok(EpochEnd {
-                leader_epoch: found.leader_epoch,
-                end_offset: found.end_offset,
-                current_leader_epoch: led.leader_epoch,
-            })
+            let epochs = (led.leader_epoch, leader_epoch.unwrap_or(led.leader_epoch));
+            let at = (topic.to_owned(), partition);
+            let asked =
+                self.gathered().epoch_ends.ask(led.leader, at, epochs, || self.asking(ask_leader)).await;
+            asked.unwrap_or_else(|| Err(self.unanswered(led.leader, &api)))
         })
         .await
     }
+}
+
+/// Asks one leader for all of these: the epoch that each is known to have, and the one whose end is wanted.
+async fn ask_leader(
+    cluster: Cluster,
+    leader: i32,
+    wanted: Vec<(TopicPartition, (i32, i32))>,
+) -> Answers<EpochEnd> {
+    let current: HashMap<TopicPartition, i32> =
+        wanted.iter().map(|(at, (current, _))| (at.clone(), *current)).collect();
+    let mut topics: BTreeMap<String, Vec<OffsetForLeaderPartition>> = BTreeMap::new();
+    for ((topic, partition), (current, asked)) in wanted {
+        let partition = OffsetForLeaderPartition::default()
+            .with_partition(partition)
+            .with_current_leader_epoch(current)
+            .with_leader_epoch(asked);
+        topics.entry(topic).or_default().push(partition);
+    }
+    let topics = topics.into_iter().map(|(topic, partitions)| {
+        OffsetForLeaderTopic::default().with_topic(topic_name(&topic)).with_partitions(partitions)
+    });
+    let request =
+        OffsetForLeaderEpochRequest::default().with_replica_id(BrokerId(-1)).with_topics(topics.collect());
+    let broker = cluster.broker(leader).await?;
+    let response = broker.call_at_most(request, 4).await?;
+    let mut answers = HashMap::new();
+    for topic in response.topics {
+        for found in topic.partitions {
+            let at = (topic.topic.to_string(), found.partition);
+            let answer = match ErrorCode(found.error_code).ok() {
+                Ok(()) => Ok(EpochEnd {
+                    leader_epoch: found.leader_epoch,
+                    end_offset: found.end_offset,
+                    current_leader_epoch: current.get(&at).copied().unwrap_or(-1),
+                }),
+                Err(code) => {
+                    Err(broker.answered(&format!("OffsetForLeaderEpoch {}-{}", at.0, at.1), code, ""))
+                }
+            };
+            let _ = answers.insert(at, answer);
+        }
+    }
+    Ok(answers)
 }

@@ -8,6 +8,7 @@ use kafka_protocol::messages::{BrokerId, ListOffsetsRequest};
 
 use super::super::cluster::{ATTEMPTS, Cluster, topic_name};
 use super::super::error::ClientError;
+use super::super::gather;
 use super::TopicPartition;
 use crate::wire::error_code::ErrorCode;
 
@@ -20,6 +21,15 @@ pub enum OffsetSpec {
     Latest,
     /// The first record whose timestamp is this (ms) or later.
     Timestamp(i64),
+}
+
+/// An end of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogBound {
+    /// Its first offset.
+    Start,
+    /// The offset up to which all in-sync replicas have it.
+    HighWatermark,
 }
 
 /// Which records count.
@@ -84,6 +94,33 @@ impl Cluster {
             let _refreshed = self.metadata(Some(&topics_of(open.iter()))).await;
         }
         answers
+    }
+
+    /// The log start or the high watermark of one partition; what is asked of its leader at the same time travels along.
+    ///
+    /// # Errors
+    /// The broker's code, or why none could be asked.
+    pub async fn log_bound(
+        &self,
+        topic: &str,
+        partition: i32,
+        bound: LogBound,
+    ) -> Result<ListedOffset, ClientError> {
+        let api = format!("ListOffsets {topic}-{partition}");
+        self.retrying(Some(topic), || async {
+            let led = self.partition(topic, partition).await?;
+            let at = (topic.to_owned(), partition);
+            let asked = match bound {
+                LogBound::Start => {
+                    self.gathered().log_starts.ask(led.leader, at, (), || self.asking(ask_starts)).await
+                }
+                LogBound::HighWatermark => {
+                    self.gathered().high_watermarks.ask(led.leader, at, (), || self.asking(ask_marks)).await
+                }
+            };
+            asked.unwrap_or_else(|| Err(self.unanswered(led.leader, &api)))
+        })
+        .await
     }
 
     async fn list_offsets_once(
@@ -166,6 +203,32 @@ impl Cluster {
         }
         answers
     }
+}
+
+async fn ask_starts(
+    cluster: Cluster,
+    leader: i32,
+    wanted: Vec<(TopicPartition, ())>,
+) -> gather::Answers<ListedOffset> {
+    ask_bounds(cluster, leader, wanted, OffsetSpec::Earliest).await
+}
+
+async fn ask_marks(
+    cluster: Cluster,
+    leader: i32,
+    wanted: Vec<(TopicPartition, ())>,
+) -> gather::Answers<ListedOffset> {
+    ask_bounds(cluster, leader, wanted, OffsetSpec::Latest).await
+}
+
+async fn ask_bounds(
+    cluster: Cluster,
+    leader: i32,
+    wanted: Vec<(TopicPartition, ())>,
+    spec: OffsetSpec,
+) -> gather::Answers<ListedOffset> {
+    let wanted = wanted.into_iter().map(|(at, ())| (at, spec)).collect();
+    Ok(cluster.ask_leader(leader, wanted, Isolation::ReadUncommitted).await.into_iter().collect())
 }
 
 fn topics_of<'a>(wanted: impl Iterator<Item = &'a (String, i32, OffsetSpec)>) -> Vec<String> {

@@ -21,7 +21,7 @@ pub use describe_cluster::ClusterDescription;
 pub use group_offsets::{CommittedOffset, GroupOffset};
 pub use groups::{DescribedGroup, ListedGroup};
 pub use leader_epoch::EpochEnd;
-pub use list_offsets::{Isolation, ListedOffset, OffsetSpec};
+pub use list_offsets::{Isolation, ListedOffset, LogBound, OffsetSpec};
 pub use producers::ProducerState;
 pub use topics::NewTopic;
 

@@ -1,10 +1,14 @@
 //! Which producers a partition's leader remembers, and their last sequences.
 
-use kafka_protocol::messages::DescribeProducersRequest;
+use std::collections::{BTreeMap, HashMap};
+
 use kafka_protocol::messages::describe_producers_request::TopicRequest;
+use kafka_protocol::messages::{DescribeProducersRequest, describe_producers_response};
 
 use super::super::cluster::{Cluster, topic_name};
 use super::super::error::ClientError;
+use super::super::gather::Answers;
+use super::TopicPartition;
 use crate::wire::error_code::ErrorCode;
 
 /// One producer as the leader of a partition knows it.
@@ -33,29 +37,55 @@ impl Cluster {
         partition: i32,
     ) -> Result<Vec<ProducerState>, ClientError> {
         let api = format!("DescribeProducers {topic}-{partition}");
-        let wanted =
-            TopicRequest::default().with_name(topic_name(topic)).with_partition_indexes(vec![partition]);
-        let request = DescribeProducersRequest::default().with_topics(vec![wanted]);
         self.retrying(Some(topic), || async {
             let led = self.partition(topic, partition).await?;
-            let leader = self.broker(led.leader).await?;
-            let response = leader.call_at_most(request.clone(), 0).await?;
-            let found = response.topics.into_iter().flat_map(|topic| topic.partitions).next();
-            let Some(found) = found else {
-                return Err(leader.misfit(&api, "the response names no partition".into()));
-            };
-            ErrorCode(found.error_code).ok().map_err(|code| {
-                leader.answered(&api, code, found.error_message.as_deref().unwrap_or_default())
-            })?;
-            let producers = found.active_producers.into_iter().map(|producer| ProducerState {
-                producer_id: producer.producer_id.0,
-                producer_epoch: producer.producer_epoch,
-                last_sequence: producer.last_sequence,
-                last_timestamp: producer.last_timestamp,
-                current_txn_start_offset: Some(producer.current_txn_start_offset).filter(|at| *at >= 0),
-            });
-            Ok(producers.collect())
+            let at = (topic.to_owned(), partition);
+            let asked = self.gathered().producers.ask(led.leader, at, (), || self.asking(ask_leader)).await;
+            asked.unwrap_or_else(|| Err(self.unanswered(led.leader, &api)))
         })
         .await
+    }
+}
+
+/// Asks one leader for all of these.
+async fn ask_leader(
+    cluster: Cluster,
+    leader: i32,
+    wanted: Vec<(TopicPartition, ())>,
+) -> Answers<Vec<ProducerState>> {
+    let mut topics: BTreeMap<String, Vec<i32>> = BTreeMap::new();
+    for ((topic, partition), ()) in wanted {
+        topics.entry(topic).or_default().push(partition);
+    }
+    let topics = topics.into_iter().map(|(topic, partitions)| {
+        TopicRequest::default().with_name(topic_name(&topic)).with_partition_indexes(partitions)
+    });
+    let request = DescribeProducersRequest::default().with_topics(topics.collect());
+    let broker = cluster.broker(leader).await?;
+    let response = broker.call_at_most(request, 0).await?;
+    let mut answers = HashMap::new();
+    for topic in response.topics {
+        for found in topic.partitions {
+            let at = (topic.name.to_string(), found.partition_index);
+            let answer = match ErrorCode(found.error_code).ok() {
+                Ok(()) => Ok(found.active_producers.into_iter().map(state).collect()),
+                Err(code) => {
+                    let text = found.error_message.as_deref().unwrap_or_default();
+                    Err(broker.answered(&format!("DescribeProducers {}-{}", at.0, at.1), code, text))
+                }
+            };
+            let _ = answers.insert(at, answer);
+        }
+    }
+    Ok(answers)
+}
+
+fn state(producer: describe_producers_response::ProducerState) -> ProducerState {
+    ProducerState {
+        producer_id: producer.producer_id.0,
+        producer_epoch: producer.producer_epoch,
+        last_sequence: producer.last_sequence,
+        last_timestamp: producer.last_timestamp,
+        current_txn_start_offset: Some(producer.current_txn_start_offset).filter(|at| *at >= 0),
     }
 }

@@ -2,6 +2,7 @@
 //! topic needs next, and starts it. Decisions are made here, one at a time; the work is done in tasks that end with it.
 
 mod follow;
+mod registering;
 mod upkeep;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -21,7 +22,6 @@ use super::keeper::MetadataKeeper;
 use super::partition::{Partition, Phase};
 use super::per_link::unless_panicked;
 use super::record;
-use super::registrar;
 use super::stop::StopJob;
 use super::topic::{Identification, TopicAtWork, Wanted, wanted};
 use super::workers::{Sides, Workers};
@@ -31,8 +31,6 @@ use crate::client::{Cluster, ClusterMetadata};
 const TICK: Duration = Duration::from_millis(100);
 /// Metadata is asked for this often at least while topics are mirrored, so that leaders that moved are noticed.
 const METADATA_INTERVAL: Duration = Duration::from_secs(3);
-/// Registers read at the same time.
-const REGISTRATIONS: usize = 32;
 /// Bytes that one partition holds between fetch and append.
 const WINDOW_BYTES: usize = 16 * 1024 * 1024;
 
@@ -183,8 +181,10 @@ impl LinkRunner {
                 changed = self.destination_metadata.changed() => if changed.is_ok() { self.destination_metadata.mark_changed() },
                 () = self.attention.notified() => {}
                 Some(done) = self.registrations.join_next(), if !self.registrations.is_empty() => {
-                    if let Some(key) = unless_panicked(done) {
-                        let _ = self.registering.remove(&key);
+                    self.registered(done);
+                    // Each pass looks at every partition: one for all that are ready.
+                    while let Some(done) = self.registrations.try_join_next() {
+                        self.registered(done);
                     }
                 }
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => {
@@ -359,40 +359,6 @@ impl LinkRunner {
             });
             if let Some((index, failure)) = failed {
                 record::fail(&self.shared.store, &self.link.name, topic, index, failure).await;
-            }
-        }
-    }
-
-    /// Starts reading the registers that are wanted.
-    fn register(&mut self) {
-        let now = tokio::time::Instant::now();
-        for work in self.topics.values() {
-            // A failover writes its fence without knowing where the log ends.
-            let stop = self.stops.get(&work.mirror.topic).map(|(stop, _)| *stop);
-            if stop == Some(Stop::Failover) {
-                continue;
-            }
-            for partition in &work.partitions {
-                if self.registrations.len() >= REGISTRATIONS {
-                    return;
-                }
-                let key = (partition.id.topic.clone(), partition.id.index);
-                if !partition.wants_register(now) || !self.registering.insert(key.clone()) {
-                    continue;
-                }
-                let registration = registrar::Registration {
-                    link: self.link.name.clone(),
-                    partition: Arc::clone(partition),
-                    source: self.source.clone(),
-                    destination: self.shared.destination.clone(),
-                    ready: self.workers.ready().clone(),
-                    refresh: Arc::clone(&self.refresh_destination),
-                    promoting: stop == Some(Stop::Promote),
-                };
-                let _ = self.registrations.spawn(async move {
-                    registration.run().await;
-                    key
-                });
             }
         }
     }

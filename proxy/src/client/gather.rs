@@ -1,0 +1,189 @@
+//! Questions about single partitions, gathered: what is asked of one broker while it answers the last request goes out in the next, all
+//! together. Who asks about thousands of partitions needs not know of that, and costs a handful of requests.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::future::BoxFuture;
+use tokio::sync::oneshot;
+
+use super::admin::TopicPartition;
+use super::error::ClientError;
+
+/// Partitions in one request.
+const MOST: usize = 500;
+
+/// Answers by partition; the outer error is that of the whole request.
+pub(super) type Answers<V> = Result<HashMap<TopicPartition, Result<V, ClientError>>, ClientError>;
+
+/// Makes one request of many questions to one broker.
+pub(super) type Ask<X, V> =
+    dyn Fn(i32, Vec<(TopicPartition, X)>) -> BoxFuture<'static, Answers<V>> + Send + Sync;
+
+type Waiting<X, V> = (TopicPartition, X, oneshot::Sender<Result<V, ClientError>>);
+
+/// Questions of one kind. `X` is what is asked beside the partition.
+pub(super) struct Gather<X, V> {
+    lines: Arc<Mutex<HashMap<i32, Line<X, V>>>>,
+}
+
+/// What waits for one broker, and whether a request to it is under way.
+struct Line<X, V> {
+    is_asked: bool,
+    waiting: Vec<Waiting<X, V>>,
+}
+
+impl<X, V> Default for Gather<X, V> {
+    fn default() -> Self {
+        Gather { lines: Arc::default() }
+    }
+}
+
+impl<X: Send + 'static, V: Send + 'static> Gather<X, V> {
+    /// Asks `broker` about one partition, by `ask` together with whatever else waits.
+    ///
+    /// # Errors
+    /// The partition's, or that of the request. `None`: the answer said nothing of the partition.
+    pub(super) async fn ask(
+        &self,
+        broker: i32,
+        at: TopicPartition,
+        with: X,
+        ask: impl FnOnce() -> Arc<Ask<X, V>>,
+    ) -> Option<Result<V, ClientError>> {
+        let (tell, told) = oneshot::channel();
+        let idle = {
+            let mut lines = locked(&self.lines);
+            let line = lines.entry(broker).or_insert_with(|| Line { is_asked: false, waiting: Vec::new() });
+            line.waiting.push((at, with, tell));
+            !std::mem::replace(&mut line.is_asked, true)
+        };
+        if idle {
+            // A task of its own: others wait for it, whatever becomes of this one.
+            let _task = tokio::spawn(drive(Arc::clone(&self.lines), broker, ask()));
+        }
+        told.await.ok()
+    }
+}
+
+/// Asks until nothing waits any more.
+async fn drive<X, V>(lines: Arc<Mutex<HashMap<i32, Line<X, V>>>>, broker: i32, ask: Arc<Ask<X, V>>) {
+    while let Some(batch) = next_batch(&lines, broker) {
+        let (mut questions, mut tellers) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+        for (at, with, tell) in batch {
+            tellers.push((at.clone(), tell));
+            questions.push((at, with));
+        }
+        match ask(broker, questions).await {
+            Ok(mut answers) => {
+                for (at, tell) in tellers {
+                    if let Some(answer) = answers.remove(&at) {
+                        // Who no longer waits needs no answer.
+                        let _ = tell.send(answer);
+                    }
+                }
+            }
+            Err(error) => {
+                for (_, tell) in tellers {
+                    let _ = tell.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+}
+
+/// What goes into the next request: a partition once at most, brokers refuse more. `None`, and the line is idle, when nothing waits.
+fn next_batch<X, V>(lines: &Mutex<HashMap<i32, Line<X, V>>>, broker: i32) -> Option<Vec<Waiting<X, V>>> {
+    let mut lines = locked(lines);
+    let line = lines.get_mut(&broker)?;
+    if line.waiting.is_empty() {
+        let _ = lines.remove(&broker);
+        return None;
+    }
+    let (mut batch, mut later, mut taken) = (Vec::new(), Vec::new(), HashSet::new());
+    for waiting in line.waiting.drain(..) {
+        if batch.len() < MOST && taken.insert(waiting.0.clone()) {
+            batch.push(waiting)
+        } else {
+            later.push(waiting)
+        }
+    }
+    line.waiting = later;
+    Some(batch)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use futures::future::join_all;
+
+    use super::*;
+    use crate::client::{ErrorKind, Side};
+
+    fn at(partition: i32) -> TopicPartition {
+        ("t".to_owned(), partition)
+    }
+
+    /// Answers each question with itself doubled; odd partitions are left out.
+    fn doubling(requests: &Arc<Mutex<Vec<Vec<i64>>>>) -> Arc<Ask<i64, i64>> {
+        let requests = Arc::clone(requests);
+        Arc::new(move |_, questions| {
+            locked(&requests).push(questions.iter().map(|(_, with)| *with).collect());
+            Box::pin(async move {
+                tokio::task::yield_now().await;
+                let even = questions.into_iter().filter(|((_, partition), _)| partition % 2 == 0);
+                Ok(even.map(|(at, with)| (at, Ok(with * 2))).collect())
+            })
+        })
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_meanwhile_goes_out_together() {
+        let (gather, requests) = (Gather::default(), Arc::default());
+        let asked = (0..1200).map(|n| gather.ask(1, at(n), i64::from(n), || doubling(&requests)));
+        let answers = join_all(asked).await;
+        for (n, answer) in (0..).zip(&answers) {
+            let told = answer.as_ref().map(|answer| *answer.as_ref().unwrap());
+            assert_eq!(told, (n % 2 == 0).then_some(n * 2), "{n}");
+        }
+        let sizes: Vec<_> = locked(&requests).iter().map(Vec::len).collect();
+        assert_eq!(sizes, [500, 500, 200]);
+        assert!(locked(&gather.lines).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_partition_is_in_a_request_once_and_each_question_gets_its_own_answer() {
+        let (gather, requests) = (Gather::default(), Arc::default());
+        let asked = [5, 6, 7].map(|with| gather.ask(1, at(0), with, || doubling(&requests)));
+        let answers: Vec<i64> = join_all(asked).await.into_iter().map(|a| a.unwrap().unwrap()).collect();
+        assert_eq!(answers, [10, 12, 14]);
+        assert_eq!(*locked(&requests), [[5], [6], [7]]);
+    }
+
+    #[tokio::test]
+    async fn who_stops_waiting_harms_nobody_and_a_failed_request_fails_all_in_it() {
+        let (gather, count) = (Gather::<(), ()>::default(), Arc::new(AtomicUsize::new(0)));
+        let failing = || -> Arc<Ask<(), ()>> {
+            let count = Arc::clone(&count);
+            Arc::new(move |_, _| {
+                let _ = count.fetch_add(1, Relaxed);
+                let error = ClientError::new(Side::Source, ErrorKind::UnknownBroker { id: 1 });
+                Box::pin(async move {
+                    tokio::task::yield_now().await;
+                    Err(error)
+                })
+            })
+        };
+        let mut gone = Box::pin(gather.ask(1, at(0), (), failing));
+        assert!(futures::poll!(gone.as_mut()).is_pending());
+        drop(gone);
+        let answers = join_all((1..4).map(|n| gather.ask(1, at(n), (), failing))).await;
+        assert!(answers.iter().all(|answer| matches!(answer, Some(Err(_)))));
+        assert!(count.load(Relaxed) <= 2);
+    }
+}
