@@ -68,6 +68,7 @@ impl<X: Send + 'static, V: Send + 'static> Gather<X, V> {
 
 /// Asks until nothing waits any more.
 async fn drive<X, V>(lines: Arc<Mutex<HashMap<i32, Line<X, V>>>>, broker: i32, ask: Arc<Ask<X, V>>) {
+    let _given_up = Abandoned(&lines, broker);
     while let Some(batch) = next_batch(&lines, broker) {
         let (mut questions, mut tellers) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
         for (at, with, tell) in batch {
@@ -88,6 +89,17 @@ async fn drive<X, V>(lines: Arc<Mutex<HashMap<i32, Line<X, V>>>>, broker: i32, a
                     let _ = tell.send(Err(error.clone()));
                 }
             }
+        }
+    }
+}
+
+/// Should asking panic: who waits is told so, and the next question begins anew.
+struct Abandoned<'a, X, V>(&'a Mutex<HashMap<i32, Line<X, V>>>, i32);
+
+impl<X, V> Drop for Abandoned<'_, X, V> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = locked(self.0).remove(&self.1);
         }
     }
 }
@@ -163,6 +175,14 @@ mod tests {
         let answers: Vec<i64> = join_all(asked).await.into_iter().map(|a| a.unwrap().unwrap()).collect();
         assert_eq!(answers, [10, 12, 14]);
         assert_eq!(*locked(&requests), [[5], [6], [7]]);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_no_answer_and_the_next_question_begins_anew() {
+        let (gather, requests) = (Gather::default(), Arc::default());
+        let panics = || -> Arc<Ask<i64, i64>> { Arc::new(|_, _| Box::pin(async { panic!("on purpose") })) };
+        assert!(gather.ask(1, at(0), 5, panics).await.is_none());
+        assert_eq!(gather.ask(1, at(0), 5, || doubling(&requests)).await.unwrap().unwrap(), 10);
     }
 
     #[tokio::test]

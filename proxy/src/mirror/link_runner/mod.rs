@@ -27,8 +27,16 @@ use super::topic::{Identification, TopicAtWork, Wanted, wanted};
 use super::workers::{Sides, Workers};
 use crate::client::{Cluster, ClusterMetadata};
 
-/// How often delays that have run out are looked for.
+/// How often delays that have run out are looked for at most.
 const TICK: Duration = Duration::from_millis(100);
+/// So few partitions are looked at whenever one calls for attention, and at every tick.
+const FEW: usize = 500;
+/// More of them cost one part in so many of a core at most while nothing happens.
+const IDLE_PARTS: u32 = 50;
+/// And one part in so many while much happens: what calls for attention meanwhile is looked at together.
+const BUSY_PARTS: u32 = 3;
+/// Nothing that calls for attention waits longer than this for the next look.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// Metadata is asked for this often at least while topics are mirrored, so that leaders that moved are noticed.
 const METADATA_INTERVAL: Duration = Duration::from_secs(3);
 /// Bytes that one partition holds between fetch and append.
@@ -152,6 +160,7 @@ impl LinkRunner {
     pub(super) async fn run(mut self, over: &CancellationToken) -> Ended {
         let mut news = self.shared.store.watch();
         let ended = loop {
+            let begun = tokio::time::Instant::now();
             let _ = news.borrow_and_update();
             let view = self.shared.store.view();
             match view.links.get(&self.link.name) {
@@ -174,6 +183,11 @@ impl LinkRunner {
             self.trim();
             self.name_holders();
             self.register();
+            let count: usize = self.topics.values().map(|work| work.partitions.len()).sum();
+            let took = if count > FEW { begun.elapsed() } else { Duration::ZERO };
+            if !took.is_zero() {
+                tokio::time::sleep(LONGEST_PAUSE.min(took * (BUSY_PARTS - 1))).await;
+            }
             tokio::select! {
                 () = over.cancelled() => break Ended::Over,
                 changed = news.changed() => if changed.is_err() { break Ended::Over },
@@ -193,7 +207,7 @@ impl LinkRunner {
                 done = self.workers.join_next() => {
                     let _ = unless_panicked(done);
                 }
-                () = tokio::time::sleep(TICK) => self.look_for_leaders(),
+                () = tokio::time::sleep(TICK.max(took * IDLE_PARTS)) => self.look_for_leaders(),
             }
         };
         self.cancel.cancel();
