@@ -135,6 +135,30 @@ pub(super) async fn grow(store: &Store, destination: &Cluster, mirror: &MirrorTo
     }
 }
 
+/// [`forget`], once the whole destination cluster says that the topic is gone.
+///
+/// # Errors
+/// The journal cannot be written.
+pub(super) async fn forget_if_gone(
+    store: &Store,
+    destination: &Cluster,
+    mirror: &MirrorTopic,
+) -> Result<(), TransactError<std::convert::Infallible>> {
+    let (link, topic) = (&mirror.link, &mirror.topic);
+    // Without its mirror the name is open to everybody: what one broker's metadata says is not enough.
+    match destination.topic_is_gone(topic, mirror.local_topic_id).await {
+        Ok(true) => forget(store, mirror).await,
+        Ok(false) => {
+            debug!(link, topic, "a broker does not know the destination topic yet");
+            Ok(())
+        }
+        Err(error) => {
+            warn!(link, topic, %error, "the destination topic seems to be deleted, but nobody confirms it; its mirror is kept");
+            Ok(())
+        }
+    }
+}
+
 /// Journals that a mirror topic is no more, because its destination topic does not exist. Does nothing when another
 /// generation has taken its name.
 ///

@@ -14,6 +14,7 @@ mod groups;
 mod leader_epoch;
 mod list_offsets;
 mod producers;
+mod topic_existence;
 mod topics;
 
 pub use configs::{AlterConfig, ConfigEntry, ConfigSource};

@@ -67,6 +67,8 @@ pub(super) struct LinkRunner {
     creating: HashMap<String, AbortHandle>,
     /// Topics that are getting more partitions.
     growing: HashMap<String, AbortHandle>,
+    /// Mirror topics whose destination topics seem to be deleted.
+    forgetting: HashMap<String, AbortHandle>,
     /// When the producers of open transactions were last asked for.
     asked_for_holders: Option<tokio::time::Instant>,
     /// When a jump last could not be recorded.
@@ -150,6 +152,7 @@ impl LinkRunner {
             tasks,
             creating: HashMap::new(),
             growing: HashMap::new(),
+            forgetting: HashMap::new(),
             asked_for_holders: None,
             journal_failed: None,
             cancel,
@@ -173,7 +176,7 @@ impl LinkRunner {
             let fresh_source = self.source_metadata.has_changed().unwrap_or(false);
             let fresh_destination = self.destination_metadata.has_changed().unwrap_or(false);
             if changed || fresh_source || fresh_destination {
-                self.assign(fresh_source, fresh_destination).await;
+                self.assign(fresh_source, fresh_destination);
             }
             self.record_failures().await;
             self.record_jumps().await;
@@ -339,14 +342,14 @@ impl LinkRunner {
     }
 
     /// Follows leaders, and judges the identity of topics by metadata that is fresh.
-    async fn assign(&mut self, fresh_source: bool, fresh_destination: bool) {
+    fn assign(&mut self, fresh_source: bool, fresh_destination: bool) {
         let source = self.source_metadata.borrow_and_update().clone();
         let destination = self.destination_metadata.borrow_and_update().clone();
         if let Some(source) = source.as_ref().filter(|_| fresh_source) {
             self.judge_sources(source);
         }
         if let Some(destination) = destination.as_ref().filter(|_| fresh_destination) {
-            self.judge_destinations(destination).await;
+            self.judge_destinations(destination);
         }
         let partitions: Vec<Arc<Partition>> =
             self.topics.values().flat_map(|work| work.partitions.iter().cloned()).collect();

@@ -30,7 +30,7 @@ impl LinkRunner {
     }
 
     /// A destination topic that was deleted takes its mirror with it, whatever the mirror's state.
-    pub(super) async fn judge_destinations(&mut self, destination: &ClusterMetadata) {
+    pub(super) fn judge_destinations(&mut self, destination: &ClusterMetadata) {
         let view = self.shared.store.view();
         let mut gone = Vec::new();
         let there =
@@ -50,10 +50,19 @@ impl LinkRunner {
         self.destinations.retain(|(topic, generation), _| {
             view.mirrors.get(topic).is_some_and(|mirror| mirror.generation == *generation)
         });
+        self.forgetting.retain(|_, task| !task.is_finished());
         for mirror in gone {
-            if let Err(error) = record::forget(&self.shared.store, &mirror).await {
-                warn!(link = mirror.link, topic = mirror.topic, %error, "the end of a mirror topic could not be recorded");
+            if self.forgetting.contains_key(&mirror.topic) {
+                continue;
             }
+            let (store, destination) = (self.shared.store.clone(), self.shared.destination.clone());
+            let topic = mirror.topic.clone();
+            let task = self.tasks.spawn(async move {
+                if let Err(error) = record::forget_if_gone(&store, &destination, &mirror).await {
+                    warn!(link = mirror.link, topic = mirror.topic, %error, "the end of a mirror topic could not be recorded");
+                }
+            });
+            let _ = self.forgetting.insert(topic, task);
         }
     }
 
