@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{MetadataRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
@@ -44,6 +45,8 @@ pub(super) struct Gathered {
     pub(super) producers: Gather<(), Vec<ProducerState>>,
     pub(super) log_starts: Gather<(), ListedOffset>,
     pub(super) high_watermarks: Gather<(), ListedOffset>,
+    /// With the offset.
+    pub(super) records: Gather<i64, Option<Bytes>>,
 }
 
 impl fmt::Debug for Cluster {

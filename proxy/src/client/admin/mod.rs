@@ -14,6 +14,7 @@ mod groups;
 mod leader_epoch;
 mod list_offsets;
 mod producers;
+mod records;
 mod topic_existence;
 mod topics;
 

@@ -199,13 +199,16 @@ impl LinkRunner {
                 () = self.attention.notified() => {}
                 Some(done) = self.registrations.join_next(), if !self.registrations.is_empty() => {
                     self.registered(done);
-                    // Each pass looks at every partition: one for all that are ready.
+                    // Each pass looks at every partition: one for all that are done.
                     while let Some(done) = self.registrations.try_join_next() {
                         self.registered(done);
                     }
                 }
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => {
                     let _ = unless_panicked(done);
+                    while let Some(done) = self.tasks.try_join_next() {
+                        let _ = unless_panicked(done);
+                    }
                 }
                 done = self.workers.join_next() => {
                     let _ = unless_panicked(done);
