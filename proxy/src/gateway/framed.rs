@@ -3,6 +3,7 @@
 //! The buffer grows with what has arrived, not with what the size of a client's frame claims. What is taken whole is charged to a budget until
 //! [`FrameReader::end_frame`]; what is copied through takes no more than a connection has for itself.
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 
@@ -15,7 +16,8 @@ use super::stream::{ReadEnd, WriteEnd};
 
 /// Capacity that a connection holds while nothing large passes; frames up to this size are not charged.
 const IDLE_CAPACITY: usize = 8 * 1024;
-/// The same before anything has come: clients that never say a word should cost next to nothing.
+/// The same before anything has come, where only reading tells whether it has: clients that never say a word should cost next
+/// to nothing.
 const FIRST_CAPACITY: usize = 512;
 /// Bytes asked for at once.
 const CHUNK: usize = 64 * 1024;
@@ -79,8 +81,22 @@ impl FrameReader {
 
     /// Reads what there is; `false` at the end of the stream. Cancelling loses nothing.
     pub(super) async fn read_some(&mut self) -> io::Result<bool> {
-        self.buffer.reserve(IDLE_CAPACITY);
+        let least = self.readable().await?;
+        self.buffer.reserve(least);
         Ok(self.io.read_buf(&mut self.buffer).await? > 0)
+    }
+
+    /// Waits until there is something to read, with no buffer while nothing is buffered; the least room to make for it.
+    async fn readable(&mut self) -> io::Result<usize> {
+        let tells = poll_fn(|cx| {
+            let polled = self.io.poll_readable(cx);
+            if polled.is_pending() && self.buffer.is_empty() {
+                self.buffer = BytesMut::new();
+            }
+            polled
+        });
+        let first = !tells.await? && self.buffer.capacity() == 0;
+        Ok(if first { FIRST_CAPACITY } else { IDLE_CAPACITY })
     }
 
     /// Waits until `length` bytes are buffered; `false` when the stream ended before the first of them. Cancelling loses
@@ -91,7 +107,7 @@ impl FrameReader {
     pub(super) async fn fill(&mut self, length: usize) -> io::Result<bool> {
         while self.buffer.len() < length {
             let missing = length - self.buffer.len();
-            let least = if self.buffer.capacity() == 0 { FIRST_CAPACITY } else { IDLE_CAPACITY };
+            let least = self.readable().await?;
             // Doubling with what is there keeps the copying linear and the claim of a size harmless.
             self.buffer.reserve(missing.clamp(least, self.buffer.len().max(CHUNK)));
             if self.io.read_buf(&mut self.buffer).await? == 0 {

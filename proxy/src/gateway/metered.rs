@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::activity::Peer;
 use super::connection::Connection;
-use super::stream::{ReadEnd, WriteEnd};
+use super::stream::{ReadEnd, Readable, WriteEnd};
 
 /// A client's reading end.
 pub(super) fn metered_read(io: ReadEnd, connection: &Arc<Connection>) -> ReadEnd {
@@ -37,6 +37,16 @@ impl AsyncRead for MeteredRead {
         match polled {
             Poll::Pending => self.connection.activity.client_waited_for(),
             Poll::Ready(_) => self.connection.arrived((buf.filled().len() - before) as u64),
+        }
+        polled
+    }
+}
+
+impl Readable for MeteredRead {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let polled = self.io.poll_readable(cx);
+        if polled.is_pending() {
+            self.connection.activity.client_waited_for();
         }
         polled
     }

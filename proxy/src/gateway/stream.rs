@@ -4,11 +4,26 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio_rustls::TlsStream;
 
 /// Reading end.
-pub(super) type ReadEnd = Box<dyn AsyncRead + Send + Unpin>;
+pub(super) type ReadEnd = Box<dyn Readable + Send + Unpin>;
+
+/// Something to read from that may tell beforehand whether there is anything to read, so that nobody needs to hold a buffer
+/// ready while there is not.
+pub(super) trait Readable: AsyncRead {
+    /// Waits until there are bytes, or the end. `false`: it cannot tell, only reading can.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>>;
+}
+
+impl Readable for OwnedReadHalf {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        self.as_ref().poll_read_ready(cx).map_ok(|()| true)
+    }
+}
 /// Writing end. What was written must be flushed: TLS holds records back while the socket is full. Shutting it down sends
 /// the end of the stream (and `close_notify`, where it is TLS); for plain TCP, dropping it does, too.
 pub(super) type WriteEnd = Box<dyn AsyncWrite + Send + Unpin>;
@@ -18,7 +33,7 @@ pub(super) enum Stream {
     /// PLAINTEXT and SASL_PLAINTEXT.
     Plain(TcpStream),
     /// SSL and SASL_SSL.
-    Tls(Box<tokio_rustls::TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
@@ -51,5 +66,11 @@ impl<R: AsyncRead + Unpin> AsyncRead for Unannounced<R> {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
             read => Poll::Ready(read),
         }
+    }
+}
+
+impl Readable for Unannounced<ReadHalf<TlsStream<TcpStream>>> {
+    fn poll_readable(&mut self, _: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        Poll::Ready(Ok(false))
     }
 }
