@@ -14,6 +14,8 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
 use linkgate_tests::client::text;
 
+use crate::spread::quantile;
+
 const PRODUCE_VERSION: i16 = 9;
 const FETCH_VERSION: i16 = 11;
 /// Where the correlation id stands in a frame: behind size, API key and version.
@@ -121,6 +123,23 @@ pub fn one_by_one(address: &str, frames: &[Vec<u8>], count: usize) -> Vec<f64> {
     let mut took = Vec::with_capacity(count);
     produce(address, 1, cycled(frames, count), |_, latency| took.push(latency.as_secs_f64() * 1e3));
     took
+}
+
+/// Requests of [`interleaved`] in a row each way, and its turns.
+const IN_A_ROW: usize = 250;
+const TURNS: usize = 20;
+
+/// [`one_by_one`] by several ways in turns, so that whatever else happens on the machine happens to all of them: for each, the
+/// milliseconds that 99 of a hundred requests took at the most.
+#[must_use]
+pub fn interleaved<const N: usize>(addresses: [&str; N], frames: &[Vec<u8>]) -> [f64; N] {
+    let mut took = [const { Vec::new() }; N];
+    for _ in 0..TURNS {
+        for (address, took) in addresses.iter().zip(&mut took) {
+            took.extend(one_by_one(address, frames, IN_A_ROW));
+        }
+    }
+    took.map(|took| quantile(&took, 0.99))
 }
 
 fn check(body: &mut Bytes) {

@@ -9,15 +9,9 @@ use super::Effort;
 use crate::data::Data;
 use crate::finding::{Finding, Want};
 use crate::peers::haproxy::Haproxy;
-use crate::spread::quantile;
 use crate::{mirroring, pump, say, stage, usage};
 
 const PARTITIONS: i32 = 8;
-/// The latency measurement: one request of 1 KiB at a time, so many in a row each way, in so many turns, so that whatever else
-/// happens on the machine happens to everybody.
-const IN_A_ROW: usize = 250;
-const TURNS: usize = 20;
-
 /// A way to the broker.
 struct Way {
     name: &'static str,
@@ -75,14 +69,9 @@ pub fn gateway(effort: Effort) -> Vec<Finding> {
     say!("gateway: one request at a time");
     let single = stage::frames("written", &[0], &Data::single());
     for n in 0..=effort.repetitions {
-        let mut took = [Vec::new(), Vec::new(), Vec::new()];
-        for _ in 0..TURNS {
-            for (way, took) in ways.iter().zip(&mut took) {
-                took.extend(pump::one_by_one(&way.address, &single, IN_A_ROW));
-            }
-        }
-        for (way, took) in ways.iter_mut().zip(&took).filter(|_| n > 0) {
-            way.latency.push(quantile(took, 0.99));
+        let took = pump::interleaved(ways.each_ref().map(|way| way.address.as_str()), &single);
+        for (way, p99) in ways.iter_mut().zip(took).filter(|_| n > 0) {
+            way.latency.push(p99);
         }
     }
     findings(&ways)
