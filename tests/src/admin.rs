@@ -194,6 +194,19 @@ impl Admin {
         })
     }
 
+    /// The same of one partition; with the isolation level 1, [`LATEST`] is the last stable offset.
+    ///
+    /// # Panics
+    /// When that does not succeed in time.
+    pub fn offset(&mut self, topic: &str, partition: i32, timestamp: i64, isolation: i8) -> i64 {
+        until_ok(&format!("an offset of {topic}-{partition}"), LONG, || {
+            let leaders = self.try_leaders(topic)?;
+            let leader = leaders.iter().find(|leader| leader.partition == partition);
+            let leader = leader.ok_or_else(|| Error::Protocol(format!("no partition {partition}")))?;
+            list_offset(leader, topic, timestamp, isolation)
+        })
+    }
+
     /// Last stable offset of every partition.
     pub fn last_stable_offsets(&mut self, topic: &str) -> Vec<i64> {
         until_ok(&format!("last stable offsets of {topic}"), LONG, || {

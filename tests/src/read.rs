@@ -8,7 +8,7 @@ use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::{BrokerId, FetchRequest, TopicName};
 
-use crate::admin::{Admin, LATEST, Leader};
+use crate::admin::{Admin, EARLIEST, LATEST, Leader};
 use crate::client::{Connection, Error, text};
 use crate::records::{Batch, Record, batches};
 use crate::wait::LONG;
@@ -122,8 +122,7 @@ pub(crate) fn walk(
             }
             let at = match next {
                 Some(at) => at,
-                None => admin.offsets(name, crate::admin::EARLIEST)
-                    [usize::try_from(partition).unwrap_or_default()],
+                None => admin.offset(name, partition, EARLIEST, isolation),
             };
             next = Some(at);
             let open = connection.as_mut().ok_or_else(|| Error::Protocol("no connection".into()))?;
@@ -131,13 +130,7 @@ pub(crate) fn walk(
         })();
         match result {
             Ok(step) => {
-                let limit = *end.get_or_insert_with(|| {
-                    if isolation == 1 {
-                        admin.last_stable_offsets(name)[usize::try_from(partition).unwrap_or_default()]
-                    } else {
-                        admin.offsets(name, LATEST)[usize::try_from(partition).unwrap_or_default()]
-                    }
-                });
+                let limit = *end.get_or_insert_with(|| admin.offset(name, partition, LATEST, isolation));
                 let reached = step.batches.last().map_or(next.unwrap_or(0), Batch::next_offset);
                 let moved = !step.batches.is_empty();
                 next = Some(reached.max(next.unwrap_or(0)));
