@@ -25,12 +25,10 @@ fn plan(offset: i64) -> FetchPlan {
     FetchPlan { offset, last_fetched_epoch: 4, attempt: 1 }
 }
 
-/// What a request names, as (partition, offset), and what it forgets.
-fn asked(
-    session: &mut FetchSession,
-    wanted: &[(&Arc<Partition>, i64)],
-    version: i16,
-) -> (Vec<(i32, i64)>, Vec<i32>, (i32, i32)) {
+/// What a request names, as (partition, offset), what it forgets, and the session with its epoch.
+type Asked = (Vec<(i32, i64)>, Vec<i32>, (i32, i32));
+
+fn asked(session: &mut FetchSession, wanted: &[(&Arc<Partition>, i64)], version: i16) -> Asked {
     let wanted = wanted.iter().map(|(partition, offset)| (Arc::clone(partition), plan(*offset))).collect();
     let request = session.ask(FetchRequest::default(), wanted, version, 10);
     let named = request.topics.iter().flat_map(|topic| &topic.partitions);
