@@ -98,6 +98,14 @@ impl Data {
         Data { name, codec, batches, records, payload }
     }
 
+    /// A batch like those that fill holes: `records` of a short key and nothing else, compressed as they are.
+    #[must_use]
+    pub fn holes(records: usize) -> Data {
+        let hole = record(now_ms(), Some(b"filler.."), None);
+        let batches = vec![compressed(&batch(vec![hole; records]), Codec::Zstd)];
+        Data { name: "holes", codec: Codec::Zstd, batches, records, payload: (records * 8) as f64 }
+    }
+
     /// How many batches hold so many bytes of keys and values.
     #[must_use]
     pub fn batches_for(&self, bytes: u64) -> usize {

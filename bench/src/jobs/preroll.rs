@@ -9,8 +9,9 @@ use linkgate_tests::raw_batch::{batch, record, write};
 use linkgate_tests::wait::{LONG, until_ok};
 
 use super::Effort;
+use crate::data::Data;
 use crate::finding::{Finding, Want};
-use crate::{say, stage};
+use crate::{pump, say, stage};
 
 const LINK: &str = "filled";
 /// Records of one batch: the smallest that there are, so that the source is written soon.
@@ -21,19 +22,39 @@ const RECORDS: usize = 100_000;
 pub fn preroll(effort: Effort) -> Vec<Finding> {
     let pair = stage::pair("preroll");
     stage::link(&pair, LINK);
-    [(1, effort.choose(100, 300), 15.0), (4, effort.choose(40, 120), 25.0)]
-        .into_iter()
-        .map(|(partitions, batches, goal)| {
-            let millions: Vec<f64> = (0..effort.repetitions)
-                .map(|n| {
-                    say!("pre-roll: {partitions} partition(s), {} of {}", n + 1, effort.repetitions);
-                    filled(&pair, &format!("above{n}-{partitions}"), partitions, batches)
-                })
-                .collect();
-            let job = format!("pre-roll, {partitions} partition(s)");
-            Finding::alone((&job, "rate", "M offsets/s"), &millions, Want::AtLeast(goal))
-        })
-        .collect()
+    let holes = Data::holes(RECORDS);
+    let mut findings = Vec::new();
+    for (partitions, batches, goal) in [(1, effort.choose(100, 300), 15.0), (4, effort.choose(40, 120), 25.0)]
+    {
+        let (mut ours, mut bound) = (Vec::new(), Vec::new());
+        for n in 0..effort.repetitions {
+            say!("pre-roll: {partitions} partition(s), {} of {}", n + 1, effort.repetitions);
+            bound.push(appended(&pair, &holes, &format!("bound{n}-{partitions}"), partitions, batches));
+            ours.push(filled(&pair, &format!("above{n}-{partitions}"), partitions, batches));
+        }
+        let job = format!("pre-roll, {partitions} partition(s)");
+        let what = (job.as_str(), "rate", "M offsets/s");
+        findings.push(Finding::alone(what, &ours, Want::AtLeast(goal)));
+        let peer = ("what the broker can append", bound.as_slice());
+        findings.push(Finding::against(what, peer, &ours, Want::Shown));
+    }
+    findings
+}
+
+/// Million offsets in a second that the destination appends of such batches, made beforehand, a connection to each partition.
+fn appended(pair: &Pair, holes: &Data, topic: &str, partitions: i32, batches: usize) -> f64 {
+    stage::create(&pair.destination, topic, partitions, &[]);
+    let address = pair.destination.bootstrap();
+    let begin = Instant::now();
+    std::thread::scope(|scope| {
+        for partition in 0..partitions {
+            let (address, frames) = (&address, stage::frames(topic, &[partition], holes));
+            let _ = scope.spawn(move || pump::produce(address, 5, pump::cycled(&frames, batches), |_, _| ()));
+        }
+    });
+    let seconds = begin.elapsed().as_secs_f64();
+    stage::forget(pair, topic);
+    (partitions as usize * batches * holes.records) as f64 / seconds / 1e6
 }
 
 /// Million offsets in a second, of a source topic of so many batches in each partition, all of them deleted.
