@@ -118,8 +118,7 @@ pub fn cycled(frames: &[Vec<u8>], count: usize) -> impl Fn(usize) -> Option<Vec<
 }
 
 /// Writes so many of these frames one at a time; the milliseconds that each took to be answered.
-#[must_use]
-pub fn one_by_one(address: &str, frames: &[Vec<u8>], count: usize) -> Vec<f64> {
+fn one_by_one(address: &str, frames: &[Vec<u8>], count: usize) -> Vec<f64> {
     let mut took = Vec::with_capacity(count);
     produce(address, 1, cycled(frames, count), |_, latency| took.push(latency.as_secs_f64() * 1e3));
     took

@@ -18,6 +18,7 @@ const MOST: usize = 9_000;
 const OTHER_FILES: usize = 1_000;
 /// Time for what the opening took to be given back.
 const SETTLE: Duration = Duration::from_secs(5);
+
 /// Clients that have said hello and nothing since. The daemon has two descriptors for each; where the limit on open
 /// files is too low for all of them, there are fewer, and the report says how many.
 #[must_use]

@@ -11,7 +11,7 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{MetadataRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
-use super::admin::{EpochEnd, ListedOffset, ProducerState, TopicPartition};
+use super::admin::{EpochEnd, ListedOffset, OffsetSpec, ProducerState, TopicPartition};
 use super::backoff;
 use super::connection::Connection;
 use super::error::{ClientError, ErrorKind, Side};
@@ -34,7 +34,7 @@ struct Shared {
     options: ClientOptions,
     pool: Pool,
     cached: ArcSwapOption<ClusterMetadata>,
-    pub(super) gathered: Gathered,
+    gathered: Gathered,
 }
 
 /// Questions about single partitions, by kind.
@@ -43,8 +43,7 @@ pub(super) struct Gathered {
     /// With the leader epoch known and the one asked for.
     pub(super) epoch_ends: Gather<(i32, i32), EpochEnd>,
     pub(super) producers: Gather<(), Vec<ProducerState>>,
-    pub(super) log_starts: Gather<(), ListedOffset>,
-    pub(super) high_watermarks: Gather<(), ListedOffset>,
+    pub(super) offsets: Gather<OffsetSpec, ListedOffset>,
     /// With the offset.
     pub(super) records: Gather<i64, Option<Bytes>>,
 }
@@ -81,12 +80,7 @@ impl Cluster {
     /// # Errors
     /// No broker answered; the last one's error.
     pub async fn metadata(&self, topics: Option<&[String]>) -> Result<Arc<ClusterMetadata>, ClientError> {
-        let request = MetadataRequest::default().with_allow_auto_topic_creation(false).with_topics(
-            topics.map(|names| {
-                let topic = |name: &String| MetadataRequestTopic::default().with_name(Some(topic_name(name)));
-                names.iter().map(topic).collect()
-            }),
-        );
+        let request = metadata_request(topics);
         let mut last = None;
         // A pooled connection may have died unnoticed: one more broker, or one more connection, is worth a try.
         for _ in 0..3 {
@@ -286,6 +280,14 @@ impl Cluster {
         let reason = "no bootstrap servers are configured".to_owned();
         ClientError::new(self.side(), ErrorKind::Connect { address, reason })
     }
+}
+
+/// As [`Cluster::metadata`] asks.
+pub(super) fn metadata_request(topics: Option<&[String]>) -> MetadataRequest {
+    let topic = |name: &String| MetadataRequestTopic::default().with_name(Some(topic_name(name)));
+    MetadataRequest::default()
+        .with_allow_auto_topic_creation(false)
+        .with_topics(topics.map(|names| names.iter().map(topic).collect()))
 }
 
 pub(crate) fn topic_name(name: &str) -> TopicName {

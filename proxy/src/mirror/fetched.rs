@@ -8,12 +8,12 @@ use state::model::MirrorError;
 use tracing::{info, warn};
 
 use super::fetch_session::{FetchSession, Told};
-use super::log_bounds::{log_bound, log_end_offset};
+use super::log_bounds::{list_offset, log_end_offset};
 use super::partition::{Failure, FetchPlan, Partition};
 use super::ready::ReadyBoard;
 use super::shape::{Target, shape};
 use crate::client::Cluster;
-use crate::client::admin::LogBound;
+use crate::client::admin::OffsetSpec;
 use crate::wire::aborted::AbortedTransaction;
 use crate::wire::error_code::ErrorCode;
 
@@ -152,7 +152,7 @@ impl Fetched<'_> {
     /// The source has no such offset: trimmed away before it was copied, or truncated.
     async fn out_of_range(&self, partition: &Arc<Partition>, plan: FetchPlan) {
         let id = &partition.id;
-        let start = log_bound(self.source, &id.source_topic, id.index, LogBound::Start).await;
+        let start = list_offset(self.source, &id.source_topic, id.index, OffsetSpec::Earliest).await;
         let end = log_end_offset(self.source, &id.source_topic, id.index).await;
         let (Ok(start), Ok(end)) = (start, end) else {
             partition.delay("source: OFFSET_OUT_OF_RANGE, and its log bounds are not known yet", ERROR_PAUSE);

@@ -1,18 +1,18 @@
 //! Where the logs of single partitions begin and end, as their leaders tell.
 
-use crate::client::admin::LogBound;
+use crate::client::admin::OffsetSpec;
 use crate::client::{ClientError, Cluster};
 use crate::wire::batch::RawBatch;
 use crate::wire::walk::walk;
 
-/// First offset, or high watermark, of one partition.
-pub(super) async fn log_bound(
+/// One offset of one partition that a client may see: its first, or its high watermark.
+pub(super) async fn list_offset(
     cluster: &Cluster,
     topic: &str,
     partition: i32,
-    bound: LogBound,
+    spec: OffsetSpec,
 ) -> Result<i64, ClientError> {
-    cluster.log_bound(topic, partition, bound).await.map(|listed| listed.offset)
+    cluster.list_offset(topic, partition, spec).await.map(|listed| listed.offset)
 }
 
 /// Log end offset of one partition: what is not replicated yet counts.

@@ -7,9 +7,9 @@
 use state::invariant;
 use state::model::MirrorError;
 
-use super::log_bounds::{last_producer_id, log_bound, log_end_offset};
+use super::log_bounds::{last_producer_id, list_offset, log_end_offset};
 use super::partition::{Failure, Identity, Register};
-use crate::client::admin::LogBound;
+use crate::client::admin::OffsetSpec;
 use crate::client::{ClientError, Cluster};
 use crate::wire::sequence::offset_after;
 
@@ -94,8 +94,8 @@ pub async fn read(destination: &Cluster, id: &Identity) -> Result<Reading, Clien
         .iter()
         .find(|producer| producer.producer_id == id.producer_id)
         .map(|producer| (producer.producer_epoch, producer.last_sequence));
-    let log_start = log_bound(destination, topic, partition, LogBound::Start).await?;
-    let high_watermark = log_bound(destination, topic, partition, LogBound::HighWatermark).await?;
+    let log_start = list_offset(destination, topic, partition, OffsetSpec::Earliest).await?;
+    let high_watermark = list_offset(destination, topic, partition, OffsetSpec::Latest).await?;
     let empty = log_start == log_end_after;
     let last_producer_id = if register.is_none() && !empty && high_watermark == log_end_after {
         last_producer_id(destination, topic, partition, log_end_after).await?

@@ -1,6 +1,6 @@
 //! Where leader epochs end, and with that where a log really ends.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use kafka_protocol::messages::offset_for_leader_epoch_request::{
     OffsetForLeaderPartition, OffsetForLeaderTopic,
@@ -10,7 +10,7 @@ use kafka_protocol::messages::{BrokerId, OffsetForLeaderEpochRequest};
 use super::super::cluster::{Cluster, topic_name};
 use super::super::error::ClientError;
 use super::super::gather::Answers;
-use super::TopicPartition;
+use super::{TopicPartition, by_topic};
 use crate::wire::error_code::ErrorCode;
 
 /// The answer to [`Cluster::end_offset_for_epoch`].
@@ -59,14 +59,12 @@ async fn ask_leader(
 ) -> Answers<EpochEnd> {
     let current: HashMap<TopicPartition, i32> =
         wanted.iter().map(|(at, (current, _))| (at.clone(), *current)).collect();
-    let mut topics: BTreeMap<String, Vec<OffsetForLeaderPartition>> = BTreeMap::new();
-    for ((topic, partition), (current, asked)) in wanted {
-        let partition = OffsetForLeaderPartition::default()
+    let topics = by_topic(wanted, |partition, (current, asked)| {
+        OffsetForLeaderPartition::default()
             .with_partition(partition)
             .with_current_leader_epoch(current)
-            .with_leader_epoch(asked);
-        topics.entry(topic).or_default().push(partition);
-    }
+            .with_leader_epoch(asked)
+    });
     let topics = topics.into_iter().map(|(topic, partitions)| {
         OffsetForLeaderTopic::default().with_topic(topic_name(&topic)).with_partitions(partitions)
     });

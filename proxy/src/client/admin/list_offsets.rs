@@ -23,15 +23,6 @@ pub enum OffsetSpec {
     Timestamp(i64),
 }
 
-/// An end of a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogBound {
-    /// Its first offset.
-    Start,
-    /// The offset up to which all in-sync replicas have it.
-    HighWatermark,
-}
-
 /// Which records count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isolation {
@@ -96,28 +87,22 @@ impl Cluster {
         answers
     }
 
-    /// The log start or the high watermark of one partition; what is asked of its leader at the same time travels along.
+    /// One offset of one partition, uncommitted data included; what is asked of its leader at the same time travels along.
     ///
     /// # Errors
     /// The broker's code, or why none could be asked.
-    pub async fn log_bound(
+    pub async fn list_offset(
         &self,
         topic: &str,
         partition: i32,
-        bound: LogBound,
+        spec: OffsetSpec,
     ) -> Result<ListedOffset, ClientError> {
         let api = format!("ListOffsets {topic}-{partition}");
         self.retrying(Some(topic), || async {
             let led = self.partition(topic, partition).await?;
             let at = (topic.to_owned(), partition);
-            let asked = match bound {
-                LogBound::Start => {
-                    self.gathered().log_starts.ask(led.leader, at, (), || self.asking(ask_starts)).await
-                }
-                LogBound::HighWatermark => {
-                    self.gathered().high_watermarks.ask(led.leader, at, (), || self.asking(ask_marks)).await
-                }
-            };
+            let asked =
+                self.gathered().offsets.ask(led.leader, at, spec, || self.asking(ask_uncommitted)).await;
             asked.unwrap_or_else(|| Err(self.unanswered(led.leader, &api)))
         })
         .await
@@ -205,29 +190,11 @@ impl Cluster {
     }
 }
 
-async fn ask_starts(
+async fn ask_uncommitted(
     cluster: Cluster,
     leader: i32,
-    wanted: Vec<(TopicPartition, ())>,
+    wanted: Vec<(TopicPartition, OffsetSpec)>,
 ) -> gather::Answers<ListedOffset> {
-    ask_bounds(cluster, leader, wanted, OffsetSpec::Earliest).await
-}
-
-async fn ask_marks(
-    cluster: Cluster,
-    leader: i32,
-    wanted: Vec<(TopicPartition, ())>,
-) -> gather::Answers<ListedOffset> {
-    ask_bounds(cluster, leader, wanted, OffsetSpec::Latest).await
-}
-
-async fn ask_bounds(
-    cluster: Cluster,
-    leader: i32,
-    wanted: Vec<(TopicPartition, ())>,
-    spec: OffsetSpec,
-) -> gather::Answers<ListedOffset> {
-    let wanted = wanted.into_iter().map(|(at, ())| (at, spec)).collect();
     Ok(cluster.ask_leader(leader, wanted, Isolation::ReadUncommitted).await.into_iter().collect())
 }
 

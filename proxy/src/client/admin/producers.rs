@@ -1,6 +1,6 @@
 //! Which producers a partition's leader remembers, and their last sequences.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use kafka_protocol::messages::describe_producers_request::TopicRequest;
 use kafka_protocol::messages::{DescribeProducersRequest, describe_producers_response};
@@ -8,7 +8,7 @@ use kafka_protocol::messages::{DescribeProducersRequest, describe_producers_resp
 use super::super::cluster::{Cluster, topic_name};
 use super::super::error::ClientError;
 use super::super::gather::Answers;
-use super::TopicPartition;
+use super::{TopicPartition, by_topic};
 use crate::wire::error_code::ErrorCode;
 
 /// One producer as the leader of a partition knows it.
@@ -53,11 +53,7 @@ async fn ask_leader(
     leader: i32,
     wanted: Vec<(TopicPartition, ())>,
 ) -> Answers<Vec<ProducerState>> {
-    let mut topics: BTreeMap<String, Vec<i32>> = BTreeMap::new();
-    for ((topic, partition), ()) in wanted {
-        topics.entry(topic).or_default().push(partition);
-    }
-    let topics = topics.into_iter().map(|(topic, partitions)| {
+    let topics = by_topic(wanted, |partition, ()| partition).into_iter().map(|(topic, partitions)| {
         TopicRequest::default().with_name(topic_name(&topic)).with_partition_indexes(partitions)
     });
     let request = DescribeProducersRequest::default().with_topics(topics.collect());

@@ -1,6 +1,6 @@
 //! What stands at one offset of a log, uncommitted data included.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -9,7 +9,7 @@ use kafka_protocol::messages::{BrokerId, FetchRequest};
 use super::super::cluster::{Cluster, topic_name};
 use super::super::error::ClientError;
 use super::super::gather::Answers;
-use super::TopicPartition;
+use super::{TopicPartition, by_topic};
 use crate::wire::error_code::ErrorCode;
 use crate::wire::walk::walk;
 
@@ -67,17 +67,15 @@ async fn fetch(
     partition_bytes: i32,
     bytes: i32,
 ) -> Answers<Option<Bytes>> {
-    let mut topics: BTreeMap<String, Vec<FetchPartition>> = BTreeMap::new();
-    for ((topic, partition), offset) in wanted {
-        let partition = FetchPartition::default()
+    let topics = by_topic(wanted, |partition, offset| {
+        FetchPartition::default()
             .with_partition(partition)
             .with_fetch_offset(offset)
             .with_current_leader_epoch(-1)
             .with_last_fetched_epoch(-1)
             .with_log_start_offset(-1)
-            .with_partition_max_bytes(partition_bytes);
-        topics.entry(topic).or_default().push(partition);
-    }
+            .with_partition_max_bytes(partition_bytes)
+    });
     let topics = topics.into_iter().map(|(topic, partitions)| {
         FetchTopic::default().with_topic(topic_name(&topic)).with_partitions(partitions)
     });

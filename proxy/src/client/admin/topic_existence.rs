@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use kafka_protocol::messages::MetadataRequest;
-use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use state::model::KafkaUuid;
 
-use super::super::cluster::{Cluster, topic_name};
+use super::super::cluster::{Cluster, metadata_request};
 use super::super::error::ClientError;
 use super::super::metadata::ClusterMetadata;
 use crate::wire::error_code::ErrorCode;
@@ -50,9 +48,7 @@ impl Cluster {
     }
 
     async fn metadata_of(&self, broker: i32, topic: &str) -> Result<ClusterMetadata, ClientError> {
-        let topic = MetadataRequestTopic::default().with_name(Some(topic_name(topic)));
-        let request =
-            MetadataRequest::default().with_allow_auto_topic_creation(false).with_topics(Some(vec![topic]));
+        let request = metadata_request(Some(&[topic.to_owned()]));
         Ok(ClusterMetadata::of(self.broker(broker).await?.call_at_most(request, 12).await?))
     }
 }
@@ -63,6 +59,7 @@ mod tests {
     use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 
     use super::*;
+    use crate::client::cluster::topic_name;
     use crate::client::testing::{Scripted, encoded};
 
     #[tokio::test]
