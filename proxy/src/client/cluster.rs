@@ -19,6 +19,7 @@ use super::gather::{Answers, Ask, Gather};
 use super::metadata::{ClusterMetadata, PartitionMetadata};
 use super::options::ClientOptions;
 use super::pool::Pool;
+use super::refresh::Refreshes;
 use crate::net::HostPort;
 use crate::wire::error_code::ErrorCode;
 
@@ -35,6 +36,7 @@ struct Shared {
     pool: Pool,
     cached: ArcSwapOption<ClusterMetadata>,
     gathered: Gathered,
+    refreshes: Refreshes,
 }
 
 /// Questions about single partitions, by kind.
@@ -58,8 +60,14 @@ impl Cluster {
     /// The cluster that these brokers belong to. Nothing is contacted yet.
     #[must_use]
     pub fn new(bootstrap: Vec<HostPort>, options: ClientOptions) -> Self {
-        let (pool, cached, gathered) = (Pool::default(), ArcSwapOption::empty(), Gathered::default());
-        Cluster(Arc::new(Shared { bootstrap, options, pool, cached, gathered }))
+        Cluster(Arc::new(Shared {
+            bootstrap,
+            options,
+            pool: Pool::default(),
+            cached: ArcSwapOption::empty(),
+            gathered: Gathered::default(),
+            refreshes: Refreshes::default(),
+        }))
     }
 
     /// The options it was made with.
@@ -129,7 +137,7 @@ impl Cluster {
         if let Some(address) = self.cached().as_deref().and_then(find) {
             return Ok(address);
         }
-        find(&*self.metadata(Some(&[])).await?)
+        find(&*self.refreshed(None).await?)
             .ok_or_else(|| ClientError::new(self.side(), ErrorKind::UnknownBroker { id }))
     }
 
@@ -195,10 +203,10 @@ impl Cluster {
         if let Some(found) = self.cached().as_deref().and_then(led) {
             return Ok(found);
         }
-        let metadata = self.metadata(Some(&[topic.to_owned()])).await?;
+        let metadata = self.refreshed(Some(topic)).await?;
         led(&metadata).ok_or_else(|| {
             let of_topic =
-                metadata.topics.get(topic).map_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, |t| t.error_code);
+                metadata.topic(topic).map_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, |t| t.error_code);
             let of_partition = metadata.partition(topic, partition).map(|found| found.error_code);
             let code = match of_partition {
                 Some(code) if !code.is_none() => code,
@@ -233,9 +241,8 @@ impl Cluster {
             }
             tracing::debug!(side = %self.side(), %error, failures, "trying again");
             self.pause(failures).await;
-            let topics: Vec<String> = topic.map(str::to_owned).into_iter().collect();
             // When nobody answers, the next attempt says so itself.
-            let _refreshed = self.metadata(Some(&topics)).await;
+            let _refreshed = self.refreshed(topic).await;
         }
     }
 
@@ -246,6 +253,10 @@ impl Cluster {
 
     pub(super) fn gathered(&self) -> &Gathered {
         &self.0.gathered
+    }
+
+    pub(super) fn refreshes(&self) -> &Refreshes {
+        &self.0.refreshes
     }
 
     /// `ask` as a [`super::gather::Gather`] takes it.

@@ -1,6 +1,7 @@
 //! What a cluster says of itself: brokers, topics, leaders. A snapshot, true when it was answered.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use kafka_protocol::messages::MetadataResponse;
 use state::model::KafkaUuid;
@@ -51,7 +52,8 @@ impl TopicMetadata {
     /// The partition with this index.
     #[must_use]
     pub fn partition(&self, index: i32) -> Option<&PartitionMetadata> {
-        self.partitions.iter().find(|partition| partition.index == index)
+        let at = self.partitions.binary_search_by_key(&index, |partition| partition.index).ok()?;
+        self.partitions.get(at)
     }
 }
 
@@ -64,15 +66,21 @@ pub struct ClusterMetadata {
     pub controller_id: i32,
     /// Brokers by id.
     pub brokers: BTreeMap<i32, BrokerMetadata>,
-    /// Topics by name: all, or those asked for.
-    pub topics: HashMap<String, TopicMetadata>,
+    /// Topics by name: all, or those asked for. Later snapshots share what they do not change.
+    pub topics: HashMap<String, Arc<TopicMetadata>>,
 }
 
 impl ClusterMetadata {
+    /// A topic.
+    #[must_use]
+    pub fn topic(&self, name: &str) -> Option<&TopicMetadata> {
+        Some(self.topics.get(name)?)
+    }
+
     /// A partition of a topic.
     #[must_use]
     pub fn partition(&self, topic: &str, partition: i32) -> Option<&PartitionMetadata> {
-        self.topics.get(topic)?.partition(partition)
+        self.topic(topic)?.partition(partition)
     }
 
     pub(crate) fn of(response: MetadataResponse) -> Self {
@@ -101,7 +109,7 @@ impl ClusterMetadata {
                 internal: topic.is_internal,
                 partitions,
             };
-            Some((topic.name?.to_string(), metadata))
+            Some((topic.name?.to_string(), Arc::new(metadata)))
         });
         ClusterMetadata {
             cluster_id: response.cluster_id.map(|id| id.to_string()).unwrap_or_default(),
@@ -118,7 +126,7 @@ impl ClusterMetadata {
             if topic.error_code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION {
                 let _ = topics.remove(name);
             } else {
-                let _ = topics.insert(name.clone(), topic.clone());
+                let _ = topics.insert(name.clone(), Arc::clone(topic));
             }
         }
         ClusterMetadata { topics, ..later.clone_without_topics() }
@@ -138,9 +146,9 @@ impl ClusterMetadata {
 mod tests {
     use super::*;
 
-    fn topic(id: u128, error_code: ErrorCode) -> TopicMetadata {
+    fn topic(id: u128, error_code: ErrorCode) -> Arc<TopicMetadata> {
         let id = KafkaUuid(uuid::Uuid::from_u128(id));
-        TopicMetadata { id, error_code, internal: false, partitions: vec![] }
+        Arc::new(TopicMetadata { id, error_code, internal: false, partitions: vec![] })
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod header;
 mod metadata;
 mod options;
 mod pool;
+mod refresh;
 mod sasl;
 mod security;
 mod streams;

@@ -143,7 +143,7 @@ impl ConfigSync {
         )?;
         let mut errors = Vec::new();
         for mirror in mirrors {
-            let present = metadata.topics.get(&mirror.source_topic).map_or(0, |topic| topic.partitions.len());
+            let present = metadata.topic(&mirror.source_topic).map_or(0, |topic| topic.partitions.len());
             errors.extend(partitions_added(mirror, present));
             match (there.get(&mirror.source_topic), here.get(&mirror.topic)) {
                 (Some(Ok(there)), Some(Ok(here))) => {

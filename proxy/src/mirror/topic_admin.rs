@@ -26,7 +26,7 @@ pub struct Topic {
 /// No broker answered, or it does not tell.
 pub async fn describe(cluster: &Cluster, topic: &str) -> Result<Option<Topic>, ClientError> {
     let metadata = cluster.metadata(Some(&[topic.to_owned()])).await?;
-    let Some(found) = metadata.topics.get(topic) else { return Ok(None) };
+    let Some(found) = metadata.topic(topic) else { return Ok(None) };
     match found.error_code {
         ErrorCode::NONE | ErrorCode::LEADER_NOT_AVAILABLE => Ok(Some(Topic {
             id: found.id,

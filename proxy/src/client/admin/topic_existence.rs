@@ -29,7 +29,7 @@ impl Cluster {
         for broker in brokers.brokers.keys() {
             // One that does not answer has no say.
             let Ok(answer) = self.metadata_of(*broker, name).await else { continue };
-            match answer.topics.get(name) {
+            match answer.topic(name) {
                 Some(found) if found.error_code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {}
                 Some(found) if found.id != id && found.id != KafkaUuid::ZERO => has_another = true,
                 Some(_) => return Ok(false),

@@ -109,7 +109,7 @@ impl LinkRunner {
         self.growing.retain(|_, task| !task.is_finished());
         for (topic, work) in &self.topics {
             let mirror = &work.mirror;
-            let Some(found) = source.topics.get(&mirror.source_topic) else { continue };
+            let Some(found) = source.topic(&mirror.source_topic) else { continue };
             let count = u32::try_from(found.partitions.len()).unwrap_or(u32::MAX);
             let same = found.error_code.is_none() && found.id == mirror.source_topic_id;
             let live = matches!(mirror.state, MirrorState::Active);

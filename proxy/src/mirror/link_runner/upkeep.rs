@@ -17,7 +17,7 @@ impl LinkRunner {
             if self.stops.get(topic).is_some_and(|(stop, _)| *stop == Stop::Failover) {
                 continue;
             }
-            match work.source.source(&work.mirror, source.topics.get(&work.mirror.source_topic)) {
+            match work.source.source(&work.mirror, source.topic(&work.mirror.source_topic)) {
                 Found::Gone(error, reason) => {
                     let failure = Failure { error, reason };
                     work.partitions.iter().for_each(|partition| partition.fail(failure.clone()));
@@ -41,7 +41,7 @@ impl LinkRunner {
                 continue;
             }
             let seen = self.destinations.entry((mirror.topic.clone(), mirror.generation)).or_default();
-            match seen.destination(mirror, destination.topics.get(&mirror.topic)) {
+            match seen.destination(mirror, destination.topic(&mirror.topic)) {
                 Found::Gone(..) => gone.push(mirror.clone()),
                 Found::Wrong => self.refresh_destination.notify_one(),
                 Found::Same => {}
