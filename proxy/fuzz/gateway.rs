@@ -19,7 +19,7 @@ use proxy::wire::admin_requests::{
     read_added_partitions, read_alter_configs, read_create_partitions, read_delete_records, read_txn_markers,
 };
 use proxy::wire::header::RequestPrefix;
-use proxy::wire::produce_request::{ProduceRequest, peek_acks};
+use proxy::wire::produce_request::{ProduceRequest, peek};
 use proxy::wire::sasl::read_message;
 use proxy::wire::share_fetch_request::{Gaps, ShareFetchRequest};
 use proxy::wire::versions;
@@ -49,7 +49,7 @@ pub(crate) fn read_request(input: &[u8]) {
     let within = |pieces: Vec<Bytes>| assert!(pieces.concat().len() <= input.len() + 5);
     match prefix.api_key {
         versions::PRODUCE => {
-            let _ = peek_acks(&frame, version);
+            let _ = peek(&frame, version);
             if let Ok(request) = ProduceRequest::read(frame, version) {
                 within(request.without(|topic| topic.partitions.len() > 1));
             }

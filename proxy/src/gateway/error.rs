@@ -38,6 +38,7 @@ pub(super) enum CloseCause {
     BadFrame,
     BadRequest,
     UnsupportedApi,
+    MirrorMeanwhile,
     BadResponse,
     ClientIo,
     BrokerIo,
@@ -64,6 +65,7 @@ impl CloseCause {
             CloseCause::BadFrame => "bad_frame",
             CloseCause::BadRequest => "bad_request",
             CloseCause::UnsupportedApi => "unsupported_api",
+            CloseCause::MirrorMeanwhile => "mirror_meanwhile",
             CloseCause::BadResponse => "bad_response",
             CloseCause::ClientIo => "client_io",
             CloseCause::BrokerIo => "broker_io",
@@ -110,6 +112,8 @@ pub(super) enum SessionError {
     Request { api_key: i16, source: WireError },
     #[error("api key {api_key} version {api_version} is not supported")]
     UnsupportedApi { api_key: i16, api_version: i16 },
+    #[error("a topic became a mirror while a request to write to it was arriving")]
+    MirrorMeanwhile,
     #[error("response of api key {api_key} version {api_version}: {source}")]
     Response { api_key: i16, api_version: i16, source: ResponseError },
     #[error("client connection: {0}")]
@@ -131,6 +135,7 @@ impl SessionError {
             SessionError::Frame(_) => CloseCause::BadFrame,
             SessionError::Request { .. } => CloseCause::BadRequest,
             SessionError::UnsupportedApi { .. } => CloseCause::UnsupportedApi,
+            SessionError::MirrorMeanwhile => CloseCause::MirrorMeanwhile,
             SessionError::Response { .. } => CloseCause::BadResponse,
             SessionError::ClientIo(_) => CloseCause::ClientIo,
             SessionError::BrokerIo(_) => CloseCause::BrokerIo,

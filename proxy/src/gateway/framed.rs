@@ -203,7 +203,17 @@ impl FrameReader {
     }
 
     /// Copies `length` bytes through without holding them.
-    pub(super) async fn copy(&mut self, mut length: usize, to: &mut WriteEnd) -> io::Result<()> {
+    pub(super) async fn copy(&mut self, length: usize, to: &mut WriteEnd) -> io::Result<()> {
+        self.copy_if(length, to, || true).await.map(drop)
+    }
+
+    /// As [`FrameReader::copy`], but the last piece only if `may_end` then; whether it did.
+    pub(super) async fn copy_if(
+        &mut self,
+        mut length: usize,
+        to: &mut WriteEnd,
+        may_end: impl FnOnce() -> bool,
+    ) -> io::Result<bool> {
         while length > 0 {
             if self.buffer.is_empty() {
                 self.buffer.reserve(length.clamp(IDLE_CAPACITY, CHUNK));
@@ -213,8 +223,16 @@ impl FrameReader {
             }
             let mut piece = self.buffer.split_to(length.min(self.buffer.len()));
             length -= piece.len();
+            if length == 0 {
+                if !may_end() {
+                    return Ok(false);
+                }
+                to.write_all_buf(&mut piece).await?;
+                break;
+            }
             to.write_all_buf(&mut piece).await?;
         }
-        to.flush().await
+        to.flush().await?;
+        Ok(true)
     }
 }

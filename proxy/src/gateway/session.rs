@@ -97,9 +97,10 @@ fn log_failure(
     let message = match error {
         SessionError::Response { .. } => "answer of a broker cannot be passed on",
         SessionError::NoBroker { .. } => "no upstream connection",
-        SessionError::Frame(_) | SessionError::Request { .. } | SessionError::UnsupportedApi { .. } => {
-            "request refused, connection closed"
-        }
+        SessionError::Frame(_)
+        | SessionError::Request { .. }
+        | SessionError::UnsupportedApi { .. }
+        | SessionError::MirrorMeanwhile => "request refused, connection closed",
         SessionError::FirstRequestTimeout
         | SessionError::SlowRequest
         | SessionError::SlowReader

@@ -75,12 +75,36 @@ fn read_opening(reader: &mut Reader, version: i16) -> Result<Opening, WireError>
     Ok(Opening { transactional_id, acks })
 }
 
-/// Reads `acks` from the first bytes of a request frame, without the rest of it.
+/// What the first bytes of a request tell of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Front {
+    /// As [`ProduceRequest::acks`].
+    pub acks: i16,
+    /// The topic, where the request names one only; `None` also where its name, or room for its partitions, does not fit in the front.
+    pub only_topic: Option<TopicRef>,
+}
+
+/// Reads the first bytes of a request frame, without the rest of it.
 ///
 /// # Errors
-/// [`WireError`]; [`WireError::Truncated`] also where `front` ends too early.
-pub fn peek_acks(front: &Bytes, version: i16) -> Result<i16, WireError> {
-    read_opening(&mut Reader::new(front.clone()), version).map(|opening| opening.acks)
+/// [`WireError`]; [`WireError::Truncated`] also where `front` ends too early for `acks`.
+pub fn peek(front: &Bytes, version: i16) -> Result<Front, WireError> {
+    let mut reader = Reader::new(front.clone());
+    let acks = read_opening(&mut reader, version)?.acks;
+    Ok(Front { acks, only_topic: read_only_topic(&mut reader, version).ok().flatten() })
+}
+
+fn read_only_topic(reader: &mut Reader, version: i16) -> Result<Option<TopicRef>, WireError> {
+    if reader.count(version >= FLEXIBLE, least_of_a_topic(version))? != 1 {
+        return Ok(None);
+    }
+    let (topic, _) = read_topic_opening(reader, version)?;
+    Ok(Some(topic))
+}
+
+/// Bytes of a topic at the least: a name or id, and an empty array of partitions.
+fn least_of_a_topic(version: i16) -> usize {
+    if version >= FLEXIBLE { 3 } else { 6 }
 }
 
 impl ProduceRequest {
@@ -94,8 +118,7 @@ impl ProduceRequest {
         let flexible = version >= FLEXIBLE;
 
         let mut partitions = 0;
-        // A topic takes a name or id and an empty array of partitions at the least.
-        let topics = EntryList::read(&mut reader, flexible, if flexible { 3 } else { 6 }, |reader| {
+        let topics = EntryList::read(&mut reader, flexible, least_of_a_topic(version), |reader| {
             let topic = read_topic(reader, version)?;
             partitions += topic.partitions.len().max(1);
             if partitions > MAX_PARTITIONS {
@@ -125,7 +148,8 @@ impl ProduceRequest {
     }
 }
 
-fn read_topic(reader: &mut Reader, version: i16) -> Result<ProduceTopic, WireError> {
+/// Name or id of a topic, and how many partitions follow.
+fn read_topic_opening(reader: &mut Reader, version: i16) -> Result<(TopicRef, usize), WireError> {
     let flexible = version >= FLEXIBLE;
     let topic = if version >= WITH_TOPIC_ID {
         TopicRef::Id(reader.uuid()?)
@@ -137,6 +161,12 @@ fn read_topic(reader: &mut Reader, version: i16) -> Result<ProduceTopic, WireErr
     if count > MAX_PARTITIONS {
         return Err(WireError::TooMany { what: "partitions in a Produce request", limit: MAX_PARTITIONS });
     }
+    Ok((topic, count))
+}
+
+fn read_topic(reader: &mut Reader, version: i16) -> Result<ProduceTopic, WireError> {
+    let flexible = version >= FLEXIBLE;
+    let (topic, count) = read_topic_opening(reader, version)?;
     let mut partitions = Vec::with_capacity(count.min(1024));
     for _ in 0..count {
         let index = reader.i32()?;
@@ -211,7 +241,7 @@ mod tests {
             let sent = oracle(version, &[("alpha", &[0, 3]), ("be", &[5]), ("c", &[])]);
             let read = ProduceRequest::read(frame(version, &sent), version).unwrap();
             assert_eq!((read.acks, read.transactional_id.as_ref().unwrap().as_str()), (-1, "tx"));
-            assert_eq!(peek_acks(&read.frame().slice(..25), version), Ok(-1), "v{version}");
+            assert_eq!(peek(&read.frame().slice(..25), version).unwrap().acks, -1, "v{version}");
             let partitions: Vec<Vec<i32>> =
                 read.topics.iter().map(|t| t.partitions.iter().map(|p| p.index).collect()).collect();
             assert_eq!(partitions, [vec![0, 3], vec![5], vec![]]);
@@ -221,6 +251,29 @@ mod tests {
             match &topics[0].topic {
                 TopicRef::Name(name) => assert!(version < 13 && name.as_str() == "alpha"),
                 TopicRef::Id(id) => assert!(version == 13 && *id == *Uuid::from_u128(5).as_bytes()),
+            }
+        }
+    }
+
+    #[test]
+    fn the_front_names_the_topic_of_a_request_for_one() {
+        for version in 3..=13 {
+            let one = frame(version, &oracle(version, &[("alpha", &[0, 3, 100])]));
+            let topic = ProduceRequest::read(one.clone(), version)
+                .unwrap()
+                .topics
+                .iter()
+                .next()
+                .unwrap()
+                .topic
+                .clone();
+            assert_eq!(peek(&one.slice(..80), version).unwrap(), Front { acks: -1, only_topic: Some(topic) });
+            assert_eq!(peek(&one.slice(..26), version).unwrap().only_topic, None, "v{version}");
+            for several in [&[("alpha", &[0][..]), ("be", &[5])][..], &[]] {
+                assert_eq!(
+                    peek(&frame(version, &oracle(version, several)), version).unwrap().only_topic,
+                    None
+                );
             }
         }
     }
@@ -287,7 +340,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(version in -1i16..15, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = ProduceRequest::read(bytes.into(), version);
+            let bytes = Bytes::from(bytes);
+            let _ = peek(&bytes, version);
+            let _ = ProduceRequest::read(bytes, version);
         }
 
         #[test]

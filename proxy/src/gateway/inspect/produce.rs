@@ -2,7 +2,8 @@
 
 use crate::wire::frame::SIZE_BYTES;
 use crate::wire::header::RequestPrefix;
-use crate::wire::produce_request::{ProduceRequest, ProduceTopic, peek_acks};
+use crate::wire::produce_request::{ProduceRequest, ProduceTopic, peek};
+use crate::wire::topic_ref::TopicRef;
 use crate::wire::versions;
 
 use super::super::error::SessionError;
@@ -11,19 +12,21 @@ use super::super::mirror_guard::Guards;
 use super::super::reply;
 use super::super::requests::{Gone, RequestSide, Stop, request_error, response_error};
 
-/// Bytes in which the acks of any sensible Produce request are found.
-const ACKS_WITHIN: usize = 4 * 1024;
+/// Bytes in which acks and topic of any sensible Produce request for one topic are found.
+const FRONT: usize = 4 * 1024;
 
 impl RequestSide {
     pub(super) async fn produce(&mut self, prefix: RequestPrefix, size: usize) -> Result<(), Stop> {
         let version = prefix.api_version;
-        if self.guards.is_empty() && version >= versions::PRODUCE_READABLE_FROM {
-            let front = (SIZE_BYTES + size).min(ACKS_WITHIN);
+        if version >= versions::PRODUCE_READABLE_FROM {
+            let front = (SIZE_BYTES + size).min(FRONT);
             self.client.require(front).await.map_err(SessionError::ClientIo)?;
             // An opening that is longer than this, or broken, is read with the whole request.
-            if let Ok(acks) = peek_acks(&self.client.peek_bytes(SIZE_BYTES, front), version) {
-                self.expect_produce(prefix, acks).await?;
-                return self.pass(size).await;
+            if let Ok(front) = peek(&self.client.peek_bytes(SIZE_BYTES, front), version)
+                && may_write(&self.guards, front.only_topic.as_ref())
+            {
+                self.expect_produce(prefix, front.acks).await?;
+                return self.pass_while_writable(size, front.only_topic.as_ref()).await;
             }
         }
         let frame = self.take(size).await?;
@@ -38,6 +41,18 @@ impl RequestSide {
             return self.send(vec![request.frame().clone()]).await;
         }
         self.produce_refused(prefix, &request, refused).await
+    }
+
+    /// Streams the request on, but not to its end where its topic has become a mirror meanwhile: a broker takes none of a request
+    /// that it does not get whole.
+    async fn pass_while_writable(&mut self, size: usize, topic: Option<&TopicRef>) -> Result<(), Stop> {
+        let (client, guards) = (&mut self.client, &self.guards);
+        let whole = client.copy_if(SIZE_BYTES + size, &mut self.broker, || may_write(guards, topic)).await;
+        if whole.map_err(SessionError::BrokerIo)? {
+            Ok(())
+        } else {
+            Err(SessionError::MirrorMeanwhile.into())
+        }
     }
 
     async fn expect_produce(&mut self, prefix: RequestPrefix, acks: i16) -> Result<(), Gone> {
@@ -94,6 +109,11 @@ impl RequestSide {
         let frame = reply::produce_too_old(prefix.correlation_id, prefix.api_version, request);
         Ok(self.expect(prefix, Answer::Local(frame)).await?)
     }
+}
+
+/// Whether clients may write to a topic; to all of them, where it is not known which.
+fn may_write(guards: &Guards, topic: Option<&TopicRef>) -> bool {
+    topic.map_or_else(|| guards.is_empty(), |topic| guards.read_only(topic).is_none())
 }
 
 /// Why clients may not write to a topic; `None` where they may.

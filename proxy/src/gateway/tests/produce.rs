@@ -10,9 +10,13 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 use state::model::TopicGuards;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::fixture::{Fixture, MIRROR_ID, answer, request, response};
+use super::super::error::CloseCause;
+use super::fixture::{Fixture, MIRROR_ID, PATIENCE, answer, request, response};
+use super::ordering::until_closed;
 
 const P: ApiKey = ApiKey::Produce;
 const MESSAGE: &str = "Cannot append records to read-only mirror topic 'mirror'. It follows its source over link 'dr': promote it or \
@@ -213,6 +217,65 @@ async fn without_any_mirror_acks_0_is_still_seen_in_a_streamed_request() {
     broker.send(&[0, 0, 0, 2, 0, 9, 9]).await;
     assert_eq!(client.receive().await, &[0, 0, 0, 2, 0, 9, 9][..]);
     fixture.stop().await;
+}
+
+/// A request to write to `topics`, of which the first gets 3 MB, and where to cut it.
+fn large(version: i16, topics: &[&str]) -> (Bytes, usize) {
+    let mut large = produce(version, -1, topics);
+    large.topic_data[0].partition_data[0].records = Some(Bytes::from(vec![1; 3_000_000]));
+    (request(P, version, 1, &large), 1_000_000)
+}
+
+#[tokio::test]
+async fn beside_mirrors_a_request_for_one_other_topic_is_streamed() {
+    let fixture = Fixture::start().await;
+    for (version, topic) in [(3, "plain"), (9, "plain"), (13, "plain"), (9, "promoted")] {
+        let (frame, cut) = large(version, &[topic]);
+        let mut client = fixture.client().await;
+        client.0.write_u32(frame.len() as u32).await.unwrap();
+        client.0.write_all(&frame[..cut]).await.unwrap();
+        // Then it is there before its end was sent.
+        let mut broker = fixture.accept().await;
+        let mut front = vec![0; cut + 4];
+        let _ = timeout(PATIENCE, broker.0.read_exact(&mut front)).await.unwrap().unwrap();
+        assert!(front[4..] == frame[..cut], "v{version}");
+        client.0.write_all(&frame[cut..]).await.unwrap();
+        let mut rest = vec![0; frame.len() - cut];
+        let _ = timeout(PATIENCE, broker.0.read_exact(&mut rest)).await.unwrap().unwrap();
+        assert!(rest == frame[cut..], "v{version}");
+    }
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn what_becomes_a_mirror_while_a_request_arrives_gets_none_of_it() {
+    for topics in [&["plain"][..], &["plain", "other"]] {
+        // Given no mirror at all, and a request of which most has come.
+        let fixture = Fixture::start().await;
+        let mirrors = fixture.guards.borrow().clone();
+        fixture.guards.send(std::sync::Arc::new(TopicGuards::default())).unwrap();
+        let (frame, cut) = large(9, topics);
+        let mut client = fixture.client().await;
+        client.0.write_u32(frame.len() as u32).await.unwrap();
+        client.0.write_all(&frame[..cut]).await.unwrap();
+        let mut broker = fixture.accept().await;
+        let _size = broker.0.read_u32().await.unwrap();
+        // When its topic becomes a mirror.
+        let mut guard = mirrors.by_name("mirror").unwrap().clone();
+        guard.topic = "plain".into();
+        fixture.guards.send(std::sync::Arc::new(TopicGuards::from_guards([guard]))).unwrap();
+        let broker = async {
+            let mut taken = Vec::new();
+            let _ = timeout(PATIENCE, broker.0.read_to_end(&mut taken)).await.unwrap();
+            taken.len()
+        };
+        // The gateway may have closed before all was sent.
+        let (_, taken) = tokio::join!(client.0.write_all(&frame[cut..]), broker);
+        // Then the broker never has the whole of it, and the client learns that by the end of the connection.
+        assert!(taken < frame.len(), "{taken}");
+        until_closed(&fixture, CloseCause::MirrorMeanwhile).await;
+        fixture.stop().await;
+    }
 }
 
 #[tokio::test]
