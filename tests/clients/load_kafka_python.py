@@ -52,12 +52,17 @@ def write():
 
 
 def read():
-    consumer = KafkaConsumer(args.topic, bootstrap_servers=args.bootstrap.split(","), group_id="load-" + args.topic,
+    consumer = KafkaConsumer(bootstrap_servers=args.bootstrap.split(","), group_id="load-" + args.topic,
                              auto_offset_reset="earliest", enable_auto_commit=False, client_id="load-kafka-python")
-    commit = time.monotonic()
+    # One that joins before it knows its topics may get no partitions, and never ask again (with brokers, too).
+    consumer.partitions_for_topic(args.topic)
+    consumer.subscribe([args.topic])
+    # A poll that ends in the midst of joining may leave the member rebalancing for good (with brokers, too).
+    commit, patience = time.monotonic(), 5000
     while reading.is_set():
         try:
-            for records in consumer.poll(timeout_ms=200).values():
+            polled, patience = consumer.poll(timeout_ms=patience), 200
+            for records in polled.values():
                 for record in records:
                     number = int(record.value)
                     if number in seen:

@@ -16,8 +16,11 @@ for answer in answers:
     answer.get(60)
 producer.close()
 
-consumer = KafkaConsumer(args.topic, bootstrap_servers=args.bootstrap, group_id="roundtrip-kafka-python",
+consumer = KafkaConsumer(bootstrap_servers=args.bootstrap, group_id="roundtrip-kafka-python",
                          auto_offset_reset="earliest", enable_auto_commit=False, consumer_timeout_ms=30000)
+# One that joins before it knows its topics may get no partitions, and never ask again (with brokers, too).
+consumer.partitions_for_topic(args.topic)
+consumer.subscribe([args.topic])
 read = 0
 for _ in consumer:
     read += 1

@@ -9,6 +9,10 @@ from kafka.errors import KafkaError
 from steps import BOOTSTRAP, own, wait_for
 
 
+# A poll that ends in the midst of joining a group may leave its member rebalancing for good (with brokers, too).
+FIRST_POLL = 5000
+
+
 def producer(**more):
     config = {"bootstrap_servers": BOOTSTRAP, "acks": "all", "enable_idempotence": True, "linger_ms": 5}
     config.update(more)
@@ -66,6 +70,13 @@ def produce():
     return {"sent": 400}
 
 
+def subscribe(source, topics, listener=None):
+    # One that joins before it knows its topics may get no partitions, and never ask again (with brokers, too).
+    for topic in topics:
+        source.partitions_for_topic(topic)
+    source.subscribe(topics, listener=listener)
+
+
 class Member(steps.Worker, ConsumerRebalanceListener):
     def __init__(self):
         super().__init__()
@@ -79,9 +90,11 @@ class Member(steps.Worker, ConsumerRebalanceListener):
 
     def work(self):
         source = consumer(own("group"))
-        source.subscribe([own("group")], listener=self)
+        subscribe(source, [own("group")], self)
+        patience = FIRST_POLL
         while not self.stopping:
-            polled = source.poll(100)
+            polled = source.poll(patience)
+            patience = 100
             for records in polled.values():
                 self.records.extend([r.partition, r.offset, r.value.decode()] for r in records)
             if polled:
@@ -94,13 +107,15 @@ class Reader(steps.Reader):
         source = consumer(self.group, max_partition_fetch_bytes=self.fetch_bytes, isolation_level=self.isolation)
         where = [TopicPartition(topic, 0) for topic in self.topics]
         if self.group:
-            source.subscribe(self.topics)
+            subscribe(source, self.topics)
         else:
             source.assign(where)
             source.seek_to_beginning()
+        patience = FIRST_POLL
         while not self.stopping:
-            for partition, records in source.poll(200).items():
+            for partition, records in source.poll(patience).items():
                 self.records[partition.topic].extend([r.offset, r.value.decode()] for r in records)
+            patience = 200
         self.positions = {p.topic: source.position(p) for p in where}
         if self.group:
             source.commit()
