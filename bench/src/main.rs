@@ -66,11 +66,11 @@ fn main() {
             report::print(&findings);
             report.findings.extend(findings);
             report.jobs.push((*name).to_owned());
+            if let Some(docs) = &options.docs {
+                report.write(docs).unwrap_or_else(|e| panic!("writing into {}: {e}", docs.display()));
+            }
         }
     }
     println!();
     report::print(&report.findings);
-    if let Some(docs) = options.docs {
-        report.write(&docs).unwrap_or_else(|e| panic!("writing into {}: {e}", docs.display()));
-    }
 }

@@ -1,4 +1,4 @@
-//! One appender per destination broker: sends queued batches of the partitions it leads, several requests in flight.
+//! One appender for each lane of a destination broker: sends queued batches of the partitions it leads, several requests in flight.
 //!
 //! A Produce request carries one batch per partition. Requests are pipelined on one connection: the broker takes them in
 //! order, and refuses everything behind a wrong sequence, so a pipeline is as safe as one request at a time.
@@ -34,7 +34,7 @@ pub struct Appender {
     pub broker: i32,
     /// The destination cluster.
     pub destination: Cluster,
-    /// Partitions with something to send.
+    /// Partitions of the lane with something to send.
     pub ready: Arc<ReadyQueue>,
     /// Asks for fresh metadata of the destination.
     pub refresh: Arc<Notify>,

@@ -1,13 +1,18 @@
-//! Which partitions have something to send, by destination broker.
+//! Which partitions have something to send, by destination broker and lane.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::partition::Partition;
+use super::partition::{Identity, Partition};
 
-/// The partitions of one destination broker that have something to send. A partition is in it at most once (its own
+/// Connections for appending to each destination broker. A broker serves one request of a connection at a time, and validates
+/// each record of a compressed batch meanwhile: a single connection would use a single core of it. A partition keeps to its lane,
+/// so its batches stay in order.
+pub const LANES: usize = 2;
+
+/// The partitions of one destination broker and lane that have something to send. A partition is in it at most once (its own
 /// `ready` flag sees to that), so it holds no more entries than there are partitions.
 #[derive(Debug, Default)]
 pub struct ReadyQueue {
@@ -47,20 +52,28 @@ impl ReadyQueue {
     }
 }
 
-/// The queues of all destination brokers. Cheap to clone.
+/// The queues of all destination brokers, one for each lane. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct ReadyBoard(Arc<Mutex<HashMap<i32, Arc<ReadyQueue>>>>);
+pub struct ReadyBoard(Arc<Mutex<HashMap<i32, Lanes>>>);
+
+type Lanes = [Arc<ReadyQueue>; LANES];
 
 impl ReadyBoard {
-    /// The queue of one broker, made when missing.
+    /// The queues of one broker, made when missing.
     #[must_use]
-    pub fn queue(&self, broker: i32) -> Arc<ReadyQueue> {
+    pub fn lanes(&self, broker: i32) -> Lanes {
         let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(queues.entry(broker).or_default())
+        queues.entry(broker).or_default().clone()
     }
 
-    /// Adds a partition to the queue of its destination leader.
+    /// Adds a partition to the queue of its destination leader and lane.
     pub fn push(&self, partition: Arc<Partition>) {
-        self.queue(partition.destination_leader()).push(partition);
+        self.lanes(partition.destination_leader())[lane(&partition.id)].push(partition);
     }
+}
+
+/// Partitions of a topic take turns, and topics of one partition spread by their names.
+fn lane(id: &Identity) -> usize {
+    let name: usize = id.topic.bytes().map(usize::from).sum();
+    name.wrapping_add(usize::try_from(id.index).unwrap_or(0)) % LANES
 }

@@ -1,4 +1,5 @@
-//! The fetchers and appenders of one link: one per broker, made as leaders appear.
+//! The fetchers and appenders of one link: one fetcher for each source broker, one appender for each lane of a destination
+//! broker, made as leaders appear.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -131,15 +132,17 @@ impl Workers {
         if !self.appenders.insert(broker) {
             return;
         }
-        let appender = Appender {
-            link: self.sides.link.clone(),
-            broker,
-            destination: self.sides.destination.clone(),
-            ready: self.ready.queue(broker),
-            refresh: Arc::clone(&self.sides.refresh_destination),
-            timeout: self.sides.append_timeout,
-        };
-        let _ = self.tasks.spawn(appender.run(self.cancel.clone()));
+        for ready in self.ready.lanes(broker) {
+            let appender = Appender {
+                link: self.sides.link.clone(),
+                broker,
+                destination: self.sides.destination.clone(),
+                ready,
+                refresh: Arc::clone(&self.sides.refresh_destination),
+                timeout: self.sides.append_timeout,
+            };
+            let _ = self.tasks.spawn(appender.run(self.cancel.clone()));
+        }
     }
 
     /// Waits for a worker that ended, which none does before `cancel` is cancelled unless it panics.
