@@ -212,7 +212,7 @@ impl FrameReader {
         &mut self,
         mut length: usize,
         to: &mut WriteEnd,
-        may_end: impl FnOnce() -> bool,
+        may_end: impl Fn() -> bool,
     ) -> io::Result<bool> {
         while length > 0 {
             if self.buffer.is_empty() {
@@ -223,12 +223,8 @@ impl FrameReader {
             }
             let mut piece = self.buffer.split_to(length.min(self.buffer.len()));
             length -= piece.len();
-            if length == 0 {
-                if !may_end() {
-                    return Ok(false);
-                }
-                to.write_all_buf(&mut piece).await?;
-                break;
+            if length == 0 && !may_end() {
+                return Ok(false);
             }
             to.write_all_buf(&mut piece).await?;
         }
