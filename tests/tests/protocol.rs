@@ -53,6 +53,8 @@ fn sane(structure: &str, field: &Field, rng: &mut fastrand::Rng) -> Option<Value
         // What a follower asks is not for clients.
         (_, "ReplicaId") => Some(json!(-1)),
         ("", "ReplicaState") => None,
+        // How long a broker may take: whether less would do is decided by how busy the machine is at the moment.
+        _ if name.eq_ignore_ascii_case("TimeoutMs") => Some(json!(9000)),
         _ if field.kind == Kind::Int32 && (name.ends_with("Ms") || name == "MinBytes") => {
             Some(json!(rng.i32(0..100)))
         }
@@ -99,7 +101,15 @@ fn the_same_requests_get_the_same_answers_from_a_broker_and_through_a_gateway() 
                     0 => json!({}),
                     _ => rpc::generate(&request.fields, version, &mut rng, &sane),
                 };
-                let answers = sides.each_mut().map(|side| side.ask(&schemas, row.key, version, &body));
+                let mut answers = sides.each_mut().map(|side| side.ask(&schemas, row.key, version, &body));
+                if answers[0] != answers[1] {
+                    // A coordinator may be ready on one side only, for the moment.
+                    for (side, answer) in sides.iter_mut().zip(&mut answers) {
+                        if normal::is_beginning(answer) {
+                            *answer = side.ask_until_ready(&schemas, row.key, version, &body);
+                        }
+                    }
+                }
                 normal::compare(
                     &format!("{} v{version} at random, {body}", row.name),
                     answers,

@@ -46,17 +46,17 @@ const OF_THE_QUORUM: [&str; 3] = ["HighWatermark", "LogEndOffset", "LeaderEpoch"
 pub(crate) struct Side {
     address: String,
     /// Replaced in texts.
-    own: Vec<(String, &'static str)>,
+    ports: Vec<String>,
+    dir: String,
     /// Values of earlier answers that requests refer to, by `@name`.
     captured: BTreeMap<String, Value>,
 }
 
 impl Side {
     pub(crate) fn new(address: String, addresses: &[&str], dir: &Path) -> Side {
-        let port = |address: &&str| (address.rsplit(':').next().unwrap_or_default().to_owned(), "PORT");
-        let mut own: Vec<_> = addresses.iter().map(port).collect();
-        own.push((dir.display().to_string(), "DIR"));
-        Side { address, own, captured: BTreeMap::new() }
+        let port = |address: &&str| address.rsplit(':').next().unwrap_or_default().to_owned();
+        let ports = addresses.iter().map(port).collect();
+        Side { address, ports, dir: dir.display().to_string(), captured: BTreeMap::new() }
     }
 
     /// The answer on a connection of its own, without what is random. `@name` in the body stands for what was captured.
@@ -147,8 +147,9 @@ impl Side {
                 }
             }
             Value::String(text) => {
-                for (own, instead) in &self.own {
-                    *text = text.replace(own, instead);
+                *text = text.replace(&self.dir, "DIR");
+                for port in &self.ports {
+                    *text = without_number(text, port);
                 }
                 if key == DESCRIBE_CONFIGS {
                     *text = without_ports(text);
@@ -166,7 +167,7 @@ impl Side {
 
 /// COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR, CONCURRENT_TRANSACTIONS; for a new topic also
 /// LEADER_NOT_AVAILABLE.
-fn is_beginning(answer: &Value) -> bool {
+pub(crate) fn is_beginning(answer: &Value) -> bool {
     match answer {
         Value::Array(all) => all.iter().any(is_beginning),
         Value::Object(all) => all.iter().any(|(name, value)| {
@@ -175,6 +176,20 @@ fn is_beginning(answer: &Value) -> bool {
         }),
         _ => false,
     }
+}
+
+/// Without `number`, but for where it is a part of a longer one.
+fn without_number(text: &str, number: &str) -> String {
+    let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    let (mut out, mut done) = (String::new(), 0);
+    for (at, _) in text.match_indices(number) {
+        let end = at + number.len();
+        let is_whole = !is_digit(text[..at].chars().next_back()) && !is_digit(text[end..].chars().next());
+        out.push_str(&text[done..at]);
+        out.push_str(if is_whole { "PORT" } else { number });
+        done = end;
+    }
+    out + &text[done..]
 }
 
 /// Addresses without their ports.

@@ -18,7 +18,7 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) fn open(address: &str) -> Peer {
         let stream = TcpStream::connect(address).unwrap_or_else(|e| panic!("{address}: {e}"));
-        stream.set_read_timeout(Some(Duration::from_secs(8))).expect("a timeout");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
         Peer { stream, correlation_id: 0 }
     }
 
