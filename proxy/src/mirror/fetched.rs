@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use kafka_protocol::messages::fetch_response::{FetchResponse, PartitionData};
 use state::model::MirrorError;
 use tracing::{info, warn};
 
 use super::fetch_session::{FetchSession, Told};
+use super::lane::lane;
 use super::log_bounds::{list_offset, log_end_offset};
 use super::partition::{Failure, FetchPlan, Partition};
 use super::ready::ReadyBoard;
@@ -40,21 +42,27 @@ impl Fetched<'_> {
             }
             return true;
         }
+        let records = response.responses.iter().flat_map(|topic| &topic.partitions);
+        let bytes = records.filter_map(|data| data.records.as_ref()).map(Bytes::len).sum();
         let mut stale = false;
         for topic in response.responses {
             for data in topic.partitions {
                 let index = data.partition_index;
                 if let Some(told) = session.told(topic.topic_id, &topic.topic.0, index) {
-                    stale |= self.partition(told, data).await;
+                    stale |= self.partition(told, data, bytes).await;
                 }
             }
         }
         stale
     }
 
-    async fn partition(&self, told: &Told, data: PartitionData) -> bool {
+    /// `bytes` of records came for all partitions together.
+    async fn partition(&self, told: &Told, data: PartitionData, bytes: usize) -> bool {
         let Told { partition, plan, .. } = told;
         let code = ErrorCode(data.error_code);
+        // After an error there may be much to fill.
+        let bytes = if code.is_none() { bytes } else { usize::MAX };
+        partition.choose_lane(lane(&partition.id.topic, partition.id.index, bytes));
         if code.is_none() {
             self.data(partition, *plan, data);
             return false;

@@ -28,6 +28,10 @@ const SHORT_WAIT_MS: i32 = 5;
 /// Pause when there is nothing to fetch because all windows are full.
 const FULL_PAUSE: Duration = Duration::from_millis(2);
 
+/// Least time from one fetch to the next. A fetch that waits at the source is answered at once whenever something comes, so this
+/// delays nothing that trickles; where much comes in small pieces it spares both brokers a request for each of them.
+const LEAST_GAP: Duration = Duration::from_millis(2);
+
 /// A partition of which an answer says nothing has nothing new: at least this often it is said to have been asked for.
 const CONFIRM: Duration = Duration::from_millis(200);
 
@@ -98,7 +102,7 @@ impl Fetcher {
         let connection = self.source.dedicated(self.broker).await?;
         info!(link = self.link, broker = self.broker, "fetching from source broker");
         session.begin_anew();
-        let (mut round, mut confirmed) = (0usize, Instant::now());
+        let (mut round, mut confirmed, mut begun) = (0usize, Instant::now(), Instant::now());
         loop {
             let assigned = Arc::clone(&self.assigned.borrow_and_update());
             let (mut wanted, some_full) = plan(&assigned);
@@ -115,6 +119,8 @@ impl Fetcher {
             round = round.wrapping_add(1);
             let count = wanted.len();
             wanted.rotate_left(round % count);
+            tokio::time::sleep_until(begun + LEAST_GAP).await;
+            begun = Instant::now();
             let response = self.fetch(&connection, session, wanted, some_full).await?;
             *failures = 0;
             if !session.answered(&response) {

@@ -22,6 +22,7 @@ pub mod filler_census;
 pub mod group_offsets;
 pub mod handle;
 pub mod keeper;
+mod lane;
 mod lineage;
 pub mod link_probe;
 mod link_runner;

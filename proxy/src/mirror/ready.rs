@@ -5,12 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::partition::{Identity, Partition};
-
-/// Connections for appending to each destination broker. A broker serves one request of a connection at a time, and validates
-/// each record of a compressed batch meanwhile: a single connection would use a single core of it. A partition keeps to its lane,
-/// so its batches stay in order.
-pub const LANES: usize = 2;
+use super::lane::LANES;
+use super::partition::Partition;
 
 /// The partitions of one destination broker and lane that have something to send. A partition is in it at most once (its own
 /// `ready` flag sees to that), so it holds no more entries than there are partitions.
@@ -68,12 +64,6 @@ impl ReadyBoard {
 
     /// Adds a partition to the queue of its destination leader and lane.
     pub fn push(&self, partition: Arc<Partition>) {
-        self.lanes(partition.destination_leader())[lane(&partition.id)].push(partition);
+        self.lanes(partition.destination_leader())[partition.lane()].push(partition);
     }
-}
-
-/// Partitions of a topic take turns, and topics of one partition spread by their names.
-fn lane(id: &Identity) -> usize {
-    let name: usize = id.topic.bytes().map(usize::from).sum();
-    name.wrapping_add(usize::try_from(id.index).unwrap_or(0)) % LANES
 }

@@ -132,10 +132,11 @@ impl Workers {
         if !self.appenders.insert(broker) {
             return;
         }
-        for ready in self.ready.lanes(broker) {
+        for (lane, ready) in self.ready.lanes(broker).into_iter().enumerate() {
             let appender = Appender {
                 link: self.sides.link.clone(),
                 broker,
+                lane,
                 destination: self.sides.destination.clone(),
                 ready,
                 refresh: Arc::clone(&self.sides.refresh_destination),

@@ -32,6 +32,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::budget::ByteBudget;
+use super::lane::own_lane;
 use super::progress::ProgressCell;
 use super::shape::ShapedRun;
 
@@ -87,9 +88,9 @@ impl Partition {
         attention: Arc<Notify>,
     ) -> Self {
         Partition {
+            leaders: Leaders::unknown(own_lane(&id.topic, id.index)),
             id,
             progress,
-            leaders: Leaders::default(),
             window_bytes,
             budget,
             attention,
@@ -138,6 +139,19 @@ impl Partition {
             self.reset("the destination leader moved", None);
         } else if before != leader {
             self.attention.notify_one();
+        }
+    }
+
+    /// Which of the lanes to the destination leader it takes.
+    #[must_use]
+    pub fn lane(&self) -> usize {
+        self.leaders.lane()
+    }
+
+    /// Takes `lane` from now on, unless something of it is under way on another.
+    pub fn choose_lane(&self, lane: usize) {
+        if self.state().window.is_idle() {
+            self.leaders.set_lane(lane);
         }
     }
 

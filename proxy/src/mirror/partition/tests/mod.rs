@@ -362,3 +362,18 @@ fn refused_records_are_told_once_and_counted_until_an_append_goes_through() {
     let again = partition.take_records_refused().unwrap();
     assert_eq!((again.times, again.unkeyed_dropped), (1, true));
 }
+
+#[test]
+fn a_partition_keeps_to_its_lane_while_something_is_under_way() {
+    let (partition, _) = running_at(0);
+    partition.choose_lane(1);
+    let _ = partition.fetched(plan(&partition), run(vec![batch(0, 10)]));
+    partition.choose_lane(0);
+    assert_eq!(partition.lane(), 1, "a batch is queued");
+    let sending = take(&partition);
+    partition.choose_lane(0);
+    assert_eq!(partition.lane(), 1, "a batch is in flight");
+    let _ = partition.appended(sending.attempt, 0, 0);
+    partition.choose_lane(0);
+    assert_eq!(partition.lane(), 0);
+}
