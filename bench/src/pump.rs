@@ -14,7 +14,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
 use linkgate_tests::client::text;
 
-use crate::spread::quantile;
+use crate::spread::{median, quantile};
 
 const PRODUCE_VERSION: i16 = 9;
 const FETCH_VERSION: i16 = 11;
@@ -125,20 +125,26 @@ fn one_by_one(address: &str, frames: &[Vec<u8>], count: usize) -> Vec<f64> {
 }
 
 /// Requests of [`interleaved`] in a row each way, and its turns.
-const IN_A_ROW: usize = 250;
-const TURNS: usize = 20;
+const IN_A_ROW: usize = 200;
+const TURNS: usize = 25;
 
-/// [`one_by_one`] by several ways in turns, so that whatever else happens on the machine happens to all of them: for each, the
-/// milliseconds that 99 of a hundred requests took at the most.
+/// [`one_by_one`] by several ways in turns: the milliseconds that 99 of a hundred requests took at the most, of each way in each turn.
 #[must_use]
-pub fn interleaved<const N: usize>(addresses: [&str; N], frames: &[Vec<u8>]) -> [f64; N] {
-    let mut took = [const { Vec::new() }; N];
+pub fn interleaved<const N: usize>(addresses: [&str; N], frames: &[Vec<u8>]) -> [Vec<f64>; N] {
+    let mut turns = [const { Vec::new() }; N];
     for _ in 0..TURNS {
-        for (address, took) in addresses.iter().zip(&mut took) {
-            took.extend(one_by_one(address, frames, IN_A_ROW));
+        for (address, turns) in addresses.iter().zip(&mut turns) {
+            turns.push(quantile(&one_by_one(address, frames, IN_A_ROW), 0.99));
         }
     }
-    took.map(|took| quantile(&took, 0.99))
+    turns
+}
+
+/// What a way adds to the direct one: the middle of the differences within each turn. Whatever else happens on the machine for a moment,
+/// as a collection of the broker's garbage, meets a few turns only.
+#[must_use]
+pub fn added(direct: &[f64], through: &[f64]) -> f64 {
+    median(&direct.iter().zip(through).map(|(direct, through)| through - direct).collect::<Vec<_>>())
 }
 
 fn check(body: &mut Bytes) {

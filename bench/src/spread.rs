@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
-/// The middle one; of an even number the lower of the two.
+/// The middle one; of an even number the mean of the two. NaN of none.
 #[must_use]
 pub fn median(values: &[f64]) -> f64 {
-    quantile(values, 0.5)
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let half = sorted.len() / 2;
+    match sorted.get(half) {
+        Some(upper) if sorted.len() % 2 == 0 => f64::midpoint(sorted[half - 1], *upper),
+        Some(middle) => *middle,
+        None => f64::NAN,
+    }
 }
 
 /// The value below which the fraction `q` of the values lies; NaN of none.
@@ -35,8 +42,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_values_that_were_measured() {
+    fn quantiles_are_values_that_were_measured_and_medians_lie_between() {
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
         assert_eq!(quantile(&[5.0; 7], 0.99), 5.0);
         let hundred: Vec<f64> = (1..=100).map(f64::from).collect();
         assert_eq!(quantile(&hundred, 0.99), 100.0);

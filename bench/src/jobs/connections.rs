@@ -39,7 +39,7 @@ pub fn connections(effort: Effort) -> Vec<Finding> {
         let broker = pair.destination.bootstrap();
         let added = || {
             let [direct, through] = pump::interleaved([&broker, &address], &frames);
-            through - direct
+            pump::added(&direct, &through)
         };
         let _ = added();
         without.push(added());
