@@ -139,10 +139,13 @@ fn sum(ends: Option<Ends>) -> i64 {
     ends.map_or(0, |ends| ends.values().sum())
 }
 
-/// Waits until everything is copied and both logs begin at the same offsets. Each side deletes by its own segments, so the source is
+/// Ends the retention, and waits until everything is copied and both logs begin at the same offsets. Each side deletes by its own segments, so the source is
 /// trimmed to where the later of the two begins.
 fn caught_up(pair: &Pair, mirror: &str) {
     let (mut source, mut destination) = (pair.source.admin(), pair.destination.admin());
+    // Nothing may be deleted while it is compared.
+    source.alter_config("endless", "retention.bytes", "-1");
+    destination.alter_config(mirror, "retention.bytes", "-1");
     until("everything is copied", Duration::from_secs(120), || {
         (source.offsets("endless", LATEST) == destination.offsets(mirror, LATEST)).then_some(())
     });

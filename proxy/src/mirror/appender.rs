@@ -32,8 +32,6 @@ pub struct Appender {
     pub link: String,
     /// Id of the destination broker.
     pub broker: i32,
-    /// Which lane it is.
-    pub lane: usize,
     /// The destination cluster.
     pub destination: Cluster,
     /// Partitions of the lane with something to send.
@@ -98,7 +96,7 @@ impl Appender {
                     }
                 },
                 () = self.ready.changed(), if in_flight.len() < MAX_IN_FLIGHT => {
-                    let batches = gather(&self.ready, self.broker, self.lane);
+                    let batches = gather(&self.ready, self.broker);
                     if batches.is_empty() {
                         continue;
                     }
@@ -154,7 +152,7 @@ impl Appender {
 }
 
 /// Takes one batch of each ready partition until the request is full; what is left stays ready.
-fn gather(ready: &ReadyQueue, broker: i32, lane: usize) -> Vec<(Arc<Partition>, super::partition::Sending)> {
+fn gather(ready: &ReadyQueue, broker: i32) -> Vec<(Arc<Partition>, super::partition::Sending)> {
     let mut waiting = ready.take();
     let mut batches = Vec::new();
     let mut again = VecDeque::new();
@@ -162,10 +160,6 @@ fn gather(ready: &ReadyQueue, broker: i32, lane: usize) -> Vec<(Arc<Partition>, 
     let mut taken = HashSet::new();
     while bytes < REQUEST_BYTES {
         let Some(partition) = waiting.pop_front() else { break };
-        if partition.lane() != lane {
-            // A leftover from before a reset.
-            continue;
-        }
         // After a reset it may be queued twice; a request has room for one batch of it.
         if !taken.insert(Arc::as_ptr(&partition)) {
             again.push_back(partition);

@@ -104,6 +104,7 @@ impl Fetcher {
         session.begin_anew();
         let (mut round, mut confirmed, mut begun) = (0usize, Instant::now(), Instant::now());
         loop {
+            tokio::time::sleep_until(begun + LEAST_GAP).await;
             let assigned = Arc::clone(&self.assigned.borrow_and_update());
             let (mut wanted, some_full) = plan(&assigned);
             if wanted.is_empty() {
@@ -119,7 +120,6 @@ impl Fetcher {
             round = round.wrapping_add(1);
             let count = wanted.len();
             wanted.rotate_left(round % count);
-            tokio::time::sleep_until(begun + LEAST_GAP).await;
             begun = Instant::now();
             let response = self.fetch(&connection, session, wanted, some_full).await?;
             *failures = 0;

@@ -132,11 +132,10 @@ impl Workers {
         if !self.appenders.insert(broker) {
             return;
         }
-        for (lane, ready) in self.ready.lanes(broker).into_iter().enumerate() {
+        for ready in self.ready.lanes(broker) {
             let appender = Appender {
                 link: self.sides.link.clone(),
                 broker,
-                lane,
                 destination: self.sides.destination.clone(),
                 ready,
                 refresh: Arc::clone(&self.sides.refresh_destination),

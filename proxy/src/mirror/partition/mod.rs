@@ -148,7 +148,8 @@ impl Partition {
         self.leaders.lane()
     }
 
-    /// Takes `lane` from now on, unless something of it is under way on another.
+    /// Takes `lane` from now on, unless something of it is under way on another: two batches in two lanes may arrive in either order,
+    /// and the broker would refuse the later one that came first.
     pub fn choose_lane(&self, lane: usize) {
         if self.state().window.is_idle() {
             self.leaders.set_lane(lane);
