@@ -43,8 +43,8 @@ pub fn partitions(effort: Effort) -> Vec<Finding> {
     let begin = Instant::now();
     let (created, at_source) = mirror_all(&pair, &topics, IN_A_TOPIC);
     mirrors.extend(created);
-    // Counted is what is left to be done once the last command has returned. A destination returns before it has made the
-    // logs: what it takes two brokers to make and write as many is shown beside it, from the first command on.
+    // Counted is what is left to be done once the last command has returned. What two brokers alone take to create and write
+    // as many is shown beside the whole, from the first command on.
     let created = Instant::now();
     mirroring::wait_up_to_date(&pair.linkgate, LINK, &mirrors, LIMIT);
     let last = created.elapsed().as_secs_f64();

@@ -139,8 +139,8 @@ fn sum(ends: Option<Ends>) -> i64 {
     ends.map_or(0, |ends| ends.values().sum())
 }
 
-/// Ends the retention, and waits until everything is copied and both logs begin at the same offsets. Each side deletes by its own segments, so the source is
-/// trimmed to where the later of the two begins.
+/// Ends the retention, and waits until everything is copied and both logs begin at the same offsets. Each side deletes by its
+/// own segments, so the source is trimmed to where the later of the two begins.
 fn caught_up(pair: &Pair, mirror: &str) {
     let (mut source, mut destination) = (pair.source.admin(), pair.destination.admin());
     // Nothing may be deleted while it is compared.
