@@ -26,6 +26,8 @@ pub const BROKER: [(&str, &str); 4] = [
 
 /// Partitions that one request creates: a controller refuses ten thousand at once.
 const PARTITIONS_AT_ONCE: usize = 1_000;
+/// How long the logs of thousands of partitions may take to be made, on a busy machine.
+const MANY: Duration = Duration::from_secs(300);
 /// Error code: the topic is there already.
 const TOPIC_EXISTS: i16 = 36;
 
@@ -106,7 +108,10 @@ pub fn create_many(cluster: &Cluster, topics: &[String], partitions: i32) {
         });
     }
     let mut ends = LogEnds::of(&bootstrap, topics);
-    let _ = until_ok("every partition of every topic has a leader", LONG, || ends.high_watermarks());
+    let _ = until_ok("every partition of every topic has a leader", MANY, || {
+        // Asking for ten thousand costs the brokers something, too.
+        ends.high_watermarks().inspect_err(|_| std::thread::sleep(Duration::from_millis(500)))
+    });
 }
 
 /// As [`fill`], into a topic that is there; at least one batch for each partition. Every leader is written to over a connection of its own, one after the other.

@@ -24,7 +24,7 @@ pub fn preroll(effort: Effort) -> Vec<Finding> {
     stage::link(&pair, LINK);
     let holes = Data::holes(RECORDS);
     let mut findings = Vec::new();
-    for (partitions, batches, goal) in [(1, effort.choose(100, 300), 15.0), (4, effort.choose(40, 120), 25.0)]
+    for (partitions, batches, goal) in [(1, effort.choose(100, 900), 15.0), (4, effort.choose(40, 360), 25.0)]
     {
         let (mut ours, mut bound) = (Vec::new(), Vec::new());
         for n in 0..effort.repetitions {
