@@ -110,7 +110,7 @@ pub fn create_many(cluster: &Cluster, topics: &[String], partitions: i32) {
     let mut ends = LogEnds::of(&bootstrap, topics);
     let _ = until_ok("every partition of every topic has a leader", MANY, || {
         // Asking for ten thousand costs the brokers something, too.
-        ends.high_watermarks().inspect_err(|_| std::thread::sleep(Duration::from_millis(500)))
+        ends.high_watermarks().inspect_err(|_| std::thread::sleep(Duration::from_secs(2)))
     });
 }
 
