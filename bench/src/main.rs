@@ -57,12 +57,16 @@ fn main() {
     let effort = Effort { repetitions, quick: options.quick, alone: options.alone };
     let mut report =
         Report { environment: Environment::here(options.quick), jobs: Vec::new(), findings: Vec::new() };
+    let mut failed = Vec::new();
     for (name, _, measure) in ALL.iter().chain(LONG) {
         let is_named = options.jobs.iter().any(|job| job == name);
         let is_long = LONG.iter().any(|(long, ..)| long == name);
         if is_named || (options.jobs.is_empty() && !is_long) {
-            let findings = measure(effort);
-            // So that nothing is lost should a later job fail.
+            // A job that fails costs the others nothing: it is named at the end.
+            let Ok(findings) = std::panic::catch_unwind(|| measure(effort)) else {
+                failed.push(*name);
+                continue;
+            };
             report::print(&findings);
             report.findings.extend(findings);
             report.jobs.push((*name).to_owned());
@@ -73,4 +77,11 @@ fn main() {
     }
     println!();
     report::print(&report.findings);
+    if !failed.is_empty() {
+        eprintln!(
+            "failed, and not in the table: {}; what went wrong is said above, where each ran",
+            failed.join(", ")
+        );
+        std::process::exit(1);
+    }
 }

@@ -113,10 +113,12 @@ fn beside_mirror_maker(pair: &Pair, data: &Data, bytes: u64, effort: Effort) -> 
 /// Tuned for throughput, and as it comes; less to copy, since it takes so long.
 fn mirror_makers(pair: &Pair, data: &Data, job: &str, effort: Effort) -> (Vec<Copied>, Vec<Copied>) {
     let smaller = effort.choose(100_000_000, 500_000_000);
-    let records = stage::fill(&pair.source, "short", PARTITIONS, data, smaller);
     let run = |tuning: Tuning| {
         say!("{job}: MirrorMaker 2, {tuning:?}");
-        vec![mirror_maker(pair, data, records, tuning)]
+        // A topic for each: MirrorMaker 2 goes on where the last one of this source was in a topic of that name.
+        let topic = format!("short-{tuning:?}");
+        let records = stage::fill(&pair.source, &topic, PARTITIONS, data, smaller);
+        vec![mirror_maker(pair, data, &topic, records, tuning)]
     };
     (run(Tuning::Throughput), run(Tuning::Defaults))
 }
@@ -135,9 +137,9 @@ fn linkgate(pair: &Pair, data: &Data, records: i64, name: &str, audit: bool) -> 
     copied
 }
 
-fn mirror_maker(pair: &Pair, data: &Data, records: i64, tuning: Tuning) -> Copied {
-    let copier = MirrorMaker::start(pair, "short", tuning, data.codec);
-    let mirror = MirrorMaker::name("short");
+fn mirror_maker(pair: &Pair, data: &Data, topic: &str, records: i64, tuning: Tuning) -> Copied {
+    let copier = MirrorMaker::start(pair, topic, tuning, data.codec);
+    let mirror = MirrorMaker::name(topic);
     let copied = watched(pair, data, &mirror, records, &stage::processes(pair, copier.pid()));
     drop(copier);
     stage::forget(pair, &mirror);
