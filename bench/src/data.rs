@@ -50,6 +50,9 @@ pub struct Data {
     pub payload: f64,
 }
 
+/// Base timestamp of the batches that fill holes.
+const FILLER_BASE: i64 = -64;
+
 impl Data {
     /// Records of 1 KiB that cannot be compressed, sixteen to a batch of the producers' default size.
     #[must_use]
@@ -101,8 +104,11 @@ impl Data {
     /// A batch like those that fill holes: `records` of a short key and nothing else, compressed as they are.
     #[must_use]
     pub fn holes(records: usize) -> Data {
-        let hole = record(now_ms(), Some(b"filler.."), None);
-        let batches = vec![compressed(&batch(vec![hole; records]), Codec::Zstd)];
+        let hole = |timestamp| record(timestamp, Some(b"filler.."), None);
+        // As far from the batch's own timestamp as there: how long a record is, and so what reading it costs, depends on it.
+        let mut holes = vec![hole(-1); records];
+        holes[0] = hole(FILLER_BASE);
+        let batches = vec![compressed(&batch(holes), Codec::Zstd)];
         Data { name: "holes", codec: Codec::Zstd, batches, records, payload: (records * 8) as f64 }
     }
 

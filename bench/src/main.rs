@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use linkgate_bench::jobs::{ALL, Effort, LONG};
+use linkgate_bench::jobs::{ALL, Effort, LONG, NOT_QUICK};
 use linkgate_bench::report::environment::Environment;
 use linkgate_bench::report::{self, Report};
 use linkgate_tests::kafka::dist::is_measured;
@@ -15,7 +15,7 @@ use linkgate_tests::kafka::dist::is_measured;
 #[derive(Debug, Parser)]
 #[command(name = "bench", version)]
 struct Options {
-    /// Jobs to run, comma separated; all but the soak when not given. --list names them.
+    /// Jobs to run, comma separated; all but the soak when not given (a quick run leaves out what is much like another). --list names them.
     #[arg(long, value_delimiter = ',')]
     jobs: Vec<String>,
     /// Names the jobs and ends.
@@ -61,7 +61,8 @@ fn main() {
     for (name, _, measure) in ALL.iter().chain(LONG) {
         let is_named = options.jobs.iter().any(|job| job == name);
         let is_long = LONG.iter().any(|(long, ..)| long == name);
-        if is_named || (options.jobs.is_empty() && !is_long) {
+        let is_left_out = is_long || options.quick && NOT_QUICK.contains(name);
+        if is_named || (options.jobs.is_empty() && !is_left_out) {
             // A job that fails costs the others nothing: it is named at the end.
             let Ok(findings) = std::panic::catch_unwind(|| measure(effort)) else {
                 failed.push(*name);

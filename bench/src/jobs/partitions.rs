@@ -27,7 +27,7 @@ struct Rest {
 #[must_use]
 pub fn partitions(effort: Effort) -> Vec<Finding> {
     let count = effort.choose(1_000, 10_000);
-    let quiet = Duration::from_secs(effort.choose(10, 30));
+    let quiet = Duration::from_secs(effort.choose(5, 30));
     let mut pair = stage::pair_of("partitions", BROKERS, BROKERS);
     stage::link(&pair, LINK);
 

@@ -19,9 +19,13 @@ use super::record::RecordView;
 use super::record_writer::{batch_length, put_record, sealed};
 use super::rehead::WriterIds;
 
-/// Base timestamp of every filler batch, in ms: "LGFIL1" as a number, negative. No client can write it, since producers
-/// refuse negative timestamps, and brokers keep it (they rewrite the maximum timestamp only).
-pub const FILLER_BASE_TIMESTAMP: i64 = -0x4C47_4649_4C31;
+/// Base timestamp of every filler batch, in ms. No client can write it, since producers refuse negative timestamps, and
+/// brokers keep it (they rewrite the maximum timestamp only). It lies so near to -1, the timestamp of most filler, that the
+/// difference takes one byte: a broker reads every record byte by byte (ADR 0015).
+pub const FILLER_BASE_TIMESTAMP: i64 = -64;
+
+/// What it was in logs that were mirrored before: "LGFIL1" as a number, negative.
+const FORMER_FILLER_BASE_TIMESTAMP: i64 = -0x4C47_4649_4C31;
 
 /// Base timestamp of every mixed batch, in ms: "LGMX1" as a number, negative. It lies in the year 1959, so that a client
 /// that reads timestamp deltas as nanoseconds of 64 bits (sarama) gets them right even where no gateway takes it away.
@@ -147,7 +151,7 @@ pub fn mark(header: &BatchHeader) -> Mark {
     }
     match header.base_timestamp {
         _ if header.record_count == 0 => Mark::Filler,
-        FILLER_BASE_TIMESTAMP => Mark::Filler,
+        FILLER_BASE_TIMESTAMP | FORMER_FILLER_BASE_TIMESTAMP => Mark::Filler,
         MIXED_BASE_TIMESTAMP => Mark::Mixed,
         _ if header.has_delete_horizon() => Mark::Cleaned,
         _ => Mark::Real,
@@ -160,11 +164,11 @@ pub fn is_filler(header: &BatchHeader) -> bool {
     mark(header) == Mark::Filler
 }
 
-/// Whether a base timestamp is one of the two magic ones. A batch of a *source* that bears it must not come under a header
+/// Whether a base timestamp is one of the magic ones. A batch of a *source* that bears it must not come under a header
 /// of ours as it is, or it would be taken for filler: see [`super::densify`].
 #[must_use]
 pub fn is_magic(base_timestamp: i64) -> bool {
-    matches!(base_timestamp, FILLER_BASE_TIMESTAMP | MIXED_BASE_TIMESTAMP)
+    matches!(base_timestamp, FILLER_BASE_TIMESTAMP | FORMER_FILLER_BASE_TIMESTAMP | MIXED_BASE_TIMESTAMP)
 }
 
 /// Whether a record stands for a hole.
@@ -329,6 +333,7 @@ mod tests {
         assert!(is_filler(&header));
         assert!(!is_filler(&BatchHeader { producer_id: RESERVED_PRODUCER_ID_BASE - 1, ..header }));
         assert!(!is_filler(&BatchHeader { base_timestamp: FILLER_BASE_TIMESTAMP + 1, ..header }));
+        assert!(is_filler(&BatchHeader { base_timestamp: FORMER_FILLER_BASE_TIMESTAMP, ..header }));
     }
 
     #[test]
