@@ -39,7 +39,7 @@ soak-pair: setup ## Two Linkgates on the same partitions for ten minutes, with k
 bench: bench-setup ## Beside MirrorMaker 2, Kafka's follower and HAProxy, in one run; writes docs/performance.md (ARGS=--jobs=lag)
 	@LINKGATE_FULL_JIT=1 LINKGATE_BIN_DIR=target/release target/release/bench --docs docs $(ARGS)
 
-bench-quick: bench-setup ## A tenth of it, in a few minutes; writes nothing
+bench-quick: bench-setup ## Less of it, in about ten minutes; writes nothing
 	@LINKGATE_FULL_JIT=1 LINKGATE_BIN_DIR=target/release target/release/bench --quick $(ARGS)
 
 bench-soak: bench-setup ## An hour at half the rate of a catch-up: memory, open files and lag must not grow

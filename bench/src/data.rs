@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::records::Record;
 use linkgate_tests::process::run;
 use linkgate_tests::python::data_set;
 use linkgate_tests::raw_batch::{batch, now_ms, record};
@@ -11,6 +12,8 @@ use linkgate_tests::raw_batch::{batch, now_ms, record};
 /// Bytes of a batch's header up to its records, and where its CRC begins to count.
 const HEADER: usize = 61;
 const AFTER_CRC: usize = 21;
+/// Base timestamp of the batches with which Linkgate fills holes.
+const FILLER_BASE: i64 = -64;
 
 /// A codec of Kafka, by its bits in the attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,9 +52,6 @@ pub struct Data {
     /// Bytes of the keys and values of a batch, on average: what all rates count.
     pub payload: f64,
 }
-
-/// Base timestamp of the batches that fill holes.
-const FILLER_BASE: i64 = -64;
 
 impl Data {
     /// Records of 1 KiB that cannot be compressed, sixteen to a batch of the producers' default size.
@@ -104,7 +104,6 @@ impl Data {
     /// A batch like those that fill holes: `records` of a short key and nothing else, compressed as they are.
     #[must_use]
     pub fn holes(records: usize) -> Data {
-        let hole = |timestamp| record(timestamp, Some(b"filler.."), None);
         // As far from the batch's own timestamp as there: how long a record is, and so what reading it costs, depends on it.
         let mut holes = vec![hole(-1); records];
         holes[0] = hole(FILLER_BASE);
@@ -123,6 +122,11 @@ impl Data {
     pub fn record_bytes(&self) -> f64 {
         self.payload / self.records as f64
     }
+}
+
+/// As long as a record of filler.
+fn hole(timestamp: i64) -> Record {
+    record(timestamp, Some(b"filler.."), None)
 }
 
 /// Every line of the data set but its heading.
@@ -157,4 +161,24 @@ fn compressed(batch: &Bytes, codec: Codec) -> Bytes {
     let crc = crc32c::crc32c(&out[AFTER_CRC..]);
     out[AFTER_CRC - 4..AFTER_CRC].copy_from_slice(&crc.to_be_bytes());
     out.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use proxy::wire::batch::BatchHeader;
+    use proxy::wire::filler::{FILLER_BASE_TIMESTAMP, filler};
+    use proxy::wire::rehead::WriterIds;
+
+    use super::*;
+
+    #[test]
+    fn holes_are_as_long_as_what_linkgate_fills_them_with() {
+        let ids = WriterIds { producer_id: 1 << 62, producer_epoch: 0, base_sequence: 0 };
+        // So few that it is not compressed.
+        let theirs = filler(16, -1, ids);
+        let holes = batch((0..16).map(|n| hole(if n == 0 { FILLER_BASE } else { -1 })).collect());
+        assert_eq!(FILLER_BASE, FILLER_BASE_TIMESTAMP);
+        assert_eq!(BatchHeader::parse(&holes).expect("a header").base_timestamp, FILLER_BASE);
+        assert_eq!(holes.len(), theirs.len());
+    }
 }

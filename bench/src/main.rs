@@ -21,7 +21,7 @@ struct Options {
     /// Names the jobs and ends.
     #[arg(long)]
     list: bool,
-    /// A tenth of everything: for orientation.
+    /// Less of everything, and some of it left out: for orientation.
     #[arg(long)]
     quick: bool,
     /// Only Linkgate, not its peers: while working on it.

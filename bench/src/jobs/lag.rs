@@ -67,6 +67,7 @@ fn with(pair: &Pair, load: Load, lasts: Duration, effort: Effort) -> Vec<Finding
     let at_source = [of_the_source(pair, load, lasts)];
     let at = |q: f64, all: &[Vec<f64>]| all.iter().map(|one| quantile(one, q)).collect::<Vec<_>>();
     let (p99, median) = ((load.job, "p99", "ms"), (load.job, "median", "ms"));
+    let cost = (load.job, "CPU of the copier", "% of a core");
     let mut findings = vec![
         Finding::alone(p99, &at(0.99, &copied), Want::AtMost(5.0)),
         Finding::alone(median, &at(0.5, &copied), Want::Shown),
@@ -77,7 +78,7 @@ fn with(pair: &Pair, load: Load, lasts: Duration, effort: Effort) -> Vec<Finding
             &at(0.99, &copied),
             Want::Shown,
         ),
-        Finding::alone((load.job, "CPU of the copier", "% of a core"), &cpu, Want::Shown),
+        Finding::alone(cost, &cpu, Want::Shown),
     ];
     if effort.alone {
         return findings;
@@ -87,12 +88,7 @@ fn with(pair: &Pair, load: Load, lasts: Duration, effort: Effort) -> Vec<Finding
     findings.extend([
         Finding::against(p99, (peer, &at(0.99, &theirs)), &at(0.99, &copied), Want::RatioAtMost(0.2)),
         Finding::against(median, (peer, &at(0.5, &theirs)), &at(0.5, &copied), Want::Shown),
-        Finding::against(
-            (load.job, "CPU of the copier", "% of a core"),
-            (peer, &[their_cpu]),
-            &cpu,
-            Want::Shown,
-        ),
+        Finding::against(cost, (peer, &[their_cpu]), &cpu, Want::Shown),
     ]);
     findings
 }

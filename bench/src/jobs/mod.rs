@@ -19,7 +19,7 @@ use crate::finding::Finding;
 pub struct Effort {
     /// Repetitions of what is short.
     pub repetitions: usize,
-    /// Everything smaller: a tenth of the time.
+    /// Everything smaller, and some of it left out.
     pub quick: bool,
     /// Without the peers: while working on Linkgate itself.
     pub alone: bool,

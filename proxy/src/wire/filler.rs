@@ -334,6 +334,7 @@ mod tests {
         assert!(!is_filler(&BatchHeader { producer_id: RESERVED_PRODUCER_ID_BASE - 1, ..header }));
         assert!(!is_filler(&BatchHeader { base_timestamp: FILLER_BASE_TIMESTAMP + 1, ..header }));
         assert!(is_filler(&BatchHeader { base_timestamp: FORMER_FILLER_BASE_TIMESTAMP, ..header }));
+        assert!(is_magic(FORMER_FILLER_BASE_TIMESTAMP), "a source batch that bears it would be hidden");
     }
 
     #[test]
