@@ -26,7 +26,7 @@ struct Rest {
 /// Topics of a hundred partitions, with one small batch in each partition, over two brokers on each side.
 #[must_use]
 pub fn partitions(effort: Effort) -> Vec<Finding> {
-    let count = effort.choose(1_000, 10_000);
+    let count = effort.choose(500, 10_000);
     let quiet = Duration::from_secs(effort.choose(5, 30));
     let mut pair = stage::pair_of("partitions", BROKERS, BROKERS);
     stage::link(&pair, LINK);
