@@ -43,6 +43,28 @@ impl Moving {
     }
 }
 
+/// Eight consecutive ports that nobody takes: below those that the system gives to whoever asks for any, where a port of a broker
+/// may be another test's connection.
+struct Ports {
+    first: u16,
+    /// The last one: bound as long as the others are in use.
+    _claim: std::net::TcpListener,
+}
+
+impl Ports {
+    fn claim() -> Ports {
+        let bind = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port));
+        for _ in 0..1_000 {
+            let first = 10_000 + fastrand::u16(0..1_200) * 8;
+            let Ok(claim) = bind(first + 7) else { continue };
+            if (first..first + 7).all(|port| bind(port).is_ok()) {
+                return Ports { first, _claim: claim };
+            }
+        }
+        panic!("no eight consecutive ports are free");
+    }
+}
+
 struct Running {
     handle: GatewayHandle,
     metrics: GatewayMetrics,
@@ -50,11 +72,11 @@ struct Running {
 }
 
 impl Running {
-    async fn start(directory: &Moving, listen_port: u16, directory_interval: Duration) -> Running {
+    async fn start(directory: &Moving, ports: &Ports, directory_interval: Duration) -> Running {
         let options = GatewayOptions {
             bootstrap_servers: vec![HostPort::new("127.0.0.1", 1)],
             listen_host: "127.0.0.1".into(),
-            listen_port,
+            listen_port: ports.first,
             advertised_host: "gate.example".into(),
             advertised_port: None,
             listener_tls: None,
@@ -123,7 +145,8 @@ async fn until_served(port: u16) {
 #[tokio::test]
 async fn the_gateway_starts_and_stays_up_without_a_broker_and_serves_once_there_is_one() {
     let directory = Moving::default();
-    let running = Running::start(&directory, 0, Duration::from_millis(200)).await;
+    let ports = Ports::claim();
+    let running = Running::start(&directory, &ports, Duration::from_millis(200)).await;
     let bootstrap = running.handle.bootstrap_address().port();
     for _ in 0..3 {
         assert!(!is_served(bootstrap).await);
@@ -138,7 +161,8 @@ async fn the_gateway_starts_and_stays_up_without_a_broker_and_serves_once_there_
 async fn a_new_broker_gets_its_port_and_the_others_keep_theirs() {
     let directory = Moving::default();
     directory.put(1, broker().await);
-    let running = Running::start(&directory, 0, Duration::from_millis(100)).await;
+    let ports = Ports::claim();
+    let running = Running::start(&directory, &ports, Duration::from_millis(100)).await;
     let (bootstrap, first) = (running.handle.bootstrap_address().port(), running.port_of(1).await);
     assert_eq!(first, bootstrap + 2);
     directory.put(3, broker().await);
@@ -154,7 +178,8 @@ async fn a_new_broker_gets_its_port_and_the_others_keep_theirs() {
 async fn a_broker_that_comes_back_elsewhere_is_found_through_the_same_port() {
     let directory = Moving::default();
     directory.put(1, HostPort::new("127.0.0.1", 1));
-    let running = Running::start(&directory, 0, Duration::from_secs(3)).await;
+    let ports = Ports::claim();
+    let running = Running::start(&directory, &ports, Duration::from_secs(3)).await;
     let port = running.port_of(1).await;
     directory.put(1, broker().await);
     let moved = Instant::now();
@@ -169,7 +194,8 @@ async fn a_broker_that_comes_back_elsewhere_is_found_through_the_same_port() {
 async fn clients_that_do_not_reach_a_broker_make_no_flood_of_questions() {
     let directory = Moving::default();
     directory.put(1, HostPort::new("127.0.0.1", 1));
-    let running = Running::start(&directory, 0, Duration::from_secs(1)).await;
+    let ports = Ports::claim();
+    let running = Running::start(&directory, &ports, Duration::from_secs(1)).await;
     let port = running.port_of(1).await;
     let (asked, begun) = (directory.asked.load(Ordering::Relaxed), Instant::now());
     let mut failed = 0;
@@ -187,13 +213,14 @@ async fn clients_that_do_not_reach_a_broker_make_no_flood_of_questions() {
 async fn ports_are_the_same_after_a_restart() {
     let directory = Moving::default();
     directory.put(1, broker().await);
-    let running = Running::start(&directory, 0, Duration::from_millis(100)).await;
+    let ports = Ports::claim();
+    let running = Running::start(&directory, &ports, Duration::from_millis(100)).await;
     let (bootstrap, first) = (running.handle.bootstrap_address().port(), running.port_of(1).await);
     running.stop().await;
     // Another broker is known first this time.
     let directory = Moving::default();
     directory.put(2, broker().await);
-    let running = Running::start(&directory, bootstrap, Duration::from_millis(100)).await;
+    let running = Running::start(&directory, &ports, Duration::from_millis(100)).await;
     assert_eq!(running.port_of(2).await, bootstrap + 3);
     directory.put(1, broker().await);
     assert_eq!(running.port_of(1).await, first);
