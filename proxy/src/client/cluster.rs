@@ -10,6 +10,7 @@ use bytes::Bytes;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{MetadataRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
+use tokio::time::Instant;
 
 use super::admin::{EpochEnd, ListedOffset, OffsetSpec, ProducerState, TopicPartition};
 use super::backoff;
@@ -235,6 +236,7 @@ impl Cluster {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
+            let failed = Instant::now();
             failures += 1;
             if failures >= ATTEMPTS || !error.retriable() {
                 return Err(error);
@@ -242,7 +244,7 @@ impl Cluster {
             tracing::debug!(side = %self.side(), %error, failures, "trying again");
             self.pause(failures).await;
             // When nobody answers, the next attempt says so itself.
-            let _refreshed = self.refreshed(topic).await;
+            let _refreshed = self.refreshed_since(topic, failed).await;
         }
     }
 

@@ -3,51 +3,61 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
+use tokio::time::Instant;
 
 use super::cluster::Cluster;
 use super::error::ClientError;
 use super::metadata::ClusterMetadata;
 
-/// Requests under way, by topic; of the brokers only under `None`.
+/// An answer to a request that began longer ago helps nobody who tries again.
+const RECENT: Duration = Duration::from_millis(300);
+
+/// Requests under way and recent ones, by topic; of the brokers only under `None`.
 #[derive(Default)]
-pub(super) struct Refreshes(Mutex<HashMap<Option<String>, Refresh>>);
+pub(super) struct Refreshes(Mutex<HashMap<Option<String>, (Instant, Refresh)>>);
 
 type Refresh = Shared<BoxFuture<'static, Result<Arc<ClusterMetadata>, ClientError>>>;
 
 impl Refreshes {
-    /// What is under way for `topic`, or else a request that begins now.
-    fn of(&self, cluster: &Cluster, topic: Option<&str>) -> Refresh {
-        let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The last request for `topic` if it is under way or began at `since` or later, or else one that begins now.
+    fn of(&self, cluster: &Cluster, topic: Option<&str>, since: Instant) -> Refresh {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let topic = topic.map(str::to_owned);
-        if let Some(refresh) = under_way.get(&topic) {
+        if let Some((begun, refresh)) = known.get(&topic)
+            && (*begun >= since || refresh.peek().is_none())
+        {
             return refresh.clone();
         }
-        let (cluster, name) = (cluster.clone(), topic.clone());
+        let (cluster, name, now) = (cluster.clone(), topic.clone(), Instant::now());
         let refresh = async move {
-            let _over = Over { cluster: &cluster, topic: &name };
+            let _given_up = Abandoned { cluster: &cluster, topic: &name };
             cluster.metadata(Some(name.as_slice())).await
         };
         let refresh = refresh.boxed().shared();
         // A task of its own: others wait for it, whatever becomes of the one who asked first.
         let _task = tokio::spawn(refresh.clone());
-        let _ = under_way.insert(topic, refresh.clone());
+        known.retain(|_, (begun, refresh)| now - *begun < RECENT || refresh.peek().is_none());
+        let _ = known.insert(topic, (now, refresh.clone()));
         refresh
     }
 }
 
-/// Takes a request out of those under way, however it ends.
-struct Over<'a> {
+/// Should asking panic: nobody can have the answer, and the next one asks anew.
+struct Abandoned<'a> {
     cluster: &'a Cluster,
     topic: &'a Option<String>,
 }
 
-impl Drop for Over<'_> {
+impl Drop for Abandoned<'_> {
     fn drop(&mut self) {
-        let mut under_way = self.cluster.refreshes().0.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = under_way.remove(self.topic);
+        if std::thread::panicking() {
+            let mut known = self.cluster.refreshes().0.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = known.remove(self.topic);
+        }
     }
 }
 
@@ -55,7 +65,17 @@ impl Cluster {
     /// As [`Cluster::metadata`] of one topic, or of the brokers only, but together with whoever waits for the same: the answer may be to a
     /// request that was on its way already. For who asks again when it does not help.
     pub(super) async fn refreshed(&self, topic: Option<&str>) -> Result<Arc<ClusterMetadata>, ClientError> {
-        self.refreshes().of(self, topic).await
+        self.refreshes().of(self, topic, Instant::now()).await
+    }
+
+    /// The same for who failed at `failed` and tries again: what others have learnt since then, and not long ago, is not asked for again.
+    pub(super) async fn refreshed_since(
+        &self,
+        topic: Option<&str>,
+        failed: Instant,
+    ) -> Result<Arc<ClusterMetadata>, ClientError> {
+        let recent = Instant::now().checked_sub(RECENT);
+        self.refreshes().of(self, topic, recent.map_or(failed, |recent| failed.max(recent))).await
     }
 }
 
@@ -64,6 +84,7 @@ mod tests {
     use futures::future::join_all;
     use kafka_protocol::messages::ApiKey;
 
+    use super::*;
     use crate::client::testing::Scripted;
 
     #[tokio::test]
@@ -88,6 +109,39 @@ mod tests {
         let other = scripted.cluster.refreshed(None);
         drop(gone);
         assert!(other.await.is_ok());
-        assert!(scripted.cluster.refreshes().0.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_tries_again_shares_what_was_asked_since_it_failed() {
+        let scripted = Scripted::start(1, |_| None).await;
+        let (cluster, asked) = (&scripted.cluster, || scripted.asked(0, ApiKey::Metadata));
+        // Again where the machine was so busy that what was asked first was old before all was asked.
+        for _ in 0..50 {
+            let (begun, before) = (Instant::now(), asked());
+            for topic in ["t", "u", "t", "u", "t"] {
+                assert!(cluster.refreshed_since(Some(topic), begun).await.is_ok());
+            }
+            let shared = asked() - before;
+            assert!(cluster.refreshed_since(Some("t"), Instant::now()).await.is_ok());
+            if begun.elapsed() < RECENT {
+                assert_eq!(shared, 2);
+                assert_eq!(asked() - before, 3, "what was asked before the failure does not count");
+                return;
+            }
+        }
+        panic!("never fast enough");
+    }
+
+    #[tokio::test]
+    async fn what_was_asked_long_ago_is_asked_anew_and_not_kept() {
+        let scripted = Scripted::start(1, |_| None).await;
+        let (cluster, failed) = (&scripted.cluster, Instant::now());
+        assert!(cluster.refreshed_since(Some("t"), failed).await.is_ok());
+        assert!(cluster.refreshed_since(Some("u"), failed).await.is_ok());
+        tokio::time::sleep(RECENT + Duration::from_millis(10)).await;
+        let before = scripted.asked(0, ApiKey::Metadata);
+        assert!(cluster.refreshed_since(Some("t"), failed).await.is_ok());
+        assert_eq!(scripted.asked(0, ApiKey::Metadata) - before, 1);
+        assert_eq!(cluster.refreshes().0.lock().unwrap().len(), 1);
     }
 }
