@@ -17,7 +17,7 @@ const WITHIN: Duration = Duration::from_secs(5);
 
 /// Asks the source for the producer that holds `partition` back, and notes it while it still does.
 pub(super) async fn name_holder(source: &Cluster, link: &str, partition: &Partition) {
-    let Some(Held { offset, .. }) = partition.progress.get().held else { return };
+    let Some(Held { offset, .. }) = partition.progress.held() else { return };
     let id = &partition.id;
     let asked = batch_at(source, &id.source_topic, id.index, offset);
     let header = match tokio::time::timeout(WITHIN, asked).await {

@@ -140,6 +140,12 @@ impl ProgressCell {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The open transaction of the source that holds the partition back.
+    #[must_use]
+    pub fn held(&self) -> Option<Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).held
+    }
+
     /// Changes the values; `change` must not block.
     pub fn update(&self, change: impl FnOnce(&mut PartitionProgress)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));

@@ -89,7 +89,7 @@ impl LinkRunner {
             .topics
             .values()
             .flat_map(|work| &work.partitions)
-            .filter(|partition| partition.progress.get().held.is_some_and(|held| held.producer.is_none()))
+            .filter(|partition| partition.progress.held().is_some_and(|held| held.producer.is_none()))
             .cloned()
             .collect();
         if held.is_empty() || self.asked_for_holders.is_some_and(|at| at.elapsed() < HOLDERS_EVERY) {

@@ -34,7 +34,7 @@ const FEW: usize = 500;
 /// More of them cost one part in so many of a core at most while nothing happens.
 const IDLE_PARTS: u32 = 50;
 /// And one part in so many while much happens: what calls for attention meanwhile is looked at together.
-const BUSY_PARTS: u32 = 3;
+const BUSY_PARTS: u32 = 10;
 /// Nothing that calls for attention waits longer than this for the next look.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// Metadata is asked for this often at least while topics are mirrored, so that leaders that moved are noticed.

@@ -32,8 +32,11 @@ impl LinkRunner {
                 if self.registrations.len() >= REGISTRATIONS {
                     return;
                 }
+                if !partition.wants_register(now) {
+                    continue;
+                }
                 let key = (partition.id.topic.clone(), partition.id.index);
-                if !partition.wants_register(now) || !self.registering.insert(key.clone()) {
+                if !self.registering.insert(key.clone()) {
                     continue;
                 }
                 let registration = registrar::Registration {
