@@ -12,9 +12,7 @@ use proxy::app;
 use proxy::config::Config;
 use proxy::obs::{self, LogFormat};
 
-/// Large frames come and go all the time: this allocator keeps their pages, where the system's gives them back and takes them anew.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+mod allocator;
 
 /// Wrong command line (sysexits `EX_USAGE`).
 const EXIT_USAGE: u8 = 64;
@@ -52,6 +50,7 @@ fn main() -> ExitCode {
             return if asked { ExitCode::SUCCESS } else { ExitCode::from(EXIT_USAGE) };
         }
     };
+    allocator::keep_free_memory();
     let overrides: Vec<(&str, String)> =
         options.bootstrap_server.iter().map(|servers| ("bootstrap.servers", servers.clone())).collect();
     let mut config = match Config::load(options.config.as_deref(), &overrides) {

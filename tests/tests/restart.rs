@@ -58,3 +58,17 @@ fn sigterm_drains_and_exits_zero() {
     pair.linkgate.wait_ready();
     pair.assert_mirrored("t");
 }
+
+/// Given a daemon, when it has started, then it is the process that was started, by the same name, and its allocator was told to keep
+/// free memory.
+#[test]
+fn the_daemon_starts_once_more_in_the_same_process_for_its_allocator() {
+    let pair = Pair::small("allocator");
+    let pid = pair.linkgate.pid().expect("it runs");
+    let of = |file: &str| std::fs::read(format!("/proc/{pid}/{file}")).expect("it runs");
+    let has =
+        |file: &str, entry: &str| of(file).split(|byte| *byte == 0).any(|found| found == entry.as_bytes());
+    assert!(has("environ", "MIMALLOC_PURGE_DELAY=10000"));
+    assert!(has("cmdline", "--config") && has("cmdline", &pair.linkgate.config().display().to_string()));
+    assert_eq!(String::from_utf8_lossy(&of("comm")).trim_end(), "linkgate");
+}
