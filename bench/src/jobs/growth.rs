@@ -39,6 +39,8 @@ pub fn growth(effort: Effort) -> Vec<Finding> {
             if n == effort.repetitions {
                 digest::assert_same(&pair.source.bootstrap(), &topic(count), &to, &mirror);
             }
+            let (rate, cost) = (copied.rate, copied.cpu_per_gb);
+            say!("growth: {count} partitions: {rate:.0} MB/s, {cost:.2} CPU s/GB");
             stage::unlink(&pair, &name, &mirror);
             if n > 0 {
                 costs.push(copied.cpu_per_gb);
