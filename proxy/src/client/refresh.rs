@@ -109,6 +109,8 @@ mod tests {
         let other = scripted.cluster.refreshed(None);
         drop(gone);
         assert!(other.await.is_ok());
+        let known = scripted.cluster.refreshes().0.lock().unwrap();
+        assert!(known.values().all(|(_, refresh)| refresh.peek().is_some()), "none is under way any more");
     }
 
     #[tokio::test]
