@@ -9,7 +9,7 @@ use crate::finding::{Finding, Want};
 use crate::{say, stage};
 
 const COUNTS: &[i32] = &[1, 10, 100, 1_000];
-/// In a quick run: a thousand partitions take a minute to be made.
+/// In a quick run that names this job: a thousand partitions take a minute to be made.
 const QUICK_COUNTS: &[i32] = &[1, 100];
 
 /// The same bytes in more and more partitions. Counted is the flow, as in catch-up: that a mirror topic of many
