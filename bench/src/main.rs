@@ -15,7 +15,7 @@ use linkgate_tests::kafka::dist::is_measured;
 #[derive(Debug, Parser)]
 #[command(name = "bench", version)]
 struct Options {
-    /// Jobs to run, comma separated; all but the soak when not given (a quick run leaves out lz4 and growth). --list names them.
+    /// Jobs to run, comma separated; all but the soak when not given (a quick run leaves some out). --list names them.
     #[arg(long, value_delimiter = ',')]
     jobs: Vec<String>,
     /// Names the jobs and ends.
