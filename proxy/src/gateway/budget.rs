@@ -46,6 +46,11 @@ impl Budget {
         }))
     }
 
+    /// Whether anybody waits.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.waiting_since() > 0
+    }
+
     /// Since when somebody has been waiting without a break; 0 while nobody does.
     pub(super) fn waiting_since(&self) -> Micros {
         self.0.waiting_since.load(Relaxed)
@@ -146,6 +151,24 @@ impl Hold {
                 Err(_) => self.wait_for(permits, count).await,
             }
         }
+        self.grown_to(bytes, more);
+    }
+
+    /// As [`Hold::grow_to`], where there is so much at once; whether there is.
+    pub(super) fn try_grow_to(&mut self, bytes: usize) -> bool {
+        let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else { return true };
+        if self.overdraft.is_none() {
+            let count = u32::try_from(more).unwrap_or(u32::MAX);
+            match Arc::clone(&self.budget.0.permits).try_acquire_many_owned(count) {
+                Ok(permit) => self.keep(permit),
+                Err(_) => return false,
+            }
+        }
+        self.grown_to(bytes, more);
+        true
+    }
+
+    fn grown_to(&mut self, bytes: usize, more: usize) {
         if self.bytes == 0 {
             self.clock.taken(self.budget.0.ticks.now());
         }

@@ -39,6 +39,7 @@ pub(super) enum CloseCause {
     BadRequest,
     UnsupportedApi,
     MirrorMeanwhile,
+    FillerInTheWay,
     BadResponse,
     ClientIo,
     BrokerIo,
@@ -66,6 +67,7 @@ impl CloseCause {
             CloseCause::BadRequest => "bad_request",
             CloseCause::UnsupportedApi => "unsupported_api",
             CloseCause::MirrorMeanwhile => "mirror_meanwhile",
+            CloseCause::FillerInTheWay => "filler_in_the_way",
             CloseCause::BadResponse => "bad_response",
             CloseCause::ClientIo => "client_io",
             CloseCause::BrokerIo => "broker_io",
@@ -114,6 +116,10 @@ pub(super) enum SessionError {
     UnsupportedApi { api_key: i16, api_version: i16 },
     #[error("a topic became a mirror while a request to write to it was arriving")]
     MirrorMeanwhile,
+    #[error(
+        "the first filler of topic {topic} met in an answer cannot be hidden in the room that it took: asked again, it can"
+    )]
+    FillerInTheWay { topic: String },
     #[error("response of api key {api_key} version {api_version}: {source}")]
     Response { api_key: i16, api_version: i16, source: ResponseError },
     #[error("client connection: {0}")]
@@ -136,6 +142,7 @@ impl SessionError {
             SessionError::Request { .. } => CloseCause::BadRequest,
             SessionError::UnsupportedApi { .. } => CloseCause::UnsupportedApi,
             SessionError::MirrorMeanwhile => CloseCause::MirrorMeanwhile,
+            SessionError::FillerInTheWay { .. } => CloseCause::FillerInTheWay,
             SessionError::Response { .. } => CloseCause::BadResponse,
             SessionError::ClientIo(_) => CloseCause::ClientIo,
             SessionError::BrokerIo(_) => CloseCause::BrokerIo,

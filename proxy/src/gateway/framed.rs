@@ -5,10 +5,13 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::io::poll_read_buf;
 
 use super::budget::{Budget, Hold, HoldClock};
 use super::connection::Connection;
@@ -77,6 +80,51 @@ impl FrameReader {
     /// Whether bytes have arrived that nobody consumed yet.
     pub(super) fn has_bytes(&self) -> bool {
         !self.buffer.is_empty()
+    }
+
+    /// How many these are.
+    pub(super) fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Consumes the first buffered `bytes`: no more than there are.
+    pub(super) fn split_to(&mut self, bytes: usize) -> BytesMut {
+        self.buffer.split_to(bytes)
+    }
+
+    /// How much of a frame that streams to read at once, `piece` bytes where they can be charged. While others wait for memory, what is
+    /// charged for it is given back, and the frame goes on with what a connection has for itself.
+    pub(super) fn next_piece(&mut self, piece: usize) -> usize {
+        if self.buffer.is_empty() && self.account.budget.is_awaited() {
+            self.let_go();
+            return piece.min(CHUNK);
+        }
+        if piece <= CHUNK || self.hold.try_grow_to(self.buffer.len() + piece) { piece } else { CHUNK }
+    }
+
+    /// Reads what there is, but at most `room` bytes, which must not be 0. Cancelling loses nothing.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` at the end of the stream.
+    pub(super) async fn read_piece(&mut self, room: usize) -> io::Result<()> {
+        self.buffer.reserve(room);
+        let until = self.buffer.len() + room;
+        let (io, buffer) = (&mut self.io, &mut self.buffer);
+        poll_fn(|cx| {
+            let before = buffer.len();
+            // TLS gives one record at a time.
+            while buffer.len() < until {
+                let left = until - buffer.len();
+                match poll_read_buf(Pin::new(&mut *io), cx, &mut (&mut *buffer).limit(left)) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                    Poll::Ready(Ok(_)) => {}
+                    Poll::Pending if buffer.len() > before => break,
+                    other => return other.map_ok(drop),
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
     }
 
     /// Reads what there is; `false` at the end of the stream. Cancelling loses nothing.
@@ -194,11 +242,19 @@ impl FrameReader {
 
     /// The frame is done with: gives its memory back.
     pub(super) fn end_frame(&mut self) {
+        self.let_go();
+        if let Some(connection) = &self.account.requests_of {
+            connection.activity.request_read(self.buffer.len());
+        }
+    }
+
+    /// Gives back what is held, and a large buffer that nothing is in.
+    fn let_go(&mut self) {
         if self.hold.is_used() {
             self.hold = self.account.budget.hold(&self.account.clock);
         }
-        if let Some(connection) = &self.account.requests_of {
-            connection.activity.request_read(self.buffer.len());
+        if self.buffer.is_empty() && self.buffer.capacity() > CHUNK {
+            self.buffer = BytesMut::new();
         }
     }
 

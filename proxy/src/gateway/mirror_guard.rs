@@ -3,7 +3,7 @@
 //! A guard may not know its topic's id yet, or know the id of a topic that was deleted and created anew. Producers
 //! learn ids from Metadata, which passes here, so the ids of guarded names are noted on the way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use state::model::{KafkaUuid, TopicGuard, TopicGuards};
@@ -19,11 +19,13 @@ pub(super) struct Guards {
     snapshot: watch::Receiver<Arc<TopicGuards>>,
     /// Ids seen in Metadata, at most one per guarded name.
     seen: Arc<RwLock<HashMap<String, KafkaUuid>>>,
+    /// Topics in which filler was met, by name.
+    filled: Arc<RwLock<HashSet<String>>>,
 }
 
 impl Guards {
     pub(super) fn new(snapshot: watch::Receiver<Arc<TopicGuards>>) -> Self {
-        Guards { snapshot, seen: Arc::default() }
+        Guards { snapshot, seen: Arc::default(), filled: Arc::default() }
     }
 
     /// No topic is or was a mirror.
@@ -68,6 +70,18 @@ impl Guards {
             let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
             let _ = seen.insert(name.to_owned(), id);
         }
+    }
+
+    /// Filler was met in a guarded topic.
+    pub(super) fn note_filler(&self, topic: &str) {
+        if !self.holds_filler(topic) {
+            let _ = self.filled.write().unwrap_or_else(PoisonError::into_inner).insert(topic.to_owned());
+        }
+    }
+
+    /// Whether filler was met in it.
+    pub(super) fn holds_filler(&self, topic: &str) -> bool {
+        self.filled.read().unwrap_or_else(PoisonError::into_inner).contains(topic)
     }
 }
 

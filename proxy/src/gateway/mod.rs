@@ -26,6 +26,7 @@ mod directory;
 mod endpoint_map;
 mod error;
 mod fetch_filter;
+mod fetch_stream;
 mod framed;
 mod handshake;
 mod inflight;
@@ -48,6 +49,7 @@ mod share_gaps;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod through;
 mod ticks;
 mod upstream;
 

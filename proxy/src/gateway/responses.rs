@@ -8,11 +8,13 @@ use crate::wire::frame::{RESPONSE_PREFIX_BYTES, SIZE_BYTES, frame_size};
 use crate::wire::versions::{FETCH, SASL_HANDSHAKE};
 
 use super::error::{CloseCause, ResponseError, SessionError};
+use super::fetch_stream::stream;
 use super::framed::FrameReader;
 use super::inflight::{Answer, Expected, ExpectedReceiver};
 use super::rewrite::Rewriter;
 use super::rope::Rope;
 use super::stream::WriteEnd;
+use super::through::{PIECE, Through};
 
 /// First Fetch version whose answer can carry addresses.
 const FETCH_WITH_ENDPOINTS: i16 = 16;
@@ -93,8 +95,14 @@ impl ResponseSide {
         }
         let looked = expected.due.look_at(&mut self.broker, size, expected.api_version).await;
         looked.map_err(SessionError::BrokerIo)?;
-        if self.passes(&expected) {
-            self.broker.copy(SIZE_BYTES + size, &mut self.client).await.map_err(SessionError::ClientIo)?;
+        let passes = self.passes(&expected);
+        let api = (api_key, api_version);
+        let through = Through::new(&mut self.broker, &mut self.client, SIZE_BYTES + size, api, PIECE);
+        if passes {
+            through.finish().await?;
+            return Ok(true);
+        }
+        if api_key == FETCH && size > PIECE && stream(through, &self.rewriter, api_version).await? {
             return Ok(true);
         }
         let frame = self.broker.take_frame(size).await.map_err(SessionError::BrokerIo)?;

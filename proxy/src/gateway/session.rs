@@ -101,6 +101,7 @@ fn log_failure(
         | SessionError::Request { .. }
         | SessionError::UnsupportedApi { .. }
         | SessionError::MirrorMeanwhile => "request refused, connection closed",
+        SessionError::FillerInTheWay { .. } => "connection closed: its next one is served",
         SessionError::FirstRequestTimeout
         | SessionError::SlowRequest
         | SessionError::SlowReader

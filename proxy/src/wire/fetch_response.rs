@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::node_endpoints::read_node_endpoints;
+use super::node_endpoints::{read_node_endpoints, write_node_endpoints};
 use super::primitive::{Reader, WireError, put_unsigned_varint};
 use super::topic_ref::TopicRef;
 use super::versions::FETCH;
@@ -28,6 +28,8 @@ const WITH_NODE_ENDPOINTS: i16 = 16;
 const KNOWN: std::ops::RangeInclusive<i16> = 4..=18;
 /// Tag of the node endpoints.
 const NODE_ENDPOINTS_TAG: u32 = 0;
+/// A tag that no version gives a meaning. It takes one byte, as that of the node endpoints does.
+const UNKNOWN_TAG: u32 = 127;
 
 /// One partition of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,27 +64,15 @@ impl FetchResponse {
     /// # Errors
     /// [`WireError`] for anything that is no Fetch response of this version.
     pub fn read(frame: Bytes, body: usize, version: i16) -> Result<Self, WireError> {
-        if !KNOWN.contains(&version) {
-            return Err(WireError::UnsupportedVersion { api_key: FETCH, version });
-        }
-        let flexible = version >= FLEXIBLE;
+        let flexible = is_flexible(version);
         let mut reader = Reader::starting_at(frame.clone(), body);
-        let _throttle_ms = reader.i32()?;
-        if version >= WITH_SESSION {
-            let _error_code = reader.i16()?;
-            let _session_id = reader.i32()?;
-        }
-        // A topic takes a name or id and an empty array of partitions at the least.
-        let count = reader.count(flexible, if flexible { 3 } else { 6 })?;
+        let count = read_top(&mut reader, version)?;
         let mut topics = Vec::with_capacity(count.min(1024));
         let mut partitions = Vec::new();
         for topic in 0..count {
-            topics.push(if version >= WITH_TOPIC_ID {
-                TopicRef::Id(reader.uuid()?)
-            } else {
-                TopicRef::Name(reader.string(flexible)?)
-            });
-            for _ in 0..reader.count(flexible, 23)? {
+            let (named, count) = read_topic(&mut reader, version)?;
+            topics.push(named);
+            for _ in 0..count {
                 partitions.push(read_partition(&mut reader, topic, version)?);
             }
             if flexible {
@@ -90,15 +80,7 @@ impl FetchResponse {
             }
         }
         let tags = reader.position()..frame.len();
-        let mut endpoints_at = None;
-        if flexible {
-            reader.tags(|tag, content| {
-                if tag == NODE_ENDPOINTS_TAG && version >= WITH_NODE_ENDPOINTS {
-                    endpoints_at = Some(content);
-                }
-            })?;
-        }
-        reader.finish()?;
+        let endpoints_at = read_end(&mut reader, version)?;
         let node_endpoints = match endpoints_at {
             Some(content) => read_node_endpoints(frame.slice(content))?,
             None => Vec::new(),
@@ -139,7 +121,10 @@ impl FetchResponse {
             pieces.push(self.frame.slice(done..));
         } else {
             pieces.push(self.frame.slice(done..self.tags.start));
-            pieces.push(self.tags_with(node_endpoints)?);
+            pieces.push(with_tags(&self.frame, self.tags.start, |tag, content| match tag {
+                NODE_ENDPOINTS_TAG => (tag, write_node_endpoints(node_endpoints)),
+                _ => (tag, content),
+            })?);
         }
         Ok(pieces)
     }
@@ -156,30 +141,48 @@ impl FetchResponse {
         }
         out.freeze()
     }
-
-    /// The tagged fields at the end, with other node endpoints.
-    fn tags_with(&self, node_endpoints: &[NodeEndpoint]) -> Result<Bytes, WireError> {
-        let mut tags = Vec::new();
-        Reader::starting_at(self.frame.clone(), self.tags.start)
-            .tags(|tag, content| tags.push((tag, content)))?;
-        let mut out = BytesMut::new();
-        put_unsigned_varint(&mut out, tags.len() as u32);
-        for (tag, content) in tags {
-            put_unsigned_varint(&mut out, tag);
-            let content = if tag == NODE_ENDPOINTS_TAG {
-                super::node_endpoints::write_node_endpoints(node_endpoints)
-            } else {
-                self.frame.slice(content)
-            };
-            put_unsigned_varint(&mut out, content.len() as u32);
-            out.put_slice(&content);
-        }
-        Ok(out.freeze())
-    }
 }
 
-fn read_partition(reader: &mut Reader, topic: usize, version: i16) -> Result<FetchedPartition, WireError> {
-    let flexible = version >= FLEXIBLE;
+/// Whether an answer of this version has tagged fields.
+pub fn is_flexible(version: i16) -> bool {
+    version >= FLEXIBLE
+}
+
+/// Reads what stands before the topics; how many there are.
+///
+/// # Errors
+/// [`WireError`] for anything that no Fetch response of this version begins with.
+pub fn read_top(reader: &mut Reader, version: i16) -> Result<usize, WireError> {
+    if !KNOWN.contains(&version) {
+        return Err(WireError::UnsupportedVersion { api_key: FETCH, version });
+    }
+    let _throttle_ms = reader.i32()?;
+    if version >= WITH_SESSION {
+        let _error_code = reader.i16()?;
+        let _session_id = reader.i32()?;
+    }
+    let flexible = is_flexible(version);
+    // A topic takes a name or id and an empty array of partitions at the least.
+    reader.count(flexible, if flexible { 3 } else { 6 })
+}
+
+/// Reads what stands before the partitions of a topic; how many there are.
+///
+/// # Errors
+/// [`WireError`] for a name or a count that does not fit.
+pub fn read_topic(reader: &mut Reader, version: i16) -> Result<(TopicRef, usize), WireError> {
+    let flexible = is_flexible(version);
+    let topic = if version >= WITH_TOPIC_ID {
+        TopicRef::Id(reader.uuid()?)
+    } else {
+        TopicRef::Name(reader.string(flexible)?)
+    };
+    Ok((topic, reader.count(flexible, 23)?))
+}
+
+/// Reads a partition up to the length of its records; partition number, and where that length stands.
+fn read_partition_top(reader: &mut Reader, version: i16) -> Result<(i32, usize), WireError> {
+    let flexible = is_flexible(version);
     let index = reader.i32()?;
     let _error_code = reader.i16()?;
     let _high_watermark = reader.i64()?;
@@ -196,151 +199,84 @@ fn read_partition(reader: &mut Reader, topic: usize, version: i16) -> Result<Fet
     if version >= WITH_PREFERRED_REPLICA {
         let _preferred_read_replica = reader.i32()?;
     }
-    let start = reader.position();
-    let records = reader.nullable_bytes(flexible)?;
+    Ok((index, reader.position()))
+}
+
+fn read_partition(reader: &mut Reader, topic: usize, version: i16) -> Result<FetchedPartition, WireError> {
+    let (index, start) = read_partition_top(reader, version)?;
+    let records = reader.nullable_bytes(is_flexible(version))?;
     let end = reader.position();
-    if flexible {
+    if is_flexible(version) {
         reader.skip_tags()?;
     }
     Ok(FetchedPartition { topic, index, field: start..end, records: records.unwrap_or(end..end) })
 }
 
-#[cfg(test)]
-mod tests {
-    use kafka_protocol::messages::fetch_response::{
-        AbortedTransaction, FetchableTopicResponse, NodeEndpoint as OracleEndpoint, PartitionData,
-    };
-    use kafka_protocol::messages::{BrokerId, FetchResponse as Oracle, ProducerId, TopicName};
-    use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
-    use proptest::prelude::*;
-    use uuid::Uuid;
-
-    use super::*;
-
-    const BODY: usize = 5;
-
-    fn oracle(version: i16, records: &[&[u8]]) -> Oracle {
-        let mut topic = FetchableTopicResponse::default();
-        if version >= 13 {
-            topic.topic_id = Uuid::from_u128(9);
-        } else {
-            topic.topic = TopicName(StrBytes::from_static_str("t"));
-        }
-        topic.partitions = records
-            .iter()
-            .enumerate()
-            .map(|(index, records)| {
-                PartitionData::default()
-                    .with_partition_index(index as i32)
-                    .with_high_watermark(90)
-                    .with_aborted_transactions(Some(vec![
-                        AbortedTransaction::default().with_producer_id(ProducerId(4)).with_first_offset(2),
-                    ]))
-                    .with_records(Some(Bytes::copy_from_slice(records)))
-            })
-            .collect();
-        let mut response = Oracle::default().with_throttle_time_ms(3).with_responses(vec![topic]);
-        if version >= 16 {
-            response.node_endpoints = vec![
-                OracleEndpoint::default()
-                    .with_node_id(BrokerId(2))
-                    .with_host(StrBytes::from_static_str("broker"))
-                    .with_port(9092)
-                    .with_rack(Some(StrBytes::from_static_str("r1"))),
-            ];
-        }
-        response
+/// Reads a partition up to its records; their length, of which nothing has been read.
+///
+/// # Errors
+/// [`WireError`] for a length that does not fit.
+pub fn read_to_records(reader: &mut Reader, version: i16) -> Result<usize, WireError> {
+    let (_, at) = read_partition_top(reader, version)?;
+    let length = reader.bytes_length(is_flexible(version))?.unwrap_or(0);
+    let remaining = reader.remaining();
+    if length > remaining {
+        return Err(WireError::Truncated { field: "records", at, needed: length, remaining });
     }
+    Ok(length)
+}
 
-    fn frame(version: i16, response: &Oracle) -> Bytes {
-        let mut out = BytesMut::from(&[0; BODY][..]);
-        response.encode(&mut out, version).unwrap();
-        out.freeze()
-    }
-
-    #[test]
-    fn records_are_found_in_every_version() {
-        for version in KNOWN {
-            let read = FetchResponse::read(
-                frame(version, &oracle(version, &[b"one", b"", b"three"])),
-                BODY,
-                version,
-            );
-            let read = read.unwrap();
-            let records: Vec<_> = read.partitions.iter().map(|p| read.records(p)).collect();
-            assert_eq!(records, [&b"one"[..], b"", b"three"], "v{version}");
-            assert!(matches!(read.topics[0], TopicRef::Id(_)) == (version >= 13));
-            assert_eq!(read.node_endpoints.len(), usize::from(version >= 16));
-        }
-    }
-
-    #[test]
-    fn splicing_gives_what_the_oracle_would_write() {
-        for version in KNOWN {
-            let sent = frame(version, &oracle(version, &[b"one", b"two", b"three"]));
-            let read = FetchResponse::read(sent.clone(), BODY, version).unwrap();
-            let same: Bytes = read.splice(Vec::new(), &read.node_endpoints).unwrap().concat().into();
-            assert_eq!(same, sent, "v{version}");
-
-            let long = [7u8; 300];
-            let replaced =
-                vec![(0, vec![]), (2, vec![Bytes::from_static(b"x"), Bytes::copy_from_slice(&long)])];
-            let mut endpoints = read.node_endpoints.clone();
-            for endpoint in &mut endpoints {
-                endpoint.host = "gateway".into();
-                endpoint.port = 19092;
+/// Reads what stands behind the topics, to the end; where the content of the node endpoints stands.
+///
+/// # Errors
+/// [`WireError`] for anything else.
+pub fn read_end(reader: &mut Reader, version: i16) -> Result<Option<Range<usize>>, WireError> {
+    let mut endpoints_at = None;
+    if is_flexible(version) {
+        reader.tags(|tag, content| {
+            if tag == NODE_ENDPOINTS_TAG && version >= WITH_NODE_ENDPOINTS {
+                endpoints_at = Some(content);
             }
-            let spliced = read.splice(replaced, &endpoints).unwrap().concat();
-            let mut expected = oracle(version, &[b"", b"two", &[&b"x"[..], &long].concat()]);
-            for endpoint in &mut expected.node_endpoints {
-                endpoint.host = StrBytes::from_static_str("gateway");
-                endpoint.port = 19092;
-            }
-            let decoded = Oracle::decode(&mut Bytes::from(spliced.clone()).slice(BODY..), version).unwrap();
-            assert_eq!(decoded, expected, "v{version}");
-            assert_eq!(spliced, frame(version, &expected));
-        }
+        })?;
     }
+    reader.finish()?;
+    Ok(endpoints_at)
+}
 
-    #[test]
-    fn every_truncation_is_an_error() {
-        for version in [4, 12, 18] {
-            let whole = frame(version, &oracle(version, &[b"one"]));
-            for cut in 0..whole.len() {
-                assert!(
-                    FetchResponse::read(whole.slice(..cut), BODY, version).is_err(),
-                    "v{version} at {cut}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn count_blowups_are_refused() {
-        let mut body = BytesMut::from(&[0u8; BODY + 10][..]);
-        body.put_slice(&[0xff, 0xff, 0xff, 0xff, 0x0f]);
-        let read = FetchResponse::read(body.clone().freeze(), BODY, 12);
-        assert!(matches!(read, Err(WireError::CountTooLarge { .. })));
-        body.truncate(BODY + 10);
-        body.put_slice(&[2, 2, b't', 0xff, 0xff, 0xff, 0xff, 0x0f]);
-        let read = FetchResponse::read(body.freeze(), BODY, 12);
-        assert!(matches!(read, Err(WireError::CountTooLarge { .. })));
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_it_panic(version in 3i16..20, bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = FetchResponse::read(bytes.into(), 0, version);
-        }
-
-        #[test]
-        fn one_changed_byte_never_panics(version in 4i16..19, at: proptest::sample::Index, value: u8) {
-            let mut bytes = frame(version, &oracle(version, &[b"one", b"two"])).to_vec();
-            let at = at.index(bytes.len());
-            bytes[at] = value;
-            if let Ok(read) = FetchResponse::read(bytes.into(), BODY, version) {
-                let _ = read.splice(vec![(0, vec![]), (1, vec![])], &[]);
-            }
-        }
+/// The tagged fields at the end of an answer, of the same length, without the node endpoints: zeros stand under a tag that
+/// nobody knows.
+///
+/// # Errors
+/// [`WireError`] for tagged fields that cannot be read, or are not written as brokers write them.
+pub fn blank_endpoints(tags: &Bytes) -> Result<Bytes, WireError> {
+    let blanked = with_tags(tags, 0, |tag, content| match tag {
+        NODE_ENDPOINTS_TAG => (UNKNOWN_TAG, vec![0; content.len()].into()),
+        _ => (tag, content),
+    })?;
+    match tags.len().checked_sub(blanked.len()) {
+        Some(0) => Ok(blanked),
+        longer => Err(WireError::TrailingBytes { at: blanked.len(), remaining: longer.unwrap_or(0) }),
     }
 }
+
+/// The tagged fields that begin at byte `at`, as `change` makes them.
+fn with_tags(
+    bytes: &Bytes,
+    at: usize,
+    change: impl Fn(u32, Bytes) -> (u32, Bytes),
+) -> Result<Bytes, WireError> {
+    let mut tags = Vec::new();
+    Reader::starting_at(bytes.clone(), at).tags(|tag, content| tags.push((tag, content)))?;
+    let mut out = BytesMut::new();
+    put_unsigned_varint(&mut out, tags.len() as u32);
+    for (tag, content) in tags {
+        let (tag, content) = change(tag, bytes.slice(content));
+        put_unsigned_varint(&mut out, tag);
+        put_unsigned_varint(&mut out, content.len() as u32);
+        out.put_slice(&content);
+    }
+    Ok(out.freeze())
+}
+
+#[cfg(test)]
+mod tests;

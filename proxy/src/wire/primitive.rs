@@ -24,6 +24,12 @@ pub enum WireError {
         /// Bytes left.
         remaining: usize,
     },
+    /// A field that fits into the message, but has not arrived: see [`Reader::front`].
+    #[error("byte {at} and what follows have not arrived")]
+    NotYetHere {
+        /// Where it begins.
+        at: usize,
+    },
     /// A count of elements that the remaining bytes cannot hold.
     #[error("array of {count} elements at byte {at} does not fit into {remaining} remaining bytes")]
     CountTooLarge {
@@ -87,20 +93,28 @@ pub enum WireError {
 pub struct Reader {
     bytes: Bytes,
     at: usize,
+    /// Bytes of the message that follow these and have not arrived.
+    to_come: usize,
 }
 
 impl Reader {
     /// Reads from the first byte.
     #[must_use]
     pub fn new(bytes: Bytes) -> Self {
-        Reader { bytes, at: 0 }
+        Self::front(bytes, 0)
+    }
+
+    /// Reads the front of a message: `to_come` more bytes of it have not arrived.
+    #[must_use]
+    pub fn front(bytes: Bytes, to_come: usize) -> Self {
+        Reader { bytes, at: 0, to_come }
     }
 
     /// Reads from byte `at`; beyond the end means that nothing remains.
     #[must_use]
     pub fn starting_at(bytes: Bytes, at: usize) -> Self {
         let at = at.min(bytes.len());
-        Reader { bytes, at }
+        Reader { at, ..Self::new(bytes) }
     }
 
     /// Position of the next byte to read.
@@ -115,26 +129,24 @@ impl Reader {
         self.bytes.slice(range)
     }
 
-    /// Bytes not yet read.
+    /// Bytes not yet read, whether they have arrived or not.
     #[must_use]
     pub fn remaining(&self) -> usize {
-        self.bytes.len() - self.at
+        self.bytes.len() - self.at + self.to_come
     }
 
     /// Steps over `length` bytes and tells where they stand.
     ///
     /// # Errors
-    /// [`WireError::Truncated`].
+    /// [`WireError::Truncated`], [`WireError::NotYetHere`].
     pub fn skip(&mut self, field: &'static str, length: usize) -> Result<Range<usize>, WireError> {
-        if length > self.remaining() {
-            return Err(WireError::Truncated {
-                field,
-                at: self.at,
-                needed: length,
-                remaining: self.remaining(),
-            });
+        let (start, remaining) = (self.at, self.remaining());
+        if length > remaining {
+            return Err(WireError::Truncated { field, at: start, needed: length, remaining });
         }
-        let start = self.at;
+        if start + length > self.bytes.len() {
+            return Err(WireError::NotYetHere { at: start });
+        }
         self.at += length;
         Ok(start..self.at)
     }
@@ -248,12 +260,20 @@ impl Reader {
     /// # Errors
     /// [`WireError`] for a length that does not fit.
     pub fn nullable_bytes(&mut self, compact: bool) -> Result<Option<Range<usize>>, WireError> {
-        let at = self.at;
-        let length = if compact { i64::from(self.unsigned_varint()?) - 1 } else { i64::from(self.i32()?) };
-        match Self::nullable("bytes", at, length)? {
+        match self.bytes_length(compact)? {
             None => Ok(None),
             Some(length) => self.skip("bytes", length).map(Some),
         }
+    }
+
+    /// The length before NULLABLE_BYTES, COMPACT_NULLABLE_BYTES or RECORDS, `None` for null. Whether so much follows is not asked.
+    ///
+    /// # Errors
+    /// [`WireError`] for an illegal length.
+    pub fn bytes_length(&mut self, compact: bool) -> Result<Option<usize>, WireError> {
+        let at = self.at;
+        let length = if compact { i64::from(self.unsigned_varint()?) - 1 } else { i64::from(self.i32()?) };
+        Self::nullable("bytes", at, length)
     }
 
     /// Count of an ARRAY or COMPACT_ARRAY whose elements take at least `element` bytes each; `None` for null.

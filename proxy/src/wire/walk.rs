@@ -52,6 +52,19 @@ impl Iterator for Walk {
     }
 }
 
+/// So many bytes that look like the front of a batch that was cut: no walk and no client takes anything from them.
+#[must_use]
+pub fn cut_batch(length: usize) -> Bytes {
+    let mut bytes = vec![0; length];
+    // The rest of a batch that claims as much as is here, its front included, is never here.
+    let claims = i32::try_from(length.max(HEADER_LEN)).unwrap_or(i32::MAX);
+    let fields = [0; 8].into_iter().chain(claims.to_be_bytes()).chain([0, 0, 0, 0, 2]);
+    for (byte, field) in bytes.iter_mut().zip(fields) {
+        *byte = field;
+    }
+    bytes.into()
+}
+
 const _: () = assert!(MAGIC_END < HEADER_LEN);
 
 #[cfg(test)]
@@ -102,6 +115,17 @@ mod tests {
         message[16] = 0;
         let walked: Vec<_> = walk(&message.into()).collect();
         assert_eq!(walked, [Err(BatchError::Magic { offset: 8, magic: 0 })]);
+    }
+
+    #[test]
+    fn a_cut_batch_ends_the_walk_however_long_it_is() {
+        for length in (0..200).chain([100_000]) {
+            let bytes = cut_batch(length);
+            assert_eq!(bytes.len(), length);
+            let mut cut = walk(&bytes);
+            assert_eq!(cut.next(), None, "{length}");
+            assert_eq!(cut.remaining(), length);
+        }
     }
 
     proptest! {

@@ -172,7 +172,7 @@ fn refused(client: &Client, line: &Value, stage: &Stage) -> Judged {
         }
     }
     let topic = &stage.mirrors[0];
-    let end = stage.pair.destination.admin().offsets(topic.name, LATEST)[0];
+    let end = stage.pair.destination.admin().offsets(&topic.name, LATEST)[0];
     ensure(end == topic.end, || format!("{} ends at {end}, not {}", topic.name, topic.end))?;
     Ok(expect.write.clone())
 }
@@ -207,7 +207,7 @@ fn topic_read(
     variant: &str,
     stage: &Stage,
 ) -> Result<(), String> {
-    let read: Vec<(i64, &str)> = said["records"][topic.name]
+    let read: Vec<(i64, &str)> = said["records"][&topic.name]
         .as_array()
         .into_iter()
         .flatten()
@@ -243,11 +243,11 @@ fn topic_read(
             format!("{what} {position:?}, not {expected:?}; last record + 1 is {last}, log end {}", topic.end)
         })
     };
-    at_end("position", client.expect.position, said["positions"][topic.name].as_i64())?;
+    at_end("position", client.expect.position, said["positions"][&topic.name].as_i64())?;
     if variant.starts_with("group") {
         let group = format!("{}-read-{variant}", client.client);
         let committed = stage.pair.destination.admin().group_offsets(&group);
-        at_end("committed", client.expect.committed, committed.get(&(topic.name.to_owned(), 0)).copied())?;
+        at_end("committed", client.expect.committed, committed.get(&(topic.name.clone(), 0)).copied())?;
     }
     Ok(())
 }

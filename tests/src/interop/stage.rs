@@ -16,7 +16,7 @@ use crate::wait::{LONG, until};
 #[derive(Debug, Clone)]
 pub struct MirrorTopic {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// Offset and value of every record that the source shows to a read_committed client.
     pub records: Vec<(i64, String)>,
     /// Where its log ends.
@@ -28,7 +28,7 @@ pub struct MirrorTopic {
 pub struct Stage {
     /// The clusters and the gateway.
     pub pair: Pair,
-    /// The mirror topics. The first one is also where writes are tried.
+    /// The mirror topics. The first one is also where writes are tried, the last one is the large topic of the client whose turn it is.
     pub mirrors: Vec<MirrorTopic>,
 }
 
@@ -67,6 +67,26 @@ impl Stage {
         Stage { pair, mirrors }
     }
 
+    /// Puts a large topic in the last place, of this client's own: the gateway streams what is fetched of it, until it meets the
+    /// first filler, and holds it ever after.
+    pub fn give_large_topic(&mut self, client: &str) {
+        let topic = large_topic(client);
+        late(&self.pair, &topic);
+        self.mirrors.truncate(TOPICS.len());
+        self.mirrors.push(mirrored(&self.pair, &topic));
+    }
+
+    /// Whether the gateway met filler in what it streamed of this client's large topic.
+    #[must_use]
+    pub fn has_streamed(&self, client: &str) -> bool {
+        let topic = large_topic(client);
+        self.pair
+            .linkgate
+            .log()
+            .lines()
+            .any(|line| line.contains("in a streamed answer") && line.contains(&topic))
+    }
+
     /// The gateway, as the place where a client runs.
     #[must_use]
     pub fn gateway(&self) -> Place<'_> {
@@ -96,12 +116,16 @@ impl Place<'_> {
     }
 }
 
-fn mirrored(pair: &Pair, name: &'static str) -> MirrorTopic {
+fn large_topic(client: &str) -> String {
+    format!("large-of-{client}")
+}
+
+fn mirrored(pair: &Pair, name: &str) -> MirrorTopic {
     pair.assert_mirrored(name);
     let copy = read::partition(&pair.source.bootstrap(), name, 0);
     let text = |value: Option<Vec<u8>>| String::from_utf8(value.unwrap_or_default()).unwrap_or_default();
     let records = copy.records.into_iter().map(|record| (record.offset, text(record.value))).collect();
-    MirrorTopic { name, records, end: copy.high_watermark }
+    MirrorTopic { name: name.to_owned(), records, end: copy.high_watermark }
 }
 
 /// Every third transaction aborted, and markers. Not every client has every codec; all have gzip.
@@ -137,6 +161,21 @@ fn at_the_end(pair: &Pair, topic: &str) {
     pair.source.admin().create_topic(topic, 1, &[]);
     send(&source, topic, Kind::plain("gzip"), 100);
     aborted(&source, topic, 1, 300);
+}
+
+/// More than one fetch of 1 MiB without filler, then filler in the midst of records, and at the end.
+fn late(pair: &Pair, topic: &str) {
+    let source = pair.source.bootstrap();
+    pair.source.admin().create_topic(topic, 1, &[]);
+    for (records, aborts) in [(200, 2), (50, 2)] {
+        let mut sender = Sender::new(&source, Kind { batch: 4, ..Kind::plain("none") });
+        for i in 0..records {
+            sender.send(topic, "large", &format!("{i:08000}"));
+        }
+        sender.finish();
+        aborted(&source, topic, 1, aborts);
+    }
+    pair.mirror(topic);
 }
 
 fn aborted(bootstrap: &str, topic: &str, transactions: usize, records: usize) {

@@ -7,8 +7,10 @@ use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use crate::wire::filler::control_run;
+use crate::wire::walk::walk;
 
 use super::super::fetch_filter::tests::{filler_at, real_at};
+use super::super::through::PIECE;
 use super::fixture::{Fixture, MIRROR_ID, answer, request, response};
 
 const F: ApiKey = ApiKey::Fetch;
@@ -55,6 +57,26 @@ async fn filler_of_mirror_topics_is_hidden_in_every_version_and_other_topics_sta
         assert_eq!(read, fetched(version, &[("plain", vec![foreign]), ("mirror", hidden)]), "v{version}");
     }
     assert_eq!(fixture.metrics.hidden_of("mirror"), 3 * 15);
+    fixture.stop().await;
+}
+
+/// Given an answer too large to be held, in which filler comes late, then the filler is hidden all the same.
+#[tokio::test]
+async fn filler_is_hidden_in_large_answers() {
+    let fixture = Fixture::start().await;
+    let large = Bytes::from(vec![7; 2 * PIECE]);
+    let with_filler = joined(&[real_at(0, 2), filler_at(2, 5), filler_at(7, 3)]);
+    let sent = fetched(17, &[("plain", vec![large.clone()]), ("mirror", vec![with_filler.clone()])]);
+    let ask = request(F, 17, 6, &FetchRequest::default());
+    let (mut client, mut broker, _) = fixture.connected(&ask).await;
+    broker.send(&response(F, 17, 6, &sent)).await;
+    let read: FetchResponse = answer(client.receive().await, F, 17, 6);
+    let records = |topic: usize| read.responses[topic].partitions[0].records.clone().unwrap();
+    assert_eq!(records(0), large);
+    assert_eq!(records(1).len(), with_filler.len(), "its length was told before");
+    let batches: Vec<_> = walk(&records(1)).map(|batch| batch.unwrap().bytes).collect();
+    assert_eq!(batches, [real_at(0, 2), control_run(2, 8, 4)]);
+    assert_eq!(fixture.metrics.hidden_of("mirror"), 2);
     fixture.stop().await;
 }
 

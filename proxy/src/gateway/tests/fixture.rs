@@ -156,7 +156,12 @@ pub(super) fn request(key: ApiKey, version: i16, correlation_id: i32, body: &imp
     out.freeze()
 }
 
-pub(super) fn response(key: ApiKey, version: i16, correlation_id: i32, body: &impl Encodable) -> Bytes {
+pub(in super::super) fn response(
+    key: ApiKey,
+    version: i16,
+    correlation_id: i32,
+    body: &impl Encodable,
+) -> Bytes {
     let mut out = BytesMut::new();
     let header = ResponseHeader::default().with_correlation_id(correlation_id);
     header.encode(&mut out, key.response_header_version(version)).unwrap();

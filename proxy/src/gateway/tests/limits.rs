@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
-use kafka_protocol::messages::{ApiKey, FetchRequest, FetchResponse, TopicName};
-use kafka_protocol::protocol::StrBytes;
-use tokio::io::AsyncWriteExt;
+use kafka_protocol::messages::{ApiKey, FetchRequest, FetchResponse};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
 use super::super::error::CloseCause;
+use super::super::fetch_filter::tests::filler_at;
+use super::super::through::PIECE;
 use super::super::{ConnectionLimits, Limits};
-use super::fixture::{Fixture, PATIENCE, Peer, request, response};
+use super::fixture::{Fixture, MIRROR_ID, PATIENCE, Peer, request, response};
 use super::ordering::{beat, heartbeat, until_closed};
 use super::produce::produce;
 
@@ -24,11 +25,17 @@ fn fetch(correlation_id: i32) -> Bytes {
     request(ApiKey::Fetch, FETCH_VERSION, correlation_id, &FetchRequest::default())
 }
 
-/// A Fetch answer with so many bytes of records.
+/// A Fetch answer with so many bytes of records, of a topic that is no mirror.
 fn fetched(correlation_id: i32, bytes: usize) -> Bytes {
-    let partition = PartitionData::default().with_records(Some(vec![7; bytes].into()));
-    let mut topic = FetchableTopicResponse::default().with_partitions(vec![partition]);
-    topic.topic = TopicName(StrBytes::from_static_str("t"));
+    fetched_of(1, correlation_id, vec![7; bytes].into())
+}
+
+/// The same of the topic with this id.
+fn fetched_of(topic: u128, correlation_id: i32, records: Bytes) -> Bytes {
+    let partition = PartitionData::default().with_records(Some(records));
+    let topic = FetchableTopicResponse::default()
+        .with_topic_id(uuid::Uuid::from_u128(topic))
+        .with_partitions(vec![partition]);
     let body = FetchResponse::default().with_responses(vec![topic]);
     response(ApiKey::Fetch, FETCH_VERSION, correlation_id, &body)
 }
@@ -151,7 +158,7 @@ async fn a_slow_client_that_goes_on_reading_gets_everything() {
         let mut piece = vec![0; 64 * 1024];
         let mut left = answer.len() + 4;
         while left > 0 {
-            left -= tokio::io::AsyncReadExt::read(&mut client.0, &mut piece).await.unwrap();
+            left -= client.0.read(&mut piece).await.unwrap();
             sleep(Duration::from_millis(30)).await;
         }
         begun.elapsed()
@@ -159,6 +166,13 @@ async fn a_slow_client_that_goes_on_reading_gets_everything() {
     let ((), took) = tokio::join!(sending, reading);
     assert!(took > 3 * SOON, "{took:?}");
     fixture.stop().await;
+}
+
+/// From now on, answers for `mirror` are held.
+async fn show_filler(fixture: &Fixture) {
+    let (mut client, mut broker, _) = fixture.connected(&fetch(1)).await;
+    broker.send(&fetched_of(MIRROR_ID, 1, filler_at(0, 5))).await;
+    let _ = client.receive().await;
 }
 
 /// Given a budget that clients who do not read have used up, when another one asks, then it waits until the memory is taken
@@ -172,22 +186,63 @@ async fn memory_is_taken_back_from_clients_that_are_in_the_way_of_others() {
         ..Limits::default()
     };
     let fixture = Fixture::with(limits).await;
+    show_filler(&fixture).await;
+    let held = |bytes: usize| fetched_of(MIRROR_ID, 1, vec![7; bytes].into());
     let mut stuck = Vec::new();
     for _ in 0..2 {
         let (client, mut broker, _) = fixture.connected(&fetch(1)).await;
-        let _ = broker.0.write_u32(fetched(1, 8 * MIB).len() as u32).await;
+        let _ = broker.0.write_u32(held(8 * MIB).len() as u32).await;
         // One holds the budget, the other has gone beyond it.
         let writing = tokio::spawn(async move {
-            let _ = broker.0.write_all(&fetched(1, 8 * MIB)).await;
+            let _ = broker.0.write_all(&held(8 * MIB)).await;
         });
         stuck.push((client, writing));
     }
     let (mut client, mut broker, _) = fixture.connected(&fetch(1)).await;
-    let answer = fetched(1, 2 * MIB);
+    let answer = held(2 * MIB);
     let ((), received) = tokio::join!(broker.send(&answer), client.receive());
     assert_eq!(received, answer);
     until_closed(&fixture, CloseCause::MemoryReclaimed).await;
     drop(stuck);
+    fixture.stop().await;
+}
+
+/// Given a client that takes a long answer slowly, and so has the budget for long, when an answer that must be held waits for memory,
+/// then the first gives up what it has and goes on without.
+#[tokio::test]
+async fn an_answer_that_streams_is_in_nobodys_way() {
+    let limits = Limits { response_buffer_bytes: PIECE, reclaim_timeout: PATIENCE, ..Limits::default() };
+    let fixture = Fixture::with(limits).await;
+    let (mut slow, mut broker, _) = fixture.connected(&fetch(1)).await;
+    let long = fetched(1, 32 * MIB);
+    let size = long.len() + 4;
+    let sending = tokio::spawn(async move { broker.send(&long).await });
+    let mut piece = vec![0; 64 * 1024];
+    let mut read = slow.0.read(&mut piece).await.unwrap();
+    let in_use = || fixture.metrics.buffered_bytes().1;
+    assert!(in_use() > 0, "the answer is not charged");
+
+    // The first one goes beyond the budget, the second one waits.
+    let (beyond, mut incomplete, _) = fixture.connected(&fetch(1)).await;
+    let held = fetched_of(MIRROR_ID, 1, vec![7; PIECE / 4].into());
+    incomplete.0.write_u32(held.len() as u32).await.unwrap();
+    incomplete.0.write_all(&held[..held.len() / 2]).await.unwrap();
+    let (mut client, mut broker, _) = fixture.connected(&fetch(1)).await;
+    broker.send(&held).await;
+    let mut waiting = tokio::spawn(async move { client.receive().await });
+    while read < size {
+        read += timeout(PATIENCE, slow.0.read(&mut piece)).await.unwrap().unwrap();
+        if read > size / 2 {
+            let received = timeout(PATIENCE, &mut waiting).await.expect("it still waits");
+            assert_eq!(received.unwrap(), held);
+            break;
+        }
+    }
+    drop((beyond, incomplete));
+    while read < size {
+        read += timeout(PATIENCE, slow.0.read(&mut piece)).await.unwrap().unwrap();
+    }
+    sending.await.unwrap();
     fixture.stop().await;
 }
 

@@ -4,7 +4,7 @@ mod admin;
 mod brokers;
 mod clients;
 mod fetch;
-mod fixture;
+pub(super) mod fixture;
 mod hostile;
 mod limits;
 mod ordering;

@@ -149,7 +149,7 @@ impl Matrix<'_> {
     }
 
     fn read_until(&self, variant: &str, reader: &Reader, stop: &AtomicBool) -> Done {
-        let topics: Vec<&str> = self.place.mirrors.iter().map(|topic| topic.name).collect();
+        let topics: Vec<&str> = self.place.mirrors.iter().map(|topic| topic.name.as_str()).collect();
         let group = variant.starts_with("group").then(|| self.own(&format!("read-{variant}")));
         let bytes = if variant.ends_with("small") { "1024" } else { "1048576" };
         let isolation = if group.is_some() { "read_uncommitted" } else { "read_committed" };

@@ -91,7 +91,7 @@ impl Matrix<'_> {
 
     pub(super) fn refused(&self) -> Done {
         let said = |done: Result<(), String>, well: &str| done.err().unwrap_or_else(|| well.to_owned());
-        let topic = self.place.mirrors[0].name;
+        let topic = self.place.mirrors[0].name.as_str();
         let write = send_with(&self.producer(None)?, topic, 0, 1);
         let to = self.producer(Some(&self.own("refused")))?;
         to.begin_transaction().map_err(text)?;

@@ -1,0 +1,271 @@
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use kafka_protocol::messages::fetch_response::{
+    AbortedTransaction, FetchableTopicResponse, NodeEndpoint, PartitionData,
+};
+use kafka_protocol::messages::{ApiKey, BrokerId, FetchResponse as Oracle, ProducerId, TopicName};
+use kafka_protocol::protocol::StrBytes;
+use prometheus_client::metrics::gauge::Gauge;
+use proptest::prelude::*;
+use state::model::{KafkaUuid, TopicGuards};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::super::budget::Budget;
+use super::super::connection::Connections;
+use super::super::endpoint_map::Advertised;
+use super::super::fetch_filter::tests::{filler_at, real_at};
+use super::super::framed::{Account, FrameReader};
+use super::super::inflight::Answer;
+use super::super::metrics::Traffic;
+use super::super::mirror_guard::Guards;
+use super::super::share_gaps::ShareGaps;
+use super::super::stream::Readable;
+use super::super::tests::fixture::response;
+use super::super::ticks::Ticks;
+use super::super::upstream::Target;
+use super::*;
+use crate::net::HostPort;
+use crate::wire::fetch_response::FetchResponse;
+use crate::wire::versions::FETCH;
+use crate::wire::walk::walk;
+
+const MIRROR: u128 = 7;
+const BROKER: &str = "broker.internal";
+
+impl Readable for DuplexStream {
+    fn poll_readable(&mut self, _: &mut Context<'_>) -> Poll<std::io::Result<bool>> {
+        Poll::Ready(Ok(false))
+    }
+}
+
+fn rewriter() -> Rewriter {
+    let guard = TopicGuard {
+        topic: "mirror".into(),
+        topic_id: KafkaUuid(Uuid::from_u128(MIRROR)),
+        link: "dr".into(),
+        read_only: true,
+        locked_configs: Arc::default(),
+    };
+    Rewriter {
+        advertised: Advertised { bootstrap: HostPort::new("gate.example", 9092) },
+        guards: Guards::new(watch::channel(Arc::new(TopicGuards::from_guards([guard]))).1),
+        metrics: Default::default(),
+        gaps: ShareGaps::default(),
+    }
+}
+
+/// A frame, its size included, with these records in the partitions of `mirror`, and of another topic.
+fn answer(version: i16, topics: &[(&str, Vec<Bytes>)], endpoints: bool) -> Bytes {
+    let topic = |(name, partitions): &(&str, Vec<Bytes>)| {
+        let mut topic = FetchableTopicResponse::default();
+        if version >= 13 {
+            topic.topic_id = Uuid::from_u128(if *name == "mirror" { MIRROR } else { 99 });
+        } else {
+            topic.topic = TopicName(StrBytes::from((*name).to_string()));
+        }
+        let aborted = AbortedTransaction::default().with_producer_id(ProducerId(4)).with_first_offset(2);
+        let partition = |(index, records): (usize, &Bytes)| {
+            PartitionData::default()
+                .with_partition_index(index as i32)
+                .with_aborted_transactions(Some(vec![aborted.clone(); index * 20]))
+                .with_records(Some(records.clone()))
+        };
+        topic.with_partitions(partitions.iter().enumerate().map(partition).collect())
+    };
+    let mut body = Oracle::default().with_responses(topics.iter().map(topic).collect());
+    if endpoints && version >= 16 {
+        let host = StrBytes::from_static_str(BROKER);
+        body.node_endpoints =
+            vec![NodeEndpoint::default().with_node_id(BrokerId(2)).with_host(host).with_port(9092)];
+    }
+    let frame = response(ApiKey::Fetch, version, 6, &body);
+    [&(frame.len() as u32).to_be_bytes()[..], &frame].concat().into()
+}
+
+/// What the client gets of this frame, read and written in such pieces; whether it was streamed, or why not.
+async fn streamed(
+    rewriter: &Rewriter,
+    version: i16,
+    frame: &Bytes,
+    (piece, pipe): (usize, usize),
+) -> (Result<bool, SessionError>, Bytes) {
+    let ((mut broker, from_broker), (to_client, mut client)) = (duplex(pipe), duplex(pipe));
+    let ticks = Ticks::start();
+    let budget = Budget::new(1 << 20, ticks, Gauge::default(), Gauge::default());
+    let peer = ([127, 0, 0, 1], 1).into();
+    let connection = Connections::default().open(peer, Target::Bootstrap, ticks, Traffic::default());
+    let mut reader = FrameReader::new(Box::new(from_broker), Account::responses(&budget, &connection));
+    let mut writer: super::super::stream::WriteEnd = Box::new(to_client);
+    let sending = async {
+        // Fails where the stream gives up.
+        let _ = broker.write_all(frame).await;
+        let _ = broker.shutdown().await;
+    };
+    let streaming = async {
+        let through = Through::new(&mut reader, &mut writer, frame.len(), (FETCH, version), piece);
+        let done = stream(through, rewriter, version).await;
+        drop((reader, writer));
+        done
+    };
+    let receiving = async {
+        let mut all = Vec::new();
+        let _ = client.read_to_end(&mut all).await;
+        Bytes::from(all)
+    };
+    let ((), done, received) = tokio::join!(sending, streaming, receiving);
+    (done, received)
+}
+
+/// The whole batches of each partition.
+fn batches(version: i16, frame: &Bytes) -> Vec<Vec<Bytes>> {
+    assert_eq!(frame.len() - SIZE_BYTES, u32::from_be_bytes(frame[..4].try_into().unwrap()) as usize);
+    let body = SIZE_BYTES + 4 + usize::from(version >= 12);
+    let read = FetchResponse::read(frame.clone(), body, version).unwrap();
+    let batches = |partition| walk(&read.records(partition)).map_while(Result::ok).map(|batch| batch.bytes);
+    read.partitions.iter().map(|partition| batches(partition).collect()).collect()
+}
+
+/// Whether the broker's address, by which clients would go past the gateway, is in it.
+fn names_broker(frame: &Bytes) -> bool {
+    frame.windows(BROKER.len()).any(|bytes| bytes == BROKER.as_bytes())
+}
+
+/// What a client gets of the frame where it is held.
+fn held(version: i16, frame: &Bytes) -> Bytes {
+    let pieces = rewriter().rewrite(frame.slice(SIZE_BYTES..), FETCH, version, &Answer::Rewrite).unwrap();
+    let whole = pieces.concat();
+    [&(whole.len() as u32).to_be_bytes()[..], &whole].concat().into()
+}
+
+fn joined(batches: &[Bytes]) -> Bytes {
+    batches.concat().into()
+}
+
+/// Three real batches, filler, and a real one that is cut.
+fn with_filler() -> Bytes {
+    let cut = real_at(40, 9).slice(..40);
+    joined(&[real_at(0, 2), real_at(2, 2), real_at(4, 6), filler_at(10, 30), cut])
+}
+
+#[tokio::test]
+async fn an_answer_without_filler_passes_byte_for_byte() {
+    for version in 4..=18 {
+        let real = joined(&[real_at(0, 2), real_at(2, 9), real_at(11, 1).slice(..50)]);
+        let topics = [("plain", vec![joined(&[filler_at(0, 5)])]), ("mirror", vec![real, Bytes::new()])];
+        let frame = answer(version, &topics, false);
+        for sizes in [(1, 3), (64, 1024), (100_000, 100_000)] {
+            let (done, received) = streamed(&rewriter(), version, &frame, sizes).await;
+            assert!(done.unwrap());
+            assert_eq!(received, frame, "v{version}");
+        }
+    }
+}
+
+/// Given a partition in which filler shows after other batches, when its answer is streamed, then what is hidden looks like the
+/// front of a batch that a broker has cut, the frame is as long as it was, and the next answer for the topic is held.
+#[tokio::test]
+async fn filler_becomes_a_cut_batch_and_the_topic_is_known_from_then_on() {
+    for version in [4, 11, 12, 18] {
+        let frame = answer(version, &[("mirror", vec![with_filler(), real_at(0, 2)])], true);
+        let rewriter = rewriter();
+        let (done, received) = streamed(&rewriter, version, &frame, (64, 1024)).await;
+        assert!(done.unwrap());
+        assert_eq!(received.len(), frame.len());
+        assert_eq!(batches(version, &received), batches(version, &held(version, &frame)), "v{version}");
+        assert!(!names_broker(&received));
+        assert_eq!(rewriter.metrics.hidden_of("mirror"), 1);
+
+        let (done, received) = streamed(&rewriter, version, &frame, (64, 1024)).await;
+        assert!(!done.unwrap());
+        assert!(received.is_empty(), "nothing may be written of an answer that is to be held");
+    }
+}
+
+/// Given filler that takes less room than the control batch in its place, when it is not alone in its partition, then the client
+/// asks for it again; when it is, then the connection ends, for clients fail on records of which no batch is whole.
+#[tokio::test]
+async fn filler_that_has_no_room_is_left_for_the_next_answer() {
+    let small = crate::wire::filler::filler(
+        1,
+        7,
+        crate::wire::rehead::WriterIds { producer_id: 1 << 62, producer_epoch: 0, base_sequence: 0 },
+    );
+    assert!(small.len() < crate::wire::filler::control_run(0, 1, 0).len());
+    let behind = answer(11, &[("mirror", vec![joined(&[real_at(0, 2), small.clone()])])], false);
+    let (done, received) = streamed(&rewriter(), 11, &behind, (64, 1024)).await;
+    assert!(done.unwrap());
+    assert_eq!(batches(11, &received), [[real_at(0, 2)]]);
+
+    let alone = answer(11, &[("mirror", vec![real_at(0, 2), small])], false);
+    let rewriter = rewriter();
+    let (done, _) = streamed(&rewriter, 11, &alone, (64, 1024)).await;
+    assert!(matches!(done, Err(SessionError::FillerInTheWay { .. })), "{done:?}");
+    assert!(!streamed(&rewriter, 11, &alone, (64, 1024)).await.0.unwrap(), "the next one is held");
+}
+
+#[tokio::test]
+async fn every_truncation_and_every_surplus_is_an_error() {
+    for version in [4, 12, 18] {
+        let frame = answer(version, &[("mirror", vec![with_filler()])], true);
+        for cut in 0..frame.len() {
+            let (done, _) = streamed(&rewriter(), version, &frame.slice(..cut), (64, 1024)).await;
+            assert!(done.is_err(), "v{version} at {cut}");
+        }
+        let mut longer = BytesMut::from(&frame[..]);
+        longer.extend_from_slice(&[0]);
+        let (done, _) = streamed(&rewriter(), version, &longer.freeze(), (64, 1024)).await;
+        assert!(done.is_err(), "v{version}");
+    }
+}
+
+/// A partition: batches of records and filler one after another, each of so many offsets.
+fn partition() -> impl Strategy<Value = Bytes> {
+    let batch = (prop_oneof![3 => Just(true), 1 => Just(false)], 1..200i32);
+    (proptest::collection::vec(batch, 0..12), 0..80usize).prop_map(|(batches, cut)| {
+        let mut next = 0;
+        let mut all = BytesMut::new();
+        for (is_real, count) in batches {
+            all.extend_from_slice(&if is_real { real_at(next, count) } else { filler_at(next, count) });
+            next += i64::from(count);
+        }
+        all.extend_from_slice(&real_at(next, 1).slice(..cut));
+        all.freeze()
+    })
+}
+
+proptest! {
+    /// A client sees the same batches whether its answer is streamed or held, as far as they have room.
+    #[test]
+    fn streamed_is_as_good_as_held(
+        version in 4i16..19,
+        plain in proptest::collection::vec(partition(), 0..3),
+        mirror in proptest::collection::vec(partition(), 0..4),
+        mirror_first: bool,
+        piece in 1..2_000usize,
+        pipe in 1..2_000usize,
+    ) {
+        let mut topics = vec![("plain", plain), ("mirror", mirror)];
+        if mirror_first {
+            topics.reverse();
+        }
+        let frame = answer(version, &topics, true);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (done, received) = runtime.block_on(streamed(&rewriter(), version, &frame, (piece, pipe)));
+        match done {
+            Ok(streamed) => {
+                prop_assert!(streamed);
+                prop_assert!(!names_broker(&received));
+                for (got, whole) in batches(version, &received).iter().zip(batches(version, &held(version, &frame))) {
+                    prop_assert!(got.len() == whole.len() || !got.is_empty());
+                    prop_assert_eq!(&got[..], &whole[..got.len()]);
+                }
+            }
+            Err(SessionError::FillerInTheWay { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
