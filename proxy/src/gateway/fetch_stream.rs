@@ -84,7 +84,7 @@ async fn pass_records(
     let mut rest = length;
     while rest > 0 {
         let front = through.look(rest.min(HEADER_LEN)).await?;
-        let Some(passes) = passes(&front, rest) else { break };
+        let Some(passes) = passes(front, rest) else { break };
         through.pass(passes);
         rest -= passes;
     }

@@ -82,9 +82,9 @@ impl FrameReader {
         !self.buffer.is_empty()
     }
 
-    /// How many these are.
-    pub(super) fn buffered(&self) -> usize {
-        self.buffer.len()
+    /// These bytes.
+    pub(super) fn buffered(&self) -> &[u8] {
+        &self.buffer
     }
 
     /// Consumes the first buffered `bytes`: no more than there are.
@@ -92,14 +92,17 @@ impl FrameReader {
         self.buffer.split_to(bytes)
     }
 
-    /// How much of a frame that streams to read at once, `piece` bytes where they can be charged. While others wait for memory, what is
-    /// charged for it is given back, and the frame goes on with what a connection has for itself.
+    /// How much of a frame that streams to read at once: `piece` bytes where they can be charged, otherwise what a connection has for
+    /// itself.
     pub(super) fn next_piece(&mut self, piece: usize) -> usize {
-        if self.buffer.is_empty() && self.account.budget.is_awaited() {
-            self.let_go();
-            return piece.min(CHUNK);
-        }
         if piece <= CHUNK || self.hold.try_grow_to(self.buffer.len() + piece) { piece } else { CHUNK }
+    }
+
+    /// Gives back what is charged for a frame that streams, nothing of which is buffered, while others wait for it.
+    pub(super) fn give_way(&mut self) {
+        if self.account.budget.is_awaited() {
+            self.let_go();
+        }
     }
 
     /// Reads what there is, but at most `room` bytes, which must not be 0. Cancelling loses nothing.

@@ -13,8 +13,8 @@ use super::error::{ResponseError, SessionError};
 use super::framed::FrameReader;
 use super::stream::WriteEnd;
 
-/// Bytes of an answer that are read and written at once, where the budget has room for them. Larger pieces do not stay in a core's cache on their way, smaller ones
-/// cost more wakings: see docs/performance.md.
+/// Bytes of an answer that are read and written at once, where the budget has room for them. Larger pieces do not stay in a core's
+/// caches on their way, smaller ones cost more wakings: see docs/performance.md.
 pub(super) const PIECE: usize = 512 * 1024;
 /// Bytes that are enough to read almost any field.
 const WINDOW: usize = 256;
@@ -54,17 +54,23 @@ impl<'a> Through<'a> {
         self.judged = self.left.min(self.judged + bytes);
     }
 
-    /// A copy of the next `bytes`, no more than are not judged. Waits for the memory that they take.
+    /// The next `bytes`, no more than are not judged. Waits for the memory that they take.
     ///
     /// # Errors
     /// [`SessionError`] where either end fails.
-    pub(super) async fn look(&mut self, bytes: usize) -> Result<Bytes, SessionError> {
-        self.broker.charge(bytes).await;
-        while self.broker.buffered() < self.judged + bytes {
+    pub(super) async fn look(&mut self, bytes: usize) -> Result<&[u8], SessionError> {
+        while self.broker.buffered().len() < self.judged {
             self.write_judged().await?;
             self.read_more().await?;
         }
-        Ok(self.broker.peek_bytes(self.judged, self.judged + bytes))
+        if self.broker.buffered().len() < self.judged + bytes {
+            self.write_judged().await?;
+            self.broker.charge(bytes).await;
+            while self.broker.buffered().len() < bytes {
+                self.read_more().await?;
+            }
+        }
+        Ok(&self.broker.buffered()[self.judged..self.judged + bytes])
     }
 
     /// What `parse` reads from the next bytes, and how many these are.
@@ -77,7 +83,7 @@ impl<'a> Through<'a> {
     ) -> Result<(T, usize), SessionError> {
         let mut window = WINDOW;
         loop {
-            let seen = self.look(window.min(self.unjudged())).await?;
+            let seen = Bytes::copy_from_slice(self.look(window.min(self.unjudged())).await?);
             let to_come = self.unjudged() - seen.len();
             let mut reader = Reader::front(seen, to_come);
             match parse(&mut reader) {
@@ -104,13 +110,9 @@ impl<'a> Through<'a> {
     /// # Errors
     /// [`SessionError`] where either end fails.
     pub(super) async fn take(&mut self, bytes: usize) -> Result<Bytes, SessionError> {
+        let _ = self.look(bytes).await?;
+        self.write_judged().await?;
         self.broker.charge(bytes).await;
-        while self.judged > 0 || self.broker.buffered() < bytes {
-            self.write_judged().await?;
-            if self.judged > 0 || self.broker.buffered() < bytes {
-                self.read_more().await?;
-            }
-        }
         self.left -= bytes;
         Ok(self.broker.split_to(bytes).freeze())
     }
@@ -149,17 +151,20 @@ impl<'a> Through<'a> {
     }
 
     async fn write_judged(&mut self) -> Result<(), SessionError> {
-        let ready = self.judged.min(self.broker.buffered());
+        let ready = self.judged.min(self.broker.buffered().len());
         let mut piece = self.broker.split_to(ready);
         self.client.write_all_buf(&mut piece).await.map_err(SessionError::ClientIo)?;
         self.judged -= ready;
         self.left -= ready;
+        if self.judged > 0 {
+            self.broker.give_way();
+        }
         Ok(())
     }
 
     /// Not a byte of what follows the frame: it is not charged.
     async fn read_more(&mut self) -> Result<(), SessionError> {
-        let buffered = self.broker.buffered();
+        let buffered = self.broker.buffered().len();
         // What is left of a piece, so that the buffer need not grow for a field that two pieces share.
         let piece = if buffered < self.piece { self.piece - buffered } else { self.piece };
         let room = self.broker.next_piece(piece.min(self.left.saturating_sub(buffered)));

@@ -237,7 +237,28 @@ fn partition() -> impl Strategy<Value = Bytes> {
     })
 }
 
+fn run(version: i16, frame: &Bytes, sizes: (usize, usize)) -> (Result<bool, SessionError>, Bytes) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(streamed(&rewriter(), version, frame, sizes))
+}
+
 proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(version in 3i16..20, bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let _ = run(version, &bytes.into(), (100, 1_000));
+    }
+
+    #[test]
+    fn one_changed_byte_never_panics_and_adds_nothing(version in 4i16..19, at: proptest::sample::Index, value: u8) {
+        let topics = [("plain", vec![real_at(0, 1)]), ("mirror", vec![with_filler(), real_at(0, 2)])];
+        let mut bytes = answer(version, &topics, true).to_vec();
+        let at = at.index(bytes.len());
+        bytes[at] = value;
+        let length = bytes.len();
+        let (_, received) = run(version, &bytes.into(), (100, 1_000));
+        prop_assert!(received.len() <= length);
+    }
+
     /// A client sees the same batches whether its answer is streamed or held, as far as they have room.
     #[test]
     fn streamed_is_as_good_as_held(
@@ -253,8 +274,7 @@ proptest! {
             topics.reverse();
         }
         let frame = answer(version, &topics, true);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let (done, received) = runtime.block_on(streamed(&rewriter(), version, &frame, (piece, pipe)));
+        let (done, received) = run(version, &frame, (piece, pipe));
         match done {
             Ok(streamed) => {
                 prop_assert!(streamed);
