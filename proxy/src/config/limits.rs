@@ -29,7 +29,7 @@ pub struct Limits {
     pub stall_timeout: Duration,
     /// `queued.max.request.bytes`: requests held whole, all clients together.
     pub request_buffer_bytes: usize,
-    /// `queued.max.response.bytes`: responses held whole, all clients together.
+    /// `queued.max.response.bytes`: responses held, whole or a piece of them, all clients together.
     pub response_buffer_bytes: usize,
 }
 

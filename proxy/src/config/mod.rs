@@ -16,7 +16,7 @@
 //! | `connections.max.idle.ms` | 600000 | without a byte either way and with no response due |
 //! | `connections.max.stall.ms` | 300000 | with a response due of which the client takes nothing |
 //! | `queued.max.request.bytes` | 268435456 | requests that are held whole, all clients together |
-//! | `queued.max.response.bytes` | 268435456 | responses that are held whole, all clients together |
+//! | `queued.max.response.bytes` | 268435456 | responses that are held, whole or a piece of them, all clients together |
 //! | `socket.connection.setup.timeout.ms` | 10000 | time for a TLS handshake with a client |
 //! | `shutdown.timeout.ms` | 10000 | how long a stop may take |
 //! | `log.format` | `text` | or `json` |

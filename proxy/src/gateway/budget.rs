@@ -142,36 +142,34 @@ impl Hold {
 
     /// Waits until `bytes` in all are held. Cancelling keeps what was held before.
     pub(super) async fn grow_to(&mut self, bytes: usize) {
-        let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else { return };
-        if self.overdraft.is_none() {
-            let permits = Arc::clone(&self.budget.0.permits);
-            let count = u32::try_from(more).unwrap_or(u32::MAX);
-            match Arc::clone(&permits).try_acquire_many_owned(count) {
-                Ok(permit) => self.keep(permit),
-                Err(_) => self.wait_for(permits, count).await,
-            }
+        if !self.try_grow_to(bytes) {
+            let count = u32::try_from(bytes - self.bytes).unwrap_or(u32::MAX);
+            self.wait_for(Arc::clone(&self.budget.0.permits), count).await;
+            self.grown_to(bytes);
         }
-        self.grown_to(bytes, more);
     }
 
     /// As [`Hold::grow_to`], where there is so much at once; whether there is.
     pub(super) fn try_grow_to(&mut self, bytes: usize) -> bool {
-        let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else { return true };
+        if bytes <= self.bytes {
+            return true;
+        }
         if self.overdraft.is_none() {
-            let count = u32::try_from(more).unwrap_or(u32::MAX);
+            let count = u32::try_from(bytes - self.bytes).unwrap_or(u32::MAX);
             match Arc::clone(&self.budget.0.permits).try_acquire_many_owned(count) {
                 Ok(permit) => self.keep(permit),
                 Err(_) => return false,
             }
         }
-        self.grown_to(bytes, more);
+        self.grown_to(bytes);
         true
     }
 
-    fn grown_to(&mut self, bytes: usize, more: usize) {
+    fn grown_to(&mut self, bytes: usize) {
         if self.bytes == 0 {
             self.clock.taken(self.budget.0.ticks.now());
         }
+        let more = bytes - self.bytes;
         self.bytes = bytes;
         let _ = self.budget.0.in_use.inc_by(i64::try_from(more).unwrap_or(i64::MAX));
     }

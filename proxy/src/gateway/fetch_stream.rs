@@ -91,8 +91,7 @@ async fn pass_records(
     if rest == 0 {
         return Ok(());
     }
-    if !rewriter.guards.holds_filler(&guard.topic) {
-        rewriter.guards.note_filler(&guard.topic);
+    if rewriter.guards.note_filler(&guard.topic) {
         tracing::info!(
             topic = guard.topic,
             "filler met in a streamed answer: from now on, answers are held for it"

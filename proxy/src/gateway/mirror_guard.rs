@@ -72,11 +72,10 @@ impl Guards {
         }
     }
 
-    /// Filler was met in a guarded topic.
-    pub(super) fn note_filler(&self, topic: &str) {
-        if !self.holds_filler(topic) {
-            let _ = self.filled.write().unwrap_or_else(PoisonError::into_inner).insert(topic.to_owned());
-        }
+    /// Filler was met in a guarded topic; whether that is news.
+    pub(super) fn note_filler(&self, topic: &str) -> bool {
+        !self.holds_filler(topic)
+            && self.filled.write().unwrap_or_else(PoisonError::into_inner).insert(topic.to_owned())
     }
 
     /// Whether filler was met in it.

@@ -50,7 +50,7 @@ pub struct Limits {
     pub stall_timeout: Duration,
     /// Bytes of requests that are held whole, all connections together; one request may go beyond.
     pub request_buffer_bytes: usize,
-    /// Bytes of responses that are held whole, all connections together; one response may go beyond.
+    /// Bytes of responses that are held, whole or a piece of them, all connections together; one response may go beyond.
     pub response_buffer_bytes: usize,
     /// Time that a connection may go on holding such bytes while others wait for them.
     pub reclaim_timeout: Duration,

@@ -2,10 +2,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use kafka_protocol::messages::fetch_response::{
-    AbortedTransaction, FetchableTopicResponse, NodeEndpoint, PartitionData,
-};
-use kafka_protocol::messages::{ApiKey, BrokerId, FetchResponse as Oracle, ProducerId, TopicName};
+use kafka_protocol::messages::fetch_response::{AbortedTransaction, NodeEndpoint};
+use kafka_protocol::messages::{ApiKey, BrokerId, ProducerId};
 use kafka_protocol::protocol::StrBytes;
 use prometheus_client::metrics::gauge::Gauge;
 use proptest::prelude::*;
@@ -24,7 +22,8 @@ use super::super::metrics::Traffic;
 use super::super::mirror_guard::Guards;
 use super::super::share_gaps::ShareGaps;
 use super::super::stream::Readable;
-use super::super::tests::fixture::response;
+use super::super::tests::fetch::{fetched, joined};
+use super::super::tests::fixture::{MIRROR_ID, response};
 use super::super::ticks::Ticks;
 use super::super::upstream::Target;
 use super::*;
@@ -33,7 +32,6 @@ use crate::wire::fetch_response::FetchResponse;
 use crate::wire::versions::FETCH;
 use crate::wire::walk::walk;
 
-const MIRROR: u128 = 7;
 const BROKER: &str = "broker.internal";
 
 impl Readable for DuplexStream {
@@ -45,7 +43,7 @@ impl Readable for DuplexStream {
 fn rewriter() -> Rewriter {
     let guard = TopicGuard {
         topic: "mirror".into(),
-        topic_id: KafkaUuid(Uuid::from_u128(MIRROR)),
+        topic_id: KafkaUuid(Uuid::from_u128(MIRROR_ID)),
         link: "dr".into(),
         read_only: true,
         locked_configs: Arc::default(),
@@ -60,23 +58,11 @@ fn rewriter() -> Rewriter {
 
 /// A frame, its size included, with these records in the partitions of `mirror`, and of another topic.
 fn answer(version: i16, topics: &[(&str, Vec<Bytes>)], endpoints: bool) -> Bytes {
-    let topic = |(name, partitions): &(&str, Vec<Bytes>)| {
-        let mut topic = FetchableTopicResponse::default();
-        if version >= 13 {
-            topic.topic_id = Uuid::from_u128(if *name == "mirror" { MIRROR } else { 99 });
-        } else {
-            topic.topic = TopicName(StrBytes::from((*name).to_string()));
-        }
-        let aborted = AbortedTransaction::default().with_producer_id(ProducerId(4)).with_first_offset(2);
-        let partition = |(index, records): (usize, &Bytes)| {
-            PartitionData::default()
-                .with_partition_index(index as i32)
-                .with_aborted_transactions(Some(vec![aborted.clone(); index * 20]))
-                .with_records(Some(records.clone()))
-        };
-        topic.with_partitions(partitions.iter().enumerate().map(partition).collect())
-    };
-    let mut body = Oracle::default().with_responses(topics.iter().map(topic).collect());
+    let mut body = fetched(version, topics);
+    let aborted = AbortedTransaction::default().with_producer_id(ProducerId(4)).with_first_offset(2);
+    for partition in body.responses.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        partition.aborted_transactions = Some(vec![aborted.clone(); partition.partition_index as usize * 20]);
+    }
     if endpoints && version >= 16 {
         let host = StrBytes::from_static_str(BROKER);
         body.node_endpoints =
@@ -139,10 +125,6 @@ fn held(version: i16, frame: &Bytes) -> Bytes {
     let pieces = rewriter().rewrite(frame.slice(SIZE_BYTES..), FETCH, version, &Answer::Rewrite).unwrap();
     let whole = pieces.concat();
     [&(whole.len() as u32).to_be_bytes()[..], &whole].concat().into()
-}
-
-fn joined(batches: &[Bytes]) -> Bytes {
-    batches.concat().into()
 }
 
 /// Three real batches, filler, and a real one that is cut.

@@ -31,7 +31,7 @@ impl Rewriter {
         for (at, partition) in response.partitions.iter().enumerate() {
             let Some(guard) = guards.get(partition.topic).and_then(Option::as_ref) else { continue };
             if let Some(filtered) = hide_filler(&response.records(partition)) {
-                self.guards.note_filler(&guard.topic);
+                let _ = self.guards.note_filler(&guard.topic);
                 self.metrics.hidden(&guard.topic, filtered.hidden);
                 replaced.push((at, filtered.pieces));
             }

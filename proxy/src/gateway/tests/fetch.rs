@@ -15,7 +15,8 @@ use super::fixture::{Fixture, MIRROR_ID, answer, request, response};
 
 const F: ApiKey = ApiKey::Fetch;
 
-fn fetched(version: i16, topics: &[(&str, Vec<Bytes>)]) -> FetchResponse {
+/// An answer with these records in the partitions of each topic; `mirror` is the mirror topic.
+pub(in super::super) fn fetched(version: i16, topics: &[(&str, Vec<Bytes>)]) -> FetchResponse {
     let topic = |(name, partitions): &(&str, Vec<Bytes>)| {
         let mut topic = FetchableTopicResponse::default();
         if version >= 13 {
@@ -31,7 +32,7 @@ fn fetched(version: i16, topics: &[(&str, Vec<Bytes>)]) -> FetchResponse {
     FetchResponse::default().with_responses(topics.iter().map(topic).collect())
 }
 
-fn joined(batches: &[Bytes]) -> Bytes {
+pub(in super::super) fn joined(batches: &[Bytes]) -> Bytes {
     batches.concat().into()
 }
 

@@ -24,7 +24,7 @@ use super::super::{BrokerDirectory, Gateway, GatewayHandle, GatewayMetrics, Gate
 /// Long enough for a busy machine; only a failing test waits for it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// Id of the mirror topic `mirror`.
-pub(super) const MIRROR_ID: u128 = 7;
+pub(in super::super) const MIRROR_ID: u128 = 7;
 
 /// Names the brokers that a test gives it.
 pub(super) struct Fixed(pub(super) Vec<(i32, HostPort)>);

@@ -3,7 +3,7 @@
 mod admin;
 mod brokers;
 mod clients;
-mod fetch;
+pub(super) mod fetch;
 pub(super) mod fixture;
 mod hostile;
 mod limits;
