@@ -133,7 +133,7 @@ impl GatewayMetrics {
         prefixed.register("client_bytes", "Bytes that clients sent and took", metrics.bytes.clone());
         prefixed.register(
             "buffered_bytes",
-            "Bytes of frames that are held whole, of the budget of each direction",
+            "Bytes of frames, or of pieces of large ones, held in memory, of the budget of each direction",
             metrics.buffered.clone(),
         );
         prefixed.register(
