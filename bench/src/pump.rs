@@ -25,6 +25,9 @@ const NOT_YET: [i16; 3] = [3, 5, 6];
 /// The consumer's defaults.
 const FETCH_BYTES: i32 = 50 << 20;
 const PARTITION_BYTES: i32 = 1 << 20;
+/// How long a broker may be silent. The first request to a thousand partitions has two index files made for each of them,
+/// which takes more than a minute while the system makes writers wait for a slow disk.
+const SILENCE: Duration = Duration::from_secs(300);
 
 /// A Produce request of one batch for each partition, ready to be written any number of times: the broker gives offsets.
 #[must_use]
@@ -61,8 +64,8 @@ fn frame<R: Request>(request: &R, version: i16) -> Vec<u8> {
 pub fn connect(address: &str) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap_or_else(|e| panic!("connecting to {address}: {e}"));
     stream.set_nodelay(true).expect("a socket option");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket option");
-    stream.set_write_timeout(Some(Duration::from_secs(60))).expect("a socket option");
+    stream.set_read_timeout(Some(SILENCE)).expect("a socket option");
+    stream.set_write_timeout(Some(SILENCE)).expect("a socket option");
     stream
 }
 
