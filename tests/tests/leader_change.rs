@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use linkgate_tests::kafka::Version;
+use linkgate_tests::leadership;
 use linkgate_tests::pair::{LINK, Pair};
-use linkgate_tests::produce::{Kind, Writer};
+use linkgate_tests::produce::{Kind, Writer, send};
+use linkgate_tests::soak::reader::Reader;
+use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::workload::{Shape, Workload};
 
 /// Given a mirror under load between clusters of two and three brokers, when leaders are killed, frozen and come back on both
 /// sides, then both sides hold the same in the end.
@@ -46,4 +50,36 @@ fn leaders_change_on_both_sides_under_load() {
     pair.destination.wait_ready();
     pair.assert_mirrored("t");
     assert_eq!(pair.linkgate.status(LINK, "t"), "ACTIVE");
+}
+
+/// Given a client at the end of a mirror topic, whose last answer was streamed and had filler in it, when the leader changes, then
+/// the client goes on: it does not take its log for a truncated one (KIP-320).
+#[test]
+fn a_client_goes_on_after_filler_in_a_streamed_answer() {
+    let pair = Pair::start("epochs", Version::V4_3_1, 1, 2);
+    let (source, destination) = (pair.source.bootstrap(), pair.destination.bootstrap());
+    let topic = "t".to_owned();
+    pair.link("");
+    pair.mirror_topic(&topic, 1, &[]);
+    send(&source, &topic, Kind::plain("none"), 100);
+    pair.wait_caught_up(&topic);
+    assert_eq!(leadership::rotate(&destination, std::slice::from_ref(&topic)).expect("rotate"), 1);
+    // More than is held of an answer (512 KiB), less than librdkafka fetches of a partition at once (1 MiB).
+    // Every third transaction is aborted.
+    send(&source, &topic, Kind::transactional("none", 20), 9_000);
+    pair.wait_caught_up(&topic);
+
+    let read =
+        Workload { name: "t", shape: Shape::Transactional, partitions: 1, configs: &[], codecs: &["none"] };
+    let client = Reader::start("epochs", &pair.linkgate.bootstrap(), "read_uncommitted", &[read]);
+    until("the client has read all", LONG, || (client.count() == 6_100).then_some(()));
+    let log = pair.linkgate.log();
+    assert!(log.contains("filler met in a streamed answer"), "the answer was not streamed");
+
+    assert_eq!(leadership::rotate(&destination, &[topic.clone()]).expect("rotate"), 1);
+    send(&source, &topic, Kind::plain("none"), 100);
+    until("the client goes on with the new leader", LONG, || (client.count() == 6_200).then_some(()));
+    let seen = client.stop();
+    let offsets: Vec<i64> = seen.values().flatten().map(|seen| seen.offset).collect();
+    assert!(offsets.is_sorted_by(|a, b| a < b), "an offset came twice, or out of order");
 }

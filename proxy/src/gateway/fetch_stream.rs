@@ -15,7 +15,7 @@ use crate::wire::fetch_response::{
 use crate::wire::filler::{Mark, mark};
 use crate::wire::frame::SIZE_BYTES;
 use crate::wire::primitive::{Reader, WireError};
-use crate::wire::walk::cut_batch;
+use crate::wire::walk::{cut_batch, walk};
 
 use super::error::SessionError;
 use super::fetch_filter::hide_filler;
@@ -100,7 +100,7 @@ async fn pass_records(
     let records = through.take(rest).await?;
     let Some(filtered) = hide_filler(&records) else { return through.put(vec![records]).await };
     rewriter.metrics.hidden(&guard.topic, filtered.hidden);
-    match filled_up(filtered.pieces, rest, rest < length) {
+    match filled_up(filtered.pieces, rest, last_epoch(&records), rest < length) {
         Some(pieces) => through.put(pieces).await,
         None => Err(SessionError::FillerInTheWay { topic: guard.topic.clone() }),
     }
@@ -115,9 +115,19 @@ fn passes(front: &[u8], rest: usize) -> Option<usize> {
     }
 }
 
+/// The leader epoch of the last whole batch: what is cut behind it cannot have been written in an older one.
+fn last_epoch(records: &Bytes) -> i32 {
+    walk(records).filter_map(Result::ok).last().map_or(-1, |batch| batch.header.partition_leader_epoch)
+}
+
 /// The pieces, made `length` bytes long. What a batch has grown beyond that, when it was written anew, the client gets with its
 /// next request; `None` where it would have nothing then: clients do not ask again for records of which no batch is whole.
-fn filled_up(mut pieces: Vec<Bytes>, length: usize, follows_others: bool) -> Option<Vec<Bytes>> {
+fn filled_up(
+    mut pieces: Vec<Bytes>,
+    length: usize,
+    leader_epoch: i32,
+    follows_others: bool,
+) -> Option<Vec<Bytes>> {
     let mut bytes = pieces.iter().map(Bytes::len).sum::<usize>();
     while bytes > length {
         bytes -= pieces.pop()?.len();
@@ -125,7 +135,7 @@ fn filled_up(mut pieces: Vec<Bytes>, length: usize, follows_others: bool) -> Opt
     if pieces.is_empty() && !follows_others {
         return None;
     }
-    pieces.push(cut_batch(length - bytes));
+    pieces.push(cut_batch(length - bytes, leader_epoch));
     Some(pieces)
 }
 

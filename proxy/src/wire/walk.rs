@@ -52,13 +52,17 @@ impl Iterator for Walk {
     }
 }
 
-/// So many bytes that look like the front of a batch that was cut: no walk and no client takes anything from them.
+/// So many bytes that look like the front of a batch that was cut: no walk takes anything from them, nor any client a record.
+///
+/// One takes the leader epoch: librdkafka keeps it for its position, which is before such a batch (`rdkafka_msgset_reader.c`),
+/// and asks where that epoch ends when the leader has changed (KIP-320). An epoch older than the position's looks like a log
+/// that was truncated: the client stops there, or goes back and reads everything again.
 #[must_use]
-pub fn cut_batch(length: usize) -> Bytes {
+pub fn cut_batch(length: usize, leader_epoch: i32) -> Bytes {
     let mut bytes = vec![0; length];
     // The rest of a batch that claims as much as is here, its front included, is never here.
     let claims = i32::try_from(length.max(HEADER_LEN)).unwrap_or(i32::MAX);
-    let fields = [0; 8].into_iter().chain(claims.to_be_bytes()).chain([0, 0, 0, 0, 2]);
+    let fields = [0; 8].into_iter().chain(claims.to_be_bytes()).chain(leader_epoch.to_be_bytes()).chain([2]);
     for (byte, field) in bytes.iter_mut().zip(fields) {
         *byte = field;
     }
@@ -120,8 +124,9 @@ mod tests {
     #[test]
     fn a_cut_batch_ends_the_walk_however_long_it_is() {
         for length in (0..200).chain([100_000]) {
-            let bytes = cut_batch(length);
+            let bytes = cut_batch(length, 7);
             assert_eq!(bytes.len(), length);
+            assert!(length < 16 || bytes[12..16] == [0, 0, 0, 7], "{length}");
             let mut cut = walk(&bytes);
             assert_eq!(cut.next(), None, "{length}");
             assert_eq!(cut.remaining(), length);

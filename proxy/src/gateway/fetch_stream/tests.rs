@@ -167,6 +167,21 @@ async fn filler_becomes_a_cut_batch_and_the_topic_is_known_from_then_on() {
     }
 }
 
+/// A client that keeps the epoch of what is cut for its position must not take its log for a truncated one (KIP-320).
+#[tokio::test]
+async fn what_is_cut_has_the_leader_epoch_of_the_batch_before() {
+    let frame =
+        answer(11, &[("mirror", vec![joined(&[real_at(0, 2), filler_at(2, 30), filler_at(32, 30)])])], false);
+    let (done, received) = streamed(&rewriter(), 11, &frame, (64, 1024)).await;
+    assert!(done.unwrap());
+    let read = FetchResponse::read(received, SIZE_BYTES + 4, 11).unwrap();
+    let records = read.records(&read.partitions[0]);
+    let last = walk(&records).map_while(Result::ok).last().unwrap();
+    assert_eq!((last.header.base_offset, last.header.partition_leader_epoch), (2, 4));
+    let whole = walk(&records).map_while(Result::ok).map(|batch| batch.bytes.len()).sum::<usize>();
+    assert_eq!(records[whole + 12..whole + 16], 4i32.to_be_bytes());
+}
+
 /// Given filler that takes less room than the control batch in its place, when it is not alone in its partition, then the client
 /// asks for it again; when it is, then the connection ends, for clients fail on records of which no batch is whole.
 #[tokio::test]
