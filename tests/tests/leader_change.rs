@@ -76,7 +76,7 @@ fn a_client_goes_on_after_filler_in_a_streamed_answer() {
     let log = pair.linkgate.log();
     assert!(log.contains("filler met in a streamed answer"), "the answer was not streamed");
 
-    assert_eq!(leadership::rotate(&destination, &[topic.clone()]).expect("rotate"), 1);
+    assert_eq!(leadership::rotate(&destination, std::slice::from_ref(&topic)).expect("rotate"), 1);
     send(&source, &topic, Kind::plain("none"), 100);
     until("the client goes on with the new leader", LONG, || (client.count() == 6_200).then_some(()));
     let seen = client.stop();
