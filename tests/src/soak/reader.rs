@@ -19,14 +19,28 @@ use crate::workload::Workload;
 /// All that a reader has seen, by topic and partition, in the order in which it came.
 pub type AllSeen = BTreeMap<(String, i32), Vec<Seen>>;
 
-struct Quiet;
+/// What the client itself said, by kind of error: how often, and its words of the last time.
+type Said = BTreeMap<String, (u64, String)>;
 
-impl ClientContext for Quiet {
+/// Keeps what the client says, and prints nothing: errors are the point of the exercise, and the client gets over them.
+struct Listening(Arc<Mutex<Said>>);
+
+impl ClientContext for Listening {
     fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}
-    fn error(&self, _: KafkaError, _: &str) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        note(&self.0, &error, reason);
+    }
 }
 
-impl ConsumerContext for Quiet {}
+impl ConsumerContext for Listening {}
+
+fn note(said: &Mutex<Said>, error: &KafkaError, words: &str) {
+    let mut said = lock(said);
+    let (times, last) = said.entry(error.to_string()).or_default();
+    *times += 1;
+    words.clone_into(last);
+}
 
 /// A client that reads from the beginning and goes on until it is stopped.
 #[derive(Debug)]
@@ -34,6 +48,7 @@ pub struct Reader {
     /// For messages.
     pub name: &'static str,
     seen: Arc<Mutex<AllSeen>>,
+    said: Arc<Mutex<Said>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -45,7 +60,8 @@ impl Reader {
     /// When the client cannot be made.
     #[must_use]
     pub fn start(name: &'static str, bootstrap: &str, isolation: &str, workloads: &[Workload]) -> Reader {
-        let consumer: BaseConsumer<Quiet> = ClientConfig::new()
+        let said = Arc::new(Mutex::new(Said::new()));
+        let consumer: BaseConsumer<Listening> = ClientConfig::new()
             .set("bootstrap.servers", bootstrap)
             .set("group.id", name)
             .set("isolation.level", isolation)
@@ -59,7 +75,7 @@ impl Reader {
             .set("fetch.queue.backoff.ms", "50")
             .set("topic.metadata.refresh.interval.ms", "5000")
             .set("log_level", "0")
-            .create_with_context(Quiet)
+            .create_with_context(Listening(said.clone()))
             .unwrap_or_else(|e| panic!("a consumer cannot be made: {e}"));
         let mut list = TopicPartitionList::new();
         for workload in workloads {
@@ -71,11 +87,17 @@ impl Reader {
         consumer.assign(&list).unwrap_or_else(|e| panic!("assign: {e}"));
         let seen = Arc::new(Mutex::new(AllSeen::new()));
         let stop = Arc::new(AtomicBool::new(false));
-        let (into, told) = (seen.clone(), stop.clone());
+        let (into, errors, told) = (seen.clone(), said.clone(), stop.clone());
         let thread = std::thread::spawn(move || {
             while !told.load(Ordering::Relaxed) {
-                // Errors are the point of the exercise: the client gets over them.
-                let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
+                let message = match consumer.poll(Duration::from_millis(100)) {
+                    Some(Ok(message)) => message,
+                    Some(Err(error)) => {
+                        note(&errors, &error, "");
+                        continue;
+                    }
+                    None => continue,
+                };
                 let headers = message.headers().map(|h| h.iter().map(|h| (h.key, h.value)));
                 let seen = Seen {
                     offset: message.offset(),
@@ -86,7 +108,7 @@ impl Reader {
                 lock(&into).entry(at).or_default().push(seen);
             }
         });
-        Reader { name, seen, stop, thread: Some(thread) }
+        Reader { name, seen, said, stop, thread: Some(thread) }
     }
 
     /// The offset after the last record of each partition.
@@ -100,6 +122,15 @@ impl Reader {
     #[must_use]
     pub fn count(&self) -> usize {
         lock(&self.seen).values().map(Vec::len).sum()
+    }
+
+    /// The errors that the client itself has told, a line for each kind: why it stopped, where it has.
+    #[must_use]
+    pub fn errors(&self) -> String {
+        lock(&self.said)
+            .iter()
+            .map(|(error, (times, words))| format!("  {times} times {error} {words}\n"))
+            .collect()
     }
 
     /// Stops it; all that it has seen.
@@ -121,6 +152,6 @@ impl Drop for Reader {
     }
 }
 
-fn lock(seen: &Mutex<AllSeen>) -> MutexGuard<'_, AllSeen> {
-    seen.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -195,7 +195,11 @@ fn finished(reader: Reader, logs: Option<&Logs>) -> AllSeen {
             // Nothing new for a while.
             None => count.1.elapsed() > Duration::from_secs(3),
         };
-        if is_done || begin.elapsed() > LONG {
+        if is_done {
+            break;
+        }
+        if begin.elapsed() > LONG {
+            println!("{} has not read all; its client said:\n{}", reader.name, reader.errors());
             break;
         }
         if reader.count() != count.0 {
