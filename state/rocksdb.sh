@@ -11,7 +11,10 @@ cache=${LINKGATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/linkgate}
 version=$(awk '/^name = "librocksdb-sys"/ {getline; gsub(/version = |"/, ""); print; exit}' "$root/Cargo.lock")
 [ -n "$version" ] || { echo "rocksdb.sh: librocksdb-sys is not in $root/Cargo.lock" >&2; exit 1; }
 dir=$cache/rocksdb-$version-$(uname -m)
+mkdir -p "$cache"
 
+# Two runs at once would build in one directory and remove it under each other: the second waits for the first.
+[ -f "$dir/librocksdb.a" ] || { exec 9>"$cache/rocksdb.lock"; flock 9; }
 if [ ! -f "$dir/librocksdb.a" ]; then
   echo "rocksdb.sh: building RocksDB $version into $dir (once; eight to ten minutes on two cores)" >&2
   work=$cache/build-rocksdb-$version
