@@ -23,6 +23,8 @@ use crate::mirror::command::Commands;
 use crate::obs::Metrics;
 use crate::shutdown::{Phases, StopSignals, drained};
 
+/// How often the journal is looked through for records that have become too old.
+const TIDY_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Longest pause between two questions for the destination's cluster id.
 const LEARN_PAUSE_MAX: Duration = Duration::from_secs(2);
 
@@ -90,9 +92,16 @@ struct Running {
 
 impl Running {
     async fn start(config: &Config) -> Result<Running, AppError> {
-        let dir = config.state_dir.clone();
-        let store = tokio::task::spawn_blocking(move || Store::open(&dir)).await??;
-        tracing::info!(dir = %config.state_dir.display(), sequence = store.view().sequence, "journal open");
+        let options = config.journal.clone();
+        let store = tokio::task::spawn_blocking(move || Store::open_with(&options)).await??;
+        let dir = config.journal.dir.display();
+        if store.is_new() {
+            tracing::warn!(
+                %dir,
+                "a new journal was made: right for a first start; mirror topics that an earlier journal knew take writes now"
+            );
+        }
+        tracing::info!(%dir, sequence = store.view().sequence, "journal open");
 
         let (metrics, readiness, phases) = (Metrics::default(), Readiness::default(), Phases::default());
         let tasks = TaskTracker::new();
@@ -111,6 +120,7 @@ impl Running {
         let admin = admin.run(&config.admin_listeners, phases.admin.clone()).await?;
 
         drop(tasks.spawn(keep_guards(store.clone(), guards_sender, phases.admin.clone())));
+        drop(tasks.spawn(tidy_journal(store.clone(), phases.admin.clone())));
         let gateway = gateway.run(phases.gateway.clone()).await?;
         readiness.gateway_listens();
 
@@ -182,6 +192,15 @@ async fn keep_guards(store: Store, guards: watch::Sender<Arc<TopicGuards>>, stop
     while let Some(Ok(())) = stop.run_until_cancelled(news.changed()).await {
         let _ = news.borrow_and_update();
         let _ = guards.send_replace(Arc::new(TopicGuards::of(&store.view())));
+    }
+}
+
+/// Lets records of the journal go that have become too old while nothing else was written.
+async fn tidy_journal(store: Store, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(TIDY_EVERY)).await.is_some() {
+        if let Err(error) = store.tidy().await {
+            tracing::warn!(%error, "the journal cannot be tidied up");
+        }
     }
 }
 

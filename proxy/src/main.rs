@@ -50,6 +50,8 @@ fn main() -> ExitCode {
             return if asked { ExitCode::SUCCESS } else { ExitCode::from(EXIT_USAGE) };
         }
     };
+    // What the daemon writes is for nobody else, whatever mode a library gives its files.
+    let _ = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     allocator::keep_free_memory();
     let overrides: Vec<(&str, String)> =
         options.bootstrap_server.iter().map(|servers| ("bootstrap.servers", servers.clone())).collect();

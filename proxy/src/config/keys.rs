@@ -1,13 +1,17 @@
 //! The names that the daemon's configuration knows.
 
 /// What the daemon itself reads.
-pub(super) const OWN: [&str; 20] = [
+pub(super) const OWN: [&str; 24] = [
     "bootstrap.servers",
     "listeners",
     "advertised.listeners",
     "listener.security.protocol.map",
     "admin.listeners",
     "state.dir",
+    "state.create",
+    "journal.retention.ms",
+    "journal.retention.bytes",
+    "journal.backup.dir",
     "max.connections",
     "max.connections.per.ip",
     "max.connections.per.ip.overrides",

@@ -6,7 +6,11 @@
 //! | `listeners` | `PLAINTEXT://0.0.0.0:19092` | bootstrap port of clients; destination broker n is at this port + 1 + n |
 //! | `advertised.listeners` | as `listeners`, with this machine's host name for all addresses | what clients are told |
 //! | `admin.listeners` | `http://127.0.0.1:8090` | REST API, health and metrics |
-//! | `state.dir` | `/var/lib/linkgate` where that exists and is writable, else `./linkgate-state` | the journal |
+//! | `state.dir` | `/var/lib/linkgate` where that exists, else `./linkgate-state` | the journal |
+//! | `state.create` | true | make a journal where that directory is missing or empty; else that is an error |
+//! | `journal.retention.ms` | 7776000000 (90 days) | how long records of the journal are kept; -1 for ever |
+//! | `journal.retention.bytes` | 67108864 | when all records take more, the oldest go |
+//! | `journal.backup.dir` | `backups` below `state.dir` | where `linkctl journal backup` puts copies |
 //! | `max.connections` | 10000 | client connections at a time |
 //! | `max.connections.per.ip` | 2147483647 | the same from one address |
 //! | `max.connections.per.ip.overrides` | none | exceptions from that: `address:count,…` |
@@ -25,17 +29,19 @@
 //! | `listener.name.NAME.ssl.…` | as Kafka's | keys and certificates towards clients |
 //! | `security.protocol`, `ssl.…`, `sasl.…` | as Kafka's | towards the brokers of the destination |
 
+mod journal;
 mod keys;
 mod limits;
 mod listener;
 mod security;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use linkctl::properties;
 use state::model::HostPort;
+use state::store::StoreOptions;
 
 pub use self::limits::Limits;
 pub use self::listener::{Listener, ParseListenerError};
@@ -65,8 +71,8 @@ pub struct Config {
     pub security: Security,
     /// Where the admin API listens; never empty.
     pub admin_listeners: Vec<Listener>,
-    /// Where the journal is.
-    pub state_dir: PathBuf,
+    /// Where the journal is, and how it is kept.
+    pub journal: StoreOptions,
     /// How much may be used of what.
     pub limits: Limits,
     /// How long a stop may take.
@@ -154,8 +160,7 @@ impl Reader {
         let shutdown_timeout = Duration::from_millis(self.number("shutdown.timeout.ms", 10_000, 0) as u64);
         let log_format = self.parsed("log.format").unwrap_or_default();
         let log_level = self.text("log.level").map(|(_, value)| value);
-        let state_dir =
-            self.text("state.dir").map_or_else(default_state_dir, |(_, value)| PathBuf::from(value));
+        let journal = self.journal();
         if !self.errors.is_empty() {
             return Err(ConfigError(self.errors));
         }
@@ -166,7 +171,7 @@ impl Reader {
             listener_tls,
             security,
             admin_listeners,
-            state_dir,
+            journal,
             limits,
             shutdown_timeout,
             log_format,
@@ -267,15 +272,6 @@ impl Reader {
         let value = value.trim();
         (!value.is_empty()).then(|| (place.clone(), value.to_owned()))
     }
-}
-
-/// The package's directory where an installation made it, else one beside the caller.
-fn default_state_dir() -> PathBuf {
-    let installed = Path::new("/var/lib/linkgate");
-    let probe = installed.join(".probe");
-    let is_writable = std::fs::write(&probe, b"").is_ok();
-    let _ = std::fs::remove_file(&probe);
-    if is_writable { installed.to_path_buf() } else { PathBuf::from("linkgate-state") }
 }
 
 fn host_name() -> String {

@@ -29,7 +29,7 @@ fn a_file_is_typed_and_the_command_line_wins() {
     assert_eq!(config.bootstrap_servers, [HostPort::new("c", 3)]);
     assert_eq!(config.advertised, config.listener);
     assert_eq!(config.admin_listeners.len(), 2);
-    assert_eq!((config.state_dir, config.limits.connections), (PathBuf::from("/tmp/x"), 7));
+    assert_eq!((config.journal, config.limits.connections), (StoreOptions::new(Path::new("/tmp/x")), 7));
     assert_eq!(config.log_format, LogFormat::Json);
 }
 
@@ -78,6 +78,26 @@ fn limits_have_kafkas_names() {
             "linkgate.properties:2: max.connections.per.ip.overrides: 'gate:7' is not of the form address:count",
         ]
     );
+}
+
+#[test]
+fn how_the_journal_is_kept() {
+    let text = "bootstrap.servers=a:1\nstate.dir=/s\nstate.create=false\njournal.retention.ms=-1\n\
+                journal.retention.bytes=2000000\njournal.backup.dir=/b\n";
+    let journal = parse(text).unwrap().journal;
+    assert_eq!((journal.create, journal.backup_dir.as_deref()), (false, Some(Path::new("/b"))));
+    assert_eq!((journal.retention.age, journal.retention.bytes), (None, 2_000_000));
+    let age = parse("bootstrap.servers=a:1\njournal.retention.ms=1000\n").unwrap().journal.retention.age;
+    assert_eq!(age, Some(Duration::from_secs(1)));
+    for wrong in [
+        "journal.retention.ms=0",
+        "journal.retention.ms=-2",
+        "journal.retention.bytes=9",
+        "state.create=maybe",
+    ] {
+        let all = errors(&format!("bootstrap.servers=a:1\n{wrong}\n"));
+        assert!(all.len() == 1 && all[0].starts_with(&format!("linkgate.properties:2: {wrong}")), "{all:?}");
+    }
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Check, broken};
-use crate::model::{MirrorTopic, Record, View};
+use crate::model::{Change, HIDDEN, Link, MirrorTopic, Record, View};
 
-/// Records are numbered from 1 without gaps: `next` follows `last` (0 before the first).
+/// Records are numbered without gaps: `next` follows `last`, which is 0, or the last that was trimmed, before the first.
 ///
 /// # Errors
 /// It does not.
@@ -16,23 +16,75 @@ pub fn journal_is_gapless(last: u64, next: u64) -> Check {
     broken("journal-is-gapless", format!("record {next} comes after record {last}"))
 }
 
-/// The view is nothing but what the journal says: replaying `records` from the first on yields `view`.
+/// The view is nothing but what the journal says: replaying `records` from the first on yields `view`. Of secrets, which
+/// records do not hold, only the names count.
 ///
 /// # Errors
 /// A gap, or a difference.
 pub fn view_is_replay(records: &[Record], view: &View) -> Check {
-    let mut replayed = View::default();
-    for record in records {
-        journal_is_gapless(replayed.sequence, record.sequence)?;
-        replayed.apply(record);
-    }
-    if replayed == *view {
+    let replayed = replayed(0, records)?;
+    if replayed == shown_as(view, &replayed) {
         return Ok(());
     }
     broken(
         "view-is-replay",
         format!("replaying {} records does not yield the view of sequence {}", records.len(), view.sequence),
     )
+}
+
+/// The same where records up to `trimmed` are no more: what the others changed last is what the view says.
+///
+/// # Errors
+/// A gap, or a difference.
+pub fn view_ends_as_replay(trimmed: u64, records: &[Record], view: &View) -> Check {
+    if trimmed == 0 {
+        return view_is_replay(records, view);
+    }
+    let replayed = replayed(trimmed, records)?;
+    let view = shown_as(view, &replayed);
+    let differ = |what: &str, name: &str| {
+        broken("view-is-replay", format!("{what} '{name}' is not what records from {} on say", trimmed + 1))
+    };
+    for change in records.iter().flat_map(|record| &record.changes) {
+        match change {
+            Change::PutLink(Link { name, .. }) | Change::RemoveLink(name) => {
+                if view.links.get(name) != replayed.links.get(name) {
+                    return differ("link", name);
+                }
+            }
+            Change::PutMirror(MirrorTopic { topic, .. }) | Change::RemoveMirror(topic) => {
+                if view.mirrors.get(topic) != replayed.mirrors.get(topic) {
+                    return differ("mirror topic", topic);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn replayed(trimmed: u64, records: &[Record]) -> Result<View, super::Broken> {
+    let mut replayed = View { sequence: trimmed, ..View::default() };
+    for record in records {
+        journal_is_gapless(replayed.sequence, record.sequence)?;
+        replayed.apply(record);
+    }
+    replayed.links.values_mut().for_each(Link::hide_secrets);
+    Ok(replayed)
+}
+
+/// The view with secrets hidden, those of today and those that were some when the records were written.
+fn shown_as(view: &View, replayed: &View) -> View {
+    let mut shown = view.clone();
+    for link in shown.links.values_mut() {
+        link.hide_secrets();
+        let told = replayed.links.get(&link.name).map(|told| &told.configs);
+        for (name, value) in &mut link.configs {
+            if told.and_then(|told| told.get(name)).is_some_and(|told| told == HIDDEN) {
+                HIDDEN.clone_into(value);
+            }
+        }
+    }
+    shown
 }
 
 /// All rules for one step of the view.
@@ -117,7 +169,7 @@ fn same_generation(before: &View, after: &View, old: &MirrorTopic, new: &MirrorT
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Change, MirrorState, Stop, sample};
+    use crate::model::{MirrorState, Stop, sample};
 
     fn view(generations: u32, mirrors: &[(&str, u32)]) -> View {
         let mut link = sample::link("dr");
@@ -153,12 +205,41 @@ mod tests {
             who: "test".into(),
             why: "test".into(),
             changes: vec![Change::PutLink(sample::link("dr"))],
+            summary: Vec::new(),
+            omitted: 0,
         };
         let mut view = View::default();
         view.apply(&record);
         assert!(view_is_replay(std::slice::from_ref(&record), &view).is_ok());
         drop(view.mirrors.insert("t".into(), sample::mirror("dr", "t")));
         assert_eq!(view_is_replay(&[record], &view).unwrap_err().name, "view-is-replay");
+    }
+
+    #[test]
+    fn after_trimming_only_what_the_kept_records_say_is_compared() {
+        let record = |sequence, changes| Record {
+            sequence,
+            at_ms: 0,
+            who: "test".into(),
+            why: "test".into(),
+            changes,
+            summary: Vec::new(),
+            omitted: 0,
+        };
+        let (link, other) = (sample::link("dr"), sample::link("older"));
+        let records = [
+            record(8, vec![Change::PutLink(link.clone()), Change::PutMirror(sample::mirror("dr", "gone"))]),
+            record(9, vec![Change::RemoveMirror("gone".into())]),
+        ];
+        let mut view = View { sequence: 9, ..View::default() };
+        for link in [link, other] {
+            drop(view.links.insert(link.name.clone(), link));
+        }
+        view_ends_as_replay(7, &records, &view).unwrap();
+        assert_eq!(view_ends_as_replay(6, &records, &view).unwrap_err().name, "journal-is-gapless");
+        assert_eq!(view_ends_as_replay(0, &records, &view).unwrap_err().name, "journal-is-gapless");
+        drop(view.mirrors.insert("gone".into(), sample::mirror("dr", "gone")));
+        assert_eq!(view_ends_as_replay(7, &records, &view).unwrap_err().name, "view-is-replay");
     }
 
     #[test]

@@ -11,6 +11,9 @@ use super::{KafkaUuid, link_config};
 /// Lowest producer id that Linkgate reserves for itself; brokers hand out ids from 0 upwards.
 pub const RESERVED_PRODUCER_ID_BASE: i64 = 1 << 62;
 
+/// What is shown in place of a secret.
+pub const HIDDEN: &str = "[hidden]";
+
 /// Which side of the link the local cluster is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -149,13 +152,22 @@ impl Link {
         let low62 = i64::try_from(high & ((1 << 62) - 1)).unwrap_or(0);
         RESERVED_PRODUCER_ID_BASE | low62
     }
+
+    /// Puts [`HIDDEN`] in place of every secret among the configs.
+    pub fn hide_secrets(&mut self) {
+        for (name, value) in &mut self.configs {
+            if link_config::is_sensitive(name) {
+                HIDDEN.clone_into(value);
+            }
+        }
+    }
 }
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = self.configs.iter().map(|(name, value)| {
             let hidden = link_config::is_sensitive(name);
-            (name.as_str(), if hidden { "[hidden]" } else { value.as_str() })
+            (name.as_str(), if hidden { HIDDEN } else { value.as_str() })
         });
         f.debug_struct("Link")
             .field("name", &self.name)

@@ -9,14 +9,16 @@ pub mod link_config;
 mod mirror;
 #[cfg(test)]
 pub(crate) mod sample;
+mod summary;
 mod view;
 
 pub use endpoint::{HostPort, ParseHostPortError};
 pub use guard::{TopicGuard, TopicGuards};
 pub use ids::{KafkaUuid, ParseUuidError};
-pub use link::{ConnectionMode, Link, LinkError, LinkMode, LinkState, RESERVED_PRODUCER_ID_BASE};
+pub use link::{ConnectionMode, HIDDEN, Link, LinkError, LinkMode, LinkState, RESERVED_PRODUCER_ID_BASE};
 pub use mirror::{
     IllegalTransition, Jump, MirrorError, MirrorEvent, MirrorState, MirrorStatus, MirrorTopic, Stop,
     TopicRequest,
 };
+pub use summary::{Effect, FieldChange, Subject, Summary, clipped, summarise};
 pub use view::{Change, Record, View};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Link, MirrorTopic};
+use super::{Link, MirrorTopic, Summary};
 
 /// One change of state: the whole new value of a key, or its removal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub enum Change {
 }
 
 /// One entry of the journal: changes that take effect together, and who made them, when and why.
+///
+/// The values of sensitive link configs are not in it once it has been written: see [`Link::hide_secrets`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Position in the journal, from 1, without gaps.
@@ -33,6 +35,12 @@ pub struct Record {
     pub why: String,
     /// What changed.
     pub changes: Vec<Change>,
+    /// The same for people; empty in records that the first versions wrote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub summary: Vec<Summary>,
+    /// How many changes the summary leaves out, because there were too many.
+    #[serde(default)]
+    pub omitted: usize,
 }
 
 /// What all records up to `sequence` add up to.

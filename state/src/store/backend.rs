@@ -1,5 +1,7 @@
 //! The few things the journal asks of a database: the seam that keeps RocksDB out of everything else.
 
+use std::path::Path;
+
 use super::StoreError;
 
 /// A row: key and value.
@@ -24,4 +26,10 @@ pub(crate) trait Backend: Send + Sync + 'static {
 
     /// Closes what is there and opens it anew, as a restart would: afterwards it is known what a commit that failed has left.
     fn reopen(&self) -> Result<(), StoreError>;
+
+    /// Makes values that were replaced or deleted leave the disk, as far as the file system lets them.
+    fn sweep(&self) -> Result<(), StoreError>;
+
+    /// Makes a consistent copy in a directory that exists, while others read and write. It is durable when this returns.
+    fn copy(&self, into: &Path) -> Result<(), StoreError>;
 }

@@ -1,4 +1,4 @@
-//! Journal records and materialised rows as bytes: JSON, with sensitive values sealed.
+//! Journal records and materialised rows as bytes: JSON. Secrets stand sealed in the rows of their links, and in no record.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -6,63 +6,137 @@ use serde::de::DeserializeOwned;
 use super::StoreError;
 use super::backend::{Backend, Row, Write};
 use super::keys::{self, KeyKind};
-use super::seal::Sealer;
+use super::seal::{self, Sealer};
 use crate::invariant;
 use crate::model::{Change, Link, MirrorTopic, Record, View};
 
 /// Rows read at a time.
 const PAGE: usize = 1024;
+/// Records read at a time, the latest first.
+const STEP: usize = 32;
+/// Bytes of records after which no further ones are read for one answer.
+const LARGEST_ANSWER: usize = 4 << 20;
 
-/// All writes that one record causes: itself and the rows it materialises.
-pub(crate) fn writes_of(record: &Record, sealer: &Sealer) -> Result<Vec<Write>, StoreError> {
-    let sealed: Result<Vec<Change>, StoreError> =
-        record.changes.iter().map(|change| sealer.sealed(change)).collect();
-    let sealed = Record { changes: sealed?, ..record.clone() };
-    let mut writes = vec![Write::Put(keys::journal(record.sequence).to_vec(), encode(&sealed)?)];
-    for change in &sealed.changes {
-        writes.push(match change {
-            Change::PutLink(link) => Write::Put(keys::link(&link.name), encode(link)?),
-            Change::RemoveLink(name) => Write::Delete(keys::link(name)),
-            Change::PutMirror(mirror) => Write::Put(keys::mirror(&mirror.topic), encode(mirror)?),
-            Change::RemoveMirror(topic) => Write::Delete(keys::mirror(topic)),
+/// What a journal holds when it is opened.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    /// What all records add up to.
+    pub(crate) view: View,
+    /// What there is of history.
+    pub(crate) history: History,
+    /// Links with a value in the clear that would be sealed today.
+    pub(crate) bare: Vec<Link>,
+    /// Records of an earlier version, which hold sealed values.
+    pub(crate) with_secrets: Vec<u64>,
+}
+
+/// The records that are kept.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct History {
+    /// Records up to this one have been trimmed; 0 for none.
+    pub(crate) trimmed: u64,
+    /// Bytes of the others, keys left out.
+    pub(crate) bytes: u64,
+}
+
+/// All writes that one record causes: itself and the rows it materialises. Also the bytes of the record.
+pub(crate) fn writes_of(record: &Record, sealer: &Sealer) -> Result<(Vec<Write>, u64), StoreError> {
+    let (row, bytes) = record_row(record)?;
+    let mut writes = vec![row];
+    for change in &record.changes {
+        writes.push(match sealer.sealed(change)? {
+            Change::PutLink(link) => Write::Put(keys::link(&link.name), encode(&link)?),
+            Change::RemoveLink(name) => Write::Delete(keys::link(&name)),
+            Change::PutMirror(mirror) => Write::Put(keys::mirror(&mirror.topic), encode(&mirror)?),
+            Change::RemoveMirror(topic) => Write::Delete(keys::mirror(&topic)),
         });
     }
-    Ok(writes)
+    Ok((writes, bytes))
+}
+
+/// The row of a link, written anew.
+pub(crate) fn link_row(link: &Link, sealer: &Sealer) -> Result<Write, StoreError> {
+    let mut link = link.clone();
+    sealer.seal_link(&mut link)?;
+    Ok(Write::Put(keys::link(&link.name), encode(&link)?))
+}
+
+/// A record, written anew: secrets left out. Also its bytes.
+pub(crate) fn record_row(record: &Record) -> Result<(Write, u64), StoreError> {
+    let row = encode_record(record)?;
+    let bytes = row.len() as u64;
+    Ok((Write::Put(keys::journal(record.sequence).to_vec(), row), bytes))
 }
 
 /// Reads journal records from `from` on, at most `limit`.
 pub(crate) fn read_journal(
     backend: &dyn Backend,
-    sealer: &Sealer,
     from: u64,
     limit: usize,
 ) -> Result<Vec<Record>, StoreError> {
     let rows = backend.scan(&keys::journal(from), &KeyKind::Journal.upper(), limit)?;
-    rows.iter().map(|row| decode_record(row, sealer)).collect()
+    rows.iter().map(decode_record).collect()
+}
+
+/// Reads the latest records before `before`, the latest first: at most `limit`, and fewer once they take
+/// [`LARGEST_ANSWER`].
+pub(crate) fn read_latest(
+    backend: &dyn Backend,
+    before: u64,
+    limit: usize,
+) -> Result<Vec<Record>, StoreError> {
+    let (mut found, mut bytes, mut end) = (Vec::new(), 0, before);
+    while found.len() < limit && bytes < LARGEST_ANSWER && end > 1 {
+        let step = (limit - found.len()).min(STEP);
+        let from = end.saturating_sub(step as u64).max(1);
+        let rows = backend.scan(&keys::journal(from), &keys::journal(end), step)?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in rows.iter().rev() {
+            found.push(decode_record(row)?);
+            bytes += row.1.len();
+        }
+        end = from;
+    }
+    Ok(found)
 }
 
 /// Rebuilds the view from the materialised rows, and checks that the journal has no gap.
-pub(crate) fn read_view(backend: &dyn Backend, sealer: &Sealer) -> Result<View, StoreError> {
-    let mut view = View::default();
+pub(crate) fn read(backend: &dyn Backend, sealer: &Sealer) -> Result<Contents, StoreError> {
+    let mut found = Contents::default();
     each_row(backend, KeyKind::Link, |(key, value)| {
         let mut link: Link = decode(key, value)?;
-        sealer.unseal_link(&mut link)?;
-        drop(view.links.insert(link.name.clone(), link));
+        if sealer.unseal_link(&mut link)? {
+            found.bare.push(link.clone());
+        }
+        drop(found.view.links.insert(link.name.clone(), link));
         Ok(())
     })?;
     each_row(backend, KeyKind::Mirror, |(key, value)| {
         let mirror: MirrorTopic = decode(key, value)?;
-        drop(view.mirrors.insert(mirror.topic.clone(), mirror));
+        drop(found.view.mirrors.insert(mirror.topic.clone(), mirror));
         Ok(())
     })?;
-    each_row(backend, KeyKind::Journal, |(key, _)| {
+    each_row(backend, KeyKind::Trimmed, |(_, value)| {
+        let number = <[u8; 8]>::try_from(value.as_slice());
+        let number = number.map_err(|_| StoreError::Corrupt("what was trimmed is no number".into()))?;
+        found.history.trimmed = u64::from_be_bytes(number);
+        Ok(())
+    })?;
+    found.view.sequence = found.history.trimmed;
+    each_row(backend, KeyKind::Journal, |(key, value)| {
         let sequence = keys::journal_sequence(key)
             .ok_or_else(|| StoreError::Corrupt(format!("{key:02x?} is no journal key")))?;
-        invariant::journal_is_gapless(view.sequence, sequence)?;
-        view.sequence = sequence;
+        invariant::journal_is_gapless(found.view.sequence, sequence)?;
+        found.view.sequence = sequence;
+        found.history.bytes += value.len() as u64;
+        if seal::mentions_sealed(value) {
+            found.with_secrets.push(sequence);
+        }
         Ok(())
     })?;
-    Ok(view)
+    Ok(found)
 }
 
 fn each_row(
@@ -85,13 +159,23 @@ fn each_row(
     }
 }
 
-fn decode_record((key, value): &Row, sealer: &Sealer) -> Result<Record, StoreError> {
+/// Reads a record. Secrets in it, which earlier versions wrote, are left out.
+pub(crate) fn decode_record((key, value): &Row) -> Result<Record, StoreError> {
     let mut record: Record = decode(key, value)?;
     if keys::journal_sequence(key) != Some(record.sequence) {
         return Err(StoreError::Corrupt(format!("record {} stands at {key:02x?}", record.sequence)));
     }
-    record.changes.iter_mut().try_for_each(|change| sealer.unseal_change(change))?;
+    for change in &mut record.changes {
+        if let Change::PutLink(link) = change {
+            seal::unhide(link);
+        }
+    }
     Ok(record)
+}
+
+fn encode_record(record: &Record) -> Result<Vec<u8>, StoreError> {
+    let changes = record.changes.iter().map(seal::hidden).collect();
+    encode(&Record { changes, ..record.clone() })
 }
 
 fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
@@ -100,6 +184,13 @@ fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
 }
 
 fn decode<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T, StoreError> {
-    serde_json::from_slice(value)
-        .map_err(|error| StoreError::Corrupt(format!("row {}: {error}", String::from_utf8_lossy(key))))
+    serde_json::from_slice(value).map_err(|error| {
+        let what = format!("row {}: {error}", keys::shown(key));
+        // A word that this version does not know is no damage: a newer one has put it there.
+        if error.is_data() && error.to_string().starts_with("unknown variant") {
+            StoreError::NewerRow(what)
+        } else {
+            StoreError::Corrupt(what)
+        }
+    })
 }

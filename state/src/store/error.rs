@@ -23,6 +23,25 @@ pub enum StoreError {
         /// The newest that this version knows.
         known: u32,
     },
+    /// A newer Linkgate wrote a row in a way that this version does not know.
+    #[error("the journal was written by a newer version of Linkgate, which is to be installed again: {0}")]
+    NewerRow(String),
+    /// Others may change what is in the directory.
+    #[error("state directory {}: {what}", path.display())]
+    Unsafe {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        what: String,
+    },
+    /// There is no journal, and none is to be made.
+    #[error("state directory {} has no journal: {what}", dir.display())]
+    Missing {
+        /// The state directory.
+        dir: PathBuf,
+        /// Why none is made, and what to do.
+        what: String,
+    },
     /// The directory holds something that Linkgate did not write.
     #[error("{} holds no Linkgate journal: {what}", path.display())]
     Foreign {

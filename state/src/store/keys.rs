@@ -8,6 +8,8 @@ pub(crate) enum KeyKind {
     Schema = 0x01,
     /// A journal record: big-endian sequence.
     Journal = 0x10,
+    /// Up to which record history has been trimmed: one row, no suffix.
+    Trimmed = 0x11,
     /// A link: its name.
     Link = 0x20,
     /// A mirror topic: its destination name.
@@ -18,7 +20,8 @@ pub(crate) enum KeyKind {
 const JOURNAL_KEY_LEN: usize = 9;
 const _: () = assert!(JOURNAL_KEY_LEN == size_of::<KeyKind>() + size_of::<u64>());
 const _: () = assert!((KeyKind::Schema as u8) < (KeyKind::Journal as u8));
-const _: () = assert!((KeyKind::Journal as u8) < (KeyKind::Link as u8));
+const _: () = assert!((KeyKind::Journal as u8) < (KeyKind::Trimmed as u8));
+const _: () = assert!((KeyKind::Trimmed as u8) < (KeyKind::Link as u8));
 const _: () = assert!((KeyKind::Link as u8) < (KeyKind::Mirror as u8));
 
 impl KeyKind {
@@ -36,6 +39,25 @@ impl KeyKind {
 /// Key of the schema version row.
 pub(crate) fn schema() -> Vec<u8> {
     KeyKind::Schema.lower()
+}
+
+/// Key of the row that tells what has been trimmed.
+pub(crate) fn trimmed() -> Vec<u8> {
+    KeyKind::Trimmed.lower()
+}
+
+/// A key for people: its kind, and the rest as text or number.
+pub(crate) fn shown(key: &[u8]) -> String {
+    if let Some(sequence) = journal_sequence(key) {
+        return format!("record {sequence}");
+    }
+    let (kind, rest) = key.split_first().unwrap_or((&0, &[]));
+    let kind = match *kind {
+        kind if kind == KeyKind::Link as u8 => "link",
+        kind if kind == KeyKind::Mirror as u8 => "mirror topic",
+        _ => "of an unknown kind",
+    };
+    format!("{kind} {}", String::from_utf8_lossy(rest))
 }
 
 /// Key of a journal record.

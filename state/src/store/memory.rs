@@ -1,6 +1,7 @@
 //! A backend without a disk, for tests: the same order and atomicity, nothing survives.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::StoreError;
@@ -33,5 +34,13 @@ impl Backend for Memory {
 
     fn reopen(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn sweep(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn copy(&self, _into: &Path) -> Result<(), StoreError> {
+        Err(StoreError::Database("a journal without a disk has no copies".into()))
     }
 }

@@ -7,18 +7,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
-    DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions, WriteBatch,
-    WriteOptions,
+    BottommostLevelCompaction, CompactOptions, DB, DBCompressionType, DBRecoveryMode, Direction,
+    IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 
-use super::StoreError;
 use super::backend::{Backend, Row, Write};
+use super::{StoreError, dir};
 
 /// Name of the database directory below the state directory.
-const DATABASE: &str = "journal";
+pub(crate) const DATABASE: &str = "journal";
 /// Name under which a new database is prepared; a rename makes it appear whole or not at all.
-const PREPARED: &str = "journal.new";
+pub(crate) const PREPARED: &str = "journal.new";
 
 /// An open RocksDB; closed between two attempts to reopen it.
 pub(crate) struct Rocks {
@@ -28,8 +29,12 @@ pub(crate) struct Rocks {
 
 impl Rocks {
     /// Whether `dir` has a database already.
-    pub(crate) fn exists(dir: &Path) -> bool {
-        dir.join(DATABASE).exists()
+    ///
+    /// # Errors
+    /// The directory cannot be looked at: then nobody knows.
+    pub(crate) fn exists(dir: &Path) -> Result<bool, StoreError> {
+        let path = dir.join(DATABASE);
+        path.try_exists().map_err(io(&path))
     }
 
     /// Makes an empty database with the given first rows, durable when this returns.
@@ -51,6 +56,13 @@ impl Rocks {
         sync_dir(dir)
     }
 
+    /// Opens a copy in `dir`, and changes nothing of it.
+    pub(crate) fn open_copy(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join(DATABASE);
+        let db = DB::open_for_read_only(&options(), &path, false).map_err(|error| refused(dir, &error))?;
+        Ok(Rocks { dir: dir.to_path_buf(), db: RwLock::new(Some(db)) })
+    }
+
     /// Opens the database of `dir`, which must exist.
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
         let db = RwLock::new(Some(Self::database(dir)?));
@@ -63,6 +75,7 @@ impl Rocks {
             let what = "it has no CURRENT file; restore the directory from a backup or move it away".into();
             return Err(StoreError::Foreign { path, what });
         }
+        dir::claim(&path)?;
         DB::open(&options(), &path).map_err(|error| refused(dir, &error))
     }
 }
@@ -101,6 +114,24 @@ impl Backend for Rocks {
         drop(db.take());
         *db = Some(Self::database(&self.dir)?);
         Ok(())
+    }
+
+    fn sweep(&self) -> Result<(), StoreError> {
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = db.as_ref().ok_or_else(closed)?;
+        // What a write-ahead log holds goes with the log, and that goes once its rows are in a table.
+        db.flush().map_err(|error| database(&error))?;
+        let mut compact = CompactOptions::default();
+        compact.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        db.compact_range_opt(None::<&[u8]>, None::<&[u8]>, &compact);
+        Ok(())
+    }
+
+    fn copy(&self, into: &Path) -> Result<(), StoreError> {
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let checkpoint =
+            Checkpoint::new(db.as_ref().ok_or_else(closed)?).map_err(|error| database(&error))?;
+        checkpoint.create_checkpoint(into.join(DATABASE)).map_err(|error| database(&error))
     }
 }
 

@@ -6,9 +6,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::backend::{Row, Write};
+use super::keys::KeyKind;
 use super::*;
 use crate::invariant;
 use crate::model::{Link, sample};
+
+mod first_start;
+mod golden;
+mod history;
+mod secrets;
+mod versions;
+
+fn start(backend: Arc<dyn Backend>) -> Result<Store, StoreError> {
+    Store::start(backend, Sealer::ephemeral(), Retention::default(), None, false)
+}
+
+/// A key as a start makes it.
+fn make_key(dir: &Path) {
+    Sealer::prepare_key(dir).unwrap();
+    Sealer::adopt_key(dir).unwrap();
+}
 
 async fn put_link(store: &Store, link: Link) -> Result<u64, TransactError<String>> {
     let change = Change::PutLink(link);
@@ -135,7 +152,7 @@ async fn a_second_process_and_a_wrong_key_are_refused() {
     let key = dir.path().join(seal::KEY_FILE);
     fs::rename(&key, dir.path().join("aside")).unwrap();
     assert!(matches!(Store::open(dir.path()), Err(StoreError::KeyFile { .. })));
-    Sealer::create_key(dir.path()).unwrap();
+    make_key(dir.path());
     assert!(matches!(Store::open(dir.path()), Err(StoreError::Corrupt(_))));
 }
 
@@ -145,7 +162,7 @@ async fn a_foreign_or_damaged_directory_is_refused() {
     let foreign = dir.path().join("foreign");
     fs::create_dir_all(foreign.join("journal")).unwrap();
     fs::write(foreign.join("journal/notes.txt"), "not ours").unwrap();
-    Sealer::create_key(&foreign).unwrap();
+    make_key(&foreign);
     assert!(matches!(Store::open(&foreign), Err(StoreError::Foreign { .. })));
 
     let damaged = dir.path().join("damaged");
@@ -160,18 +177,6 @@ async fn a_foreign_or_damaged_directory_is_refused() {
     bytes[middle] ^= 0xff;
     fs::write(&log, bytes).unwrap();
     assert!(matches!(Store::open(&damaged), Err(StoreError::Database(_) | StoreError::Corrupt(_))));
-}
-
-#[tokio::test]
-async fn a_start_that_died_half_way_is_taken_up() {
-    let dir = tempfile::tempdir().unwrap();
-    Sealer::create_key(dir.path()).unwrap();
-    fs::create_dir(dir.path().join("journal.new")).unwrap();
-    fs::write(dir.path().join("journal.new/LOCK"), "").unwrap();
-
-    let store = Store::open(dir.path()).unwrap();
-
-    assert_eq!(put_link(&store, sample::link("dr")).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -257,13 +262,21 @@ impl Backend for FailingDisk {
     fn reopen(&self) -> Result<(), StoreError> {
         if self.fails.load(Ordering::SeqCst) { Err(StoreError::Database("disk full".into())) } else { Ok(()) }
     }
+
+    fn sweep(&self) -> Result<(), StoreError> {
+        self.rows.sweep()
+    }
+
+    fn copy(&self, into: &Path) -> Result<(), StoreError> {
+        self.rows.copy(into)
+    }
 }
 
 #[tokio::test]
 async fn after_a_failed_commit_nothing_is_written_until_the_disk_was_read_again() {
     let disk = Arc::new(FailingDisk::default());
-    disk.commit(migrate::first_rows()).unwrap();
-    let store = Store::start(disk.clone(), Sealer::ephemeral()).unwrap();
+    disk.commit(schema::first_rows()).unwrap();
+    let store = start(disk.clone()).unwrap();
     disk.fails.store(true, Ordering::SeqCst);
     let failed = put_link(&store, sample::link("dr")).await;
     assert!(matches!(failed, Err(TransactError::Store(StoreError::Database(_)))));
@@ -271,6 +284,7 @@ async fn after_a_failed_commit_nothing_is_written_until_the_disk_was_read_again(
     for _ in 0..2 {
         let next = put_link(&store, sample::link("dr")).await;
         assert!(matches!(next, Err(TransactError::Store(StoreError::Poisoned(_)))));
+        assert!(store.trouble(Duration::MAX).unwrap().contains("disk full"));
         assert_eq!(store.view().sequence, 0);
         tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     }
@@ -279,6 +293,7 @@ async fn after_a_failed_commit_nothing_is_written_until_the_disk_was_read_again(
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     put_link(&store, sample::link("second")).await.unwrap();
 
+    assert_eq!(store.trouble(Duration::from_secs(60)), None);
     // Then what the failed commit did leave is there, and the journal has no gap
     assert_eq!(store.view().links.keys().collect::<Vec<_>>(), ["dr", "second"]);
     let records = store.journal(1, usize::MAX).await.unwrap();
@@ -299,26 +314,40 @@ async fn a_database_is_opened_again_in_place() {
 #[test]
 fn a_gap_in_the_journal_is_found_at_open() {
     let disk = Memory::default();
-    disk.commit(migrate::first_rows()).unwrap();
+    disk.commit(schema::first_rows()).unwrap();
     for sequence in [1, 3] {
         disk.commit(vec![Write::Put(keys::journal(sequence).to_vec(), vec![])]).unwrap();
     }
-    let error = Store::start(Arc::new(disk), Sealer::ephemeral()).unwrap_err();
+    let error = start(Arc::new(disk)).unwrap_err();
     assert!(matches!(error, StoreError::Invariant(broken) if broken.name == "journal-is-gapless"));
 }
 
 #[test]
 fn a_view_of_more_than_one_page_is_read_whole() {
     let disk = Memory::default();
-    disk.commit(migrate::first_rows()).unwrap();
+    disk.commit(schema::first_rows()).unwrap();
     let mut expected = BTreeMap::new();
     for index in 0..2_500 {
         let mirror = sample::mirror("dr", &format!("topic-{index}"));
         let row = serde_json::to_vec(&mirror).unwrap();
-        disk.commit(vec![Write::Put(keys::mirror(&mirror.topic), row)]).unwrap();
+        let record = crate::model::Record {
+            sequence: index + 1,
+            at_ms: i64::MAX,
+            who: String::new(),
+            why: String::new(),
+            changes: vec![Change::PutMirror(mirror.clone())],
+            summary: Vec::new(),
+            omitted: 0,
+        };
+        let record = serde_json::to_vec(&record).unwrap();
+        disk.commit(vec![
+            Write::Put(keys::mirror(&mirror.topic), row),
+            Write::Put(keys::journal(index + 1).to_vec(), record),
+        ])
+        .unwrap();
         drop(expected.insert(mirror.topic.clone(), mirror));
     }
-    let store = Store::start(Arc::new(disk), Sealer::ephemeral()).unwrap();
+    let store = start(Arc::new(disk)).unwrap();
     assert_eq!(store.view().mirrors, expected);
 }
 

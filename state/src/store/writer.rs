@@ -8,13 +8,21 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 
 use super::backend::Backend;
+use super::codec::{self, Contents, History};
+use super::condition::Condition;
+use super::history::{self, Retention};
 use super::seal::Sealer;
-use super::{StoreError, TransactError, codec};
+use super::{StoreError, TransactError};
 use crate::invariant;
-use crate::model::{Change, Record, View};
+use crate::model::{Change, Link, Record, View, clipped, link_config, summarise};
 
 /// Transactions that may wait for the writer; further callers wait to enter.
 pub(crate) const QUEUE: usize = 64;
+
+/// Longest name of who asked, in characters.
+const LONGEST_WHO: usize = 256;
+/// Longest reason, in characters: it may hold what another cluster said.
+const LONGEST_WHY: usize = 512;
 
 /// One transaction, waiting its turn.
 pub(crate) type Job = Box<dyn FnOnce(&mut Writer) + Send>;
@@ -25,6 +33,13 @@ pub(crate) struct Writer {
     sealer: Arc<Sealer>,
     view: Arc<ArcSwap<View>>,
     sequence: watch::Sender<u64>,
+    history: History,
+    retention: Retention,
+    condition: Arc<Condition>,
+    /// When it was last looked for records that are too old.
+    looked: Option<Instant>,
+    /// Something that was replaced or deleted is to leave the disk.
+    unswept: bool,
     /// A commit failed, and nobody has looked yet what is on disk.
     poison: Option<Poison>,
 }
@@ -35,6 +50,9 @@ struct Poison {
     tried: Instant,
 }
 
+/// Time between two looks for records that are too old: each that finds some compacts the database.
+const LOOK_FOR_OLD: Duration = Duration::from_secs(30 * 60);
+
 /// Time between two looks at what a failed commit has left on disk.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -44,8 +62,12 @@ impl Writer {
         sealer: Arc<Sealer>,
         view: Arc<ArcSwap<View>>,
         sequence: watch::Sender<u64>,
+        history: History,
+        retention: Retention,
+        condition: Arc<Condition>,
     ) -> Self {
-        Writer { backend, sealer, view, sequence, poison: None }
+        let (looked, unswept, poison) = (None, false, None);
+        Writer { backend, sealer, view, sequence, history, retention, condition, looked, unswept, poison }
     }
 
     /// Runs transactions until the last handle is gone.
@@ -54,14 +76,16 @@ impl Writer {
             // A panic in a transaction's function must not take the writer with it. Its caller sees the reply dropped;
             // nothing was written, since the function only reads.
             let _ = catch_unwind(AssertUnwindSafe(|| job(&mut self)));
+            // Only now, when the caller has its answer.
+            self.tidy();
         }
     }
 
     /// Decides by `f`, then makes it durable, then makes it visible.
     pub(crate) fn transact<T, E>(
         &mut self,
-        who: String,
-        why: String,
+        who: &str,
+        why: &str,
         f: impl FnOnce(&View, i64) -> Result<(Vec<Change>, T), E>,
     ) -> Result<T, TransactError<E>> {
         self.recover()?;
@@ -69,8 +93,10 @@ impl Writer {
         let at_ms = now_ms();
         let (changes, result) = f(&before, at_ms).map_err(TransactError::Refused)?;
         if !changes.is_empty() {
-            let record = Record { sequence: before.sequence + 1, at_ms, who, why, changes };
-            self.commit(&before, &record)?;
+            let (summary, omitted) = summarise(&before, &changes);
+            let (who, why) = (clipped(who, LONGEST_WHO), clipped(why, LONGEST_WHY));
+            let sequence = before.sequence + 1;
+            self.commit(&before, &Record { sequence, at_ms, who, why, changes, summary, omitted })?;
         }
         Ok(result)
     }
@@ -85,16 +111,19 @@ impl Writer {
         poison.tried = Instant::now();
         let poisoned = |error: StoreError| StoreError::Poisoned(error.to_string());
         self.backend.reopen().map_err(poisoned)?;
-        let there = codec::read_view(self.backend.as_ref(), &self.sealer).map_err(poisoned)?;
+        let Contents { view, history, .. } =
+            codec::read(self.backend.as_ref(), &self.sealer).map_err(poisoned)?;
         let known = self.view.load().sequence;
-        if there.sequence < known {
-            let what = format!("{known} records were acknowledged, {} are on disk", there.sequence);
+        if view.sequence < known {
+            let what = format!("{known} records were acknowledged, {} are on disk", view.sequence);
             return Err(StoreError::Poisoned(what));
         }
-        let sequence = there.sequence;
-        self.view.store(Arc::new(there));
+        let sequence = view.sequence;
+        self.view.store(Arc::new(view));
         let _ = self.sequence.send_replace(sequence);
+        self.history = history;
         self.poison = None;
+        self.condition.works();
         Ok(())
     }
 
@@ -103,19 +132,76 @@ impl Writer {
         after.apply(record);
         invariant::journal_is_gapless(before.sequence, after.sequence)?;
         invariant::change_is_lawful(before, &after)?;
-        let writes = codec::writes_of(record, &self.sealer)?;
-        if let Err(error) = self.backend.commit(writes) {
-            // Whether the batch is on disk is unknown, and a second record of the same sequence must never be written.
-            self.poison = Some(Poison { reason: error.to_string(), tried: Instant::now() });
-            return Err(error);
-        }
+        let (writes, bytes) = codec::writes_of(record, &self.sealer)?;
+        self.write(writes)?;
+        self.history.bytes += bytes;
+        self.unswept |= record.changes.iter().any(|change| ends_a_secret(before, change));
         self.view.store(Arc::new(after));
         let _ = self.sequence.send_replace(record.sequence);
         Ok(())
     }
+
+    fn write(&mut self, writes: Vec<super::backend::Write>) -> Result<(), StoreError> {
+        self.condition.begins();
+        let written = self.backend.commit(writes);
+        self.condition.ends();
+        if let Err(error) = &written {
+            // Whether the batch is on disk is unknown, and a second record of the same sequence must never be written.
+            self.poison = Some(Poison { reason: error.to_string(), tried: Instant::now() });
+            self.condition.failed(error.to_string());
+        }
+        written
+    }
+
+    /// Trims history where it is due, and lets what has gone leave the disk. What fails is tried again after the next
+    /// transaction.
+    pub(crate) fn tidy(&mut self) {
+        if self.poison.is_some() {
+            return;
+        }
+        let last = self.view.load().sequence;
+        let mut retention = self.retention;
+        if self.history.bytes > retention.bytes {
+            retention = retention.with_room();
+        }
+        if self.looked.is_some_and(|at| at.elapsed() < LOOK_FOR_OLD) {
+            retention.age = None;
+        } else {
+            self.looked = Some(Instant::now());
+        }
+        while let Ok(Some(trimming)) =
+            history::due(self.backend.as_ref(), &self.history, last, retention, now_ms())
+        {
+            if self.write(trimming.writes).is_err() {
+                return;
+            }
+            self.history = trimming.after;
+            self.unswept = true;
+        }
+        if self.unswept {
+            self.condition.begins();
+            self.unswept = self.backend.sweep().is_err();
+            self.condition.ends();
+        }
+    }
 }
 
-fn now_ms() -> i64 {
+/// Whether a change replaces or removes a secret: its bytes are then to leave the disk.
+fn ends_a_secret(before: &View, change: &Change) -> bool {
+    let secrets = |link: &Link| -> Vec<(String, String)> {
+        let all = link.configs.iter().filter(|(name, _)| link_config::is_sensitive(name));
+        all.map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    match change {
+        Change::PutLink(after) => before.links.get(&after.name).is_some_and(|old| {
+            secrets(old).iter().any(|(name, value)| after.configs.get(name) != Some(value))
+        }),
+        Change::RemoveLink(name) => before.links.get(name).is_some_and(|old| !secrets(old).is_empty()),
+        Change::PutMirror(_) | Change::RemoveMirror(_) => false,
+    }
+}
+
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,0 +1,226 @@
+//! What a record did, for people: which fields of which link or mirror topic it changed, from what to what.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Change, HIDDEN, View, link_config};
+
+/// Longest value that is shown, in characters.
+const LONGEST_VALUE: usize = 200;
+/// Most fields that are shown of one link or mirror topic.
+const MOST_FIELDS: usize = 40;
+/// Most links and mirror topics that are shown of one record.
+const MOST_ENTRIES: usize = 100;
+/// Fields that tell nothing beside the time of the record.
+const NOISE: [&str; 2] = ["state_ms", "created_ms"];
+
+/// What a change is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A link.
+    Link,
+    /// A mirror topic.
+    Mirror,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// It was not there before.
+    Created,
+    /// Some of its fields are other than before.
+    Altered,
+    /// It is no more.
+    Removed,
+}
+
+/// A field with another value than before. Secrets are hidden.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// Its name; `configs.NAME` for a config.
+    pub field: String,
+    /// The value before; `None` for none.
+    pub before: Option<String>,
+    /// The value now; `None` for none.
+    pub after: Option<String>,
+}
+
+/// What a record did to one link or mirror topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// What it is.
+    pub subject: Subject,
+    /// Its name.
+    pub name: String,
+    /// What became of it.
+    pub effect: Effect,
+    /// The fields with another value; none of what was removed.
+    pub fields: Vec<FieldChange>,
+}
+
+/// What `changes` do to `before`, in their order, and how many of them are left out because there are too many.
+#[must_use]
+pub fn summarise(before: &View, changes: &[Change]) -> (Vec<Summary>, usize) {
+    let shown = changes.iter().take(MOST_ENTRIES).map(|change| summary(before, change));
+    (shown.collect(), changes.len().saturating_sub(MOST_ENTRIES))
+}
+
+fn summary(before: &View, change: &Change) -> Summary {
+    match change {
+        Change::PutLink(link) => put(Subject::Link, &link.name, before.links.get(&link.name), link),
+        Change::PutMirror(mirror) => {
+            put(Subject::Mirror, &mirror.topic, before.mirrors.get(&mirror.topic), mirror)
+        }
+        Change::RemoveLink(name) => removed(Subject::Link, name),
+        Change::RemoveMirror(topic) => removed(Subject::Mirror, topic),
+    }
+}
+
+fn removed(subject: Subject, name: &str) -> Summary {
+    Summary { subject, name: name.to_owned(), effect: Effect::Removed, fields: Vec::new() }
+}
+
+fn put<T: Serialize>(subject: Subject, name: &str, before: Option<&T>, after: &T) -> Summary {
+    let (old, new) = (before.map(fields).unwrap_or_default(), fields(after));
+    let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)));
+    let mut changed: Vec<FieldChange> = names
+        .filter(|field| old.get(*field) != new.get(*field) && !NOISE.contains(&field.as_str()))
+        .map(|field| FieldChange {
+            field: clipped(field, LONGEST_VALUE),
+            before: old.get(field).map(|value| shown(subject, field, value)),
+            after: new.get(field).map(|value| shown(subject, field, value)),
+        })
+        .collect();
+    changed.sort_by(|a, b| a.field.cmp(&b.field));
+    changed.truncate(MOST_FIELDS);
+    let effect = if before.is_some() { Effect::Altered } else { Effect::Created };
+    Summary { subject, name: name.to_owned(), effect, fields: changed }
+}
+
+/// The fields that say something, each by the path that leads to it.
+fn fields<T: Serialize>(of: &T) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    flatten("", &serde_json::to_value(of).unwrap_or_default(), &mut found);
+    found
+}
+
+fn flatten(path: &str, value: &Value, into: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(inner) => {
+            for (name, value) in inner {
+                // The tag of an enum bears the name of its field: `state`, not `state.state`.
+                let below =
+                    if path.is_empty() || path == name { name.clone() } else { format!("{path}.{name}") };
+                flatten(&below, value, into);
+            }
+        }
+        Value::Null => {}
+        Value::Array(all) if all.is_empty() => {}
+        Value::String(text) if text.is_empty() => {}
+        Value::String(text) => drop(into.insert(path.to_owned(), text.clone())),
+        other => drop(into.insert(path.to_owned(), other.to_string())),
+    }
+}
+
+fn shown(subject: Subject, field: &str, value: &str) -> String {
+    let config = field.strip_prefix("configs.").filter(|_| subject == Subject::Link);
+    if config.is_some_and(link_config::is_sensitive) {
+        return HIDDEN.to_owned();
+    }
+    clipped(value, LONGEST_VALUE)
+}
+
+/// At most so many characters of a text, on one line and without what a terminal obeys: what others sent may be of any
+/// length and hold anything.
+#[must_use]
+pub fn clipped(text: &str, most: usize) -> String {
+    let mut plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let kept: String = plain.by_ref().take(most).collect();
+    if plain.next().is_none() {
+        return kept;
+    }
+    let shorter: String = kept.chars().take(most.saturating_sub(1)).collect();
+    format!("{shorter}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{MirrorState, Stop, sample};
+
+    fn field(field: &str, before: Option<&str>, after: Option<&str>) -> FieldChange {
+        FieldChange {
+            field: field.into(),
+            before: before.map(str::to_owned),
+            after: after.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_change_is_told_field_by_field_and_secrets_only_that_they_changed() {
+        let mut link = sample::link("dr");
+        let set = |link: &mut crate::model::Link, name: &str, value: &str| {
+            drop(link.configs.insert(name.into(), value.into()));
+        };
+        set(&mut link, "bootstrap.servers", "a:1");
+        set(&mut link, "sasl.jaas.config", "first");
+        set(&mut link, "cluster.link.prefix", "x.");
+        let before = View { links: [("dr".to_owned(), link.clone())].into(), ..View::default() };
+        set(&mut link, "bootstrap.servers", "b:1");
+        set(&mut link, "sasl.jaas.config", "second");
+        drop(link.configs.remove("cluster.link.prefix"));
+        link.state_ms = 7;
+        let (told, omitted) = summarise(&before, &[Change::PutLink(link), Change::RemoveMirror("t".into())]);
+        assert_eq!((told[0].subject, told[0].effect, omitted), (Subject::Link, Effect::Altered, 0));
+        assert_eq!(
+            told[0].fields,
+            [
+                field("configs.bootstrap.servers", Some("a:1"), Some("b:1")),
+                field("configs.cluster.link.prefix", Some("x."), None),
+                field("configs.sasl.jaas.config", Some(HIDDEN), Some(HIDDEN)),
+            ]
+        );
+        assert_eq!((told[1].name.as_str(), told[1].effect), ("t", Effect::Removed));
+    }
+
+    #[test]
+    fn the_state_of_a_mirror_is_told_with_what_belongs_to_it() {
+        let mut mirror = sample::mirror("dr", "users");
+        let before = View { mirrors: [("users".to_owned(), mirror.clone())].into(), ..View::default() };
+        mirror.state = MirrorState::Stopped { stop: Stop::Failover, log_end_offsets: vec![7, 9] };
+        let (told, _) = summarise(&before, &[Change::PutMirror(mirror)]);
+        assert_eq!(
+            told[0].fields,
+            [
+                field("state", Some("PENDING_MIRROR"), Some("STOPPED")),
+                field("state.log_end_offsets", None, Some("[7,9]")),
+                field("state.stop", None, Some("FAILOVER")),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_told_has_a_limit() {
+        let mut mirror = sample::mirror("dr", "users");
+        mirror.start_offsets = vec![1_000_000; 10_000];
+        let changes = vec![Change::PutMirror(mirror); MOST_ENTRIES + 5];
+        let (told, omitted) = summarise(&View::default(), &changes);
+        assert_eq!((told.len(), omitted), (MOST_ENTRIES, 5));
+        let offsets = told[0].fields.iter().find(|field| field.field == "start_offsets").unwrap();
+        assert_eq!(offsets.after.as_ref().unwrap().chars().count(), LONGEST_VALUE);
+        assert_eq!(told[0].effect, Effect::Created);
+    }
+
+    #[test]
+    fn text_is_clipped_and_made_harmless() {
+        assert_eq!(clipped("short", 5), "short");
+        assert_eq!(clipped("longer", 5), "long…");
+        assert_eq!(clipped("a\u{1b}[31m\nb", 99), "a [31m b");
+        assert_eq!(clipped("äöü", 2), "ä…");
+        assert_eq!(clipped("", 0), "");
+    }
+}
