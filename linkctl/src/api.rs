@@ -7,7 +7,8 @@ use crate::address::Address;
 use crate::client::{Client, ClientError};
 use crate::rest::{
     AlterConfigsRequest, AlterMirrorsEntry, AlterMirrorsRequest, ClientData, CreateLinkRequest,
-    CreateMirrorRequest, DataList, FillerData, LinkConfigData, LinkData, MirrorData, MirrorForecastData,
+    CreateMirrorRequest, DataList, FillerData, JournalBackupData, JournalBackupRequest, JournalRecordData,
+    LinkConfigData, LinkData, MirrorData, MirrorForecastData,
 };
 use crate::segment::encoded;
 
@@ -256,6 +257,46 @@ impl Api {
             }
             after = last;
         }
+    }
+
+    /// The latest records of the journal that are not older than `since_ms`, at most `limit`, the latest first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn journal(
+        &self,
+        since_ms: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<JournalRecordData>, ClientError> {
+        let since = since_ms.map_or(String::new(), |ms| format!("&since_ms={ms}"));
+        let (mut all, mut before) = (Vec::<JournalRecordData>::new(), None::<u64>);
+        while all.len() < limit {
+            let size = (limit - all.len()).min(1_000);
+            let token = before.map_or(String::new(), |before| format!("&page_token={before}"));
+            let path = self.path(&format!("/journal?page_size={size}{token}{since}"));
+            let page: DataList<JournalRecordData> = self.client.get(&path)?;
+            let last = page.data.last().map(|record| record.sequence);
+            all.extend(page.data);
+            // Numbers only fall; a server that says otherwise would be asked for ever.
+            if page.metadata.next.is_none()
+                || last.is_none()
+                || before.is_some_and(|before| last >= Some(before))
+            {
+                break;
+            }
+            before = last;
+        }
+        all.truncate(limit);
+        Ok(all)
+    }
+
+    /// Makes a consistent copy of the journal on the daemon's machine, while it is in use.
+    ///
+    /// # Errors
+    /// [`ClientError`]; 409 when there is one of that name.
+    pub fn back_up_journal(&self, name: Option<&str>) -> Result<JournalBackupData, ClientError> {
+        let request = JournalBackupRequest { name: name.map(str::to_owned) };
+        self.client.exchange(Method::POST, &self.path("/journal:backup"), &request)
     }
 
     fn path(&self, rest: &str) -> String {

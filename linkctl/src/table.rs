@@ -71,6 +71,7 @@ const NUMBERS: &[&str] = &[
     "BATCHES",
     "LAST FILLER",
     "REQUESTS",
+    "RECORD",
     "IN",
     "OUT",
 ];

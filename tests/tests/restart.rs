@@ -2,6 +2,7 @@
 
 use linkgate_tests::pair::{LINK, Pair};
 use linkgate_tests::produce::{Kind, send};
+use linkgate_tests::wait::{LONG, until};
 
 /// Given a link with an active, a paused and a stopped mirror, when the daemon is killed and starts again, then each is what
 /// it was, and mirroring goes on where it stood.
@@ -39,6 +40,35 @@ fn links_and_mirrors_survive_kill_dash_nine() {
     send(&source, "paused", Kind::plain("none"), 30);
     let _ = pair.linkgate.mirrors(&["--resume", "--topics", "paused"]).success("resume");
     pair.assert_mirrored("paused");
+
+    let told = pair.linkgate.linkctl(&["journal", "--limit", "1000"]).success("journal").stdout;
+    for part in ["link mirror-link created", "mirror stopped altered", "PENDING_STOPPED -> STOPPED"] {
+        assert!(told.contains(&part.replace("mirror-link", LINK)), "{part} in {told}");
+    }
+    a_lost_journal_is_not_made_anew_and_a_backup_replaces_it(&mut pair);
+    pair.linkgate.wait_status(LINK, "stopped", "STOPPED");
+    pair.assert_mirrored("active");
+}
+
+/// Given a backup made while the daemon runs, when the journal is lost, then the daemon does not start without it, and starts with
+/// the backup.
+fn a_lost_journal_is_not_made_anew_and_a_backup_replaces_it(pair: &mut Pair) {
+    let made = pair.linkgate.linkctl(&["journal", "backup", "b1", "-o", "plain"]).success("backup").stdout;
+    let state = pair.linkgate.dir().join("state");
+    let backup = state.join("backups/b1");
+    assert!(made.starts_with(&format!("{}\t", backup.display())), "{made}");
+    pair.linkgate.kill();
+    std::fs::remove_dir_all(state.join("journal")).expect("the journal is there");
+
+    pair.linkgate.launch();
+    let end = until("linkgate without its journal ends", LONG, || pair.linkgate.ended());
+    assert!(end.contains("has no journal") && end.contains(&state.display().to_string()), "{end}");
+    assert!(!state.join("journal").exists());
+
+    pair.linkgate.kill();
+    std::fs::rename(backup.join("journal"), state.join("journal")).expect("one file system");
+    pair.linkgate.launch();
+    pair.linkgate.wait_ready();
 }
 
 /// Given a daemon that mirrors, when it gets SIGTERM, then it drains and exits 0, and a new one takes over.

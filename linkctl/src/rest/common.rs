@@ -17,7 +17,7 @@ pub struct ResourceMetadata {
     pub resource_name: Option<String>,
 }
 
-/// `metadata` of every list. Only the list of clients has pages.
+/// `metadata` of every list. Only those of clients and of the journal have pages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ListMetadata {

@@ -9,6 +9,7 @@ mod cluster;
 mod common;
 mod filler;
 mod forecast;
+mod journal;
 mod link;
 mod link_config;
 mod mirror;
@@ -19,6 +20,9 @@ pub use self::cluster::{ClusterData, Related};
 pub use self::common::{ConfigEntry, DataList, ErrorBody, ListMetadata, PREFIXES, ResourceMetadata};
 pub use self::filler::{FillerData, FillerPartition};
 pub use self::forecast::{MirrorForecastData, PartitionForecast};
+pub use self::journal::{
+    JournalBackupData, JournalBackupRequest, JournalChange, JournalField, JournalRecordData,
+};
 pub use self::link::{CategoryCount, CreateLinkRequest, LinkData, LinkExtension, LinkTask, TaskError};
 pub use self::link_config::{
     AlterConfig, AlterConfigsRequest, AlterOperation, LinkConfigData, UpdateConfigRequest,

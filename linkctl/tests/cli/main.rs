@@ -6,6 +6,7 @@ mod clients;
 mod cluster_links;
 mod failures;
 mod filler;
+mod journal;
 mod linkctl;
 mod mirrors;
 mod run;

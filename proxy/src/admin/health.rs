@@ -59,15 +59,19 @@ pub(super) async fn live() -> Response {
 /// `GET /health/ready`: clients can be served.
 pub(super) async fn ready<O: Operator>(State(admin): State<Admin<O>>) -> Response {
     let missing = admin.readiness.waits_for(!admin.operator.cluster_id().is_empty());
+    // Clients and mirroring go on without the journal's disk: that is told, and is no reason to send nobody here.
+    let troubles: Vec<String> = admin.operator.journal_trouble().into_iter().collect();
     if missing.is_empty() {
-        return axum::Json(json!({"status": "ready"})).into_response();
+        let ready = json!({"status": "ready"});
+        let troubled = json!({"status": "ready", "troubles": troubles});
+        return axum::Json(if troubles.is_empty() { ready } else { troubled }).into_response();
     }
-    let body = json!({"status": "not ready", "waits_for": missing});
+    let body = json!({"status": "not ready", "waits_for": missing, "troubles": troubles});
     (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response()
 }
 
 /// `GET /metrics`.
 pub(super) async fn metrics<O: Operator>(State(admin): State<Admin<O>>) -> Response {
-    admin.metrics.set_journal_sequence(admin.operator.view().sequence);
+    admin.metrics.set_journal(admin.operator.view().sequence, admin.operator.journal_trouble().is_none());
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], admin.metrics.render()).into_response()
 }

@@ -8,6 +8,7 @@ mod clients;
 mod clusters;
 mod filler;
 mod health;
+mod journal;
 mod link_configs;
 mod links;
 mod mirror_actions;

@@ -15,6 +15,12 @@ use super::call;
         rest::ClusterData,
         rest::DataList<rest::ClientData>,
         rest::ClientData,
+        rest::DataList<rest::JournalRecordData>,
+        rest::JournalRecordData,
+        rest::JournalChange,
+        rest::JournalField,
+        rest::JournalBackupRequest,
+        rest::JournalBackupData,
         rest::DataList<rest::LinkData>,
         rest::LinkData,
         rest::CreateLinkRequest,
@@ -69,12 +75,17 @@ const ALTER: Option<&str> = Some("AlterMirrorsRequest");
 const ALTERED: Option<&str> = Some("DataList_AlterMirrorsEntry");
 
 #[rustfmt::skip]
-const ROWS: [Row; 21] = [
+const ROWS: [Row; 23] = [
     ("get", "/clusters", "listClusters", "The destination cluster", &[], None, Some("DataList_ClusterData")),
     ("get", "/clusters/{cluster}", "getCluster", "The destination cluster", &[], None, Some("ClusterData")),
     ("get", "/clusters/{cluster}/clients", "listClients", "Open connections of Kafka clients",
         &[("client_id", "string"), ("principal", "string"), ("page_size", "integer"), ("page_token", "integer")],
         None, Some("DataList_ClientData")),
+    ("get", "/clusters/{cluster}/journal", "listJournal", "What changed, when, by whom and why; the latest first",
+        &[("since_ms", "integer"), ("page_size", "integer"), ("page_token", "integer")],
+        None, Some("DataList_JournalRecordData")),
+    ("post", "/clusters/{cluster}/journal:backup", "backUpJournal",
+        "Makes a consistent copy of the journal on the machine of the daemon", &[], Some("JournalBackupRequest"), Some("JournalBackupData")),
     ("get", "/clusters/{cluster}/links", "listLinks", "All links", &[], None, Some("DataList_LinkData")),
     ("post", "/clusters/{cluster}/links", "createLink", "Creates a link",
         &[("link_name", "string"), ("validate_only", "boolean"), ("validate_link", "boolean")], Some("CreateLinkRequest"), None),

@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use state::model::{MirrorTopic, View};
+use state::model::{MirrorTopic, Record, View};
+use state::store::{Backup, BackupName};
 
 use crate::mirror::command::Commands;
 use crate::mirror::filler_census::Census;
@@ -28,6 +29,15 @@ pub trait Operator: Clone + Send + Sync + 'static {
 
     /// Cluster id of the destination; empty until it has answered once.
     fn cluster_id(&self) -> String;
+
+    /// The latest records of the journal before `before`, the latest first, at most `limit`.
+    fn journal(&self, before: Option<u64>, limit: usize) -> impl Future<Output = Done<Vec<Record>>> + Send;
+
+    /// Makes a consistent copy of the journal.
+    fn back_up_journal(&self, name: Option<BackupName>) -> impl Future<Output = Done<Backup>> + Send;
+
+    /// What is wrong with the journal's disk; `None` when it does its work.
+    fn journal_trouble(&self) -> Option<String>;
 
     /// Creates a link.
     fn create_link(&self, request: CreateLink) -> impl Future<Output = Done<()>> + Send;
@@ -85,6 +95,18 @@ impl Operator for Commands {
 
     fn cluster_id(&self) -> String {
         Commands::cluster_id(self)
+    }
+
+    async fn journal(&self, before: Option<u64>, limit: usize) -> Done<Vec<Record>> {
+        Commands::journal(self, before, limit).await
+    }
+
+    async fn back_up_journal(&self, name: Option<BackupName>) -> Done<Backup> {
+        Commands::back_up_journal(self, name).await
+    }
+
+    fn journal_trouble(&self) -> Option<String> {
+        Commands::journal_trouble(self)
     }
 
     async fn create_link(&self, request: CreateLink) -> Done<()> {

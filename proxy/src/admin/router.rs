@@ -8,7 +8,7 @@ use linkctl::rest::PREFIXES;
 use super::operator::Operator;
 use super::problem::Problem;
 use super::{
-    Admin, clients, clusters, filler, health, link_configs, links, mirror_actions, mirrors, openapi,
+    Admin, clients, clusters, filler, health, journal, link_configs, links, mirror_actions, mirrors, openapi,
 };
 
 /// Largest request body, in bytes.
@@ -40,6 +40,8 @@ fn api<O: Operator>() -> Vec<(&'static str, MethodRouter<Admin<O>>)> {
         ("/clusters", get(clusters::list::<O>)),
         ("/clusters/{cluster}", get(clusters::get::<O>)),
         ("/clusters/{cluster}/clients", get(clients::list::<O>)),
+        ("/clusters/{cluster}/journal", get(journal::list::<O>)),
+        ("/clusters/{cluster}/journal:backup", post(journal::back_up::<O>)),
         ("/clusters/{cluster}/links", get(links::list::<O>).post(links::create::<O>)),
         ("/clusters/{cluster}/links/{link}", get(links::get::<O>).delete(links::delete::<O>)),
         ("/clusters/{cluster}/links/{link}/configs", get(link_configs::list::<O>)),

@@ -17,6 +17,7 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 pub struct Metrics {
     registry: Arc<Mutex<Registry>>,
     journal_sequence: Gauge,
+    journal_writable: Gauge,
 }
 
 impl Default for Metrics {
@@ -30,7 +31,13 @@ impl Default for Metrics {
             "Sequence of the last journal record",
             journal_sequence.clone(),
         );
-        Metrics { registry: Arc::new(Mutex::new(registry)), journal_sequence }
+        let journal_writable = Gauge::default();
+        registry.register(
+            "linkgate_journal_writable",
+            "1 when the journal takes changes and its disk finishes writes, else 0",
+            journal_writable.clone(),
+        );
+        Metrics { registry: Arc::new(Mutex::new(registry)), journal_sequence, journal_writable }
     }
 }
 
@@ -40,9 +47,10 @@ impl Metrics {
         add(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Notes the sequence of the last journal record.
-    pub fn set_journal_sequence(&self, sequence: u64) {
+    /// Notes the sequence of the last journal record, and whether the journal takes further ones.
+    pub fn set_journal(&self, sequence: u64, writable: bool) {
         let _ = self.journal_sequence.set(i64::try_from(sequence).unwrap_or(i64::MAX));
+        let _ = self.journal_writable.set(i64::from(writable));
     }
 
     /// All families as text.
@@ -68,7 +76,7 @@ mod tests {
         let seen = Gauge::<i64>::default();
         metrics.register(|registry| registry.register("linkgate_seen", "Seen", seen.clone()));
         let _ = seen.set(3);
-        metrics.set_journal_sequence(7);
+        metrics.set_journal(7, true);
         let text = metrics.render();
         assert!(text.contains("linkgate_seen 3\n"), "{text}");
         assert!(text.contains("linkgate_journal_sequence 7\n"), "{text}");

@@ -3,6 +3,7 @@
 //! Data goes to stdout, everything else to stderr; the exit codes are those of `linkctl::exit`.
 
 mod clients;
+mod journal;
 mod link;
 mod mirror;
 mod options;
@@ -53,6 +54,7 @@ enum Noun {
     /// Links and mirror topics on one screen.
     Status(status::Args),
     Clients(clients::Args),
+    Journal(journal::Args),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Noun::Mirror(verb) => mirror::run(&cli.global, verb),
         Noun::Status(args) => status::run(&cli.global, &args),
         Noun::Clients(args) => clients::run(&cli.global, &args),
+        Noun::Journal(args) => journal::run(&cli.global, args),
     };
     match result {
         Ok(()) => ExitCode::from(exit::OK),

@@ -30,6 +30,13 @@ pub(super) struct Double {
 }
 
 impl Double {
+    /// Writes something into the journal.
+    pub(super) async fn write(&self, why: &str) {
+        let link = self.store.view().links["dr"].clone();
+        let changes = vec![Change::PutLink(link)];
+        self.store.transact("test", why, |_, _| Ok::<_, String>((changes, ()))).await.unwrap();
+    }
+
     fn tell(&self, what: String) -> Result<(), CommandError> {
         if what.contains("broken") {
             return Err(CommandError { status: 409, error_code: 40_902, message: "It is broken.".into() });
@@ -70,6 +77,27 @@ impl Operator for Double {
 
     fn cluster_id(&self) -> String {
         "CID".into()
+    }
+
+    async fn journal(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<state::model::Record>, CommandError> {
+        Ok(self.store.latest(before, limit).await.unwrap())
+    }
+
+    async fn back_up_journal(
+        &self,
+        name: Option<state::store::BackupName>,
+    ) -> Result<state::store::Backup, CommandError> {
+        self.tell(format!("backup {name:?}"))?;
+        Ok(state::store::Backup { path: "/backups/x".into(), sequence: 1 })
+    }
+
+    fn journal_trouble(&self) -> Option<String> {
+        let told = self.told.lock().unwrap();
+        told.iter().any(|what| what == "disk hangs").then(|| "the disk hangs".to_owned())
     }
 
     async fn create_link(&self, request: CreateLink) -> Result<(), CommandError> {

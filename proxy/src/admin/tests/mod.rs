@@ -2,6 +2,7 @@
 
 mod clients;
 mod fixture;
+mod journal;
 mod link_configs;
 mod links;
 mod mirrors;

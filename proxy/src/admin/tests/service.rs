@@ -55,6 +55,11 @@ async fn health_tells_what_is_missing() {
     assert_eq!((waiting.status, &waiting.json()["waits_for"]), (503, &json!(["gateway"])));
     server.readiness.gateway_listens();
     assert_eq!(server.get("/health/ready").await, json!({"status": "ready"}));
+    server.double.told.lock().unwrap().push("disk hangs".into());
+    let troubled = json!({"status": "ready", "troubles": ["the disk hangs"]});
+    assert_eq!(server.get("/health/ready").await, troubled);
+    assert!(server.ask("GET", "/metrics", "").await.body.contains("linkgate_journal_writable 0"));
+    server.double.told.lock().unwrap().clear();
     server.readiness.draining();
     assert_eq!(server.ask("GET", "/health/ready", "").await.status, 503);
     let metrics = server.ask("GET", "/metrics", "").await;

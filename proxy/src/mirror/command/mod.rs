@@ -11,6 +11,7 @@ mod create_mirror;
 mod creating;
 mod delete_link;
 mod finish_create;
+mod journal;
 mod names;
 mod prepare_mirror;
 pub(crate) mod refusal;

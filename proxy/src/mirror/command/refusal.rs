@@ -49,6 +49,11 @@ pub(super) fn promote_under_way(name: &str, topic: &str) -> CommandError {
     )
 }
 
+/// A backup is not made now, or not under this name.
+pub(super) fn backup_refused(message: String) -> CommandError {
+    refuse(409, 409, message)
+}
+
 /// Something was begun and is not finished within the time of a request.
 pub(super) fn not_finished(message: impl Into<String>) -> CommandError {
     refuse(408, 408, message.into())
