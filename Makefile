@@ -5,7 +5,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: instructions help setup build test interop soak soak-pair fuzz bench bench-quick bench-soak bench-setup demo fmt fmt-check lint deny clean-demo
+.PHONY: instructions help setup build test interop soak soak-pair fuzz bench bench-quick bench-soak bench-setup demo fmt fmt-check lint deny advisories clean-demo
 
 # What cargo needs to find RocksDB and libclang.
 env = eval "$$(tests/setup/env.sh)"
@@ -67,6 +67,9 @@ fmt-check: ## Check the format
 lint: ## Clippy, warnings denied
 	@tests/setup/all.sh build
 	@$(env); cargo clippy --workspace --all-targets -- -D warnings
+
+advisories: ## Known weaknesses of the dependencies, and yanked ones: needs network, and the answer depends on the day
+	@"$$(tests/setup/cargo_deny.sh)" --all-features check advisories
 
 deny: ## Licences, bans and sources of the dependencies
 	@"$$(tests/setup/cargo_deny.sh)" --all-features check bans licenses sources
