@@ -15,18 +15,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{Admin, AdminHandle, ListenError, Readiness};
-use crate::client::{ClientOptions, Cluster, Side};
+use crate::client::{ClientOptions, Cluster, ClusterPin, Side};
 use crate::config::Config;
 use crate::gateway::{ConnectionLimits, Gateway, GatewayError, GatewayHandle, GatewayOptions, Limits};
 use crate::mirror::Engine;
-use crate::mirror::command::Commands;
+use crate::mirror::clearance::DESTINATION_CLUSTER_CHANGED;
 use crate::obs::Metrics;
 use crate::shutdown::{Phases, StopSignals, drained};
 
 /// How often the journal is looked through for records that have become too old.
 const TIDY_EVERY: Duration = Duration::from_secs(60 * 60);
-/// Longest pause between two questions for the destination's cluster id.
-const LEARN_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// Why the daemon did not start, or ended without being asked to.
 #[derive(Debug, thiserror::Error)]
@@ -105,10 +103,15 @@ impl Running {
 
         let (metrics, readiness, phases) = (Metrics::default(), Readiness::default(), Phases::default());
         let tasks = TaskTracker::new();
-        let client =
-            ClientOptions { security: config.security.clone(), ..ClientOptions::new(Side::Destination) };
+        let recorded = store.view().identity.as_ref().map(|known| known.destination_cluster_id.clone());
+        let expected = config.accepted.destination(recorded.as_deref().unwrap_or_default());
+        let client = ClientOptions {
+            security: config.security.clone(),
+            pin: Some(ClusterPin::to(&expected, "destination", DESTINATION_CLUSTER_CHANGED)),
+            ..ClientOptions::new(Side::Destination)
+        };
         let destination = Cluster::new(config.bootstrap_servers.clone(), client);
-        let (engine, commands) = Engine::new(store.clone(), destination.clone());
+        let (engine, commands) = Engine::new(store.clone(), destination.clone(), config.accepted.clone());
         metrics.register(|registry| engine.register_metrics(registry));
 
         let (guards_sender, guards) = watch::channel(Arc::new(TopicGuards::of(&store.view())));
@@ -116,7 +119,7 @@ impl Running {
         let gateway =
             metrics.register(|registry| Gateway::new(options, Arc::new(destination), guards, registry));
         let clients = gateway.connections();
-        let admin = Admin::new(commands.clone(), metrics.clone(), readiness.clone(), clients);
+        let admin = Admin::new(commands, metrics.clone(), readiness.clone(), clients);
         let admin = admin.run(&config.admin_listeners, phases.admin.clone()).await?;
 
         drop(tasks.spawn(keep_guards(store.clone(), guards_sender, phases.admin.clone())));
@@ -124,7 +127,6 @@ impl Running {
         let gateway = gateway.run(phases.gateway.clone()).await?;
         readiness.gateway_listens();
 
-        drop(tasks.spawn(learn_cluster_id(commands, phases.engine.clone())));
         let engine_ended = CancellationToken::new();
         // Dropped with the task, so that a panic counts as an end, too.
         let ended = engine_ended.clone().drop_guard();
@@ -202,18 +204,4 @@ async fn tidy_journal(store: Store, stop: CancellationToken) {
             tracing::warn!(%error, "the journal cannot be tidied up");
         }
     }
-}
-
-/// Asks the destination who it is until it answers.
-async fn learn_cluster_id(commands: Commands, stop: CancellationToken) {
-    let mut pause = Duration::from_millis(100);
-    while let Some(Err(error)) = stop.run_until_cancelled(commands.learn_cluster_id()).await {
-        tracing::warn!(%error, "the destination does not answer yet");
-        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
-            return;
-        }
-        pause = (pause * 2).min(LEARN_PAUSE_MAX);
-    }
-    let cluster_id = commands.cluster_id();
-    tracing::info!(cluster_id, "destination reached");
 }

@@ -10,6 +10,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use proxy::app;
 use proxy::config::Config;
+use proxy::mirror::clearance::Accepted;
 use proxy::obs::{self, LogFormat};
 
 mod allocator;
@@ -38,6 +39,12 @@ struct Options {
     /// Filter of log messages, as RUST_LOG takes it.
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
+    /// Lets the journal of destination cluster OLD go on with cluster NEW; the error that asks for it names both.
+    #[arg(long, value_name = "OLD:NEW", value_parser = Accepted::cluster_change)]
+    accept_cluster_change: Option<(String, String)>,
+    /// Works by an old copy of the journal, as it stands at this record; the error that asks for it names both.
+    #[arg(long, value_name = "JOURNAL:SEQUENCE", value_parser = Accepted::old_journal)]
+    accept_old_journal: Option<(String, u64)>,
 }
 
 fn main() -> ExitCode {
@@ -62,6 +69,8 @@ fn main() -> ExitCode {
     if let Some(format) = options.log_format {
         config.log_format = format;
     }
+    config.accepted =
+        Accepted { cluster_change: options.accept_cluster_change, old_journal: options.accept_old_journal };
     // RUST_LOG is for whoever runs the process: it wins over the file, not over the command line.
     let level = options
         .log

@@ -6,8 +6,8 @@
 mod journal;
 
 pub use self::journal::{
-    change_is_lawful, generations_are_never_reused, generations_only_grow, journal_is_gapless,
-    stopped_is_terminal, view_ends_as_replay, view_is_replay,
+    change_is_lawful, generations_are_never_reused, generations_only_grow, identity_is_kept,
+    journal_is_gapless, stopped_is_terminal, view_ends_as_replay, view_is_replay,
 };
 
 /// A broken invariant, in one sentence.

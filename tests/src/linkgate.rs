@@ -79,9 +79,14 @@ impl Linkgate {
 
     /// Starts the process, unless it runs. Ports and state are those of before.
     pub fn launch(&mut self) {
+        self.launch_with(&[]);
+    }
+
+    /// The same with these arguments beside its configuration.
+    pub fn launch_with(&mut self, args: &[&str]) {
         if self.process.is_none() {
             let mut command = tied(program("linkgate"));
-            command.arg("--config").arg(&self.config);
+            command.arg("--config").arg(&self.config).args(args);
             if std::env::var_os("RUST_LOG").is_none() {
                 command.env("RUST_LOG", "info");
             }

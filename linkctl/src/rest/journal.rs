@@ -20,7 +20,7 @@ pub struct JournalField {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JournalChange {
-    /// `LINK` or `MIRROR`.
+    /// `LINK`, `MIRROR` or `JOURNAL`.
     pub subject: String,
     /// Its name.
     pub name: String,

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::Admin;
 use super::operator::Operator;
+use crate::mirror::clearance::Clearance;
 use crate::obs::CONTENT_TYPE;
 
 /// What must have happened before the daemon is ready. Cheap to clone.
@@ -36,7 +37,7 @@ impl Readiness {
     }
 
     /// What it still waits for; empty when ready.
-    fn waits_for(&self, destination_known: bool) -> Vec<&'static str> {
+    fn waits_for(&self, destination_known: bool, clearance: &Clearance) -> Vec<&'static str> {
         let mut missing = Vec::new();
         if self.0.draining.load(Ordering::Acquire) {
             missing.push("shutdown");
@@ -46,6 +47,8 @@ impl Readiness {
         }
         if !destination_known {
             missing.push("destination");
+        } else if *clearance != Clearance::Given {
+            missing.push("journal");
         }
         missing
     }
@@ -58,15 +61,23 @@ pub(super) async fn live() -> Response {
 
 /// `GET /health/ready`: clients can be served.
 pub(super) async fn ready<O: Operator>(State(admin): State<Admin<O>>) -> Response {
-    let missing = admin.readiness.waits_for(!admin.operator.cluster_id().is_empty());
+    let destination_known = !admin.operator.cluster_id().is_empty();
+    let mut missing = admin.readiness.waits_for(destination_known, &admin.operator.clearance());
+    let faults = admin.operator.faults();
     // Clients and mirroring go on without the journal's disk: that is told, and is no reason to send nobody here.
     let troubles: Vec<String> = admin.operator.journal_trouble().into_iter().collect();
-    if missing.is_empty() {
+    if missing.is_empty() && faults.is_empty() {
         let ready = json!({"status": "ready"});
         let troubled = json!({"status": "ready", "troubles": troubles});
         return axum::Json(if troubles.is_empty() { ready } else { troubled }).into_response();
     }
-    let body = json!({"status": "not ready", "waits_for": missing, "troubles": troubles});
+    if missing.is_empty() {
+        // It was reached, and another cluster answers for it now.
+        missing.push("destination");
+    }
+    let faults: Vec<_> =
+        faults.iter().map(|fault| json!({"code": fault.code, "message": fault.message})).collect();
+    let body = json!({"status": "not ready", "waits_for": missing, "faults": faults, "troubles": troubles});
     (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response()
 }
 

@@ -87,6 +87,7 @@ fn change(summary: Summary) -> JournalChange {
     let subject = match summary.subject {
         Subject::Link => "LINK",
         Subject::Mirror => "MIRROR",
+        Subject::Journal => "JOURNAL",
     };
     let effect = match summary.effect {
         Effect::Created => "CREATED",

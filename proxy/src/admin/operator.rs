@@ -6,6 +6,7 @@ use std::sync::Arc;
 use state::model::{MirrorTopic, Record, View};
 use state::store::{Backup, BackupName};
 
+use crate::mirror::clearance::{Clearance, Fault};
 use crate::mirror::command::Commands;
 use crate::mirror::filler_census::Census;
 use crate::mirror::handle::{
@@ -38,6 +39,16 @@ pub trait Operator: Clone + Send + Sync + 'static {
 
     /// What is wrong with the journal's disk; `None` when it does its work.
     fn journal_trouble(&self) -> Option<String>;
+
+    /// Whether the journal may be worked by.
+    fn clearance(&self) -> Clearance {
+        Clearance::Given
+    }
+
+    /// What is wrong with the destination or the journal.
+    fn faults(&self) -> Vec<Fault> {
+        Vec::new()
+    }
 
     /// Creates a link.
     fn create_link(&self, request: CreateLink) -> impl Future<Output = Done<()>> + Send;
@@ -107,6 +118,14 @@ impl Operator for Commands {
 
     fn journal_trouble(&self) -> Option<String> {
         Commands::journal_trouble(self)
+    }
+
+    fn clearance(&self) -> Clearance {
+        Commands::clearance(self)
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        Commands::faults(self)
     }
 
     async fn create_link(&self, request: CreateLink) -> Done<()> {

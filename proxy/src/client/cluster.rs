@@ -77,6 +77,12 @@ impl Cluster {
         &self.0.options
     }
 
+    /// Id of the cluster that it is pinned to; `None` where it is not, or not yet.
+    #[must_use]
+    pub fn pinned_id(&self) -> Option<&str> {
+        self.0.options.pin.as_ref()?.id()
+    }
+
     /// The last metadata: all topics of the last full answer and all that were asked for since; `None` before the first.
     #[must_use]
     pub fn cached(&self) -> Option<Arc<ClusterMetadata>> {
@@ -93,13 +99,12 @@ impl Cluster {
         let mut last = None;
         // A pooled connection may have died unnoticed: one more broker, or one more connection, is worth a try.
         for _ in 0..3 {
-            let asked = async { self.any().await?.call_at_most(request.clone(), 12).await };
+            let asked = async {
+                let broker = self.any().await?;
+                self.answer_of(&broker, request.clone()).await
+            };
             match asked.await {
-                Ok(response) => {
-                    let answer = Arc::new(ClusterMetadata::of(response));
-                    self.remember(&answer, topics.is_none());
-                    return Ok(answer);
-                }
+                Ok(answer) => return Ok(self.remember(answer, topics.is_none())),
                 Err(error) if error.retriable() => last = Some(error),
                 Err(error) => return Err(error),
             }
@@ -107,11 +112,34 @@ impl Cluster {
         Err(last.unwrap_or_else(|| self.no_bootstrap()))
     }
 
-    fn remember(&self, answer: &Arc<ClusterMetadata>, full: bool) {
-        let _before = self.0.cached.rcu(|before| match before {
-            Some(before) if !full => Some(Arc::new(before.merged(answer))),
-            _ => Some(Arc::clone(answer)),
+    /// What this broker answers, if it belongs to the pinned cluster.
+    pub(super) async fn answer_of(
+        &self,
+        broker: &Connection,
+        request: MetadataRequest,
+    ) -> Result<ClusterMetadata, ClientError> {
+        let answer = ClusterMetadata::of(broker.call_at_most(request, 12).await?);
+        if let Some(pin) = &self.0.options.pin {
+            broker.admitted(pin, &answer.cluster_id)?;
+        }
+        Ok(answer)
+    }
+
+    /// Takes an answer into what is cached, and gives it back as it is to be believed: with the leaders of the highest
+    /// epochs that are known.
+    pub(super) fn remember(&self, answer: ClusterMetadata, full: bool) -> Arc<ClusterMetadata> {
+        let mut believed = Arc::default();
+        let _before = self.0.cached.rcu(|before| {
+            believed = Arc::new(match before {
+                Some(before) => answer.clone().with_newer_leaders_of(before),
+                None => answer.clone(),
+            });
+            match before {
+                Some(before) if !full => Some(Arc::new(before.merged(&believed))),
+                _ => Some(Arc::clone(&believed)),
+            }
         });
+        believed
     }
 
     /// A connection to this broker, shared with other callers. Metadata is asked for when the broker is not known; a

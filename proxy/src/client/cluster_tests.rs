@@ -55,6 +55,31 @@ async fn an_error_for_good_is_given_at_once_and_a_passing_one_in_the_end() {
 }
 
 #[tokio::test]
+async fn offsets_are_asked_under_the_leader_epoch_that_is_known() {
+    // Given a leader that was deposed: its election is older than the one that metadata tells, or newer.
+    let scripted = Scripted::start(1, |asked| {
+        let mut body = asked.body.clone();
+        let request = ListOffsetsRequest::decode(&mut body, asked.version).ok()?;
+        let topics = request.topics.iter().map(|topic| {
+            let code = match topic.partitions[0].current_leader_epoch {
+                7 => ErrorCode::UNKNOWN_LEADER_EPOCH,
+                _ => ErrorCode::NONE,
+            };
+            let partition = ListOffsetsPartitionResponse::default().with_error_code(code.0).with_offset(40);
+            ListOffsetsTopicResponse::default().with_name(topic.name.clone()).with_partitions(vec![partition])
+        });
+        Some(encoded(&ListOffsetsResponse::default().with_topics(topics.collect()), asked.version))
+    })
+    .await;
+    let _before = scripted.cluster.metadata(None).await.unwrap();
+    // Then its offset is not taken.
+    let wanted = vec![("t".to_owned(), 0, OffsetSpec::Latest)];
+    let answers = scripted.cluster.list_offsets(wanted, Isolation::ReadUncommitted).await;
+    let error = answers[&("t".to_owned(), 0)].clone().unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_LEADER_EPOCH));
+}
+
+#[tokio::test]
 async fn offsets_are_asked_of_the_leader_and_only_what_failed_is_asked_again() {
     // Given two topics led by 1, of which 1 refuses `u` the first time, and a cache that says 0.
     let scripted = Scripted::start(2, |asked| {

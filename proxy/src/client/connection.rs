@@ -19,9 +19,11 @@ use tokio::sync::{RwLock, mpsc};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::cluster::metadata_request;
 use super::error::{ClientError, ErrorKind, Side};
 use super::header::{RequestHead, skip_tagged_fields};
 use super::options::ClientOptions;
+use super::pin::ClusterPin;
 use super::streams::{Peer, read_loop, write_loop};
 use super::waiting::Waiting;
 use crate::net::tls::TlsConnectError;
@@ -119,7 +121,30 @@ impl Connection {
         if let Some(sasl) = options.security.sasl() {
             connection.log_in(sasl).await?;
         }
+        if let Some(pin) = &options.pin {
+            let asked = timeout(options.connect_timeout, connection.check_cluster(pin)).await;
+            asked.map_err(|_| connection.late("Metadata", options.connect_timeout))??;
+        }
         Ok(connection)
+    }
+
+    /// Asks the broker for its cluster, before it is asked for anything that could be taken for another cluster's.
+    async fn check_cluster(&self, pin: &ClusterPin) -> Result<(), ClientError> {
+        let response = self.call_at_most(metadata_request(Some(&[])), 12).await?;
+        self.admitted(pin, response.cluster_id.as_deref().unwrap_or_default())
+    }
+
+    /// Holds the cluster id in an answer of this broker against the pinned one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ForeignCluster`]; the connection has ended then.
+    pub(super) fn admitted(&self, pin: &ClusterPin, found: &str) -> Result<(), ClientError> {
+        pin.admit(&self.link.address, found).map_err(|expected| {
+            let (address, found) = (self.link.address.clone(), found.to_owned());
+            let error = self.error(ErrorKind::ForeignCluster { address, expected, found });
+            self.link.waiting.poison(error.clone());
+            error
+        })
     }
 
     async fn negotiate(&self) -> Result<HashMap<i16, (i16, i16)>, ClientError> {

@@ -97,6 +97,16 @@ pub enum ErrorKind {
         /// The broker's own words; often empty.
         message: String,
     },
+    /// Another cluster than the pinned one answers at the address. It was asked nothing but who it is.
+    #[error("broker {address} belongs to cluster '{found}', and cluster '{expected}' is expected")]
+    ForeignCluster {
+        /// Who was dialled.
+        address: HostPort,
+        /// The pinned cluster id.
+        expected: String,
+        /// The cluster id of the broker; empty when it names none.
+        found: String,
+    },
     /// A partition has no leader at the moment, or there is no such partition.
     #[error("partition {topic}-{partition} has no leader: {code}")]
     NoLeader {
@@ -154,6 +164,8 @@ impl ClientError {
             ErrorKind::Connect { .. }
             | ErrorKind::Lost { .. }
             | ErrorKind::Timeout { .. }
+            // The right cluster may be back at any moment.
+            | ErrorKind::ForeignCluster { .. }
             | ErrorKind::NoLeader { .. }
             | ErrorKind::UnknownBroker { .. } => true,
             ErrorKind::Kafka { code, .. } => code.retriable(),

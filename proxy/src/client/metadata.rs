@@ -55,6 +55,32 @@ impl TopicMetadata {
         let at = self.partitions.binary_search_by_key(&index, |partition| partition.index).ok()?;
         self.partitions.get(at)
     }
+
+    /// This topic with those leaders of `other` whose epochs are higher; `None` when there are none.
+    fn with_newer_leaders_of(&self, other: &TopicMetadata) -> Option<TopicMetadata> {
+        let is_newer = |mine: &PartitionMetadata| {
+            other.partition(mine.index).filter(|theirs| theirs.leader_epoch > mine.leader_epoch)
+        };
+        // An epoch that is not told cannot be compared.
+        let is_older = |mine: &&PartitionMetadata| mine.leader_epoch >= 0 && is_newer(mine).is_some();
+        self.partitions.iter().find(is_older)?;
+        let newest = |mine: &PartitionMetadata| match is_newer(mine) {
+            Some(theirs) if mine.leader_epoch >= 0 => theirs.clone(),
+            _ => mine.clone(),
+        };
+        Some(TopicMetadata { partitions: self.partitions.iter().map(newest).collect(), ..self.clone() })
+    }
+
+    /// What several brokers say of one topic as one: all partitions that any of them knows, each by the highest leader
+    /// epoch.
+    pub(crate) fn joined(&self, other: &TopicMetadata) -> TopicMetadata {
+        let mut joined = self.with_newer_leaders_of(other).unwrap_or_else(|| self.clone());
+        joined
+            .partitions
+            .extend(other.partitions.iter().filter(|theirs| self.partition(theirs.index).is_none()).cloned());
+        joined.partitions.sort_by_key(|partition| partition.index);
+        joined
+    }
 }
 
 /// A cluster.
@@ -119,6 +145,20 @@ impl ClusterMetadata {
         }
     }
 
+    /// This answer, but where an earlier one named a later leader epoch of a partition of the same topic, that stands:
+    /// a broker that is cut off from its controller goes on telling what it knew (Kafka's
+    /// `Metadata.updateLatestMetadata`). The epochs of a topic that was created anew begin anew.
+    pub(crate) fn with_newer_leaders_of(mut self, earlier: &ClusterMetadata) -> Self {
+        for (name, topic) in &mut self.topics {
+            if let Some(before) = earlier.topics.get(name).filter(|before| before.id == topic.id)
+                && let Some(newest) = topic.with_newer_leaders_of(before)
+            {
+                *topic = Arc::new(newest);
+            }
+        }
+        self
+    }
+
     /// This snapshot with what a later one says of some topics; topics that are gone go.
     pub(crate) fn merged(&self, later: &ClusterMetadata) -> Self {
         let mut topics = self.topics.clone();
@@ -149,6 +189,48 @@ mod tests {
     fn topic(id: u128, error_code: ErrorCode) -> Arc<TopicMetadata> {
         let id = KafkaUuid(uuid::Uuid::from_u128(id));
         Arc::new(TopicMetadata { id, error_code, internal: false, partitions: vec![] })
+    }
+
+    /// Topic `t` with this id whose partitions have these leaders and epochs.
+    fn led(id: u128, leaders: &[(i32, i32)]) -> ClusterMetadata {
+        let partition = |(index, (leader, leader_epoch)): (i32, &(i32, i32))| PartitionMetadata {
+            index,
+            leader: *leader,
+            leader_epoch: *leader_epoch,
+            replicas: vec![1, 2],
+            isr: vec![*leader],
+            error_code: ErrorCode::NONE,
+        };
+        let partitions = (0..).zip(leaders).map(partition).collect();
+        let topic = TopicMetadata { partitions, ..(*topic(id, ErrorCode::NONE)).clone() };
+        ClusterMetadata { topics: [("t".to_owned(), Arc::new(topic))].into(), ..ClusterMetadata::default() }
+    }
+
+    fn leaders(metadata: &ClusterMetadata) -> Vec<(i32, i32)> {
+        metadata.topics["t"].partitions.iter().map(|led| (led.leader, led.leader_epoch)).collect()
+    }
+
+    #[test]
+    fn a_leader_of_an_older_epoch_is_not_believed_again() {
+        let known = led(7, &[(2, 5), (1, 3)]);
+        // A broker that is cut off tells what was; of partition 1 it knows something newer.
+        let told = led(7, &[(1, 4), (2, 4)]).with_newer_leaders_of(&known);
+        assert_eq!(leaders(&told), [(2, 5), (2, 4)]);
+        // Where no epoch is told nothing can be compared, and the same epoch may bring another ISR.
+        assert_eq!(leaders(&led(7, &[(1, -1), (-1, 3)]).with_newer_leaders_of(&known)), [(1, -1), (-1, 3)]);
+        // A topic that was created anew begins at epoch 0.
+        assert_eq!(leaders(&led(8, &[(1, 0), (1, 0)]).with_newer_leaders_of(&known)), [(1, 0), (1, 0)]);
+    }
+
+    #[test]
+    fn brokers_together_know_all_partitions_and_the_newest_leaders() {
+        let (old, new) = (led(7, &[(1, 4)]), led(7, &[(2, 5), (3, 0)]));
+        for (a, b) in [(&old, &new), (&new, &old)] {
+            let joined = a.topics["t"].joined(&b.topics["t"]);
+            let leaders: Vec<_> =
+                joined.partitions.iter().map(|led| (led.leader, led.leader_epoch)).collect();
+            assert_eq!(leaders, [(2, 5), (3, 0)]);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::error::Side;
+use super::pin::ClusterPin;
 use super::security::Security;
 use crate::net::SocketOptions;
 
@@ -30,6 +31,8 @@ pub struct ClientOptions {
     pub reconnect_backoff: Duration,
     /// Largest such delay.
     pub reconnect_backoff_max: Duration,
+    /// The cluster that brokers must belong to, asked of each connection before anything else; `None` asks nothing.
+    pub pin: Option<ClusterPin>,
 }
 
 impl ClientOptions {
@@ -47,6 +50,7 @@ impl ClientOptions {
             socket: SocketOptions::default(),
             reconnect_backoff: Duration::from_millis(50),
             reconnect_backoff_max: Duration::from_secs(2),
+            pin: None,
         }
     }
 }

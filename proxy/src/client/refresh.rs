@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::cluster::Cluster;
 use super::error::ClientError;
-use super::metadata::ClusterMetadata;
+use super::metadata::{ClusterMetadata, TopicMetadata};
+use crate::wire::error_code::ErrorCode;
 
 /// An answer to a request that began longer ago helps nobody who tries again.
 const RECENT: Duration = Duration::from_millis(300);
@@ -66,6 +67,21 @@ impl Cluster {
     /// request that was on its way already. For who asks again when it does not help.
     pub(super) async fn refreshed(&self, topic: Option<&str>) -> Result<Arc<ClusterMetadata>, ClientError> {
         self.refreshes().of(self, topic, Instant::now()).await
+    }
+
+    /// What a broker says of a topic that was asked since `since`, together with whoever asks the same; `None` when it
+    /// knows no such topic.
+    ///
+    /// # Errors
+    /// No broker answered.
+    pub async fn topic_since(
+        &self,
+        topic: &str,
+        since: Instant,
+    ) -> Result<Option<Arc<TopicMetadata>>, ClientError> {
+        let metadata = self.refreshed_since(Some(topic), since).await?;
+        let found = metadata.topics.get(topic);
+        Ok(found.filter(|topic| topic.error_code != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION).cloned())
     }
 
     /// The same for who failed at `failed` and tries again: what others have learnt since then, and not long ago, is not asked for again.

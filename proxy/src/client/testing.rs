@@ -29,12 +29,14 @@ pub(super) struct Asked {
 
 type Answer = dyn Fn(&Asked) -> Option<Bytes> + Send + Sync;
 
-/// Brokers 0 to n-1. Metadata and ApiVersions they answer themselves.
+/// Brokers 0 to n-1. ApiVersions and Metadata they answer themselves.
 pub(super) struct Scripted {
     pub(super) cluster: Cluster,
     pub(super) addresses: Vec<HostPort>,
     /// Leader of partition 0 of every topic, and the controller: what metadata says next.
     pub(super) leader: Arc<Mutex<i32>>,
+    /// The cluster id that metadata says next; none where it is empty.
+    cluster_id: Arc<Mutex<String>>,
     /// Node and API of every request, Metadata and ApiVersions too.
     pub(super) log: Arc<Mutex<Vec<(i32, ApiKey)>>>,
     _tasks: JoinSet<()>,
@@ -46,8 +48,18 @@ impl Scripted {
         brokers: usize,
         answer: impl Fn(&Asked) -> Option<Bytes> + Send + Sync + 'static,
     ) -> Self {
+        let but_metadata = move |asked: &Asked| (asked.api != ApiKey::Metadata).then(|| answer(asked))?;
+        Self::saying_all(brokers, but_metadata).await
+    }
+
+    /// The same where the script answers Metadata, too, unless it gives `None` for it.
+    pub(super) async fn saying_all(
+        brokers: usize,
+        answer: impl Fn(&Asked) -> Option<Bytes> + Send + Sync + 'static,
+    ) -> Self {
         let answer: Arc<Answer> = Arc::new(answer);
         let (leader, log) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(Vec::new())));
+        let cluster_id = Arc::new(Mutex::new(String::new()));
         let mut listeners = Vec::new();
         for _ in 0..brokers {
             listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
@@ -59,13 +71,13 @@ impl Scripted {
         let mut tasks = JoinSet::new();
         for (node, listener) in (0..).zip(listeners) {
             let (answer, leader, log) = (Arc::clone(&answer), Arc::clone(&leader), Arc::clone(&log));
-            let addresses = addresses.clone();
+            let (addresses, cluster_id) = (addresses.clone(), Arc::clone(&cluster_id));
             let _ = tasks.spawn(async move {
                 let mut sessions = JoinSet::new();
                 loop {
                     let (mut stream, _) = listener.accept().await.unwrap();
                     let (answer, leader, log) = (Arc::clone(&answer), Arc::clone(&leader), Arc::clone(&log));
-                    let addresses = addresses.clone();
+                    let (addresses, cluster_id) = (addresses.clone(), Arc::clone(&cluster_id));
                     let _ = sessions.spawn(async move {
                         while let Ok(mut frame) = read_frame(&mut stream, 1 << 20).await {
                             let api = ApiKey::try_from(frame.get_i16()).unwrap();
@@ -77,9 +89,10 @@ impl Scripted {
                             let asked = Asked { node, api, version, body: frame };
                             let body = match api {
                                 ApiKey::ApiVersions => Some(versions(version)),
-                                ApiKey::Metadata => {
-                                    Some(metadata(&asked, &addresses, *leader.lock().unwrap()))
-                                }
+                                ApiKey::Metadata => answer(&asked).or_else(|| {
+                                    let cluster_id = cluster_id.lock().unwrap().clone();
+                                    Some(metadata(&asked, &addresses, *leader.lock().unwrap(), cluster_id))
+                                }),
                                 _ => answer(&asked),
                             };
                             let Some(body) = body else { continue };
@@ -96,7 +109,12 @@ impl Scripted {
             });
         }
         let cluster = Cluster::new(addresses.clone(), options());
-        Scripted { cluster, addresses, leader, log, _tasks: tasks }
+        Scripted { cluster, addresses, leader, cluster_id, log, _tasks: tasks }
+    }
+
+    /// From now on all brokers say that they belong to this cluster.
+    pub(super) fn names_cluster(&self, id: &str) {
+        id.clone_into(&mut self.cluster_id.lock().unwrap());
     }
 
     /// How often a node was asked this.
@@ -128,7 +146,7 @@ fn versions(version: i16) -> Bytes {
 }
 
 /// Topics `t` and `u` with one partition each; what is asked for is not looked at.
-fn metadata(asked: &Asked, addresses: &[HostPort], leader: i32) -> Bytes {
+fn metadata(asked: &Asked, addresses: &[HostPort], leader: i32, cluster_id: String) -> Bytes {
     let brokers = (0..).zip(addresses).map(|(node, address)| {
         MetadataResponseBroker::default()
             .with_node_id(BrokerId(node))
@@ -143,6 +161,7 @@ fn metadata(asked: &Asked, addresses: &[HostPort], leader: i32) -> Bytes {
     let response = MetadataResponse::default()
         .with_brokers(brokers.collect())
         .with_controller_id(BrokerId(leader))
+        .with_cluster_id(Some(cluster_id).filter(|id| !id.is_empty()).map(StrBytes::from_string))
         .with_topics(topics.into());
     encoded(&response, asked.version)
 }

@@ -47,6 +47,7 @@ pub use self::limits::Limits;
 pub use self::listener::{Listener, ParseListenerError};
 use self::security::Secured;
 use crate::client::Security;
+use crate::mirror::clearance::Accepted;
 use crate::net::tls::TlsServer;
 use crate::obs::LogFormat;
 
@@ -81,6 +82,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Which log messages there are; `None` for the default.
     pub log_level: Option<String>,
+    /// What the operator accepts at this start; from the command line only.
+    pub accepted: Accepted,
 }
 
 /// Everything that is wrong with a configuration, one sentence a line.
@@ -176,6 +179,7 @@ impl Reader {
             shutdown_timeout,
             log_format,
             log_level,
+            accepted: Accepted::default(),
         })
     }
 

@@ -7,14 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use kafka_protocol::messages::ProduceResponse;
 use kafka_protocol::protocol::Decodable;
-use state::model::MirrorError;
+use state::model::{KafkaUuid, MirrorError};
 use tracing::{debug, error, warn};
 
 use super::partition::{Failure, Partition};
 use super::ready::ReadyQueue;
 use crate::client::ClientError;
 use crate::wire::error_code::ErrorCode;
-use crate::wire::produce_encode::PRODUCE_VERSION;
+use crate::wire::produce_encode::PRODUCE_BY_ID;
 
 /// A batch that is on its way.
 #[derive(Debug)]
@@ -65,9 +65,10 @@ fn refusal(code: ErrorCode) -> Refusal {
     }
 }
 
-/// Handles the response body for what was `sent`. Returns true when the destination's metadata looks stale.
-pub(super) fn take(link: &str, mut body: Bytes, sent: Vec<Sent>, ready: &ReadyQueue) -> bool {
-    let response = match ProduceResponse::decode(&mut body, PRODUCE_VERSION) {
+/// Handles the response body of this version for what was `sent`. Returns true when the destination's metadata looks
+/// stale.
+pub(super) fn take(link: &str, version: i16, mut body: Bytes, sent: Vec<Sent>, ready: &ReadyQueue) -> bool {
+    let response = match ProduceResponse::decode(&mut body, version) {
         Ok(response) => response,
         Err(reason) => {
             error!(link, error = %reason, "a produce response cannot be read");
@@ -77,17 +78,24 @@ pub(super) fn take(link: &str, mut body: Bytes, sent: Vec<Sent>, ready: &ReadyQu
             return true;
         }
     };
+    let by_id = version >= PRODUCE_BY_ID;
     let mut answers = HashMap::new();
     for topic in &response.responses {
+        // The one that the version does not have is the same for all.
         for answer in &topic.partition_responses {
-            let _ = answers.insert((topic.name.as_str(), answer.index), answer);
+            let _ = answers.insert((topic.name.as_str(), topic.topic_id, answer.index), answer);
         }
     }
     let mut stale = false;
     for batch in sent {
         let Sent { partition, attempt, base_offset, .. } = &batch;
         let id = &partition.id;
-        let Some(answer) = answers.get(&(id.topic.as_str(), id.index)) else {
+        let named = if by_id {
+            ("", id.local_topic_id.0, id.index)
+        } else {
+            (id.topic.as_str(), KafkaUuid::ZERO.0, id.index)
+        };
+        let Some(answer) = answers.get(&named) else {
             partition.reset("the destination did not answer for the partition", Some(Duration::from_secs(1)));
             continue;
         };

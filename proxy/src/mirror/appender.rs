@@ -18,7 +18,7 @@ use super::appended::{self, Sent};
 use super::partition::Partition;
 use super::ready::ReadyQueue;
 use crate::client::{ClientError, Cluster, Connection};
-use crate::wire::produce_encode::{PRODUCE_KEY, PRODUCE_VERSION, ProducePartition, ProduceTopic, produce_v9};
+use crate::wire::produce_encode::{PRODUCE_KEY, ProducePartition, ProduceTopic, produce, produce_version};
 
 /// Requests in flight. Brokers remember the last five batches of a producer, so a replay of these is recognised.
 const MAX_IN_FLIGHT: usize = 5;
@@ -42,7 +42,8 @@ pub struct Appender {
     pub timeout: Duration,
 }
 
-type Answer = (Vec<Sent>, Result<bytes::Bytes, ClientError>);
+/// What was sent, in which version, and what came back.
+type Answer = (Vec<Sent>, i16, Result<bytes::Bytes, ClientError>);
 
 impl Appender {
     /// Runs until `shutdown`.
@@ -83,10 +84,10 @@ impl Appender {
         let ended = loop {
             tokio::select! {
                 biased;
-                Some((sent, answer)) = in_flight.next(), if !in_flight.is_empty() => match answer {
+                Some((sent, version, answer)) = in_flight.next(), if !in_flight.is_empty() => match answer {
                     Ok(body) => {
                         *failures = 0;
-                        if appended::take(&self.link, body, sent, &self.ready) {
+                        if appended::take(&self.link, version, body, sent, &self.ready) {
                             self.refresh.notify_one();
                         }
                     }
@@ -108,10 +109,10 @@ impl Appender {
             }
         };
         // Whatever was on its way may or may not have been appended: the register will tell.
-        while let Some((sent, answer)) = in_flight.next().await {
+        while let Some((sent, version, answer)) = in_flight.next().await {
             match answer {
                 Ok(body) => {
-                    let _ = appended::take(&self.link, body, sent, &self.ready);
+                    let _ = appended::take(&self.link, version, body, sent, &self.ready);
                 }
                 Err(error) => appended::lost(sent, &error),
             }
@@ -124,25 +125,31 @@ impl Appender {
         connection: &Connection,
         batches: Vec<(Arc<Partition>, super::partition::Sending)>,
     ) -> Result<BoxFuture<'static, Answer>, ClientError> {
-        let mut topics: HashMap<String, Vec<ProducePartition>> = HashMap::new();
+        let mut topics: HashMap<String, ProduceTopic> = HashMap::new();
         let mut sent = Vec::with_capacity(batches.len());
         for (partition, sending) in batches {
             let id = &partition.id;
             let (base_offset, size) = (sending.batch.base_offset, sending.batch.size());
             let (max_timestamp, joined) = (sending.batch.max_timestamp(), sending.batch.joined);
-            topics.entry(id.topic.clone()).or_default().push(ProducePartition {
+            let topic = topics.entry(id.topic.clone()).or_insert_with(|| ProduceTopic {
+                name: id.topic.clone(),
+                id: *id.local_topic_id.0.as_bytes(),
+                partitions: Vec::new(),
+            });
+            topic.partitions.push(ProducePartition {
                 index: id.index,
                 header: sending.batch.header,
                 payload: sending.batch.payload,
             });
             sent.push(Sent { partition, attempt: sending.attempt, base_offset, max_timestamp, size, joined });
         }
-        let topics: Vec<ProduceTopic> =
-            topics.into_iter().map(|(name, partitions)| ProduceTopic { name, partitions }).collect();
+        let topics: Vec<ProduceTopic> = topics.into_values().collect();
+        let offered = connection.broker_versions(PRODUCE_KEY).map_or(0, |(_, most)| most);
+        let version = produce_version(offered, &topics);
         let timeout_ms = i32::try_from(self.timeout.as_millis()).unwrap_or(i32::MAX);
-        let segments = produce_v9(1, timeout_ms, &topics);
-        match connection.send_segments(PRODUCE_KEY, PRODUCE_VERSION, segments).await {
-            Ok(answer) => Ok(Box::pin(async move { (sent, answer.await) })),
+        let segments = produce(version, 1, timeout_ms, &topics);
+        match connection.send_segments(PRODUCE_KEY, version, segments).await {
+            Ok(answer) => Ok(Box::pin(async move { (sent, version, answer.await) })),
             Err(error) => {
                 appended::lost(sent, &error);
                 Err(error)

@@ -20,6 +20,7 @@ use super::per_link::{in_rounds, link_and_mirror};
 use super::source_clusters::SourceClusters;
 use super::synced_configs::{self, ConfigChange};
 use super::task_status::{Task, TaskError, TaskErrorCode, TaskTable};
+use super::topic::are_its_topics;
 use super::topic_admin;
 use super::turns::Turns;
 use crate::client::{ClientError, Cluster};
@@ -142,7 +143,7 @@ impl ConfigSync {
             source.metadata(Some(&there)),
         )?;
         let mut errors = Vec::new();
-        for mirror in mirrors {
+        for mirror in mirrors.iter().filter(|mirror| are_its_topics(mirror, source, &self.destination)) {
             let present = metadata.topic(&mirror.source_topic).map_or(0, |topic| topic.partitions.len());
             errors.extend(partitions_added(mirror, present));
             match (there.get(&mirror.source_topic), here.get(&mirror.topic)) {

@@ -6,11 +6,12 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use state::model::link_config::LinkConfig;
 use state::store::Store;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::budget::ByteBudget;
+use super::clearance::{Accepted, ClearanceCell, ClearanceCheck};
 use super::command::Commands;
 use super::config_sync::ConfigSync;
 use super::link_probe::LinkProbe;
@@ -44,12 +45,17 @@ pub(super) struct Shared {
 pub struct Engine {
     shared: Shared,
     probe: LinkProbe,
+    check: ClearanceCheck,
+    clearance: ClearanceCell,
 }
 
 impl Engine {
-    /// An engine that copies to `destination`, and the commands that drive it.
+    /// An engine that copies to `destination`, and the commands that drive it. `accepted` is what the operator said at
+    /// the start about changes that are refused otherwise.
     #[must_use]
-    pub fn new(store: Store, destination: Cluster) -> (Engine, Commands) {
+    pub fn new(store: Store, destination: Cluster, accepted: Accepted) -> (Engine, Commands) {
+        let clearance = ClearanceCell::default();
+        let check = ClearanceCheck::new(store.clone(), destination.clone(), accepted, clearance.clone());
         let (sources, progress, tasks) =
             (SourceClusters::default(), ProgressTable::default(), TaskTable::default());
         let commands = Commands::new(
@@ -58,7 +64,8 @@ impl Engine {
             sources.clone(),
             progress.clone(),
             tasks.clone(),
-        );
+        )
+        .cleared_by(clearance.clone());
         let offsets = OffsetSync::new(
             store.clone(),
             destination.clone(),
@@ -79,7 +86,7 @@ impl Engine {
             configs,
             budget,
         };
-        (Engine { shared, probe }, commands)
+        (Engine { shared, probe, check, clearance }, commands)
     }
 
     /// Registers the metric families of links and mirror topics.
@@ -88,26 +95,59 @@ impl Engine {
         MirrorMetrics::register(registry, store.clone(), progress.clone(), commands.census().clone());
     }
 
-    /// Runs until `shutdown`; returns when everything that it started has ended.
+    /// Runs until `shutdown`; returns when everything that it started has ended. Works while the journal has the
+    /// clearance.
     pub async fn run(self, shutdown: CancellationToken) {
+        let mut check = JoinSet::new();
+        let _ = check.spawn(self.check.clone().run(shutdown.clone()));
+        while !shutdown.is_cancelled() {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = self.clearance.given() => {}
+                Some(ended) = check.join_next() => end_after_panic(&ended, &shutdown),
+            }
+            let over = shutdown.child_token();
+            let mut work = std::pin::pin!(self.work(&over, &shutdown));
+            tokio::select! {
+                // By itself: with a part missing, nothing goes on.
+                () = &mut work => {
+                    shutdown.cancel();
+                    break;
+                }
+                () = self.clearance.withdrawn() => {}
+                Some(ended) = check.join_next() => end_after_panic(&ended, &shutdown),
+            }
+            over.cancel();
+            work.await;
+        }
+        while let Some(ended) = check.join_next().await {
+            end_after_panic(&ended, &shutdown);
+        }
+    }
+
+    /// Works until `over`; a panic of a part cancels `shutdown`.
+    async fn work(&self, over: &CancellationToken, shutdown: &CancellationToken) {
         let mut tasks = JoinSet::new();
-        let _ = tasks.spawn(self.probe.run(shutdown.clone()));
-        let _ = tasks.spawn(self.shared.offsets.clone().run(shutdown.clone()));
-        let _ = tasks.spawn(self.shared.configs.clone().run(shutdown.clone()));
-        let shared = self.shared;
-        let runners = per_link(shared.store.clone(), shutdown.clone(), move |name, cancel| {
+        let _ = tasks.spawn(self.probe.clone().run(over.clone()));
+        let _ = tasks.spawn(self.shared.offsets.clone().run(over.clone()));
+        let _ = tasks.spawn(self.shared.configs.clone().run(over.clone()));
+        let shared = self.shared.clone();
+        let runners = per_link(shared.store.clone(), over.clone(), move |name, cancel| {
             let shared = shared.clone();
             async move { run_link(shared, name, cancel).await }
         });
         let _ = tasks.spawn(runners);
         while let Some(ended) = tasks.join_next().await {
-            if let Err(panic) = ended
-                && panic.is_panic()
-            {
-                error!("a task of the mirror engine panicked; shutting down");
-                shutdown.cancel();
-            }
+            end_after_panic(&ended, shutdown);
         }
+    }
+}
+
+/// A daemon with a part missing is worse than one that is restarted.
+fn end_after_panic(ended: &Result<(), JoinError>, shutdown: &CancellationToken) {
+    if ended.as_ref().is_err_and(JoinError::is_panic) {
+        error!("a task of the mirror engine panicked; shutting down");
+        shutdown.cancel();
     }
 }
 

@@ -11,7 +11,8 @@ use state::store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::per_link::{next_round, per_link};
-use super::source_clusters::{self, SourceClusters};
+use super::source_clusters::{self, SOURCE_CLUSTER_CHANGED, SourceClusters};
+use crate::client::ErrorKind;
 
 /// What one probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Found {
     Paused,
     /// The source answers, and this is its cluster id.
     Source(String),
+    /// Another cluster (its id) answers than the pinned one.
+    Foreign(String),
     /// The source does not answer as it should.
     Nothing(LinkError, String),
 }
@@ -36,10 +39,12 @@ fn after_probe(link: &Link, found: Found, failures: u32, threshold: u32) -> (Con
         _ if link.state == LinkState::Failed => (present, failures),
         Found::Paused => (healthy(LinkState::Paused, id), 0),
         Found::Source(found) if id.is_empty() || found == id => (healthy(LinkState::Active, found), 0),
-        // Another cluster answers under the source's address: nothing of it may be mirrored, not even for a while.
-        Found::Source(found) => {
-            let message =
-                format!("The source cluster is '{found}' now, but the link was created with '{id}'.");
+        // The client of the link drops what another cluster answers (`client/pin.rs`): nothing of it is mirrored,
+        // synced or judged.
+        Found::Source(found) | Found::Foreign(found) => {
+            let message = format!(
+                "The source cluster is '{found}' now, but the link was created with '{id}' ({SOURCE_CLUSTER_CHANGED})."
+            );
             ((LinkState::Unavailable, LinkError::Unknown, message, id), threshold)
         }
         Found::Nothing(error, message) => {
@@ -109,7 +114,10 @@ impl LinkProbe {
         } else {
             match source_clusters::cluster_id(&self.sources.of(&link, &config)).await {
                 Ok(id) => Found::Source(id),
-                Err(error) => Found::Nothing(source_clusters::link_error(&error), error.to_string()),
+                Err(error) => match error.kind() {
+                    ErrorKind::ForeignCluster { found, .. } => Found::Foreign(found.clone()),
+                    _ => Found::Nothing(source_clusters::link_error(&error), error.to_string()),
+                },
             }
         };
         let threshold = config.availability_failures;
@@ -221,6 +229,9 @@ mod tests {
         let (condition, _) = after_probe(&link("dr"), Found::Source("other".into()), 0, 3);
         assert_eq!((condition.0, condition.3.as_str()), (LinkState::Unavailable, "source"));
         assert!(condition.2.contains("'other' now"), "{}", condition.2);
+        // Known to the client alone, when the first contact could not be journaled: it is not taken for the source.
+        let (condition, _) = after_probe(&never_contacted, Found::Foreign("other".into()), 0, 3);
+        assert_eq!((condition.0, condition.3.as_str()), (LinkState::Unavailable, ""));
     }
 
     #[test]

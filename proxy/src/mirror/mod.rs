@@ -10,6 +10,7 @@
 mod appended;
 pub mod appender;
 pub mod budget;
+pub mod clearance;
 pub mod command;
 mod compacted;
 pub mod config_sync;

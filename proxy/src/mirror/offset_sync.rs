@@ -21,6 +21,7 @@ use super::per_link::{in_rounds, link_and_mirror};
 use super::progress::ProgressTable;
 use super::source_clusters::SourceClusters;
 use super::task_status::{Task, TaskError, TaskErrorCode, TaskTable};
+use super::topic::are_its_topics;
 use super::turns::Turns;
 use crate::client::Cluster;
 
@@ -84,7 +85,8 @@ impl OffsetSync {
         let errors = if config.offset_sync.filters.is_none() {
             vec![TaskError::new(TaskErrorCode::Misconfiguration, MISCONFIGURED)]
         } else {
-            self.sync(link, &config, &self.synced_mirrors(&view, name)).await
+            let source = self.sources.of(link, &config);
+            self.sync(link, &config, &self.synced_mirrors(&view, name, &source)).await
         };
         self.tasks.set(name, Task::ConsumerOffsetSync, errors);
     }
@@ -244,9 +246,9 @@ impl OffsetSync {
         }
     }
 
-    fn synced_mirrors(&self, view: &View, link: &str) -> BTreeMap<String, MirrorEnds> {
+    fn synced_mirrors(&self, view: &View, link: &str, source: &Cluster) -> BTreeMap<String, MirrorEnds> {
         view.mirrors_of(link)
-            .filter(|mirror| follows_source(mirror))
+            .filter(|mirror| follows_source(mirror) && are_its_topics(mirror, source, &self.destination))
             .map(|mirror| (mirror.source_topic.clone(), self.ends_of(mirror)))
             .collect()
     }

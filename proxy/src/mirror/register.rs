@@ -116,6 +116,7 @@ mod tests {
     fn id() -> Identity {
         Identity {
             topic: "users".into(),
+            local_topic_id: KafkaUuid::ZERO,
             source_topic: "users".into(),
             source_topic_id: KafkaUuid::ZERO,
             index: 0,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use state::model::MirrorError;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::log_bounds::log_end_offset;
@@ -47,6 +48,7 @@ impl Registration {
         let attempt = self.partition.attempt();
         for look in 1..=LOOKS {
             let next = match register::read(&self.destination, id).await {
+                Ok(_) if !self.is_still_the_mirror().await => return,
                 Ok(reading) => {
                     self.partition.destination_starts_at(reading.log_start);
                     register::judge(id, reading)
@@ -75,6 +77,28 @@ impl Registration {
                 Next::Never(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
+    }
+
+    /// Whether the log that was just read is the mirror's: the leader was asked by name, and the name may be another
+    /// topic's by now. An id never comes back, so what has it after the reading had it before.
+    async fn is_still_the_mirror(&self) -> bool {
+        let id = &self.partition.id;
+        let reason = match self.destination.topic_since(&id.topic, Instant::now()).await {
+            Ok(Some(found)) if id.is_local_topic(found.id) => return true,
+            Ok(Some(_)) => "the destination topic was deleted and created anew".to_owned(),
+            Ok(None) => "the destination topic is not known to the broker that was asked".to_owned(),
+            Err(error) => format!("the destination topic cannot be looked up: {error}"),
+        };
+        debug!(
+            link = self.link,
+            topic = id.topic,
+            partition = id.index,
+            reason,
+            "the register does not count"
+        );
+        self.partition.delay(&reason, RETRY);
+        self.refresh.notify_one();
+        false
     }
 
     async fn go_on(&self, attempt: u64, register: Register) {

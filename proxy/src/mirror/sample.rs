@@ -53,5 +53,6 @@ pub(crate) fn view(
         sequence: 1,
         links: links.into_iter().map(|link| (link.name.clone(), link)).collect(),
         mirrors: mirrors.into_iter().map(|mirror| (mirror.topic.clone(), mirror)).collect(),
+        ..View::default()
     }
 }

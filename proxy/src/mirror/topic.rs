@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::budget::ByteBudget;
 use super::partition::{Identity, Partition};
 use super::progress::{PartitionProgress, ProgressTable};
-use crate::client::TopicMetadata;
+use crate::client::{Cluster, TopicMetadata};
 use crate::wire::error_code::ErrorCode;
 
 /// A source topic must be missing, or another one, for this long before the mirror fails: a broker that just started, or
@@ -105,7 +105,7 @@ impl Identification {
 
     /// Judges the destination topic of a mirror by fresh metadata.
     pub fn destination(&mut self, mirror: &MirrorTopic, metadata: Option<&TopicMetadata>) -> Found {
-        let same = present(metadata).is_some_and(|found| !differs(found.id, mirror.local_topic_id));
+        let same = present(metadata).is_some_and(|found| mirror.is_local_topic(found.id));
         let wrong = (!same).then(|| {
             (MirrorError::IllegalState, format!("the destination topic '{}' was deleted", mirror.topic))
         });
@@ -120,6 +120,19 @@ impl Identification {
         let since = *self.wrong_since.get_or_insert_with(Instant::now);
         if since.elapsed() >= patience { Found::Gone(error, reason) } else { Found::Wrong }
     }
+}
+
+/// Whether the topics of the mirror's names are still the mirror's, as far as the clusters' last metadata tells: what
+/// goes by name (group offsets, configs) is not to follow another topic, or change one. A topic that metadata does not
+/// name is not judged.
+#[must_use]
+pub fn are_its_topics(mirror: &MirrorTopic, source: &Cluster, destination: &Cluster) -> bool {
+    let is_same = |cluster: &Cluster, topic: &str, recorded: KafkaUuid| {
+        let found = cluster.cached().and_then(|known| Some(known.topic(topic)?.id));
+        found.is_none_or(|found| !differs(found, recorded))
+    };
+    is_same(source, &mirror.source_topic, mirror.source_topic_id)
+        && is_same(destination, &mirror.topic, mirror.local_topic_id)
 }
 
 fn differs(found: KafkaUuid, recorded: KafkaUuid) -> bool {
@@ -156,6 +169,7 @@ impl TopicAtWork {
         let partitions = cells.into_iter().zip(0..).map(|(cell, index)| {
             let id = Identity {
                 topic: mirror.topic.clone(),
+                local_topic_id: mirror.local_topic_id,
                 source_topic: mirror.source_topic.clone(),
                 source_topic_id: mirror.source_topic_id,
                 index,

@@ -77,11 +77,20 @@ impl Workers {
         let mut by_source: HashMap<i32, Vec<Arc<Partition>>> = HashMap::new();
         for partition in partitions {
             let id = &partition.id;
-            if let Some(led) = source.and_then(|all| all.partition(&id.source_topic, id.index)) {
-                partition.set_source_leader(led.leader, led.leader_epoch);
+            if let Some(topic) = source.and_then(|all| all.topic(&id.source_topic)) {
+                if !id.is_source_topic(topic.id) {
+                    partition.set_source_leader(-1, -1);
+                } else if let Some(led) = topic.partition(id.index) {
+                    partition.set_source_leader(led.leader, led.leader_epoch);
+                }
             }
-            if let Some(led) = destination.and_then(|all| all.partition(&id.topic, id.index)) {
-                partition.set_destination_leader(led.leader);
+            if let Some(topic) = destination.and_then(|all| all.topic(&id.topic)) {
+                if !id.is_local_topic(topic.id) {
+                    // Deleted and created anew: nobody may append to it. `judge_destinations` ends the mirror.
+                    partition.set_destination_leader(-1);
+                } else if let Some(led) = topic.partition(id.index) {
+                    partition.set_destination_leader(led.leader);
+                }
             }
             let (leader, _) = partition.source_leader();
             if leader >= 0 {
@@ -156,5 +165,72 @@ impl Workers {
     /// Waits until all workers have ended; `cancel` must have been cancelled.
     pub async fn ended(mut self) {
         while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use state::model::KafkaUuid;
+
+    use super::*;
+    use crate::client::{
+        ClientOptions, ClusterMetadata, ErrorCode, HostPort, PartitionMetadata, Side, TopicMetadata,
+    };
+    use crate::mirror::budget::ByteBudget;
+    use crate::mirror::partition::Identity;
+    use crate::mirror::progress::ProgressCell;
+
+    /// Topic `t` with this id, whose only partition is led by 2.
+    fn led(id: KafkaUuid) -> ClusterMetadata {
+        let partition = PartitionMetadata {
+            index: 0,
+            leader: 2,
+            leader_epoch: 0,
+            replicas: vec![2],
+            isr: vec![2],
+            error_code: ErrorCode::NONE,
+        };
+        let topic =
+            TopicMetadata { id, error_code: ErrorCode::NONE, internal: false, partitions: vec![partition] };
+        ClusterMetadata { topics: [("t".to_owned(), Arc::new(topic))].into(), ..ClusterMetadata::default() }
+    }
+
+    #[tokio::test]
+    async fn a_topic_that_was_created_anew_under_the_name_has_no_leader_for_the_mirror() {
+        let nobody = |side| Cluster::new(vec![HostPort::new("127.0.0.1", 1)], ClientOptions::new(side));
+        let fetch = FetchOptions { max_bytes: 1, response_max_bytes: 1, min_bytes: 1, wait_max_ms: 1 };
+        let sides = Sides {
+            link: "dr".into(),
+            source: nobody(Side::Source),
+            destination: nobody(Side::Destination),
+            refresh_source: Arc::default(),
+            refresh_destination: Arc::default(),
+            fetch,
+            append_timeout: Duration::from_secs(1),
+        };
+        let mut workers = Workers::new(sides, CancellationToken::new());
+        let (local, source, another) = (KafkaUuid::random(), KafkaUuid::random(), KafkaUuid::random());
+        let id = Identity {
+            topic: "t".into(),
+            local_topic_id: local,
+            source_topic: "t".into(),
+            source_topic_id: source,
+            index: 0,
+            producer_id: 1 << 62,
+            start_offset: 0,
+        };
+        let budget = Arc::new(ByteBudget::new(1));
+        let partition = Arc::new(Partition::new(id, ProgressCell::default(), 1, budget, Arc::default()));
+        let all = [Arc::clone(&partition)];
+        workers.assign(&all, Some(&led(source)), Some(&led(local)));
+        assert_eq!((partition.source_leader().0, partition.destination_leader()), (2, 2));
+        let attempt = partition.attempt();
+        workers.assign(&all, Some(&led(another)), Some(&led(another)));
+        assert_eq!((partition.source_leader().0, partition.destination_leader()), (-1, -1));
+        assert!(partition.attempt() > attempt, "what is under way counts for nothing");
+        // A broker that does not know the topic yet says nothing of it.
+        workers.assign(&all, Some(&led(source)), Some(&led(local)));
+        workers.assign(&all, None, Some(&ClusterMetadata::default()));
+        assert_eq!((partition.source_leader().0, partition.destination_leader()), (2, 2));
     }
 }

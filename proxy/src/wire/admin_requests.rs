@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::entry_list::EntryList;
 use super::header::read_request_header;
 use super::primitive::{Reader, Text, WireError};
+use super::topic_ref::TopicRef;
 use super::versions;
 
 /// Elements that all arrays of one request may have together: far above what clients send, low enough that answers stay
@@ -57,6 +58,28 @@ pub fn read_delete_records(frame: &Bytes, version: i16) -> Result<EntryList<Topi
         walk.tags()?;
         Ok(index)
     })?;
+    let _timeout_ms = walk.reader.i32()?;
+    walk.finish()?;
+    Ok(topics)
+}
+
+/// DeleteTopics, versions 0 to 6: the topics, by name or (since version 6) by id.
+///
+/// # Errors
+/// As [`read_delete_records`].
+pub fn read_delete_topics(frame: &Bytes, version: i16) -> Result<EntryList<TopicRef>, WireError> {
+    let mut walk = Walk::begin(frame, versions::DELETE_TOPICS, version)?;
+    let topics = if version >= 6 {
+        walk.list(18, |walk| {
+            let name = walk.reader.nullable_string(walk.flexible)?;
+            let id = walk.reader.uuid()?;
+            walk.tags()?;
+            Ok(name.map_or(TopicRef::Id(id), TopicRef::Name))
+        })?
+    } else {
+        let least = if walk.flexible { 1 } else { 2 };
+        walk.list(least, |walk| walk.reader.string(walk.flexible).map(TopicRef::Name))?
+    };
     let _timeout_ms = walk.reader.i32()?;
     walk.finish()?;
     Ok(topics)

@@ -12,6 +12,7 @@ pub mod fetch_response;
 pub mod filler;
 pub mod frame;
 pub mod header;
+pub mod keyed_record;
 pub mod layout;
 pub mod lookup;
 pub mod node_endpoints;

@@ -1,14 +1,18 @@
-//! Produce v9 request bodies that share the record bytes instead of copying them.
+//! Produce request bodies that share the record bytes instead of copying them.
 //!
 //! The body comes out as segments for a vectored write: everything but the payloads lies in one small buffer, of which
 //! the segments between the payloads are slices. Version 9 is the first flexible one; every broker since 2.4 has it.
+//! Version 13 names topics by id (KIP-516; brokers since 4.1), so that a topic which was created anew under the name
+//! gets nothing.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::primitive::put_unsigned_varint;
 
-/// The version that is written here.
+/// The version that names topics by name.
 pub const PRODUCE_VERSION: i16 = 9;
+/// The version that names topics by id.
+pub const PRODUCE_BY_ID: i16 = 13;
 /// Produce's API key.
 pub const PRODUCE_KEY: i16 = 0;
 
@@ -26,17 +30,27 @@ pub struct ProducePartition {
 /// The batches for one topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProduceTopic {
-    /// Topic name.
+    /// Topic name; not sent where topics are named by id.
     pub name: String,
+    /// Topic id; all zero where it is not known.
+    pub id: [u8; 16],
     /// At most one entry per partition: a broker refuses more.
     pub partitions: Vec<ProducePartition>,
 }
 
-/// The body of a Produce v9 request with a null transactional id, in segments.
+/// The version in which to name these topics to a broker that offers Produce up to `offered`: by id where it takes ids
+/// and all of them are known.
+#[must_use]
+pub fn produce_version(offered: i16, topics: &[ProduceTopic]) -> i16 {
+    let by_id = offered >= PRODUCE_BY_ID && topics.iter().all(|topic| topic.id != [0; 16]);
+    if by_id { PRODUCE_BY_ID } else { PRODUCE_VERSION }
+}
+
+/// The body of a Produce request of this version ([`produce_version`]) with a null transactional id, in segments.
 ///
 /// `timeout_ms` is how long the broker may wait for replicas (only with acks -1).
 #[must_use]
-pub fn produce_v9(acks: i16, timeout_ms: i32, topics: &[ProduceTopic]) -> Vec<Bytes> {
+pub fn produce(version: i16, acks: i16, timeout_ms: i32, topics: &[ProduceTopic]) -> Vec<Bytes> {
     let partitions = topics.iter().map(|topic| topic.partitions.len()).sum::<usize>();
     let names = topics.iter().map(|topic| topic.name.len()).sum::<usize>();
     let mut glue = BytesMut::with_capacity(32 + names + topics.len() * 16 + partitions * 80);
@@ -47,8 +61,12 @@ pub fn produce_v9(acks: i16, timeout_ms: i32, topics: &[ProduceTopic]) -> Vec<By
     glue.put_i32(timeout_ms);
     put_compact_len(&mut glue, topics.len());
     for topic in topics {
-        put_compact_len(&mut glue, topic.name.len());
-        glue.put_slice(topic.name.as_bytes());
+        if version >= PRODUCE_BY_ID {
+            glue.put_slice(&topic.id);
+        } else {
+            put_compact_len(&mut glue, topic.name.len());
+            glue.put_slice(topic.name.as_bytes());
+        }
         put_compact_len(&mut glue, topic.partitions.len());
         for partition in &topic.partitions {
             glue.put_i32(partition.index);
@@ -96,24 +114,39 @@ mod tests {
         let topics = vec![
             ProduceTopic {
                 name: "flights".into(),
+                id: [1; 16],
                 partitions: vec![
                     partition(0, &[1; 61], vec![2; 66]),
                     partition(7, &[3; 61], vec![]),
                     partition(300, &[4; 61], vec![5; 100_000]),
                 ],
             },
-            ProduceTopic { name: "t".repeat(249), partitions: vec![partition(1, &[6; 61], vec![7; 3])] },
-            ProduceTopic { name: "none".into(), partitions: vec![] },
+            ProduceTopic {
+                name: "t".repeat(249),
+                id: [2; 16],
+                partitions: vec![partition(1, &[6; 61], vec![7; 3])],
+            },
+            ProduceTopic { name: "none".into(), id: [3; 16], partitions: vec![] },
         ];
-        let segments = produce_v9(1, 30_000, &topics);
-        let mut body = Bytes::from(segments.concat());
-        let decoded = ProduceRequest::decode(&mut body, PRODUCE_VERSION).unwrap();
-        assert!(body.is_empty());
+        for version in [PRODUCE_VERSION, PRODUCE_BY_ID] {
+            let segments = produce(version, 1, 30_000, &topics);
+            let mut body = Bytes::from(segments.concat());
+            let decoded = ProduceRequest::decode(&mut body, version).unwrap();
+            assert!(body.is_empty());
+            assert_is(&decoded, &topics, version == PRODUCE_BY_ID);
+        }
+    }
+
+    fn assert_is(decoded: &ProduceRequest, topics: &[ProduceTopic], by_id: bool) {
         assert!(decoded.transactional_id.is_none());
         assert_eq!((decoded.acks, decoded.timeout_ms), (1, 30_000));
         assert_eq!(decoded.topic_data.len(), topics.len());
-        for (got, given) in decoded.topic_data.iter().zip(&topics) {
-            assert_eq!(got.name.as_str(), given.name);
+        for (got, given) in decoded.topic_data.iter().zip(topics) {
+            if by_id {
+                assert_eq!(got.topic_id.as_bytes(), &given.id);
+            } else {
+                assert_eq!(got.name.as_str(), given.name);
+            }
             assert_eq!(got.partition_data.len(), given.partitions.len());
             for (got, given) in got.partition_data.iter().zip(&given.partitions) {
                 assert_eq!(got.index, given.index);
@@ -126,10 +159,19 @@ mod tests {
     }
 
     #[test]
+    fn topics_are_named_by_id_where_all_ids_are_known_and_the_broker_takes_them() {
+        let topic = |id| ProduceTopic { name: "t".into(), id: [id; 16], partitions: vec![] };
+        assert_eq!(produce_version(13, &[topic(1), topic(2)]), PRODUCE_BY_ID);
+        assert_eq!(produce_version(13, &[topic(1), topic(0)]), PRODUCE_VERSION);
+        assert_eq!(produce_version(12, &[topic(1)]), PRODUCE_VERSION);
+    }
+
+    #[test]
     fn payloads_are_shared_not_copied() {
         let payload = Bytes::from(vec![9; 1000]);
         let partitions = vec![ProducePartition { index: 0, header: Bytes::new(), payload: payload.clone() }];
-        let segments = produce_v9(1, 0, &[ProduceTopic { name: "t".into(), partitions }]);
+        let topic = ProduceTopic { name: "t".into(), id: [0; 16], partitions };
+        let segments = produce(PRODUCE_VERSION, 1, 0, &[topic]);
         assert!(segments.iter().any(|segment| segment.as_ptr() == payload.as_ptr()));
     }
 }

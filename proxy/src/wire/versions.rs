@@ -60,6 +60,8 @@ pub const FIND_COORDINATOR: i16 = 10;
 pub const SASL_HANDSHAKE: i16 = 17;
 /// Api key of ApiVersions.
 pub const API_VERSIONS: i16 = 18;
+/// Api key of DeleteTopics.
+pub const DELETE_TOPICS: i16 = 20;
 /// Api key of DeleteRecords.
 pub const DELETE_RECORDS: i16 = 21;
 /// Api key of AddPartitionsToTxn.
@@ -118,7 +120,7 @@ pub const APIS: &[Api] = &[
     row(SASL_HANDSHAKE, "SaslHandshake", 0, 1, NEVER, Inspect),
     row(API_VERSIONS, "ApiVersions", 0, 4, 3, Rewrite),
     row(19, "CreateTopics", 0, 7, 5, Pass),
-    row(20, "DeleteTopics", 0, 6, 4, Pass),
+    row(DELETE_TOPICS, "DeleteTopics", 0, 6, 4, Inspect),
     row(DELETE_RECORDS, "DeleteRecords", 0, 2, 2, Inspect),
     row(22, "InitProducerId", 0, 6, 2, Pass),
     row(23, "OffsetForLeaderEpoch", 0, 4, 4, Pass),

@@ -57,6 +57,11 @@ pub fn view_ends_as_replay(trimmed: u64, records: &[Record], view: &View) -> Che
                     return differ("mirror topic", topic);
                 }
             }
+            Change::PutIdentity(identity) => {
+                if view.identity != replayed.identity {
+                    return differ("journal", &identity.id.to_string());
+                }
+            }
         }
     }
     Ok(())
@@ -94,6 +99,7 @@ fn shown_as(view: &View, replayed: &View) -> View {
 pub fn change_is_lawful(before: &View, after: &View) -> Check {
     stopped_is_terminal(before, after)?;
     generations_only_grow(before, after)?;
+    identity_is_kept(before, after)?;
     generations_are_never_reused(before, after)
 }
 
@@ -113,6 +119,18 @@ pub fn stopped_is_terminal(before: &View, after: &View) -> Check {
         }
     }
     Ok(())
+}
+
+/// A journal keeps its id for good. Its destination changes only when an operator says so, which this cannot see.
+///
+/// # Errors
+/// It would get another one, or none.
+pub fn identity_is_kept(before: &View, after: &View) -> Check {
+    let Some(old) = &before.identity else { return Ok(()) };
+    if after.identity.as_ref().is_some_and(|new| new.id == old.id) {
+        return Ok(());
+    }
+    broken("identity-is-kept", format!("journal {} would be {:?}", old.id, after.identity))
 }
 
 /// The count of generations of a link never goes back: whoever alters a link starts from its latest value.
@@ -169,7 +187,20 @@ fn same_generation(before: &View, after: &View, old: &MirrorTopic, new: &MirrorT
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{MirrorState, Stop, sample};
+    use crate::model::{JournalIdentity, KafkaUuid, MirrorState, Stop, sample};
+
+    #[test]
+    fn a_journal_keeps_its_id() {
+        let with = |id| {
+            let identity = JournalIdentity { id, destination_cluster_id: "a".into() };
+            View { identity: Some(identity), ..View::default() }
+        };
+        let before = with(KafkaUuid::random());
+        assert!(identity_is_kept(&View::default(), &before).is_ok());
+        assert!(identity_is_kept(&before, &before.clone()).is_ok());
+        assert!(identity_is_kept(&before, &with(KafkaUuid::random())).is_err());
+        assert!(identity_is_kept(&before, &View::default()).is_err());
+    }
 
     fn view(generations: u32, mirrors: &[(&str, u32)]) -> View {
         let mut link = sample::link("dr");
@@ -179,7 +210,8 @@ mod tests {
             mirror.generation = *generation;
             ((*topic).to_owned(), mirror)
         });
-        View { sequence: 0, mirrors: mirrors.collect(), links: [("dr".to_owned(), link)].into() }
+        let links = [("dr".to_owned(), link)].into();
+        View { mirrors: mirrors.collect(), links, ..View::default() }
     }
 
     fn later(before: &View, change: impl FnOnce(&mut View)) -> View {

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use super::link_config::{ALWAYS_SYNCED, LinkConfig, OWNED};
 use super::{KafkaUuid, Link, View};
 
+/// The topic of the destination that holds the stamps of journals: Linkgate's own, so that clients leave it alone.
+pub const STAMP_TOPIC: &str = "__linkgate_journal";
+
 /// One topic that is or was a mirror.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicGuard {
@@ -19,6 +22,14 @@ pub struct TopicGuard {
     pub read_only: bool,
     /// Configs that clients may not alter while it is read-only, shared by the topics of a link.
     pub locked_configs: Arc<BTreeSet<String>>,
+}
+
+impl TopicGuard {
+    /// Whether it guards a topic that is Linkgate's own and no mirror.
+    #[must_use]
+    pub fn is_linkgates_own(&self) -> bool {
+        self.topic == STAMP_TOPIC
+    }
 }
 
 /// Snapshot of all topics that are or were mirrors, by name and by id.
@@ -37,13 +48,21 @@ impl TopicGuards {
     pub fn of(view: &View) -> Self {
         let locked: BTreeMap<&str, Arc<BTreeSet<String>>> =
             view.links.values().map(|link| (link.name.as_str(), Arc::new(locked_configs(link)))).collect();
-        Self::from_guards(view.mirrors.values().map(|mirror| TopicGuard {
+        let mirrors = view.mirrors.values().map(|mirror| TopicGuard {
             topic: mirror.topic.clone(),
             topic_id: mirror.local_topic_id,
             link: mirror.link.clone(),
             read_only: mirror.is_read_only(),
             locked_configs: locked.get(mirror.link.as_str()).cloned().unwrap_or_default(),
-        }))
+        });
+        let own = TopicGuard {
+            topic: STAMP_TOPIC.to_owned(),
+            topic_id: KafkaUuid::ZERO,
+            link: String::new(),
+            read_only: true,
+            locked_configs: Arc::default(),
+        };
+        Self::from_guards(mirrors.chain([own]))
     }
 
     /// The guards given.
@@ -70,9 +89,15 @@ impl TopicGuards {
         self.by_id.get(&id).and_then(|topic| self.by_name.get(topic))
     }
 
-    /// No topic is or was a mirror: everything passes.
+    /// No topic is or was a mirror: nothing has to be hidden in what is read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
+        self.by_name.values().all(TopicGuard::is_linkgates_own)
+    }
+
+    /// No topic is guarded: everything passes.
+    #[must_use]
+    pub fn guard_nothing(&self) -> bool {
         self.by_name.is_empty()
     }
 }

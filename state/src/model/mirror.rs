@@ -246,6 +246,13 @@ pub struct TopicRequest {
 }
 
 impl MirrorTopic {
+    /// Whether a topic of the destination with this id is this mirror's. Zero, on either side, is an id that is not
+    /// told.
+    #[must_use]
+    pub fn is_local_topic(&self, found: KafkaUuid) -> bool {
+        found == self.local_topic_id || found == KafkaUuid::ZERO || self.local_topic_id == KafkaUuid::ZERO
+    }
+
     /// The state that follows from `event`, or why there is none. Pure: nothing changes here.
     ///
     /// # Errors

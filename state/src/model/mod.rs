@@ -3,6 +3,7 @@
 mod endpoint;
 pub mod filter;
 mod guard;
+mod identity;
 mod ids;
 mod link;
 pub mod link_config;
@@ -13,7 +14,8 @@ mod summary;
 mod view;
 
 pub use endpoint::{HostPort, ParseHostPortError};
-pub use guard::{TopicGuard, TopicGuards};
+pub use guard::{STAMP_TOPIC, TopicGuard, TopicGuards};
+pub use identity::JournalIdentity;
 pub use ids::{KafkaUuid, ParseUuidError};
 pub use link::{ConnectionMode, HIDDEN, Link, LinkError, LinkMode, LinkState, RESERVED_PRODUCER_ID_BASE};
 pub use mirror::{

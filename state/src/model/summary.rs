@@ -24,6 +24,8 @@ pub enum Subject {
     Link,
     /// A mirror topic.
     Mirror,
+    /// The journal itself: which it is, and of which destination.
+    Journal,
 }
 
 /// What became of it.
@@ -77,6 +79,9 @@ fn summary(before: &View, change: &Change) -> Summary {
         }
         Change::RemoveLink(name) => removed(Subject::Link, name),
         Change::RemoveMirror(topic) => removed(Subject::Mirror, topic),
+        Change::PutIdentity(identity) => {
+            put(Subject::Journal, &identity.id.to_string(), before.identity.as_ref(), identity)
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Link, MirrorTopic, Summary};
+use super::{JournalIdentity, Link, MirrorTopic, Summary};
 
 /// One change of state: the whole new value of a key, or its removal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,8 @@ pub enum Change {
     PutMirror(MirrorTopic),
     /// A mirror topic is forgotten, by its destination name.
     RemoveMirror(String),
+    /// Which journal this is, and of which destination.
+    PutIdentity(JournalIdentity),
 }
 
 /// One entry of the journal: changes that take effect together, and who made them, when and why.
@@ -52,6 +54,8 @@ pub struct View {
     pub links: BTreeMap<String, Link>,
     /// Mirror topics by destination name.
     pub mirrors: BTreeMap<String, MirrorTopic>,
+    /// Which journal this is; `None` before the first contact with the destination.
+    pub identity: Option<JournalIdentity>,
 }
 
 impl View {
@@ -77,6 +81,7 @@ impl View {
             Change::RemoveMirror(topic) => {
                 let _ = self.mirrors.remove(topic);
             }
+            Change::PutIdentity(identity) => self.identity = Some(identity.clone()),
         }
     }
 

@@ -49,6 +49,7 @@ pub(crate) fn writes_of(record: &Record, sealer: &Sealer) -> Result<(Vec<Write>,
             Change::RemoveLink(name) => Write::Delete(keys::link(&name)),
             Change::PutMirror(mirror) => Write::Put(keys::mirror(&mirror.topic), encode(&mirror)?),
             Change::RemoveMirror(topic) => Write::Delete(keys::mirror(&topic)),
+            Change::PutIdentity(identity) => Write::Put(keys::identity(), encode(&identity)?),
         });
     }
     Ok((writes, bytes))
@@ -116,6 +117,10 @@ pub(crate) fn read(backend: &dyn Backend, sealer: &Sealer) -> Result<Contents, S
     each_row(backend, KeyKind::Mirror, |(key, value)| {
         let mirror: MirrorTopic = decode(key, value)?;
         drop(found.view.mirrors.insert(mirror.topic.clone(), mirror));
+        Ok(())
+    })?;
+    each_row(backend, KeyKind::Identity, |(key, value)| {
+        found.view.identity = Some(decode(key, value)?);
         Ok(())
     })?;
     each_row(backend, KeyKind::Trimmed, |(_, value)| {

@@ -14,6 +14,8 @@ pub(crate) enum KeyKind {
     Link = 0x20,
     /// A mirror topic: its destination name.
     Mirror = 0x30,
+    /// Which journal this is: one row, no suffix. Versions that do not know it leave it alone.
+    Identity = 0x40,
 }
 
 /// Bytes of a journal key.
@@ -23,6 +25,7 @@ const _: () = assert!((KeyKind::Schema as u8) < (KeyKind::Journal as u8));
 const _: () = assert!((KeyKind::Journal as u8) < (KeyKind::Trimmed as u8));
 const _: () = assert!((KeyKind::Trimmed as u8) < (KeyKind::Link as u8));
 const _: () = assert!((KeyKind::Link as u8) < (KeyKind::Mirror as u8));
+const _: () = assert!((KeyKind::Mirror as u8) < (KeyKind::Identity as u8));
 
 impl KeyKind {
     /// First key of the kind.
@@ -55,9 +58,15 @@ pub(crate) fn shown(key: &[u8]) -> String {
     let kind = match *kind {
         kind if kind == KeyKind::Link as u8 => "link",
         kind if kind == KeyKind::Mirror as u8 => "mirror topic",
+        kind if kind == KeyKind::Identity as u8 => "identity",
         _ => "of an unknown kind",
     };
     format!("{kind} {}", String::from_utf8_lossy(rest))
+}
+
+/// Key of the row that says which journal this is.
+pub(crate) fn identity() -> Vec<u8> {
+    KeyKind::Identity.lower()
 }
 
 /// Key of a journal record.
@@ -115,5 +124,6 @@ mod tests {
         assert!(schema() < journal(0).to_vec());
         assert!(journal(u64::MAX).to_vec() < link(""));
         assert!(link("\u{10ffff}") < mirror(""));
+        assert!(mirror("\u{10ffff}") < identity());
     }
 }

@@ -197,7 +197,7 @@ fn ends_a_secret(before: &View, change: &Change) -> bool {
             secrets(old).iter().any(|(name, value)| after.configs.get(name) != Some(value))
         }),
         Change::RemoveLink(name) => before.links.get(name).is_some_and(|old| !secrets(old).is_empty()),
-        Change::PutMirror(_) | Change::RemoveMirror(_) => false,
+        Change::PutMirror(_) | Change::RemoveMirror(_) | Change::PutIdentity(_) => false,
     }
 }
 

@@ -134,6 +134,13 @@ impl Cluster {
         wanted: Vec<(TopicPartition, OffsetSpec)>,
         isolation: Isolation,
     ) -> Answers {
+        // A leader that was deposed, and one that does not know its election yet, refuse a question that names the
+        // epoch known here (KIP-320): their high watermarks are not those of the log.
+        let cached = self.cached();
+        let epoch = |topic: &str, index: i32| {
+            let known = cached.as_ref()?.partition(topic, index)?;
+            (known.leader == leader).then_some(known.leader_epoch)
+        };
         let mut topics: BTreeMap<&str, Vec<ListOffsetsPartition>> = BTreeMap::new();
         for ((topic, partition), spec) in &wanted {
             let timestamp = match spec {
@@ -143,7 +150,7 @@ impl Cluster {
             };
             let partition = ListOffsetsPartition::default()
                 .with_partition_index(*partition)
-                .with_current_leader_epoch(-1)
+                .with_current_leader_epoch(epoch(topic, *partition).unwrap_or(-1))
                 .with_timestamp(timestamp);
             topics.entry(topic).or_default().push(partition);
         }

@@ -11,6 +11,7 @@ mod configs;
 mod coordinator;
 mod delete_records;
 mod describe_cluster;
+mod fresh_topic;
 mod group_offsets;
 mod groups;
 mod leader_epoch;
@@ -22,6 +23,7 @@ mod topics;
 
 pub use configs::{AlterConfig, ConfigEntry, ConfigSource};
 pub use describe_cluster::ClusterDescription;
+pub use fresh_topic::FreshTopic;
 pub use group_offsets::{CommittedOffset, GroupOffset};
 pub use groups::{DescribedGroup, ListedGroup};
 pub use leader_epoch::EpochEnd;

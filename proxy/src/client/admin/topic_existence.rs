@@ -47,9 +47,9 @@ impl Cluster {
         }
     }
 
-    async fn metadata_of(&self, broker: i32, topic: &str) -> Result<ClusterMetadata, ClientError> {
+    pub(super) async fn metadata_of(&self, broker: i32, topic: &str) -> Result<ClusterMetadata, ClientError> {
         let request = metadata_request(Some(&[topic.to_owned()]));
-        Ok(ClusterMetadata::of(self.broker(broker).await?.call_at_most(request, 12).await?))
+        self.answer_of(&self.broker(broker).await?, request).await
     }
 }
 

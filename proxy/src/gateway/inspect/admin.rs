@@ -1,11 +1,12 @@
 //! What administrators may not do to a read-only mirror topic: delete records, add partitions, alter configs that follow
-//! the source. Of a request that names other topics, too, the rest goes on.
+//! the source; and to Linkgate's own topic: anything. Of a request that names other topics, too, the rest goes on.
 
 use bytes::Bytes;
 use state::model::TopicGuard;
 
 use crate::wire::admin_requests::{
     AlteredResource, TOPIC_RESOURCE, read_alter_configs, read_create_partitions, read_delete_records,
+    read_delete_topics,
 };
 use crate::wire::entry_list::EntryList;
 use crate::wire::header::RequestPrefix;
@@ -30,7 +31,7 @@ enum Verdict {
 
 impl RequestSide {
     pub(super) async fn admin(&mut self, prefix: RequestPrefix, size: usize) -> Result<(), Stop> {
-        if self.guards.is_empty() {
+        if self.guards.guard_nothing() {
             self.expect(prefix, Answer::Pass).await?;
             return self.pass(size).await;
         }
@@ -60,7 +61,7 @@ impl RequestSide {
         let api = versions::api(prefix.api_key).map_or("", |api| api.name);
         for topic in refused {
             self.metrics.refused_request(api, &topic.name);
-            tracing::info!(api, topic = topic.name, "request that would change a mirror topic refused");
+            tracing::info!(api, topic = topic.name, "request that would change a guarded topic refused");
         }
     }
 }
@@ -68,6 +69,12 @@ impl RequestSide {
 fn judge(guards: &Guards, prefix: RequestPrefix, frame: &Bytes) -> Result<Verdict, WireError> {
     let version = prefix.api_version;
     Ok(match prefix.api_key {
+        // Mirror topics may be deleted: that ends the mirror.
+        versions::DELETE_TOPICS => verdict(frame, &read_delete_topics(frame, version)?, |topic| {
+            let guard = guards.read_only(topic).filter(TopicGuard::is_linkgates_own)?;
+            let message = own_topic("Cannot delete", &guard);
+            Some(RefusedTopic { topic: topic.clone(), name: guard.topic, partitions: Vec::new(), message })
+        }),
         versions::DELETE_RECORDS => verdict(frame, &read_delete_records(frame, version)?, |topic| {
             let guard = guards.read_only_name(&topic.name)?;
             let what = "Cannot delete records of read-only mirror topic";
@@ -107,7 +114,14 @@ fn refused(name: &Text, partitions: Vec<i32>, message: String) -> RefusedTopic {
     RefusedTopic { topic: TopicRef::Name(name.clone()), name: name.as_str().to_owned(), partitions, message }
 }
 
+fn own_topic(what: &str, guard: &TopicGuard) -> String {
+    format!("{what} topic '{}': it is Linkgate's own.", guard.topic)
+}
+
 fn way_out(what: &str, guard: &TopicGuard) -> String {
+    if guard.is_linkgates_own() {
+        return own_topic("Cannot change", guard);
+    }
     let TopicGuard { topic, link, .. } = guard;
     format!(
         "{what} '{topic}'. It follows its source over link '{link}': do it on the source, or promote the mirror topic or \
@@ -117,6 +131,9 @@ fn way_out(what: &str, guard: &TopicGuard) -> String {
 
 /// Why these configs may not be altered; `None` where they may.
 fn locked(guard: &TopicGuard, resource: &AlteredResource, replaces_all: bool) -> Option<String> {
+    if guard.is_linkgates_own() {
+        return Some(own_topic("Cannot change", guard));
+    }
     let TopicGuard { topic, link, .. } = guard;
     if replaces_all {
         return Some(format!(

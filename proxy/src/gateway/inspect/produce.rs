@@ -113,20 +113,25 @@ impl RequestSide {
 
 /// Whether clients may write to a topic; to all of them, where it is not known which.
 fn may_write(guards: &Guards, topic: Option<&TopicRef>) -> bool {
-    topic.map_or_else(|| guards.is_empty(), |topic| guards.read_only(topic).is_none())
+    topic.map_or_else(|| guards.guard_nothing(), |topic| guards.read_only(topic).is_none())
 }
 
 /// Why clients may not write to a topic; `None` where they may.
 fn refusal(guards: &Guards, topic: &ProduceTopic) -> Option<RefusedTopic> {
     let guard = guards.read_only(&topic.topic)?;
-    Some(RefusedTopic {
-        topic: topic.topic.clone(),
+    let message = if guard.is_linkgates_own() {
+        format!("Cannot append records to topic '{}': it is Linkgate's own.", guard.topic)
+    } else {
         // The first sentence is Confluent Server's own.
-        message: format!(
+        format!(
             "Cannot append records to read-only mirror topic '{}'. It follows its source over link '{}': promote it or \
              fail it over to write to it.",
             guard.topic, guard.link
-        ),
+        )
+    };
+    Some(RefusedTopic {
+        topic: topic.topic.clone(),
+        message,
         name: guard.topic,
         partitions: topic.partitions.iter().map(|partition| partition.index).collect(),
     })

@@ -6,11 +6,12 @@ use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicR
 use kafka_protocol::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
 };
+use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse as IncrementalResult;
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{
-    AlterConfigsResponse, CreatePartitionsResponse, DeleteRecordsResponse, IncrementalAlterConfigsResponse,
-    ProduceResponse, TopicName,
+    AlterConfigsResponse, CreatePartitionsResponse, DeleteRecordsResponse, DeleteTopicsResponse,
+    IncrementalAlterConfigsResponse, ProduceResponse, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use uuid::Uuid;
@@ -43,6 +44,7 @@ pub(in super::super) fn refused(
 ) -> Result<Bytes, ResponseError> {
     match prefix.api_key {
         versions::PRODUCE => alone::<ProduceResponse>(prefix, topics),
+        versions::DELETE_TOPICS => alone::<DeleteTopicsResponse>(prefix, topics),
         versions::DELETE_RECORDS => alone::<DeleteRecordsResponse>(prefix, topics),
         versions::CREATE_PARTITIONS => alone::<CreatePartitionsResponse>(prefix, topics),
         versions::ALTER_CONFIGS => alone::<AlterConfigsResponse>(prefix, topics),
@@ -85,6 +87,31 @@ impl AddRefused for ProduceResponse {
                 TopicRef::Id(id) => entry.topic_id = Uuid::from_bytes(*id),
             }
             entry.with_partition_responses(topic.partitions.iter().map(partition).collect())
+        };
+        self.responses.extend(refused.iter().map(entry));
+    }
+}
+
+/// First DeleteTopics version whose answer has an error message.
+const DELETE_TOPICS_WITH_MESSAGE: i16 = 5;
+
+impl AddRefused for DeleteTopicsResponse {
+    fn add(&mut self, refused: &[RefusedTopic], version: i16) {
+        let entry = |topic: &RefusedTopic| {
+            let mut entry = DeletableTopicResult::default().with_error_code(READ_ONLY.0);
+            // As it was named: the broker tells no name for an id that it does not delete
+            // (`ControllerApis.deleteTopics`).
+            match &topic.topic {
+                TopicRef::Name(_) => entry.name = Some(name(topic)),
+                TopicRef::Id(id) => {
+                    entry.name = None;
+                    entry.topic_id = Uuid::from_bytes(*id);
+                }
+            }
+            if version >= DELETE_TOPICS_WITH_MESSAGE {
+                entry.error_message = Some(message(topic));
+            }
+            entry
         };
         self.responses.extend(refused.iter().map(entry));
     }

@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{
-    AlterConfigsResponse, CreatePartitionsResponse, DeleteRecordsResponse, IncrementalAlterConfigsResponse,
+    AlterConfigsResponse, CreatePartitionsResponse, DeleteRecordsResponse, DeleteTopicsResponse,
+    IncrementalAlterConfigsResponse,
 };
 use kafka_protocol::protocol::{Decodable, Encodable};
 use state::model::TopicGuards;
@@ -72,6 +73,7 @@ impl Rewriter {
             versions::SHARE_ACKNOWLEDGE => self.share_acknowledge(frame, api, version),
             versions::DESCRIBE_QUORUM => without_voters(&frame, api, version),
             versions::PRODUCE => self.produce(frame, api, version, refused),
+            versions::DELETE_TOPICS => with_refused::<DeleteTopicsResponse>(&frame, api, version, refused),
             versions::DELETE_RECORDS => with_refused::<DeleteRecordsResponse>(&frame, api, version, refused),
             versions::CREATE_PARTITIONS => {
                 with_refused::<CreatePartitionsResponse>(&frame, api, version, refused)

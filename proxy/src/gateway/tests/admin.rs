@@ -1,21 +1,28 @@
 //! What administrators may not do to mirror topics, in every version.
 
+use std::sync::Arc;
+
 use kafka_protocol::messages::alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
 };
+use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
+use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::incremental_alter_configs_request::{
     AlterConfigsResource as IncrementalResource, AlterableConfig as IncrementalConfig,
 };
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
 use kafka_protocol::messages::{
     AlterConfigsRequest, AlterConfigsResponse, ApiKey, CreatePartitionsRequest, CreatePartitionsResponse,
-    DeleteRecordsRequest, DeleteRecordsResponse, IncrementalAlterConfigsRequest,
-    IncrementalAlterConfigsResponse, ProducerId, TopicName, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
+    DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, ProduceRequest, ProduceResponse,
+    ProducerId, TopicName, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
 };
 use kafka_protocol::protocol::StrBytes;
+use state::model::{STAMP_TOPIC, TopicGuards, View};
 
 use super::fixture::{Fixture, answer, request, response};
 
@@ -71,6 +78,68 @@ async fn records_of_mirror_topics_are_not_deleted_and_those_of_others_are() {
         );
     }
     assert_eq!(fixture.metrics.refused_requests_of("DeleteRecords", "mirror"), 6);
+    fixture.stop().await;
+}
+
+fn removing(topics: &[&str], version: i16) -> DeleteTopicsRequest {
+    if version >= 6 {
+        let state = |topic: &&str| DeleteTopicState::default().with_name(Some(name(topic)));
+        return DeleteTopicsRequest::default().with_topics(topics.iter().map(state).collect());
+    }
+    DeleteTopicsRequest::default().with_topic_names(topics.iter().map(|topic| name(topic)).collect())
+}
+
+#[tokio::test]
+async fn linkgates_own_topic_is_neither_written_to_nor_altered_nor_deleted() {
+    // Given a journal that knows no mirror topic
+    let fixture = Fixture::start().await;
+    fixture.guards.send(Arc::new(TopicGuards::of(&View::default()))).unwrap();
+    let key = ApiKey::DeleteTopics;
+    // In version 0, which the codec does not know, the connection is closed.
+    for version in 1..=6 {
+        let mut client = fixture.client().await;
+        // When it is deleted among others, then the others go
+        client.send(&request(key, version, 1, &removing(&["mirror", STAMP_TOPIC], version))).await;
+        let mut broker = fixture.accept().await;
+        assert_eq!(broker.receive().await, request(key, version, 1, &removing(&["mirror"], version)));
+        let done = DeletableTopicResult::default().with_name(Some(name("mirror")));
+        let sent = DeleteTopicsResponse::default().with_responses(vec![done.clone()]);
+        broker.send(&response(key, version, 1, &sent)).await;
+        let merged: DeleteTopicsResponse = answer(client.receive().await, key, version, 1);
+        assert_eq!(merged.responses[0], done);
+        let refused = &merged.responses[1];
+        assert_eq!((refused.name.as_ref().unwrap().as_str(), refused.error_code), (STAMP_TOPIC, 42));
+        if version >= 5 {
+            assert!(refused.error_message.as_ref().unwrap().contains("Linkgate's own"));
+        }
+        // And alone, nothing goes on.
+        client.send(&request(key, version, 2, &removing(&[STAMP_TOPIC], version))).await;
+        let refused: DeleteTopicsResponse = answer(client.receive().await, key, version, 2);
+        assert_eq!(refused.responses[0].error_code, 42);
+    }
+    let mut client = fixture.client().await;
+    let key = ApiKey::IncrementalAlterConfigs;
+    client.send(&request(key, 1, 3, &altering(&[(2, STAMP_TOPIC, "anything")]))).await;
+    let refused: IncrementalAlterConfigsResponse = answer(client.receive().await, key, 1, 3);
+    assert_eq!(refused.responses[0].error_code, 42);
+    assert!(refused.responses[0].error_message.as_ref().unwrap().contains("Linkgate's own"));
+    let key = ApiKey::DeleteRecords;
+    client.send(&request(key, 2, 4, &deleting(&[STAMP_TOPIC]))).await;
+    let refused: DeleteRecordsResponse = answer(client.receive().await, key, 2, 4);
+    assert_eq!(refused.topics[0].partitions[0].error_code, 42);
+    let key = ApiKey::CreatePartitions;
+    client.send(&request(key, 3, 5, &growing(&[STAMP_TOPIC]))).await;
+    let refused: CreatePartitionsResponse = answer(client.receive().await, key, 3, 5);
+    assert_eq!(refused.results[0].error_code, 42);
+    let key = ApiKey::Produce;
+    let partition = PartitionProduceData::default().with_index(0).with_records(Some(vec![0; 80].into()));
+    let topic = TopicProduceData::default().with_name(name(STAMP_TOPIC)).with_partition_data(vec![partition]);
+    let produce = ProduceRequest::default().with_acks(1).with_topic_data(vec![topic]);
+    client.send(&request(key, 9, 6, &produce)).await;
+    let refused: ProduceResponse = answer(client.receive().await, key, 9, 6);
+    let refused = &refused.responses[0].partition_responses[0];
+    assert_eq!(refused.error_code, 42);
+    assert!(refused.error_message.as_ref().unwrap().contains("Linkgate's own"));
     fixture.stop().await;
 }
 

@@ -93,8 +93,15 @@ fn check_new(view: &View, name: &str, configs: &BTreeMap<String, String>) -> Res
 
 #[cfg(test)]
 mod tests {
+    use state::store::Store;
+
     use super::*;
+    use crate::client::{ClientOptions, Cluster, Side};
+    use crate::mirror::clearance::{Clearance, ClearanceCell, Fault};
+    use crate::mirror::progress::ProgressTable;
     use crate::mirror::sample::{link, view};
+    use crate::mirror::source_clusters::SourceClusters;
+    use crate::mirror::task_status::TaskTable;
 
     fn configs(prefix: &str) -> BTreeMap<String, String> {
         BTreeMap::from([("cluster.link.prefix".to_owned(), prefix.to_owned())])
@@ -113,6 +120,38 @@ mod tests {
         assert!(error.message.contains("prefix 'west.' already exists"), "{}", error.message);
         check_new(&known, "eu", &configs("east.")).unwrap();
         check_new(&known, "eu", &configs("")).unwrap();
+    }
+
+    #[tokio::test]
+    async fn nothing_is_journaled_before_the_journal_has_its_clearance() {
+        let nobody = Cluster::new(Vec::new(), ClientOptions::new(Side::Destination));
+        let store = Store::in_memory().unwrap();
+        let clearance = ClearanceCell::default();
+        let commands = Commands::new(
+            store.clone(),
+            nobody,
+            SourceClusters::default(),
+            ProgressTable::default(),
+            TaskTable::default(),
+        )
+        .cleared_by(clearance.clone());
+        let request = || CreateLink {
+            name: "dr".into(),
+            configs: BTreeMap::from([("bootstrap.servers".to_owned(), "127.0.0.1:1".to_owned())]),
+            ..CreateLink::default()
+        };
+        let error = commands.create_link(request()).await.unwrap_err();
+        assert_eq!((error.status, error.error_code), (503, 50_003));
+        let fault =
+            Fault { code: "JOURNAL_OLD_COPY", message: "JOURNAL_OLD_COPY: why, and the way out".into() };
+        clearance.set(Clearance::Refused(fault.clone()));
+        let error = commands.create_link(request()).await.unwrap_err();
+        assert_eq!((error.status, error.error_code, error.message), (503, 50_004, fault.message.clone()));
+        assert_eq!(commands.faults(), [fault]);
+        assert_eq!(store.view().sequence, 0);
+        clearance.set(Clearance::Given);
+        commands.create_link(request()).await.unwrap();
+        assert_eq!(store.view().sequence, 1);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use state::model::{Change, KafkaUuid, Link, MirrorEvent, MirrorState, MirrorTopic, View};
 
 use super::prepare_mirror::{Prepared, check_absent};
-use super::{Commands, refusal};
+use super::{Commands, create_link, refusal};
 use crate::client::{ClientError, ErrorKind, Side};
 use crate::mirror::handle::{CommandError, CreateMirror, MirrorForecast};
 use crate::mirror::topic_admin;
@@ -74,12 +74,18 @@ impl Commands {
 
     async fn record_pending(&self, link: &Link, mirror: MirrorTopic) -> Result<MirrorTopic, CommandError> {
         let (id, why) = (link.id, format!("creation of mirror topic '{}'", mirror.topic));
+        // The topic id that is recorded now is of this cluster, also where the link's probe has not journaled it yet.
+        let config = create_link::checked(&link.configs)?;
+        let contacted = self.sources.of(link, &config).pinned_id().map(str::to_owned);
         self.transact(&why, move |view, now_ms| {
             let link = view.links.get(&mirror.link).filter(|link| link.id == id);
             let link = link.ok_or_else(|| refusal::no_such_link(&mirror.link))?;
             check_absent(view, &mirror.topic)?;
             let pending = MirrorTopic { generation: link.generations, state_ms: now_ms, ..mirror };
-            let counted = Link { generations: link.generations.saturating_add(1), ..link.clone() };
+            let mut counted = Link { generations: link.generations.saturating_add(1), ..link.clone() };
+            if counted.source_cluster_id.is_empty() {
+                counted.source_cluster_id = contacted.unwrap_or_default();
+            }
             Ok((vec![Change::PutLink(counted), Change::PutMirror(pending.clone())], pending))
         })
         .await

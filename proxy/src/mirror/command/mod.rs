@@ -22,12 +22,13 @@ use state::model::link_config::LinkConfig;
 use state::model::{Change, Link, MirrorTopic, View};
 use state::store::{Store, TransactError};
 
+use super::clearance::{Clearance, ClearanceCell, DESTINATION_CLUSTER_CHANGED, Fault};
 use super::filler_census::{Census, FillerCensus};
 use super::handle::{CommandError, TaskStatus};
 use super::progress::{PartitionProgress, ProgressTable};
 use super::source_clusters::{self, SourceClusters};
 use super::task_status::{self, Task, TaskTable};
-use crate::client::Cluster;
+use crate::client::{Cluster, ClusterPin, ForeignCluster};
 
 pub use self::finish_create::FinishCreateError;
 
@@ -45,6 +46,7 @@ pub struct Commands {
     creating: creating::Creating,
     census: FillerCensus,
     cluster_id: Arc<OnceLock<String>>,
+    clearance: ClearanceCell,
 }
 
 impl Commands {
@@ -57,9 +59,16 @@ impl Commands {
         progress: ProgressTable,
         tasks: TaskTable,
     ) -> Self {
+        let clearance = ClearanceCell::unchecked();
         let (creating, cluster_id) = (creating::Creating::default(), Arc::default());
         let census = FillerCensus::new(destination.clone());
-        Commands { store, destination, sources, progress, tasks, creating, census, cluster_id }
+        Commands { store, destination, sources, progress, tasks, creating, census, cluster_id, clearance }
+    }
+
+    /// The same commands, refused while `clearance` is not given.
+    #[must_use]
+    pub fn cleared_by(self, clearance: ClearanceCell) -> Self {
+        Commands { clearance, ..self }
     }
 
     /// All links and mirror topics.
@@ -111,10 +120,29 @@ impl Commands {
             .collect()
     }
 
-    /// Cluster id of the destination; empty until [`Commands::learn_cluster_id`] has succeeded once.
+    /// Cluster id of the destination; empty until it has answered once.
     #[must_use]
     pub fn cluster_id(&self) -> String {
-        self.cluster_id.get().cloned().unwrap_or_default()
+        let learnt = self.cluster_id.get().cloned();
+        learnt.or_else(|| Some(self.destination.cached()?.cluster_id.clone())).unwrap_or_default()
+    }
+
+    /// Whether the journal may be worked by.
+    #[must_use]
+    pub fn clearance(&self) -> Clearance {
+        self.clearance.now()
+    }
+
+    /// What is wrong with the destination or the journal, so that nothing is mirrored; somebody has to do something
+    /// about it.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        let foreign = self.destination.options().pin.as_ref().and_then(ClusterPin::foreign);
+        let refused = match self.clearance.now() {
+            Clearance::Refused(fault) => Some(fault),
+            Clearance::Awaited | Clearance::Given => None,
+        };
+        foreign.map(|foreign| wrong_destination(&foreign)).into_iter().chain(refused).collect()
     }
 
     /// Asks the destination for its cluster id, unless it is known already.
@@ -137,6 +165,12 @@ impl Commands {
         why: &str,
         decide: impl FnOnce(&View, i64) -> Result<(Vec<Change>, T), CommandError> + Send + 'static,
     ) -> Result<T, CommandError> {
+        // Nothing is added to a journal that may be an old copy, and nothing done by it.
+        match self.clearance.now() {
+            Clearance::Given => {}
+            Clearance::Awaited => return Err(refusal::not_cleared_yet()),
+            Clearance::Refused(fault) => return Err(refusal::not_cleared(fault.message)),
+        }
         self.store.transact(WHO, why, decide).await.map_err(|error| match error {
             TransactError::Refused(refused) => refused,
             TransactError::Store(error) => {
@@ -182,5 +216,19 @@ impl Commands {
     fn forget_link(&self, name: &str, id: state::model::KafkaUuid) {
         self.tasks.forget(name);
         self.sources.forget(id);
+    }
+}
+
+fn wrong_destination(foreign: &ForeignCluster) -> Fault {
+    let ForeignCluster { address, expected, found } = foreign;
+    let code = DESTINATION_CLUSTER_CHANGED;
+    Fault {
+        code,
+        message: format!(
+            "{code}: broker {address} belongs to cluster '{found}', and the journal is of destination cluster '{expected}': \
+             nothing is mirrored to it. See to it that bootstrap.servers and the brokers' names lead to '{expected}'; \
+             everything goes on by itself then. If the journal is to go on with '{found}', where its mirror topics do not \
+             exist and are forgotten, start once with --accept-cluster-change {expected}:{found}."
+        ),
     }
 }

@@ -98,3 +98,14 @@ pub(super) fn source_unusable(message: impl Into<String>) -> CommandError {
 pub(super) fn internal(message: impl Into<String>) -> CommandError {
     refuse(500, 50_002, message.into())
 }
+
+/// Whether the journal may be worked by is not known yet.
+pub(super) fn not_cleared_yet() -> CommandError {
+    let message = "The journal has not been held against its stamp at the destination yet; try again.";
+    refuse(503, 50_003, message.to_owned())
+}
+
+/// The journal may not be worked by: it is an old copy, or of another cluster.
+pub(super) fn not_cleared(message: impl Into<String>) -> CommandError {
+    refuse(503, 50_004, message.into())
+}

@@ -11,6 +11,7 @@ const BY_NAME: i16 = 12;
 fn partition(index: i32) -> Arc<Partition> {
     let id = Identity {
         topic: "mirror".into(),
+        local_topic_id: KafkaUuid::ZERO,
         source_topic: "users".into(),
         source_topic_id: KafkaUuid(Uuid::from_u128(7)),
         index,

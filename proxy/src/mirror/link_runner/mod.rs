@@ -69,6 +69,8 @@ pub(super) struct LinkRunner {
     growing: HashMap<String, AbortHandle>,
     /// Mirror topics whose destination topics seem to be deleted.
     forgetting: HashMap<String, AbortHandle>,
+    /// Mirror topics whose source topics seem to be gone, or others.
+    doubting: HashMap<String, AbortHandle>,
     /// When the producers of open transactions were last asked for.
     asked_for_holders: Option<tokio::time::Instant>,
     /// When a jump last could not be recorded.
@@ -153,6 +155,7 @@ impl LinkRunner {
             creating: HashMap::new(),
             growing: HashMap::new(),
             forgetting: HashMap::new(),
+            doubting: HashMap::new(),
             asked_for_holders: None,
             journal_failed: None,
             cancel,

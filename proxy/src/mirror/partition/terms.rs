@@ -31,6 +31,8 @@ pub enum Phase {
 pub struct Identity {
     /// Topic on the destination.
     pub topic: String,
+    /// Id of the destination topic: one that was created anew under the name is not this mirror's.
+    pub local_topic_id: KafkaUuid,
     /// Topic on the source.
     pub source_topic: String,
     /// Id of the source topic when mirroring began.
@@ -41,6 +43,25 @@ pub struct Identity {
     pub producer_id: i64,
     /// Where the log begins: what is below is never copied.
     pub start_offset: i64,
+}
+
+impl Identity {
+    /// Whether a topic of the destination with this id is the mirror's. Zero, on either side, is an id that is not
+    /// told.
+    #[must_use]
+    pub fn is_local_topic(&self, found: KafkaUuid) -> bool {
+        is_same(found, self.local_topic_id)
+    }
+
+    /// The same for a topic of the source.
+    #[must_use]
+    pub fn is_source_topic(&self, found: KafkaUuid) -> bool {
+        is_same(found, self.source_topic_id)
+    }
+}
+
+fn is_same(found: KafkaUuid, recorded: KafkaUuid) -> bool {
+    found == recorded || found == KafkaUuid::ZERO || recorded == KafkaUuid::ZERO
 }
 
 /// Offsets that the source no longer has although they are next.

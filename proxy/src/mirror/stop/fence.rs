@@ -14,7 +14,7 @@ use crate::client::ClientError;
 use crate::mirror::partition::Partition;
 use crate::wire::error_code::ErrorCode;
 use crate::wire::filler::fence;
-use crate::wire::produce_encode::{PRODUCE_KEY, PRODUCE_VERSION, ProducePartition, ProduceTopic, produce_v9};
+use crate::wire::produce_encode::{PRODUCE_KEY, ProducePartition, ProduceTopic, produce, produce_version};
 use crate::wire::rehead::WriterIds;
 
 /// The producer epoch of a fence.
@@ -72,6 +72,12 @@ impl StopJob {
             .topics
             .get(self.topic())
             .ok_or_else(|| NotYet(format!("the destination has no topic '{}'", self.topic())))?;
+        if !self.mirror.is_local_topic(topic.id) {
+            return Err(NotYet(format!(
+                "the destination topic '{}' was deleted and created anew: it is not the mirror, and gets no fence",
+                self.topic()
+            )));
+        }
         Ok(topic.partitions.iter().map(|partition| (partition.index, partition.leader)).collect())
     }
 
@@ -80,14 +86,19 @@ impl StopJob {
             let index = partitions.first().map_or(-1, |partition| partition.id.index);
             return Err(NotYet(format!("partition {index} has no leader on the destination")));
         }
-        let body = tokio::time::timeout(WITHIN, self.send_fence(leader, &partitions))
+        let (version, body) = tokio::time::timeout(WITHIN, self.send_fence(leader, &partitions))
             .await
             .map_err(|_| NotYet(format!("destination broker {leader} does not answer")))?
             .map_err(|error| NotYet(format!("destination broker {leader}: {error}")))?;
-        read_fenced(body, leader)
+        read_fenced(version, body, leader)
     }
 
-    async fn send_fence(&self, leader: i32, partitions: &[Arc<Partition>]) -> Result<Bytes, ClientError> {
+    /// The version that was sent, and the answer.
+    async fn send_fence(
+        &self,
+        leader: i32,
+        partitions: &[Arc<Partition>],
+    ) -> Result<(i16, Bytes), ClientError> {
         let connection = self.destination.broker(leader).await?;
         let partitions = partitions
             .iter()
@@ -104,10 +115,13 @@ impl StopJob {
                 }
             })
             .collect();
-        let topics = [ProduceTopic { name: self.topic().to_owned(), partitions }];
+        let id = *self.mirror.local_topic_id.0.as_bytes();
+        let topics = [ProduceTopic { name: self.topic().to_owned(), id, partitions }];
         let timeout_ms = i32::try_from(WITHIN.as_millis()).unwrap_or(i32::MAX);
-        let segments = produce_v9(1, timeout_ms, &topics);
-        connection.send_segments(PRODUCE_KEY, PRODUCE_VERSION, segments).await?.await
+        let offered = connection.broker_versions(PRODUCE_KEY).map_or(0, |(_, most)| most);
+        let version = produce_version(offered, &topics);
+        let segments = produce(version, 1, timeout_ms, &topics);
+        Ok((version, connection.send_segments(PRODUCE_KEY, version, segments).await?.await?))
     }
 }
 
@@ -115,8 +129,8 @@ impl StopJob {
 type Answer = (Vec<(i32, i64)>, Option<NotYet>);
 
 /// The log ends behind the fences that were taken, and why the first of the others was not.
-fn read_fenced(mut body: Bytes, leader: i32) -> Result<Answer, NotYet> {
-    let response = ProduceResponse::decode(&mut body, PRODUCE_VERSION).map_err(|error| {
+fn read_fenced(version: i16, mut body: Bytes, leader: i32) -> Result<Answer, NotYet> {
+    let response = ProduceResponse::decode(&mut body, version).map_err(|error| {
         NotYet(format!("destination broker {leader} answered what cannot be read: {error}"))
     })?;
     let (mut fenced, mut refused) = (Vec::new(), None);

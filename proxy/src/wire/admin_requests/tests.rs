@@ -5,14 +5,15 @@ use kafka_protocol::messages::create_partitions_request::{
     CreatePartitionsAssignment, CreatePartitionsTopic,
 };
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
+use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::incremental_alter_configs_request::{
     AlterConfigsResource as IncrementalResource, AlterableConfig as IncrementalConfig,
 };
 use kafka_protocol::messages::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
 use kafka_protocol::messages::{
     AddPartitionsToTxnRequest, AlterConfigsRequest, ApiKey, BrokerId, CreatePartitionsRequest,
-    DeleteRecordsRequest, IncrementalAlterConfigsRequest, ProducerId, RequestHeader, TopicName,
-    WriteTxnMarkersRequest,
+    DeleteRecordsRequest, DeleteTopicsRequest, IncrementalAlterConfigsRequest, ProducerId, RequestHeader,
+    TopicName, WriteTxnMarkersRequest,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use proptest::prelude::*;
@@ -37,6 +38,15 @@ fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Bytes {
         .unwrap();
     body.encode(&mut out, version).unwrap();
     out.freeze()
+}
+
+fn delete_topics(topics: &[&str], version: i16) -> DeleteTopicsRequest {
+    let request = DeleteTopicsRequest::default().with_timeout_ms(5);
+    if version >= 6 {
+        let state = |topic: &&str| DeleteTopicState::default().with_name(Some(name(topic)));
+        return request.with_topics(topics.iter().map(state).collect());
+    }
+    request.with_topic_names(topics.iter().map(|topic| name(topic)).collect())
 }
 
 fn delete_records(topics: &[&str]) -> DeleteRecordsRequest {
@@ -124,6 +134,11 @@ fn samples() -> Vec<(ApiKey, i16, Bytes, Bytes)> {
         let key = ApiKey::AddPartitionsToTxn;
         all.push((key, v, frame(key, v, &add_partitions(&ALL)), frame(key, v, &add_partitions(&REST))));
     }
+    // The codec knows no version 0, whose requests are those of version 1.
+    for v in 1..=6 {
+        let key = ApiKey::DeleteTopics;
+        all.push((key, v, frame(key, v, &delete_topics(&ALL, v)), frame(key, v, &delete_topics(&REST, v))));
+    }
     for v in 0..=1 {
         let key = ApiKey::IncrementalAlterConfigs;
         all.push((key, v, frame(key, v, &incremental(&ALL)), frame(key, v, &incremental(&REST))));
@@ -138,6 +153,15 @@ fn walked(key: ApiKey, version: i16, frame: &Bytes) -> Result<(Vec<String>, Vec<
         (names, list.kept(frame, |entry| name(entry).as_str() != "be").concat())
     }
     Ok(match key {
+        ApiKey::DeleteTopics => {
+            let list = read_delete_topics(frame, version)?;
+            let name = |topic: &TopicRef| match topic {
+                TopicRef::Name(name) => name.as_str().to_owned(),
+                TopicRef::Id(id) => format!("{id:?}"),
+            };
+            let names = list.iter().map(name).collect();
+            (names, list.kept(frame, |topic| name(topic) != "be").concat())
+        }
         ApiKey::DeleteRecords => both(&read_delete_records(frame, version)?, frame, |topic| &topic.name),
         ApiKey::CreatePartitions => both(&read_create_partitions(frame, version)?, frame, |name| name),
         ApiKey::AddPartitionsToTxn => {
@@ -168,6 +192,15 @@ fn partitions_and_configs_are_told() {
         let names: Vec<_> = resource.configs.iter().map(Text::as_str).collect();
         assert_eq!(names, ["retention.ms", "cleanup.policy"]);
     }
+}
+
+#[test]
+fn topics_to_delete_may_be_named_by_id() {
+    let state = DeleteTopicState::default().with_name(None).with_topic_id(uuid::Uuid::from_u128(7));
+    let request = DeleteTopicsRequest::default().with_topics(vec![state]);
+    let read = read_delete_topics(&frame(ApiKey::DeleteTopics, 6, &request), 6).unwrap();
+    let id = TopicRef::Id(*uuid::Uuid::from_u128(7).as_bytes());
+    assert_eq!(read.iter().collect::<Vec<_>>(), [&id]);
 }
 
 #[test]
@@ -217,9 +250,10 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(version in -1i16..4, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn no_bytes_make_it_panic(version in -1i16..7, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let bytes = Bytes::from(bytes);
         for key in [
+            ApiKey::DeleteTopics,
             ApiKey::DeleteRecords,
             ApiKey::CreatePartitions,
             ApiKey::AlterConfigs,

@@ -30,6 +30,7 @@ pub(super) fn layout(api_key: i16) -> Option<&'static [Field]> {
         versions::DESCRIBE_CLUSTER => DESCRIBE_CLUSTER,
         versions::DESCRIBE_QUORUM => DESCRIBE_QUORUM,
         versions::PRODUCE => PRODUCE,
+        versions::DELETE_TOPICS => DELETE_TOPICS,
         versions::DELETE_RECORDS => DELETE_RECORDS,
         versions::CREATE_PARTITIONS => CREATE_PARTITIONS,
         versions::ALTER_CONFIGS | versions::INCREMENTAL_ALTER_CONFIGS => ALTER_CONFIGS,
@@ -171,6 +172,11 @@ const PRODUCE: &[Field] = &[
     ),
     since(1, INT32),
     since(10, Kind::TaggedArray(0, &[since(10, INT32), since(10, TEXT), since(10, INT32), since(10, TEXT)])),
+];
+
+const DELETE_TOPICS: &[Field] = &[
+    since(1, INT32),
+    since(0, Kind::Array(&[since(0, TEXT), since(6, UUID), since(0, INT16), since(5, TEXT)])),
 ];
 
 const DELETE_RECORDS: &[Field] = &[

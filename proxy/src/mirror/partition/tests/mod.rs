@@ -28,6 +28,7 @@ fn partition_from(start_offset: i64) -> (Partition, Arc<ByteBudget>) {
     let budget = Arc::new(ByteBudget::new(10_000));
     let id = Identity {
         topic: "users".into(),
+        local_topic_id: KafkaUuid::ZERO,
         source_topic: "users".into(),
         source_topic_id: KafkaUuid::ZERO,
         index: 0,

@@ -1,0 +1,101 @@
+//! Which journal this is, of which destination, and what it says that another copy of it may not know.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{KafkaUuid, MirrorState, Stop, View};
+
+/// Which journal this is. Copies share it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalIdentity {
+    /// Made at the journal's first contact with its destination, and kept.
+    pub id: KafkaUuid,
+    /// Cluster id of the destination: whatever another cluster says is not believed.
+    #[serde(default)]
+    pub destination_cluster_id: String,
+}
+
+impl View {
+    /// A digest of what was decided: which links and mirror topics there are, by generation, and which of them are
+    /// paused, stopping or stopped, and how. Not of what each Linkgate finds out by itself (failures, states of links,
+    /// jumps, partitions added), nor of configs. Two journals with one digest do the same to the destination.
+    #[must_use]
+    pub fn decisions(&self) -> Uuid {
+        let mut text = String::new();
+        let mut put = |part: &str| {
+            text.push_str(part);
+            // In no name of a link or topic.
+            text.push('\n');
+        };
+        for (name, link) in &self.links {
+            put(name);
+            put(&link.id.to_string());
+        }
+        put("");
+        for (topic, mirror) in &self.mirrors {
+            put(topic);
+            put(&mirror.link);
+            put(&mirror.generation.to_string());
+            put(match mirror.state {
+                MirrorState::PendingMirror | MirrorState::Active | MirrorState::Failed { .. } => "mirrored",
+                MirrorState::Paused => "paused",
+                MirrorState::PendingStopped { stop } | MirrorState::Stopped { stop, .. } => match stop {
+                    Stop::Promote => "promoted",
+                    Stop::Failover => "failed over",
+                },
+            });
+        }
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use crate::model::{LinkState, MirrorError, MirrorTopic};
+
+    #[test]
+    fn what_was_decided_counts_and_what_was_found_out_does_not() {
+        let mut view = View::default();
+        let link = sample::link("dr");
+        let _ = view.links.insert("dr".into(), link);
+        let mirror = MirrorTopic { state: MirrorState::Active, ..sample::mirror("dr", "t") };
+        let _ = view.mirrors.insert("t".into(), mirror);
+        let before = view.decisions();
+        assert_eq!(before, view.clone().decisions());
+
+        let mut found_out = view.clone();
+        found_out.sequence += 7;
+        found_out.links.get_mut("dr").unwrap().state = LinkState::Unavailable;
+        let mirror = found_out.mirrors.get_mut("t").unwrap();
+        mirror.partitions += 1;
+        mirror.state =
+            MirrorState::Failed { error: MirrorError::Unknown, reason: String::new(), partition: None };
+        assert_eq!(before, found_out.decisions());
+
+        let decided = |change: fn(&mut View)| {
+            let mut after = view.clone();
+            change(&mut after);
+            after.decisions()
+        };
+        let all = [
+            before,
+            decided(|view| view.links.clear()),
+            decided(|view| view.mirrors.clear()),
+            decided(|view| view.mirrors.get_mut("t").unwrap().generation += 1),
+            decided(|view| view.mirrors.get_mut("t").unwrap().state = MirrorState::Paused),
+            decided(|view| {
+                let state = MirrorState::PendingStopped { stop: Stop::Promote };
+                view.mirrors.get_mut("t").unwrap().state = state;
+            }),
+            decided(|view| {
+                let state = MirrorState::Stopped { stop: Stop::Failover, log_end_offsets: vec![1] };
+                view.mirrors.get_mut("t").unwrap().state = state;
+            }),
+        ];
+        for (index, digest) in all.iter().enumerate() {
+            assert!(!all[..index].contains(digest), "{index}");
+        }
+    }
+}
