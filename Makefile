@@ -5,7 +5,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: instructions help setup build test interop soak soak-pair fuzz bench bench-quick bench-soak bench-setup demo fmt fmt-check lint deny advisories clean-demo
+.PHONY: instructions help setup build test interop soak soak-pair stop-matrix hostile hostile-producers fuzz bench bench-quick bench-soak bench-setup demo fmt fmt-check lint deny advisories clean-demo
 
 # What cargo needs to find RocksDB and libclang.
 env = eval "$$(tests/setup/env.sh)"
@@ -35,6 +35,15 @@ soak: setup ## 1,000 faults of every kind, and an audit (LINKGATE_FAULTS, LINKGA
 
 soak-pair: setup ## Two Linkgates on the same partitions for ten minutes, with kills (LINKGATE_SECONDS)
 	@$(env); $(build); LINKGATE_SECONDS=$${LINKGATE_SECONDS:-600} cargo test --workspace --test two_linkgates -- --nocapture --test-threads=1
+
+stop-matrix: setup ## Promote and failover from every state, all 648 cases with every record compared (LINKGATE_CASES)
+	@$(env); $(build); LINKGATE_MATRIX=all cargo test --workspace --test stop_matrix -- --nocapture --test-threads=1
+
+hostile: setup ## Hostile clients, 20 s of each load, and what everybody else feels of them (LINKGATE_LOADS)
+	@$(env); $(build); LINKGATE_HOSTILE=long cargo test --workspace --test hostile_loads -- --nocapture --test-threads=1
+
+hostile-producers: setup ## Any batch that a broker takes is mirrored or told (LINKGATE_BATCHES, LINKGATE_SEED)
+	@$(env); $(build); LINKGATE_BATCHES=$${LINKGATE_BATCHES:-1000} cargo test --workspace --test hostile_producers -- --nocapture --test-threads=1
 
 bench: bench-setup ## Beside MirrorMaker 2, Kafka's follower and HAProxy, in one run; writes docs/performance.md (ARGS=--jobs=lag)
 	@LINKGATE_FULL_JIT=1 LINKGATE_BIN_DIR=target/release target/release/bench --docs docs $(ARGS)

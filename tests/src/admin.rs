@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use kafka_protocol::messages::{
-    BrokerId, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
-    FindCoordinatorRequest, GroupId, IncrementalAlterConfigsRequest, ListOffsetsRequest, MetadataRequest,
-    MetadataResponse, OffsetCommitRequest, OffsetFetchRequest, TopicName, create_topics_request::*,
+    BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
+    DescribeConfigsRequest, FindCoordinatorRequest, GroupId, IncrementalAlterConfigsRequest,
+    ListOffsetsRequest, MetadataRequest, MetadataResponse, OffsetCommitRequest, OffsetFetchRequest,
+    TopicName, create_partitions_request::CreatePartitionsTopic, create_topics_request::*,
     delete_records_request::*, describe_configs_request::*, incremental_alter_configs_request::*,
     list_offsets_request::*, metadata_request::*, offset_commit_request::*,
 };
 
 use crate::client::{Connection, Error, text};
-use crate::wait::{LONG, until_ok};
+use crate::wait::{LONG, until, until_ok};
 
 /// `timestamp` of ListOffsets for the log start.
 pub const EARLIEST: i64 = -2;
@@ -175,6 +176,27 @@ impl Admin {
         let _ = self.leaders(name);
     }
 
+    /// Gives a topic more partitions, `count` in all, and waits until each has a leader.
+    pub fn grow_topic(&mut self, name: &str, count: i32) {
+        let topic = CreatePartitionsTopic::default()
+            .with_name(TopicName(text(name)))
+            .with_count(count)
+            .with_assignments(None);
+        let request = CreatePartitionsRequest::default().with_topics(vec![topic]).with_timeout_ms(30_000);
+        until_ok(&format!("{name} has {count} partitions"), LONG, || {
+            let answer = self.ask_controller(1, &request)?;
+            match answer.results.first().map(|t| t.error_code) {
+                // An earlier attempt whose answer was lost: it has so many already.
+                Some(0 | 37) => Ok(()),
+                code => Error::check(&format!("grow topic {name}"), code.unwrap_or(-1)),
+            }
+        });
+        let count = usize::try_from(count).unwrap_or(0);
+        until(&format!("all {count} partitions of {name} are shown"), LONG, || {
+            (self.leaders(name).len() >= count).then_some(())
+        });
+    }
+
     /// Deletes a topic.
     pub fn delete_topic(&mut self, name: &str) {
         let request = DeleteTopicsRequest::default()
@@ -288,13 +310,18 @@ impl Admin {
 
     /// Commits offsets of a group that has no members.
     pub fn commit(&mut self, group: &str, offsets: &[(&str, i32, i64)]) {
+        self.commit_noting(group, offsets, "");
+    }
+
+    /// The same with a note of the client's own beside each offset; brokers limit its length (`offset.metadata.max.bytes`).
+    pub fn commit_noting(&mut self, group: &str, offsets: &[(&str, i32, i64)], note: &str) {
         let mut topics: BTreeMap<&str, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
         for (topic, partition, offset) in offsets {
             let p = OffsetCommitRequestPartition::default()
                 .with_partition_index(*partition)
                 .with_committed_offset(*offset)
                 .with_committed_leader_epoch(-1)
-                .with_committed_metadata(Some(text("")));
+                .with_committed_metadata(Some(text(note)));
             topics.entry(topic).or_default().push(p);
         }
         let topics = topics

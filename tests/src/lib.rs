@@ -10,8 +10,11 @@
 //! | [`admin`] | topics, configs, group offsets through [`client`] |
 //! | [`digest`] | comparing topics that are too long to be held |
 //! | [`read`] | every record of a partition, and comparing two clusters offset by offset |
-//! | [`produce`], [`raw_batch`] | producers of every kind, batches by hand |
+//! | [`produce`], [`raw_batch`], [`crafted`] | producers of every kind, batches by hand, batches with every header field chosen |
+//! | [`raw_frame`] | requests as bytes, for clients that follow no rule |
 //! | [`pair`] | a source, a destination and a Linkgate between them |
+//! | [`trio`] | the same with a third cluster that can answer at either address |
+//! | [`vitals`] | health, lag and memory of a daemon while something is done to it |
 //! | [`fault`] | faults on purpose: a misbehaving TCP proxy, full disks |
 //! | [`interop`] | the client matrix |
 //! | [`rpc`] | every message of the protocol as JSON, by Kafka's own schemas |
@@ -26,6 +29,7 @@ pub mod admin;
 pub mod audit;
 pub mod certificates;
 pub mod client;
+pub mod crafted;
 pub mod digest;
 pub mod fault;
 pub mod interop;
@@ -40,10 +44,13 @@ pub mod produce;
 pub mod properties;
 pub mod python;
 pub mod raw_batch;
+pub mod raw_frame;
 pub mod read;
 pub mod records;
 pub mod rpc;
 pub mod soak;
+pub mod trio;
+pub mod vitals;
 pub mod wait;
 pub mod workdir;
 pub mod workload;

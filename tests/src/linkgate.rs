@@ -27,6 +27,8 @@ pub struct Linkgate {
     process: Option<Daemon>,
     ports: PortBlock,
     config: PathBuf,
+    /// Open files that the system lets it have, where not as many as this process.
+    files: Option<usize>,
     // After `process`: the daemon is killed before its directory goes.
     dir: WorkDir,
 }
@@ -74,7 +76,35 @@ impl Linkgate {
         }
         let config = dir.path().join("linkgate.properties");
         std::fs::write(&config, text).expect("the work directory is writable");
-        Linkgate { process: None, ports, config, dir }
+        Linkgate { process: None, ports, config, files: None, dir }
+    }
+
+    /// Another one in front of `destination`, with a copy of this one's state directory and ports of its own; not started. A copy
+    /// that is taken while this one runs is like one after a crash.
+    ///
+    /// # Panics
+    /// When a directory is not readable or writable.
+    #[must_use]
+    pub fn copy(&self, name: &str, destination: &str, extra: &[(&str, &str)]) -> Linkgate {
+        let other = Linkgate::prepare(WorkDir::new(name), destination, extra);
+        copy_tree(&self.dir().join("state"), &other.dir().join("state"));
+        other
+    }
+
+    /// Changes a config, from the next start on.
+    ///
+    /// # Panics
+    /// When its configuration is not there.
+    pub fn configure(&self, key: &str, value: &str) {
+        let mut entries = crate::properties::read(&self.config);
+        entries.retain(|(name, _)| name != key);
+        entries.push((key.to_owned(), value.to_owned()));
+        crate::properties::write(&self.config, &entries, &[]);
+    }
+
+    /// Lets it have so many open files, from its next start on (`prlimit` of util-linux).
+    pub fn limit_files(&mut self, files: usize) {
+        self.files = Some(files);
     }
 
     /// Starts the process, unless it runs. Ports and state are those of before.
@@ -85,7 +115,14 @@ impl Linkgate {
     /// The same with these arguments beside its configuration.
     pub fn launch_with(&mut self, args: &[&str]) {
         if self.process.is_none() {
-            let mut command = tied(program("linkgate"));
+            let mut command = match self.files {
+                None => tied(program("linkgate")),
+                Some(files) => {
+                    let mut command = tied("prlimit");
+                    command.arg(format!("--nofile={files}:{files}")).arg(program("linkgate"));
+                    command
+                }
+            };
             command.arg("--config").arg(&self.config).args(args);
             if std::env::var_os("RUST_LOG").is_none() {
                 command.env("RUST_LOG", "info");
@@ -150,6 +187,18 @@ impl Linkgate {
         self.kill();
         self.launch();
         self.wait_ready();
+    }
+
+    /// Resident memory in bytes.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn resident(&self) -> usize {
+        let pid = self.pid().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells it");
+        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
     }
 
     /// Process id, while it runs.
@@ -277,6 +326,21 @@ impl Linkgate {
             (last["mirror_status"] == status).then_some(())
         });
         assert!(reached.is_some(), "{topic} is not {status} but {last:#}");
+    }
+}
+
+/// Copies a directory with the modes of its files and directories.
+fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("the work directory is writable");
+    let modes = std::fs::metadata(from).expect("the directory is there").permissions();
+    std::fs::set_permissions(to, modes).expect("the work directory is writable");
+    for entry in std::fs::read_dir(from).expect("the directory is readable").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            let _ = std::fs::copy(entry.path(), target).expect("the work directory is writable");
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::admin::{Admin, EARLIEST, LATEST};
-use crate::kafka::{Cluster, Version};
+use crate::kafka::{Cluster, FORGETFUL, Version};
 use crate::linkgate::Linkgate;
 use crate::wait::{LONG, until};
 use crate::workdir::WorkDir;
@@ -29,6 +29,13 @@ impl Pair {
         Pair::start(name, Version::V4_3_1, 1, 1)
     }
 
+    /// One broker on each side, 4.3.1; those of the destination forget producer ids after a second ([`FORGETFUL`]).
+    #[must_use]
+    pub fn forgetful(name: &str) -> Pair {
+        let sides = [(Version::V4_3_1, 1, &[][..]), (Version::V4_3_1, 1, &FORGETFUL[..])];
+        Pair::launch_each(name, sides)
+    }
+
     /// So many brokers on each side.
     #[must_use]
     pub fn start(name: &str, version: Version, source: usize, destination: usize) -> Pair {
@@ -49,10 +56,17 @@ impl Pair {
         destination: (Version, usize),
         extra: &[(&str, &str)],
     ) -> Pair {
-        let dir = WorkDir::new(&format!("{name}-source"));
-        let mut source = Cluster::launch(dir, source.0, source.1, extra);
-        let dir = WorkDir::new(&format!("{name}-destination"));
-        let mut destination = Cluster::launch(dir, destination.0, destination.1, extra);
+        Pair::launch_each(name, [(source.0, source.1, extra), (destination.0, destination.1, extra)])
+    }
+
+    /// Version, number of brokers and their configs of the source, then of the destination.
+    #[must_use]
+    pub fn launch_each(name: &str, sides: [(Version, usize, &[(&str, &str)]); 2]) -> Pair {
+        let launch = |side: &str, (version, brokers, extra): (Version, usize, &[(&str, &str)])| {
+            Cluster::launch(WorkDir::new(&format!("{name}-{side}")), version, brokers, extra)
+        };
+        let [source, destination] = sides;
+        let (mut source, mut destination) = (launch("source", source), launch("destination", destination));
         source.wait_ready();
         destination.wait_ready();
         let linkgate = Linkgate::start(&destination.bootstrap(), &[]);

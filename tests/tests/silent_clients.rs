@@ -28,7 +28,7 @@ fn ten_thousand_connections_that_send_nothing_are_bounded_and_closed() {
     let limits = [("max.connections", "12000"), ("first.request.timeout.ms", timeout.as_str())];
     let linkgate = Linkgate::start(&cluster.bootstrap(), &limits);
     send(&linkgate.bootstrap(), "t", Kind::plain("none"), 10);
-    let before = resident(&linkgate);
+    let before = linkgate.resident();
 
     let begun = Instant::now();
     let address: SocketAddr = linkgate.bootstrap().parse().unwrap();
@@ -43,7 +43,7 @@ fn ten_thousand_connections_that_send_nothing_are_bounded_and_closed() {
     }
     let connected = begun.elapsed();
     assert!(connected < FIRST_REQUEST_TIMEOUT, "connecting alone took {connected:?}");
-    let grown = resident(&linkgate).saturating_sub(before);
+    let grown = linkgate.resident().saturating_sub(before);
     send(&linkgate.bootstrap(), "t", Kind::idempotent("lz4"), 100);
     assert_eq!(read::partition(&linkgate.bootstrap(), "t", 0).records.len(), 110);
     assert!(open(&linkgate) >= SILENT, "they were still there while the client was served");
@@ -71,14 +71,6 @@ fn ten_thousand_connections_that_send_nothing_are_bounded_and_closed() {
 
 fn open(linkgate: &Linkgate) -> usize {
     linkgate.metric("linkgate_gateway_connections{") as usize
-}
-
-/// Resident memory of the daemon in bytes.
-fn resident(linkgate: &Linkgate) -> usize {
-    let pid = linkgate.pid().expect("it runs");
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells it");
-    line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
 }
 
 /// As many files as the system lets this process and its children have.

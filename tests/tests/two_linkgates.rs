@@ -3,7 +3,6 @@
 //! `LINKGATE_SECONDS` sets how long (60; `make soak-pair` takes ten minutes). The seed of the kills is printed; `LINKGATE_SEED`
 //! repeats them.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use linkgate_tests::audit::Sides;
@@ -12,7 +11,6 @@ use linkgate_tests::pair::{LINK, Pair};
 use linkgate_tests::soak::reader::Reader;
 use linkgate_tests::soak::states::{FaultLog, StateWatch, Transition};
 use linkgate_tests::soak::verify;
-use linkgate_tests::workdir::WorkDir;
 use linkgate_tests::workload::{self, Workload, Writers};
 
 fn number(name: &str) -> Option<u64> {
@@ -35,8 +33,7 @@ fn two_linkgates_on_the_same_partitions_with_kills() {
         pair.mirror_topic(workload.name, workload.partitions, workload.configs);
     }
     assert_eq!(pair.linkgate.stop(), Some(0), "{}", pair.linkgate.log());
-    let mut second = Linkgate::prepare(WorkDir::new("two-second"), &destination, &[]);
-    copy(&pair.linkgate.dir().join("state"), &second.dir().join("state"));
+    let mut second = pair.linkgate.copy("two-second", &destination, &[]);
     let mut both = [&mut pair.linkgate, &mut second];
     for linkgate in &mut both {
         linkgate.launch();
@@ -134,16 +131,4 @@ fn disturb(both: &mut [&mut Linkgate; 2], lasts: Duration, seed: u64) -> [f64; 2
     }
     println!("{kills} kills");
     appended
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("the work directory is writable");
-    for entry in std::fs::read_dir(from).expect("the journal is readable").flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            let _ = std::fs::copy(entry.path(), target).expect("the work directory is writable");
-        }
-    }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ use super::pump::Connection;
 #[derive(Debug)]
 struct Shared {
     listen: SocketAddr,
-    target: SocketAddr,
+    /// A port of 127.0.0.1.
+    target: AtomicU16,
     switch: Switch,
     open: Mutex<BTreeMap<u64, Arc<Connection>>>,
     next: AtomicU64,
@@ -46,7 +47,7 @@ impl FaultProxy {
         let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let shared = Arc::new(Shared {
             listen: at(port),
-            target: at(target),
+            target: AtomicU16::new(target),
             switch: Switch::new(),
             open: Mutex::default(),
             next: AtomicU64::new(0),
@@ -75,6 +76,18 @@ impl FaultProxy {
             open.values().filter(|c| c.tainted.load(Ordering::Relaxed)).cloned().collect()
         });
         tainted.iter().for_each(|c| c.reset());
+    }
+
+    /// Leads to another port from now on, as if a name began to mean another machine: what is open is cut.
+    pub fn lead_to(&self, target: u16) {
+        self.shared.target.store(target, Ordering::Relaxed);
+        let _ = self.cut();
+    }
+
+    /// The port to which it leads.
+    #[must_use]
+    pub fn target(&self) -> u16 {
+        self.shared.target.load(Ordering::Relaxed)
     }
 
     /// Ends every connection in order; how many there were.
@@ -151,12 +164,18 @@ fn accept(shared: &Arc<Shared>, listener: TcpListener) {
 
 fn serve(shared: &Arc<Shared>, client: TcpStream) {
     // The broker is not there: as near to a refusal as an accepted connection can come.
-    let Ok(server) = TcpStream::connect_timeout(&shared.target, Duration::from_secs(3)) else {
+    let target = shared.target.load(Ordering::Relaxed);
+    let at = SocketAddr::from((Ipv4Addr::LOCALHOST, target));
+    let Ok(server) = TcpStream::connect_timeout(&at, Duration::from_secs(3)) else {
         return abort(client);
     };
     let id = shared.next.fetch_add(1, Ordering::Relaxed);
     let connection = Arc::new(Connection::new(id, client, server));
     let _ = shared.open().insert(id, connection.clone());
+    if shared.target.load(Ordering::Relaxed) != target {
+        // Another target was set while this one was dialled: whoever cut the rest has not seen this connection.
+        connection.cut();
+    }
     if shared.stop.load(Ordering::Relaxed) || shared.switch.refuses() {
         connection.cut();
     }

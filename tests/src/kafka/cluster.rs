@@ -68,6 +68,21 @@ impl Cluster {
         Cluster::launch_listening(dir, version, brokers, extra, Fronts::Proxies(fronts))
     }
 
+    /// One broker that can take the place of others: it has a client listener for each of `places`, and tells its clients there
+    /// that port. Who leads `places[n]` to [`Cluster::place_port`] `n` puts it there.
+    ///
+    /// # Panics
+    /// As [`Cluster::launch`], and without a place or with more than four.
+    #[must_use]
+    pub fn launch_elsewhere(
+        dir: WorkDir,
+        version: Version,
+        extra: &[(&str, &str)],
+        places: &[u16],
+    ) -> Cluster {
+        Cluster::launch_listening(dir, version, 1, extra, Fronts::Places(places))
+    }
+
     /// With three listeners for each broker: `CLIENT` and `MUTUAL`, whose protocols `extra` says, and a plain one past which
     /// the harness itself asks ([`Cluster::direct_bootstrap`]).
     ///
@@ -85,10 +100,15 @@ impl Cluster {
         extra: &[(&str, &str)],
         fronts: Fronts<'_>,
     ) -> Cluster {
-        let (fronts, is_secured) = match fronts {
-            Fronts::Proxies(fronts) => (fronts, false),
-            Fronts::Secured => (&[][..], true),
+        let (fronts, more_places, is_secured) = match fronts {
+            Fronts::Proxies(fronts) => (fronts, &[][..], false),
+            Fronts::Places(places) => {
+                let (first, more) = places.split_at(1);
+                (first, more, false)
+            }
+            Fronts::Secured => (&[][..], &[][..], true),
         };
+        assert!(more_places.len() <= 3, "a port block has listeners for four places");
         assert!(!is_secured || brokers <= 3, "a port block has three listeners of each kind");
         assert!(fronts.is_empty() || brokers <= 3, "a port block has three direct listeners");
         assert!((1..=7).contains(&brokers), "a port block has room for one to seven brokers");
@@ -112,7 +132,10 @@ impl Cluster {
             extra: extra.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             fronts: (1..)
                 .zip(advertised.iter().zip(4..))
-                .map(|(id, (&advertised, n))| (id, Front { advertised, direct: ports.port(n) }))
+                .map(|(id, (&advertised, n))| {
+                    let places = (10..).zip(more_places).map(|(n, told)| (ports.port(n), *told)).collect();
+                    (id, Front { advertised, direct: ports.port(n), places })
+                })
                 .collect(),
             mutual: if is_secured {
                 (1..).zip((10..13).map(|n| ports.port(n))).collect()
@@ -188,6 +211,16 @@ impl Cluster {
         self.nodes.iter().map(|n| n.port).collect()
     }
 
+    /// Port of the listener for place `n` of a cluster that can take the place of others.
+    ///
+    /// # Panics
+    /// When there is no such place.
+    #[must_use]
+    pub fn place_port(&self, n: usize) -> u16 {
+        let front = self.fronts.get(&1).expect("the cluster has places");
+        n.checked_sub(1).map_or(self.nodes[0].port, |more| front.places[more].0)
+    }
+
     fn addresses(&self, port: impl Fn(&Node) -> u16) -> String {
         let all: Vec<String> = self.nodes.iter().map(|n| format!("127.0.0.1:{}", port(n))).collect();
         all.join(",")
@@ -245,6 +278,8 @@ impl Cluster {
 enum Fronts<'a> {
     /// Proxies on these ports, or nothing.
     Proxies(&'a [u16]),
+    /// Proxies on these ports, all before the one broker.
+    Places(&'a [u16]),
     /// Nothing, but with listeners of their own for secured clients.
     Secured,
 }

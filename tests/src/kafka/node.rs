@@ -34,12 +34,14 @@ pub struct ClusterShape {
 
 /// A broker behind a proxy tells its clients the proxy's port. Other brokers, and whoever wants to go past the proxy, have a
 /// listener of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Front {
     /// The proxy's port.
     pub advertised: u16,
     /// Port of the other listener.
     pub direct: u16,
+    /// Further client listeners: their ports, and the ports that they tell their clients.
+    pub places: Vec<(u16, u16)>,
 }
 
 /// A broker.
@@ -244,10 +246,17 @@ fn properties(shape: &ClusterShape, id: i32, port: u16, controller: Option<u16>,
         let client = if mutual.is_empty() { "PLAINTEXT" } else { "CLIENT" };
         let own = format!("DIRECT://127.0.0.1:{direct}{mutual}");
         let advertised = front.advertised;
-        set("listeners", &format!("{client}://127.0.0.1:{port},{own}{controller}"));
-        set("advertised.listeners", &format!("{client}://127.0.0.1:{advertised},{own}"));
+        let (mut listeners, mut told, mut protocols) = (String::new(), String::new(), String::new());
+        for (n, (at, advertised)) in front.places.iter().enumerate() {
+            let _ = write!(listeners, ",PLACE{n}://127.0.0.1:{at}");
+            let _ = write!(told, ",PLACE{n}://127.0.0.1:{advertised}");
+            let _ = write!(protocols, ",PLACE{n}:PLAINTEXT");
+        }
+        set("listeners", &format!("{client}://127.0.0.1:{port},{own}{listeners}{controller}"));
+        set("advertised.listeners", &format!("{client}://127.0.0.1:{advertised},{own}{told}"));
         set("inter.broker.listener.name", "DIRECT");
-        set("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,DIRECT:PLAINTEXT,CONTROLLER:PLAINTEXT");
+        let protocols = format!("PLAINTEXT:PLAINTEXT,DIRECT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}");
+        set("listener.security.protocol.map", &protocols);
     }
     for (key, value) in &shape.extra {
         set(key, value);

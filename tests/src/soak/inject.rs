@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::elsewhere;
 use super::kind::{Kind, Place};
 use super::schedule::Planned;
 use super::stage::Stage;
@@ -34,6 +35,10 @@ pub fn inject(stage: &Stage, planned: &Planned, topics: &[String]) -> Outcome {
         Kind::BrokerDiskFull => broker_disk_full(stage, planned),
         Kind::LinkgateKill | Kind::LinkgatePause | Kind::LinkgateRestart => linkgate(stage, planned),
         Kind::LinkgateDiskFull => journal_disk_full(stage, planned),
+        Kind::Hang => hang(stage, planned),
+        Kind::OtherCluster => elsewhere::other_cluster(stage, planned),
+        Kind::Grow => elsewhere::grow(stage, planned),
+        Kind::ForgedMarks => elsewhere::forged_marks(stage, planned),
         _ => network(stage, planned),
     }
 }
@@ -82,6 +87,17 @@ fn network(stage: &Stage, planned: &Planned) -> Outcome {
         std::thread::sleep(lasts);
         chosen.iter().for_each(|p| p.clear());
     }
+    let after: u64 = chosen.iter().map(|p| p.hits()).sum();
+    if after > before { Outcome::Hit } else { Outcome::Missed }
+}
+
+/// Everybody waits, and nobody is told.
+fn hang(stage: &Stage, planned: &Planned) -> Outcome {
+    let chosen = if planned.place == Place::Source { &stage.source_side } else { &stage.destination_side };
+    let before: u64 = chosen.iter().map(|p| p.hits()).sum();
+    chosen.iter().for_each(|p| p.set(Behaviour::Hold { requests: true, responses: true }));
+    std::thread::sleep(Duration::from_millis(planned.lasts_ms));
+    chosen.iter().for_each(|p| p.clear());
     let after: u64 = chosen.iter().map(|p| p.hits()).sum();
     if after > before { Outcome::Hit } else { Outcome::Missed }
 }

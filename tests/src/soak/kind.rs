@@ -43,6 +43,14 @@ pub enum Kind {
     LinkgateRestart,
     /// The disk of Linkgate's journal is full.
     LinkgateDiskFull,
+    /// Nothing passes in either direction, and no connection is closed.
+    Hang,
+    /// Another cluster, with topics of the same names, answers at the address.
+    OtherCluster,
+    /// A topic gets one more partition.
+    Grow,
+    /// A producer writes records under headers that only Linkgate should write.
+    ForgedMarks,
 }
 
 /// Where it goes wrong.
@@ -73,8 +81,8 @@ impl Kind {
         Kind::Refuse,
     ];
 
-    /// Faults of processes and disks, and where each is possible.
-    pub const PROCESS: [(Kind, Place); 12] = [
+    /// Faults of processes, disks, clusters and producers, and where each is possible.
+    pub const PROCESS: [(Kind, Place); 15] = [
         (Kind::BrokerKill, Place::Source),
         (Kind::BrokerKill, Place::Destination),
         (Kind::BrokerPause, Place::Source),
@@ -87,6 +95,16 @@ impl Kind {
         (Kind::LinkgatePause, Place::Linkgate),
         (Kind::LinkgateRestart, Place::Linkgate),
         (Kind::LinkgateDiskFull, Place::Linkgate),
+        (Kind::Hang, Place::Source),
+        (Kind::Hang, Place::Destination),
+        (Kind::Grow, Place::Source),
+    ];
+
+    /// Those that await a mend: they happen where `LINKGATE_AWAITED` is set.
+    pub const AWAITED: [(Kind, Place); 3] = [
+        (Kind::OtherCluster, Place::Source),
+        (Kind::OtherCluster, Place::Destination),
+        (Kind::ForgedMarks, Place::Source),
     ];
 
     /// The stable name.
@@ -112,6 +130,10 @@ impl Kind {
             Kind::LinkgatePause => "linkgate-pause",
             Kind::LinkgateRestart => "linkgate-restart",
             Kind::LinkgateDiskFull => "linkgate-disk-full",
+            Kind::Hang => "hang",
+            Kind::OtherCluster => "other-cluster",
+            Kind::Grow => "grow",
+            Kind::ForgedMarks => "forged-marks",
         }
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! | module | what it owns |
 //! |---|---|
-//! | [`stage`] | one source broker, two destination brokers, a Linkgate, and a fault proxy before each |
+//! | [`stage`] | one source broker, two destination brokers, a Linkgate, a fault proxy before each, and another cluster |
 //! | [`kind`] | the kinds of faults and where they happen |
 //! | [`schedule`] | which fault when, from a seed |
-//! | [`inject`] | doing it |
+//! | [`inject`], `elsewhere` | doing it |
 //! | [`recovery`] | how long the mirror needs to be whole again; the table |
 //! | [`reader`] | clients that read along |
 //! | [`own_writer`] | a client that writes through the gateway to a topic that is no mirror |
@@ -13,6 +13,7 @@
 //! | [`verify`] | the audit of all that |
 //! | [`run`] | all of that together |
 
+mod elsewhere;
 pub mod inject;
 pub mod kind;
 pub mod own_writer;

@@ -84,8 +84,11 @@ pub fn wait(
 /// Positions follow records, so that only logs with a record at every offset can be judged.
 fn has_read(reader: &Reader, workloads: &[Workload], target: &Ends) -> bool {
     let positions = reader.positions();
-    let dense = |topic: &str| workloads.iter().any(|w| w.name == topic && w.is_dense());
-    let judged = target.iter().filter(|((topic, _), _)| dense(topic));
+    // Partitions that a topic got meanwhile were not assigned to the reader.
+    let judged = |topic: &str, partition: i32| {
+        workloads.iter().any(|w| w.name == topic && w.is_dense() && partition < w.partitions)
+    };
+    let judged = target.iter().filter(|((topic, partition), _)| judged(topic, *partition));
     judged.into_iter().all(|(at, end)| positions.get(at).copied().unwrap_or(0) >= *end)
 }
 

@@ -92,6 +92,9 @@ impl Schedule {
     fn process(&mut self) -> Planned {
         if self.process.is_empty() {
             self.process = Kind::PROCESS.to_vec();
+            if std::env::var_os("LINKGATE_AWAITED").is_some() {
+                self.process.extend(Kind::AWAITED);
+            }
             // It is quick, and the one thing that moves leaders while all brokers are well.
             self.process.extend([(Kind::LeaderMove, Place::Destination); 2]);
             self.rng.shuffle(&mut self.process);
@@ -101,6 +104,9 @@ impl Schedule {
             // Sometimes longer than a broker's session, so that its leadership moves.
             Kind::BrokerPause => 500..8_000,
             Kind::LinkgatePause => 500..4_000,
+            // Sometimes longer than patience with a topic that seems to be gone: 4 s at the destination, 8 s at the source.
+            Kind::OtherCluster => 1_000..11_000,
+            Kind::Hang => 2_000..10_000,
             _ => 100..2_000,
         };
         self.planned(kind, place, lasts_ms, 0)

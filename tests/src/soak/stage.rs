@@ -1,4 +1,5 @@
-//! Who takes part: one source broker, two destination brokers and a Linkgate, with a fault proxy before each of them.
+//! Who takes part: one source broker, two destination brokers and a Linkgate, with a fault proxy before each of them, and a broker of
+//! another cluster.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::admin::Admin;
 use crate::fault::{Disk, FaultProxy};
-use crate::kafka::{Cluster, Version};
+use crate::kafka::{Cluster, FORGETFUL, Version};
 use crate::linkgate::Linkgate;
 use crate::ports::PortBlock;
+use crate::produce::{Kind, send};
 use crate::wait::LONG;
 use crate::workdir::WorkDir;
 use crate::workload::Workload;
@@ -19,9 +21,17 @@ pub const LINK: &str = "soak-link";
 /// Destination brokers. The second one has a disk of its own.
 const DESTINATION_BROKERS: usize = 2;
 
-/// Leaders return to a broker that was away, so that a fault of either broker is felt.
-const BALANCE: [(&str, &str); 2] =
-    [("leader.imbalance.check.interval.seconds", "5"), ("leader.imbalance.per.broker.percentage", "0")];
+/// Leaders return to a broker that was away, so that a fault of either broker is felt; and brokers soon forget who wrote last.
+const DESTINATION: [(&str, &str); 4] = [
+    ("leader.imbalance.check.interval.seconds", "5"),
+    ("leader.imbalance.per.broker.percentage", "0"),
+    FORGETFUL[0],
+    FORGETFUL[1],
+];
+/// Of the source and of the cluster that takes its place.
+const LARGE: [(&str, &str); 1] = [("message.max.bytes", "12582912")];
+/// Records in each partition of the topics of the other cluster.
+const ELSEWHERE: usize = 40;
 
 /// Everything on stage. Fields drop in order: processes before what they stand on.
 #[derive(Debug)]
@@ -29,6 +39,8 @@ pub struct Stage {
     linkgate: Mutex<Linkgate>,
     source: Mutex<Cluster>,
     destination: Mutex<Cluster>,
+    /// Can answer at the addresses of the others; has topics of the same names.
+    pub other: Cluster,
     /// Between clients and the gateway: the bootstrap port, then one for each destination broker.
     pub client_side: Vec<FaultProxy>,
     /// Before each destination broker.
@@ -60,19 +72,21 @@ impl Stage {
         let journal_disk = Disk::mount("journal", 256);
         let fronts: Vec<u16> = (0..).take(DESTINATION_BROKERS).map(|n| ports.port(1 + n)).collect();
         let source_dir = WorkDir::new("soak-source");
-        let mut source = Cluster::launch_behind(
-            source_dir,
-            Version::V4_3_1,
-            1,
-            &[("message.max.bytes", "12582912")],
-            &[ports.port(0)],
-        );
+        let mut source = Cluster::launch_behind(source_dir, Version::V4_3_1, 1, &LARGE, &[ports.port(0)]);
         let destination_dir = WorkDir::new("soak-destination");
         if let Ok(disk) = &broker_disk {
             put_on(disk, &destination_dir.path().join("broker-2"), "log");
         }
-        let mut destination =
-            Cluster::launch_behind(destination_dir, Version::V4_3_1, DESTINATION_BROKERS, &BALANCE, &fronts);
+        let mut destination = Cluster::launch_behind(
+            destination_dir,
+            Version::V4_3_1,
+            DESTINATION_BROKERS,
+            &DESTINATION,
+            &fronts,
+        );
+        let places = [ports.port(0), fronts[0]];
+        let mut other =
+            Cluster::launch_elsewhere(WorkDir::new("soak-other"), Version::V4_3_1, &LARGE, &places);
         let before = |cluster: &Cluster, fronts: &[u16]| {
             let pairs = fronts.iter().zip(cluster.client_ports());
             pairs.map(|(front, port)| FaultProxy::start(*front, port)).collect::<Vec<_>>()
@@ -81,6 +95,7 @@ impl Stage {
         let destination_side = before(&destination, &fronts);
         source.wait_ready();
         destination.wait_ready();
+        other.wait_ready();
 
         // The gateway's ports are a bootstrap port and one for each broker; its clients are told those of the proxies.
         let gateway = ports.port(6);
@@ -105,6 +120,7 @@ impl Stage {
             linkgate: Mutex::new(linkgate),
             source: Mutex::new(source),
             destination: Mutex::new(destination),
+            other,
             client_side,
             destination_side,
             source_side,
@@ -113,6 +129,7 @@ impl Stage {
             _ports: ports,
         };
         stage.link(workloads);
+        stage.fill_the_other_cluster(workloads);
         stage
     }
 
@@ -133,6 +150,14 @@ impl Stage {
             let _ = linkgate
                 .mirrors(&["--create", "--mirror-topic", workload.name, "--link", LINK])
                 .success("kafka-mirrors --create");
+        }
+    }
+
+    fn fill_the_other_cluster(&self, workloads: &[Workload]) {
+        let other = self.other.direct_bootstrap();
+        for workload in workloads {
+            Admin::to(&other).create_topic(workload.name, workload.partitions, workload.configs);
+            send(&other, workload.name, Kind::plain("none"), ELSEWHERE);
         }
     }
 

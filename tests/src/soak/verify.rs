@@ -7,6 +7,7 @@ use super::own_writer::OwnWriter;
 use super::reader::{AllSeen, Reader};
 use super::stage::Stage;
 use super::states::{FaultLog, StateWatch, Transition};
+use crate::admin::Admin;
 use crate::audit::{self, Seen, Sides, Verdict};
 use crate::log_ends::{LogEnds, behind};
 use crate::produce::{Kind, send};
@@ -113,7 +114,9 @@ pub fn audit_logs(sides: &Sides, workloads: &[Workload], witness: Reader) -> (Fi
     let witnessed = finished(witness, None);
     for workload in workloads {
         let mut whole = Verdict::default();
-        for partition in 0..workload.partitions {
+        // It may have grown meanwhile.
+        let partitions = Admin::to(&sides.source).leaders(workload.name).len();
+        for partition in 0..i32::try_from(partitions).unwrap_or(i32::MAX) {
             let at = (workload.name.to_owned(), partition);
             let seen = witnessed.get(&at).map_or(&[][..], Vec::as_slice);
             let (verdict, source) =
@@ -222,9 +225,15 @@ pub fn read_along(
     witnessed: &AllSeen,
 ) -> (String, Verdict) {
     let name = format!("read along ({})", reader.name);
-    let seen = finished(reader, Some(logs));
+    // Partitions that a topic got meanwhile were not assigned to it.
+    let assigned = |topic: &str, partition: i32| {
+        workloads.iter().any(|workload| workload.name == topic && partition < workload.partitions)
+    };
+    let mut logs = logs.clone();
+    logs.retain(|(topic, partition), _| assigned(topic, *partition));
+    let seen = finished(reader, Some(&logs));
     let mut whole = Verdict::default();
-    for ((topic, partition), log) in logs {
+    for ((topic, partition), log) in &logs {
         let at = (topic.clone(), *partition);
         let of = |all: &AllSeen| all.get(&at).cloned().unwrap_or_default();
         let is_compacted = workloads.iter().any(|w| w.name == topic && w.is_compacted());

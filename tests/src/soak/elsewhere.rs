@@ -1,0 +1,81 @@
+//! Faults of others: a cluster in the place of another, topics that grow, a producer that forges.
+
+use std::time::Duration;
+
+use super::inject::Outcome;
+use super::kind::Place;
+use super::schedule::Planned;
+use super::stage::Stage;
+use crate::admin::Admin;
+use crate::client::Connection;
+use crate::crafted::{Crafted, CraftedRecord};
+use crate::fault::FaultProxy;
+use crate::raw_batch::{now_ms, write};
+
+/// Nobody listens there.
+const NOWHERE: u16 = 1;
+
+/// Topics that may grow: clients that read along know the partitions of the beginning only, which for a compacted topic is not
+/// enough to tell what a cleaner may have removed.
+const MAY_GROW: [&str; 4] = ["plain", "idempotent", "transactional", "tiny"];
+
+/// Another cluster answers at the address for a while. At the destination's, clients are turned away meanwhile: what they would
+/// write there would be gone.
+pub(super) fn other_cluster(stage: &Stage, planned: &Planned) -> Outcome {
+    let is_source = planned.place == Place::Source;
+    let (proxies, place) = if is_source { (&stage.source_side, 0) } else { (&stage.destination_side, 1) };
+    let turned_away: &[FaultProxy] = if is_source { &[] } else { &stage.client_side };
+    let targets = |all: &[FaultProxy]| all.iter().map(FaultProxy::target).collect::<Vec<_>>();
+    let (home, clients_home) = (targets(proxies), targets(turned_away));
+    turned_away.iter().for_each(|proxy| proxy.lead_to(NOWHERE));
+    proxies.iter().for_each(|proxy| proxy.lead_to(stage.other.place_port(place)));
+    std::thread::sleep(Duration::from_millis(planned.lasts_ms));
+    let met = proxies.iter().any(|proxy| proxy.connections() > 0);
+    proxies.iter().zip(home).for_each(|(proxy, port)| proxy.lead_to(port));
+    turned_away.iter().zip(clients_home).for_each(|(proxy, port)| proxy.lead_to(port));
+    // A daemon that ends itself is started again, as any supervisor would.
+    let mut linkgate = stage.linkgate();
+    if linkgate.ended().is_some() {
+        linkgate.kill();
+        linkgate.launch();
+    }
+    if met { Outcome::Hit } else { Outcome::Missed }
+}
+
+/// One more partition for one of the source's topics; its writers use it as soon as they hear of it.
+pub(super) fn grow(stage: &Stage, planned: &Planned) -> Outcome {
+    let topic = MAY_GROW[usize::from(planned.choice) % MAY_GROW.len()];
+    let mut admin = Admin::to(&stage.source_direct);
+    if !admin.topics().iter().any(|name| name == topic) {
+        return Outcome::Missed;
+    }
+    let partitions = i32::try_from(admin.leaders(topic).len()).unwrap_or(i32::MAX);
+    admin.grow_topic(topic, partitions + 1);
+    Outcome::Hit
+}
+
+/// Records under a reserved producer id and a base timestamp by which Linkgate knows its own filler and mixed batches. A broker
+/// takes them, and clients of the source see them.
+pub(super) fn forged_marks(stage: &Stage, planned: &Planned) -> Outcome {
+    const TOPIC: &str = "plain";
+    const FILLER: i64 = -64;
+    const MIXED: i64 = -0x4C_474D_5831;
+    let record = |n: u64| CraftedRecord {
+        timestamp: now_ms(),
+        key: Some(format!("forged-{n}").into_bytes()),
+        value: Some(vec![b'v'; usize::from(planned.choice)]),
+        ..CraftedRecord::default()
+    };
+    let producer_id = (1 << 62) + i64::from(fastrand::u32(..));
+    let mut batch = Crafted::new((0..3).map(record).collect()).by(producer_id, 0, 0);
+    batch.base_timestamp = if planned.choice & 1 == 0 { FILLER } else { MIXED };
+    batch.codec = i16::from(planned.choice % 5);
+    let mut admin = Admin::to(&stage.source_direct);
+    if !admin.topics().iter().any(|name| name == TOPIC) {
+        return Outcome::Missed;
+    }
+    let leader = admin.leaders(TOPIC).remove(0);
+    let written = Connection::open(&leader.address)
+        .and_then(|mut connection| write(&mut connection, TOPIC, 0, &batch.seal()));
+    if written.is_ok() { Outcome::Hit } else { Outcome::Missed }
+}

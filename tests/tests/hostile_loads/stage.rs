@@ -1,0 +1,71 @@
+//! Two clusters and a daemon, topics for the load and topics that nobody touches.
+
+use linkgate_tests::linkgate::Linkgate;
+use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::produce::{Kind, send};
+use linkgate_tests::vitals::Watched;
+
+use crate::loads::Load;
+
+/// A read-only mirror: what the load names.
+pub(crate) const VICTIM: &str = "victim";
+/// A promoted mirror.
+pub(crate) const OPENED: &str = "opened";
+/// A mirror to whose source the load writes.
+pub(crate) const BOMBED: &str = "bombed";
+
+const WATCHED: &str = "watched";
+const OWN: [&str; 2] = ["own-one", "own-two"];
+
+pub(crate) struct Stage {
+    pub(crate) pair: Pair,
+}
+
+impl Stage {
+    pub(crate) fn set() -> Stage {
+        let pair = Pair::small("hostile-loads");
+        pair.link("");
+        let source = pair.source.bootstrap();
+        for topic in [VICTIM, OPENED, BOMBED, WATCHED] {
+            pair.mirror_topic(topic, 1, &[]);
+            send(&source, topic, Kind::plain("none"), 10);
+            pair.assert_mirrored(topic);
+        }
+        for topic in OWN {
+            pair.destination.admin().create_topic(topic, 1, &[]);
+        }
+        let _ = pair.linkgate.mirrors(&["--promote", "--topics", OPENED]).success("promote");
+        pair.linkgate.wait_status(LINK, OPENED, "STOPPED");
+        Stage { pair }
+    }
+
+    /// What a load needs beside the rest: a fresh daemon, so that each load pays for its own memory.
+    pub(crate) fn prepare(&mut self, load: &Load) {
+        let linkgate = &mut self.pair.linkgate;
+        assert_eq!(linkgate.stop(), Some(0), "{}", linkgate.log());
+        if let Some((files, connections)) = load.files {
+            linkgate.configure("max.connections", &connections.to_string());
+            linkgate.limit_files(files);
+        }
+        linkgate.launch();
+        linkgate.wait_ready();
+        self.pair.assert_mirrored(WATCHED);
+    }
+
+    pub(crate) fn linkgate(&self) -> &Linkgate {
+        &self.pair.linkgate
+    }
+
+    pub(crate) fn watched(&self) -> Watched {
+        let (source, destination) = (self.pair.source.bootstrap(), self.pair.destination.bootstrap());
+        Watched::of(self.linkgate(), &source, &destination, OWN, WATCHED)
+    }
+
+    /// Afterwards every mirror is what it was.
+    pub(crate) fn is_well(&self, load: &Load) {
+        for topic in [VICTIM, WATCHED] {
+            assert_eq!(self.linkgate().status(LINK, topic), "ACTIVE", "{topic} after {}", load.name);
+        }
+        self.pair.assert_mirrored(WATCHED);
+    }
+}
