@@ -225,18 +225,18 @@ fn fetch(topic: &str, from: i64) -> FetchRequest {
         .with_topics(vec![topic])
 }
 
-/// 400 clients connect, and so do 400 that speak HTTP, where the daemon may have 1024 files and 200 clients.
+/// 400 clients connect, and 900 that speak HTTP, where the daemon may have 1024 files and 200 clients.
 fn few_files(stage: &Stage, until: Instant) -> String {
     let gateway = stage.pair.linkgate.bootstrap();
     let admin = stage.pair.linkgate.rest_url().trim_start_matches("http://").to_owned();
-    let connect = |address: &str| -> Vec<TcpStream> {
-        (0..400).filter_map(|_| TcpStream::connect(address).ok()).collect()
+    let connect = |address: &str, count: usize| -> Vec<TcpStream> {
+        (0..count).filter_map(|_| TcpStream::connect(address).ok()).collect()
     };
-    let mut held = connect(&gateway);
+    let mut held = connect(&gateway, 400);
     // A request each, so that the gateway would have to connect to a broker for it.
     let request = frame(API_VERSIONS, 0, 1, &[]);
     held.iter_mut().for_each(|stream| drop(stream.write_all(&request)));
-    held.extend(connect(&admin));
+    held.extend(connect(&admin, 900));
     std::thread::sleep(until.saturating_duration_since(Instant::now()));
     let closed = held.iter_mut().map(is_closed).filter(|closed| *closed).count();
     format!("{} connections, {closed} of them closed by the daemon", held.len())
