@@ -7,7 +7,7 @@ use proxy::wire::batch::{BatchHeader, Codec, RawBatch};
 use proxy::wire::coalesce::coalesce;
 use proxy::wire::compression::{compress, decompress};
 use proxy::wire::densify::{DensifyOptions, densify};
-use proxy::wire::filler::is_sentinel;
+use proxy::wire::filler::{Mark, is_sentinel, mark};
 use proxy::wire::record::records;
 use proxy::wire::rehead::WriterIds;
 use proxy::wire::walk::walk;
@@ -79,7 +79,10 @@ fn real_records(batch: &RawBatch) -> usize {
     let payload = decompress(batch.header.codec(), &batch.payload(), 64 * LIMIT);
     let payload = payload.unwrap_or_else(|error| panic!("{error}"));
     let all: Result<Vec<_>, _> = records(&payload, record_count).collect();
-    all.unwrap_or_else(|error| panic!("{error}")).iter().filter(|record| !is_sentinel(record)).count()
+    let all = all.unwrap_or_else(|error| panic!("{error}"));
+    // A client's record that looks like a sentinel stands in no mixed batch.
+    let is_mixed = mark(&batch.header) == Mark::Mixed;
+    all.iter().filter(|record| !is_mixed || !is_sentinel(record)).count()
 }
 
 /// Target: a decompressor, by the first byte. Never more than the limit, and what is compressed again comes back.

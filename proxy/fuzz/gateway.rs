@@ -23,7 +23,7 @@ use proxy::wire::produce_request::{ProduceRequest, peek};
 use proxy::wire::sasl::read_message;
 use proxy::wire::share_fetch_request::{Gaps, ShareFetchRequest};
 use proxy::wire::versions;
-use state::model::{KafkaUuid, TopicGuard, TopicGuards};
+use state::model::{KafkaUuid, TopicGuard, TopicGuards, Written};
 
 /// One mirror topic, `mirror`, with this id.
 const MIRROR: [u8; 16] = [7; 16];
@@ -37,6 +37,7 @@ fn guards() -> TopicGuards {
         link: "dr".into(),
         read_only: true,
         locked_configs: Arc::new(["retention.ms".to_owned()].into()),
+        written: Written::default(),
     }])
 }
 

@@ -14,7 +14,7 @@ use proxy::gateway::{BrokerDirectory, Gateway, GatewayOptions, Limits};
 use proxy::net::HostPort;
 use proxy::wire::versions::{self, APIS, Api, Treatment};
 use serde_json::{Value, json};
-use state::model::{KafkaUuid, TopicGuard, TopicGuards};
+use state::model::{KafkaUuid, TopicGuard, TopicGuards, Written};
 use tokio_util::sync::CancellationToken;
 
 /// Samples of each version of each api.
@@ -266,6 +266,7 @@ fn every_version_of_every_api_passes_a_gateway_with_mirror_topics() {
         link: "dr".into(),
         read_only: true,
         locked_configs: Arc::default(),
+        written: Written::default(),
     };
     matrix(TopicGuards::from_guards([guard]));
 }

@@ -20,6 +20,11 @@ struct Told {
 }
 
 impl Complaints {
+    /// Nothing told yet.
+    pub(super) const fn new() -> Self {
+        Complaints(Mutex::new(BTreeMap::new()))
+    }
+
     /// Whether a line of this kind may be written now, and how many were not since the last one; `None` when it may not.
     pub(super) fn may_tell(&self, kind: &'static str) -> Option<u64> {
         let now = Instant::now();

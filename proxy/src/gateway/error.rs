@@ -39,6 +39,7 @@ pub(super) enum CloseCause {
     BadRequest,
     UnsupportedApi,
     MirrorMeanwhile,
+    ReservedProducerId,
     FillerInTheWay,
     BadResponse,
     ClientIo,
@@ -67,6 +68,7 @@ impl CloseCause {
             CloseCause::BadRequest => "bad_request",
             CloseCause::UnsupportedApi => "unsupported_api",
             CloseCause::MirrorMeanwhile => "mirror_meanwhile",
+            CloseCause::ReservedProducerId => "reserved_producer_id",
             CloseCause::FillerInTheWay => "filler_in_the_way",
             CloseCause::BadResponse => "bad_response",
             CloseCause::ClientIo => "client_io",
@@ -116,6 +118,8 @@ pub(super) enum SessionError {
     UnsupportedApi { api_key: i16, api_version: i16 },
     #[error("a topic became a mirror while a request to write to it was arriving")]
     MirrorMeanwhile,
+    #[error("a batch to be written bears a producer id that is reserved to mirroring (2^62 or above)")]
+    ReservedProducerId,
     #[error(
         "the first filler of topic {topic} met in an answer cannot be hidden in the room that it took: asked again, it can"
     )]
@@ -142,6 +146,7 @@ impl SessionError {
             SessionError::Request { .. } => CloseCause::BadRequest,
             SessionError::UnsupportedApi { .. } => CloseCause::UnsupportedApi,
             SessionError::MirrorMeanwhile => CloseCause::MirrorMeanwhile,
+            SessionError::ReservedProducerId => CloseCause::ReservedProducerId,
             SessionError::FillerInTheWay { .. } => CloseCause::FillerInTheWay,
             SessionError::Response { .. } => CloseCause::BadResponse,
             SessionError::ClientIo(_) => CloseCause::ClientIo,

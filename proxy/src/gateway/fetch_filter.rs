@@ -8,16 +8,14 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use state::model::TopicGuard;
 
 use crate::wire::batch::{BatchHeader, RawBatch};
-use crate::wire::densify::MAX_DECOMPRESSED;
 use crate::wire::filler::{Mark, control_run, mark};
 use crate::wire::sift::{Sifted, sift};
 use crate::wire::walk::walk;
 
-/// Decompressed bytes of one batch that are looked at: a little more than the mirror writes, since sentinels and deltas of
-/// its own come on top of a source batch.
-const LIMIT: usize = MAX_DECOMPRESSED + MAX_DECOMPRESSED / 2;
+use super::sifting::{BATCH_LIMIT, Sifting};
 
 /// What a client gets instead of the records.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,13 +30,66 @@ pub struct Filtered {
     pub ends_with_control: bool,
 }
 
-/// The records without their filler; `None` where there is none and nothing changes.
-///
-/// A part of a batch at the end, where the broker reached its byte limit, is left out too once anything else is: the
-/// client asks for it again in any case. Old message formats have no filler, so a walk that meets one ends there. A batch
-/// that should be looked into and cannot be, passes as it is: damage is the client's to see.
+/// What a look into a batch says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// What is left of it without its sentinels.
+    Sifted(Sifted),
+    /// It cannot be read: it passes as it is, since damage is the client's to see.
+    Unreadable,
+    /// It takes more work than this answer may cause: it and what follows are left out, and the client asks again.
+    Later,
+}
+
+/// [`hide`] with what a guard says of the partition, and with looks that are charged, bounded and off the async workers. Nothing
+/// but the walk over the headers where there is no batch to look into.
+pub(super) async fn hide_in(
+    guard: &TopicGuard,
+    partition: i32,
+    records: &Bytes,
+    sifting: &mut Sifting<'_>,
+) -> Option<Filtered> {
+    let mark = |header: &BatchHeader| mark_in(guard, partition, header);
+    let mut wanted = Vec::new();
+    let filtered = hide(records, mark, |batch| {
+        wanted.push(batch.clone());
+        Look::Unreadable
+    });
+    if wanted.is_empty() {
+        return filtered;
+    }
+    let mut looks = Vec::with_capacity(wanted.len());
+    for batch in &wanted {
+        let look = sifting.look(batch).await;
+        let is_last = look == Look::Later;
+        looks.push(look);
+        if is_last {
+            break;
+        }
+    }
+    let mut looks = looks.into_iter();
+    hide(records, mark, |_| looks.next().unwrap_or(Look::Later))
+}
+
+/// [`hide`] for tests, benchmarks and fuzzing: as if mirroring had written all that bears a reserved producer id, and with no
+/// bound on the work of an answer.
 #[must_use]
 pub fn hide_filler(records: &Bytes) -> Option<Filtered> {
+    hide(records, mark, |batch| {
+        sift(batch, BATCH_LIMIT).map_or(Look::Unreadable, |(sifted, _)| Look::Sifted(sifted))
+    })
+}
+
+/// The records without their filler; `None` where there is none and nothing changes. `mark` tells what a batch is; `look` looks
+/// into those that are mixed or cleaned.
+///
+/// A part of a batch at the end, where the broker reached its byte limit, is left out too once anything else is: the
+/// client asks for it again in any case. Old message formats have no filler, so a walk that meets one ends there.
+pub(super) fn hide(
+    records: &Bytes,
+    mark: impl Fn(&BatchHeader) -> Mark,
+    mut look: impl FnMut(&RawBatch) -> Look,
+) -> Option<Filtered> {
     let mut hiding = Hiding {
         records,
         pieces: Vec::new(),
@@ -55,9 +106,27 @@ pub fn hide_filler(records: &Bytes) -> Option<Filtered> {
             hiding.keep(records.len() - hiding.at);
             break;
         };
-        hiding.batch(&batch);
+        let seen = match mark(&batch.header) {
+            Mark::Real => Look::Sifted(Sifted::Unchanged),
+            Mark::Filler => Look::Sifted(Sifted::Nothing),
+            Mark::Mixed | Mark::Cleaned => look(&batch),
+        };
+        if seen == Look::Later {
+            hiding.changed = true;
+            break;
+        }
+        hiding.batch(&batch, seen);
     }
     hiding.finish()
+}
+
+/// What a batch of a partition of a guarded topic is: its mark counts where mirroring can have written it.
+pub(super) fn mark_in(guard: &TopicGuard, partition: i32, header: &BatchHeader) -> Mark {
+    match mark(header) {
+        Mark::Real => Mark::Real,
+        marked if guard.written.covers(partition, header.base_offset, header.producer_id) => marked,
+        _ => Mark::Real,
+    }
 }
 
 struct Hiding<'a> {
@@ -74,24 +143,16 @@ struct Hiding<'a> {
 }
 
 impl Hiding<'_> {
-    fn batch(&mut self, batch: &RawBatch) {
+    fn batch(&mut self, batch: &RawBatch, seen: Look) {
         let length = batch.bytes.len();
-        match mark(&batch.header) {
-            Mark::Real => self.keep(length),
-            Mark::Filler => self.hide(&batch.header, length),
-            Mark::Mixed | Mark::Cleaned => match sift(batch, LIMIT) {
-                Ok(Sifted::Unchanged) => self.keep(length),
-                Ok(Sifted::Nothing) => self.hide(&batch.header, length),
-                Ok(Sifted::Records(bytes)) => {
-                    self.cut_out(length);
-                    self.pieces.push(bytes);
-                    self.run = None;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a batch with filler passes as it is: it cannot be read");
-                    self.keep(length);
-                }
-            },
+        match seen {
+            Look::Sifted(Sifted::Nothing) => self.hide(&batch.header, length),
+            Look::Sifted(Sifted::Records(bytes)) => {
+                self.cut_out(length);
+                self.pieces.push(bytes);
+                self.run = None;
+            }
+            Look::Sifted(Sifted::Unchanged) | Look::Unreadable | Look::Later => self.keep(length),
         }
     }
 

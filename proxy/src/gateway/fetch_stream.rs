@@ -12,13 +12,13 @@ use crate::wire::batch::{BatchHeader, HEADER_LEN};
 use crate::wire::fetch_response::{
     blank_endpoints, is_flexible, read_end, read_to_records, read_top, read_topic,
 };
-use crate::wire::filler::{Mark, mark};
+use crate::wire::filler::Mark;
 use crate::wire::frame::SIZE_BYTES;
 use crate::wire::primitive::{Reader, WireError};
 use crate::wire::walk::{cut_batch, walk};
 
 use super::error::SessionError;
-use super::fetch_filter::hide_filler;
+use super::fetch_filter::{hide_in, mark_in};
 use super::rewrite::Rewriter;
 use super::through::Through;
 
@@ -42,10 +42,10 @@ pub(super) async fn stream(
         let (topic, partitions) = through.read(|reader| read_topic(reader, version)).await?;
         let guard = guards.of(&topic);
         for _ in 0..partitions {
-            let records = through.read(|reader| read_to_records(reader, version)).await?;
+            let (index, records) = through.read(|reader| read_to_records(reader, version)).await?;
             match &guard {
                 None => through.pass(records),
-                Some(guard) => pass_records(&mut through, rewriter, guard, records).await?,
+                Some(guard) => pass_records(&mut through, rewriter, (guard, index), records).await?,
             }
             skip_tags(&mut through, version).await?;
         }
@@ -78,13 +78,13 @@ async fn skip_tags(through: &mut Through<'_>, version: i16) -> Result<(), Sessio
 async fn pass_records(
     through: &mut Through<'_>,
     rewriter: &Rewriter,
-    guard: &TopicGuard,
+    (guard, index): (&TopicGuard, i32),
     length: usize,
 ) -> Result<(), SessionError> {
     let mut rest = length;
     while rest > 0 {
         let front = through.look(rest.min(HEADER_LEN)).await?;
-        let Some(passes) = passes(front, rest) else { break };
+        let Some(passes) = passes(front, rest, |header| mark_in(guard, index, header)) else { break };
         through.pass(passes);
         rest -= passes;
     }
@@ -98,7 +98,8 @@ async fn pass_records(
         );
     }
     let records = through.take(rest).await?;
-    let Some(filtered) = hide_filler(&records) else { return through.put(vec![records]).await };
+    let filtered = hide_in(guard, index, &records, &mut through.sifting(rest)).await;
+    let Some(filtered) = filtered else { return through.put(vec![records]).await };
     rewriter.metrics.hidden(&guard.topic, filtered.hidden);
     match filled_up(filtered.pieces, rest, last_epoch(&records), rest < length) {
         Some(pieces) => through.put(pieces).await,
@@ -107,7 +108,7 @@ async fn pass_records(
 }
 
 /// How many of the `rest` bytes that begin with `front` pass; `None` where a batch must be looked into.
-fn passes(front: &[u8], rest: usize) -> Option<usize> {
+fn passes(front: &[u8], rest: usize, mark: impl Fn(&BatchHeader) -> Mark) -> Option<usize> {
     match BatchHeader::parse(front) {
         Ok(header) if header.total_len() <= rest => (mark(&header) == Mark::Real).then(|| header.total_len()),
         // Cut, or not of this format: the client's to judge.

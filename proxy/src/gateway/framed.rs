@@ -263,15 +263,15 @@ impl FrameReader {
 
     /// Copies `length` bytes through without holding them.
     pub(super) async fn copy(&mut self, length: usize, to: &mut WriteEnd) -> io::Result<()> {
-        self.copy_if(length, to, || true).await.map(drop)
+        self.copy_while(length, to, |_, _| true).await.map(drop)
     }
 
-    /// As [`FrameReader::copy`], but the last piece only if `may_end` then; whether it did.
-    pub(super) async fn copy_if(
+    /// As [`FrameReader::copy`], but each piece only if `passes` says so of it and of whether it is the last; whether all did.
+    pub(super) async fn copy_while(
         &mut self,
         mut length: usize,
         to: &mut WriteEnd,
-        may_end: impl Fn() -> bool,
+        mut passes: impl FnMut(&[u8], bool) -> bool,
     ) -> io::Result<bool> {
         while length > 0 {
             if self.buffer.is_empty() {
@@ -282,7 +282,7 @@ impl FrameReader {
             }
             let mut piece = self.buffer.split_to(length.min(self.buffer.len()));
             length -= piece.len();
-            if length == 0 && !may_end() {
+            if !passes(&piece, length == 0) {
                 return Ok(false);
             }
             to.write_all_buf(&mut piece).await?;

@@ -92,6 +92,7 @@ impl Guards {
 #[cfg(test)]
 mod tests {
     use bytes::{BufMut, BytesMut};
+    use state::model::Written;
 
     use super::*;
     use crate::wire::primitive::Reader;
@@ -114,6 +115,7 @@ mod tests {
             link: "dr".into(),
             read_only: true,
             locked_configs: Arc::default(),
+            written: Written::default(),
         }
     }
 

@@ -46,6 +46,7 @@ mod rope;
 mod service;
 mod session;
 mod share_gaps;
+mod sifting;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use super::framed::FrameReader;
 use super::inflight::{Answer, Expected, ExpectedReceiver};
 use super::rewrite::Rewriter;
 use super::rope::Rope;
+use super::sifting::Sifting;
 use super::stream::WriteEnd;
 use super::through::{PIECE, Through};
 
@@ -106,9 +107,11 @@ impl ResponseSide {
             return Ok(true);
         }
         let frame = self.broker.take_frame(size).await.map_err(SessionError::BrokerIo)?;
+        let mut sifting = Sifting::charged(&mut self.broker, size);
         let pieces = self
             .rewriter
-            .rewrite(frame, expected.api_key, expected.api_version, &expected.answer)
+            .rewrite(frame, expected.api_key, expected.api_version, &expected.answer, &mut sifting)
+            .await
             .map_err(failed)?;
         let mut rope = Rope::frame(pieces);
         self.broker.charge(rope.remaining()).await;

@@ -100,7 +100,8 @@ fn log_failure(
         SessionError::Frame(_)
         | SessionError::Request { .. }
         | SessionError::UnsupportedApi { .. }
-        | SessionError::MirrorMeanwhile => "request refused, connection closed",
+        | SessionError::MirrorMeanwhile
+        | SessionError::ReservedProducerId => "request refused, connection closed",
         SessionError::FillerInTheWay { .. } => "connection closed: its next one is served",
         SessionError::FirstRequestTimeout
         | SessionError::SlowRequest

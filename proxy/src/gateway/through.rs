@@ -11,6 +11,7 @@ use crate::wire::primitive::{Reader, WireError};
 
 use super::error::{ResponseError, SessionError};
 use super::framed::FrameReader;
+use super::sifting::Sifting;
 use super::stream::WriteEnd;
 
 /// Bytes of an answer that are read and written at once, where the budget has room for them. Larger pieces do not stay in a core's
@@ -115,6 +116,11 @@ impl<'a> Through<'a> {
         self.broker.charge(bytes).await;
         self.left -= bytes;
         Ok(self.broker.split_to(bytes).freeze())
+    }
+
+    /// What looks into the `held` bytes that were taken may cost.
+    pub(super) fn sifting(&mut self, held: usize) -> Sifting<'_> {
+        Sifting::charged(self.broker, held)
     }
 
     /// Writes pieces of what was taken, or what stands in its place.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kafka_protocol::messages::fetch_response::{FetchResponse, PartitionData};
 use state::model::MirrorError;
+use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
 use super::fetch_session::{FetchSession, Told};
@@ -13,7 +14,7 @@ use super::lane::lane;
 use super::log_bounds::{list_offset, log_end_offset};
 use super::partition::{Failure, FetchPlan, Partition};
 use super::ready::ReadyBoard;
-use super::shape::{Target, shape};
+use super::shape::{ShapedRun, Target, is_heavy, shape};
 use crate::client::Cluster;
 use crate::client::admin::OffsetSpec;
 use crate::wire::aborted::AbortedTransaction;
@@ -64,7 +65,7 @@ impl Fetched<'_> {
         let bytes = if code.is_none() { bytes } else { usize::MAX };
         partition.choose_lane(lane(&partition.id.topic, partition.id.index, bytes));
         if code.is_none() {
-            self.data(partition, *plan, data);
+            self.data(partition, *plan, data).await;
             return false;
         }
         match code {
@@ -93,7 +94,7 @@ impl Fetched<'_> {
         }
     }
 
-    fn data(&self, partition: &Arc<Partition>, plan: FetchPlan, data: PartitionData) {
+    async fn data(&self, partition: &Arc<Partition>, plan: FetchPlan, data: PartitionData) {
         let id = &partition.id;
         if data.diverging_epoch.epoch >= 0 {
             let (epoch, end) = (data.diverging_epoch.epoch, data.diverging_epoch.end_offset);
@@ -139,21 +140,15 @@ impl Fetched<'_> {
             drop_unkeyed: partition.drops_unkeyed(),
             join_bytes: partition.join_bytes(),
         };
-        let run = shape(&records, aborted, target);
-        let unkeyed = run.unkeyed;
-        if unkeyed > 0 {
-            partition.progress.update(|progress| progress.unkeyed_records += unkeyed as u64);
-            warn!(
-                link = self.link,
-                topic = id.topic,
-                partition = id.index,
-                offset = plan.offset,
-                records = unkeyed,
-                "records without a key are left out of the compacted topic"
-            );
-        }
-        if partition.fetched(plan, run) {
-            self.ready.push(Arc::clone(partition));
+        if is_heavy(&records, &target) {
+            let queue = Queue {
+                link: self.link.to_owned(),
+                partition: Arc::clone(partition),
+                ready: self.ready.clone(),
+            };
+            shape_aside(records, aborted, target, plan, queue).await;
+        } else {
+            take(self.link, partition, self.ready, plan, shape(&records, aborted, target));
         }
     }
 
@@ -188,4 +183,68 @@ impl Fetched<'_> {
             partition.delay("source: OFFSET_OUT_OF_RANGE", LEADER_PAUSE);
         }
     }
+}
+
+/// Queues what was shaped.
+fn take(link: &str, partition: &Arc<Partition>, ready: &ReadyBoard, plan: FetchPlan, run: ShapedRun) {
+    let unkeyed = run.unkeyed;
+    if unkeyed > 0 {
+        partition.progress.update(|progress| progress.unkeyed_records += unkeyed as u64);
+        warn!(
+            link,
+            topic = partition.id.topic,
+            partition = partition.id.index,
+            offset = plan.offset,
+            records = unkeyed,
+            "records without a key are left out of the compacted topic"
+        );
+    }
+    if partition.fetched(plan, run) {
+        ready.push(Arc::clone(partition));
+    }
+}
+
+/// Where what is shaped aside goes.
+struct Queue {
+    link: String,
+    partition: Arc<Partition>,
+    ready: ReadyBoard,
+}
+
+/// Answers that are shaped off the async workers at the same time.
+static SHAPERS: Semaphore = Semaphore::const_new(2);
+/// What takes longer is not waited for: the other partitions of the source broker go on.
+const ASIDE_AFTER: Duration = Duration::from_millis(50);
+
+/// As [`shape`], off the async workers. Where that takes long, the partition is left out of fetches until it is done.
+async fn shape_aside(
+    records: Bytes,
+    aborted: Vec<AbortedTransaction>,
+    target: Target,
+    plan: FetchPlan,
+    queue: Queue,
+) {
+    let shaping = queue.partition.shaping();
+    let mut task = tokio::spawn(async move {
+        // The semaphore is never closed.
+        let turn = SHAPERS.acquire().await;
+        let done = tokio::task::spawn_blocking(move || shape(&records, aborted, target)).await;
+        drop(turn);
+        match done {
+            Ok(run) => take(&queue.link, &queue.partition, &queue.ready, plan, run),
+            // Nobody may be waiting any more, so it is told here.
+            Err(failed) if failed.is_panic() => queue.partition.fail(Failure {
+                error: MirrorError::Unknown,
+                reason: format!(
+                    "the records from source offset {} on ended their shaping by a panic",
+                    plan.offset
+                ),
+            }),
+            // The process is ending.
+            Err(_) => {}
+        }
+        drop(shaping);
+    });
+    // Done, or it goes on by itself.
+    let _ = tokio::time::timeout(ASIDE_AFTER, &mut task).await;
 }

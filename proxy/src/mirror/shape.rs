@@ -16,15 +16,24 @@ use state::model::MirrorError;
 
 use super::partition::Failure;
 use crate::wire::aborted::{AbortedTransaction, BatchKind, CommittedFilter};
-use crate::wire::batch::RawBatch;
-use crate::wire::densify::{DensifyOptions, MAX_DECOMPRESSED, densify};
-use crate::wire::filler::{Mark, is_magic, mark};
+use crate::wire::batch::{BatchHeader, Codec, RawBatch};
+use crate::wire::compression::CompressionError;
+use crate::wire::densify::{Dense, DensifyError, DensifyOptions, MAX_DECOMPRESSED, densify};
+use crate::wire::filler::{Mark, holds_only_sentinels, is_magic, mark, most_bytes};
 use crate::wire::rehead::{WriterIds, rehead};
+use crate::wire::restamp::{MAX_STREAMED, restamp};
 use crate::wire::sequence::sequence_of;
 use crate::wire::walk::walk;
 pub use piece::{MAX_FILLER_OFFSETS, Piece, Run, Shaped};
 pub use small::JOINED_BYTES;
 use small::SmallBatches;
+
+/// Decompressed bytes from which on a dense batch is re-encoded record by record: slower, in little memory.
+const STREAMED_FROM: usize = 16 << 20;
+/// After this many decompressed bytes an answer is taken as far as that: other partitions get their turn.
+const MOST_REENCODED: u64 = 64 << 20;
+/// So many small compressed batches are joined on the spot.
+const MANY_SMALL: usize = 64;
 
 /// Pieces in offset order without gaps, and where shaping stopped.
 #[derive(Debug, Default)]
@@ -66,12 +75,15 @@ pub fn shape(records: &Bytes, aborted: Vec<AbortedTransaction>, target: Target) 
         target,
         next: target.next_offset,
         filler_from: None,
+        reencoded: 0,
         small: SmallBatches::new(target.join_bytes),
         run: ShapedRun { last_timestamp: target.last_timestamp, last_epoch: -1, ..ShapedRun::default() },
     };
     let mut committed = CommittedFilter::new(aborted);
     for batch in walk(records) {
         let step = match batch {
+            // What is left is fetched again.
+            Ok(_) if shaping.reencoded >= MOST_REENCODED => break,
             Ok(batch) => shaping.take(&batch, &mut committed),
             Err(error) => Err(Failure {
                 error: MirrorError::UnsupportedMessageFormat,
@@ -97,6 +109,8 @@ struct Shaping {
     /// Everything below is in `run`, `small` or the run of filler.
     next: i64,
     filler_from: Option<i64>,
+    /// Decompressed bytes of the batches that were re-encoded, or looked into.
+    reencoded: u64,
     small: SmallBatches,
     run: ShapedRun,
 }
@@ -115,9 +129,7 @@ impl Shaping {
         if header.base_offset > self.next {
             self.skip_to(header.base_offset)?;
         }
-        // Filler in the source: it is a mirror itself, or was one.
-        let holds_nothing =
-            kind != BatchKind::Data || header.record_count == 0 || mark(header) == Mark::Filler;
+        let holds_nothing = kind != BatchKind::Data || header.record_count == 0 || self.is_filler(batch);
         if holds_nothing {
             self.skip_to(header.next_offset())?;
         } else if self.travels_as_it_is(batch) {
@@ -129,6 +141,20 @@ impl Shaping {
         Ok(())
     }
 
+    /// Whether a batch of the source is filler: it claims to be, and holds nothing but sentinels. Then the source is a mirror itself,
+    /// or was one. The header alone proves nothing, since a broker takes any from any producer.
+    fn is_filler(&mut self, batch: &RawBatch) -> bool {
+        if mark(&batch.header) != Mark::Filler {
+            return false;
+        }
+        let template = piece::template();
+        if template.made(batch) {
+            return true;
+        }
+        self.reencoded += most_bytes(batch.header.record_count);
+        holds_only_sentinels(batch)
+    }
+
     /// The offsets up to `to` hold nothing for a reader.
     fn skip_to(&mut self, to: i64) -> Result<(), Failure> {
         self.flush_small()?;
@@ -138,18 +164,7 @@ impl Shaping {
     }
 
     fn travels_as_it_is(&self, batch: &RawBatch) -> bool {
-        let header = &batch.header;
-        let whole = header.base_offset == self.next;
-        let dense =
-            invariant::batch_is_dense(header.base_offset, header.last_offset_delta, header.record_count);
-        // What a cleaner left of filler in a source that is a mirror itself must be told from records again.
-        // So must records whose producer wrote a base timestamp that is a mark of ours.
-        let told_apart = match mark(header) {
-            Mark::Cleaned => false,
-            Mark::Real => !is_magic(header.base_timestamp),
-            Mark::Mixed | Mark::Filler => true,
-        };
-        whole && dense.is_ok() && told_apart && !header.is_log_append_time() && !self.target.drop_unkeyed
+        batch.header.base_offset == self.next && fits_as_it_is(&batch.header, &self.target)
     }
 
     fn forward(&mut self, batch: &RawBatch) -> Result<(), Failure> {
@@ -209,14 +224,17 @@ impl Shaping {
     /// they are.
     fn reencode(&mut self, batch: &RawBatch) -> Result<(), Failure> {
         self.flush_small()?;
-        let options = DensifyOptions { limit: MAX_DECOMPRESSED, drop_unkeyed: self.target.drop_unkeyed };
-        let (from, timestamp) = (self.next, self.run.last_timestamp);
-        let pieces = densify(batch, from, timestamp, self.ids(from), options).map_err(|error| Failure {
+        let from = self.next;
+        let pieces = self.dense(batch).map_err(|error| Failure {
             error: MirrorError::UnsupportedMirrorState,
-            reason: format!("the source's records from offset {from} on cannot be re-encoded: {error}"),
+            reason: format!(
+                "the source's records from offset {from} on cannot be re-encoded: {error}{}",
+                crafted(batch)
+            ),
         })?;
         for dense in pieces {
             self.run.unkeyed += dense.unkeyed;
+            self.reencoded += dense.decompressed;
             if dense.records == 0 {
                 self.skip_to(dense.next_offset)?;
                 continue;
@@ -236,6 +254,20 @@ impl Shaping {
         Ok(())
     }
 
+    /// In memory, and record by record where that is too large for it.
+    fn dense(&self, batch: &RawBatch) -> Result<Vec<Dense>, DensifyError> {
+        let (from, timestamp, drop_unkeyed) = (self.next, self.run.last_timestamp, self.target.drop_unkeyed);
+        let ids = self.ids(from);
+        let streams = is_dense(&batch.header) && !drop_unkeyed;
+        let limit = if streams { STREAMED_FROM } else { MAX_DECOMPRESSED };
+        match densify(batch, from, timestamp, ids, DensifyOptions { limit, drop_unkeyed }) {
+            Err(DensifyError::Compression { source: CompressionError::TooLarge { .. }, .. }) if streams => {
+                restamp(batch, from, timestamp, ids, MAX_STREAMED).map(|dense| vec![dense])
+            }
+            done => done,
+        }
+    }
+
     fn flush_filler(&mut self) {
         let Some(from) = self.filler_from.take() else { return };
         let (timestamp, epoch) = (self.run.last_timestamp, self.run.last_epoch);
@@ -249,6 +281,47 @@ impl Shaping {
             base_sequence: sequence_of(offset),
         }
     }
+}
+
+/// Whether a batch can travel as it is, where it begins at the position.
+fn fits_as_it_is(header: &BatchHeader, target: &Target) -> bool {
+    // A mark of ours must never come under a header of ours but where this mirror puts it: not from a producer who wrote one, nor
+    // from a source that is a mirror itself, whose marks are looked into. So is what a cleaner left of filler there.
+    let told_apart = !is_magic(header.base_timestamp) && mark(header) != Mark::Cleaned;
+    is_dense(header) && told_apart && !header.is_log_append_time() && !target.drop_unkeyed
+}
+
+fn is_dense(header: &BatchHeader) -> bool {
+    invariant::batch_is_dense(header.base_offset, header.last_offset_delta, header.record_count).is_ok()
+}
+
+/// What a batch that is hard to re-encode has to be re-encoded for, where its producer chose that.
+fn crafted(batch: &RawBatch) -> &'static str {
+    if is_magic(batch.header.base_timestamp) {
+        "; it has to be, because its producer wrote a crafted base timestamp, one that marks filler"
+    } else {
+        ""
+    }
+}
+
+/// Whether shaping these records may take long: batches have to be decompressed, and few bytes may become many. Such work does
+/// not belong on an async worker.
+#[must_use]
+pub fn is_heavy(records: &Bytes, target: &Target) -> bool {
+    let (mut rest, mut small) = (&records[..], 0);
+    while let Ok(header) = BatchHeader::parse(rest) {
+        let Some(after) = rest.get(header.total_len()..) else { break };
+        rest = after;
+        let compressed = header.codec() != Codec::None && !header.is_control();
+        if !compressed || header.last_offset() < target.next_offset {
+            continue;
+        }
+        small += usize::from(small::is_small(&header));
+        if header.base_offset < target.next_offset || !fits_as_it_is(&header, target) || small >= MANY_SMALL {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub(crate) const CRC_AT: usize = 17;
 /// Where the part that the CRC covers begins.
 pub(crate) const ATTRIBUTES_AT: usize = 21;
 const MAGIC_AT: usize = 16;
+const PRODUCER_ID_AT: usize = 43;
 
 /// Attribute bits of the codec.
 const CODEC_MASK: i16 = 0x07;
@@ -157,6 +158,14 @@ impl BatchHeader {
         Ok(header)
     }
 
+    /// The producer id in the header at the start of `bytes`, whatever the other fields say; `None` where they are no v2 batch.
+    #[must_use]
+    pub fn claimed_producer_id(bytes: &[u8]) -> Option<i64> {
+        let magic: [u8; 1] = field(bytes, MAGIC_AT)?;
+        let id = field(bytes, PRODUCER_ID_AT).map(i64::from_be_bytes);
+        id.filter(|_| magic == [2])
+    }
+
     fn fields(bytes: &[u8]) -> Option<Self> {
         Some(BatchHeader {
             base_offset: i64::from_be_bytes(field(bytes, 0)?),
@@ -167,7 +176,7 @@ impl BatchHeader {
             last_offset_delta: i32::from_be_bytes(field(bytes, 23)?),
             base_timestamp: i64::from_be_bytes(field(bytes, 27)?),
             max_timestamp: i64::from_be_bytes(field(bytes, 35)?),
-            producer_id: i64::from_be_bytes(field(bytes, 43)?),
+            producer_id: i64::from_be_bytes(field(bytes, PRODUCER_ID_AT)?),
             producer_epoch: i16::from_be_bytes(field(bytes, 51)?),
             base_sequence: i32::from_be_bytes(field(bytes, 53)?),
             record_count: i32::from_be_bytes(field(bytes, 57)?),
@@ -318,6 +327,11 @@ pub(crate) mod testing {
             super::super::record_writer::put_record(&mut payload, 0, 0, i64::from(delta), &tail);
         }
         payload
+    }
+
+    /// Appends one record with attributes 0; `tail` is key, value and headers as on the wire.
+    pub(crate) fn put_record(out: &mut Vec<u8>, timestamp_delta: i64, offset_delta: i64, tail: &[u8]) {
+        super::super::record_writer::put_record(out, 0, timestamp_delta, offset_delta, tail);
     }
 
     /// A header of `count` records from `base_offset`, as an idempotent producer would write it.

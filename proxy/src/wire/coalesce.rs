@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::batch::{Codec, RawBatch};
 use super::densify::{DensifyError, decompressed, plain_base, timestamp_of};
-use super::filler::{MIXED_BASE_TIMESTAMP, is_sentinel};
+use super::filler::is_sentinel;
 use super::record::records;
 use super::record_writer::RecordWriter;
 use super::rehead::{WriterIds, verify_crc};
@@ -14,8 +14,8 @@ use super::rehead::{WriterIds, verify_crc};
 /// decompressed. No batches give no bytes.
 ///
 /// Keys, values and headers are copied as they stand, each record keeps the timestamp that clients see, and the first
-/// record's becomes the base timestamp. The CRC of each batch is verified first. Should a sentinel be among the records
-/// (the source is a former mirror), the result is marked as mixed.
+/// record's becomes the base timestamp. The CRC of each batch is verified first. Batches with a record that looks like a sentinel
+/// are not joined: nothing of them must be marked as filler, since a source may hold such a record as data.
 ///
 /// # Errors
 /// [`DensifyError`] for batches that are damaged, too large together, or no such run.
@@ -34,25 +34,16 @@ pub fn coalesce(batches: &[RawBatch], ids: WriterIds, limit: usize) -> Result<By
         next = batch.header.next_offset();
     }
     let first_offset = first.header.base_offset;
-    let writer = match written(batches, &payloads, None)? {
-        Some(writer) => writer,
-        None => written(batches, &payloads, Some(MIXED_BASE_TIMESTAMP))?
-            .ok_or(DensifyError::NoRun { offset: first_offset, what: "it is mixed" })?,
-    };
+    let writer = written(batches, &payloads)?;
     writer.finish(codec, ids).map_err(|source| DensifyError::Compression { offset: first_offset, source })
 }
 
-/// Writes all records, their timestamps counted from `base`. Without one they count from the first record's, and a sentinel
-/// among them ends it: `None`.
-fn written(
-    batches: &[RawBatch],
-    payloads: &[Bytes],
-    base: Option<i64>,
-) -> Result<Option<RecordWriter>, DensifyError> {
+/// Writes all records, their timestamps counted from the first record's.
+fn written(batches: &[RawBatch], payloads: &[Bytes]) -> Result<RecordWriter, DensifyError> {
     // Deltas change, so that a record may grow by a few bytes; most do not.
     let size = payloads.iter().map(Bytes::len).sum::<usize>();
     let capacity = size + size / 16;
-    let mut writer = base.map(|base| RecordWriter::new(base, capacity));
+    let mut writer: Option<RecordWriter> = None;
     for (batch, payload) in batches.iter().zip(payloads) {
         let offset = batch.header.base_offset;
         for (index, record) in (0..).zip(records(payload, batch.header.record_count)) {
@@ -62,15 +53,15 @@ fn written(
                 let last = i64::from(batch.header.last_offset_delta);
                 return Err(DensifyError::OutOfPlace { offset, delta, next: index, last });
             }
-            if base.is_none() && is_sentinel(&record) {
-                return Ok(None);
+            if is_sentinel(&record) {
+                return Err(DensifyError::NoRun { offset, what: "it has a record that looks like filler" });
             }
             let timestamp = timestamp_of(&batch.header, &record);
             let writer = writer.get_or_insert_with(|| RecordWriter::new(plain_base(timestamp), capacity));
             writer.push(timestamp, record.attributes, record.tail);
         }
     }
-    Ok(Some(writer.unwrap_or_else(|| RecordWriter::new(plain_base(-1), 0))))
+    Ok(writer.unwrap_or_else(|| RecordWriter::new(plain_base(-1), 0)))
 }
 
 /// Whether a batch is of the kind that is joined, and the next one.
@@ -139,13 +130,11 @@ mod tests {
     }
 
     #[test]
-    fn a_sentinel_of_a_former_mirror_marks_the_whole_as_mixed() {
+    fn a_record_that_looks_like_a_sentinel_is_not_joined_to_others() {
         let old = RawBatch::parse(&filler(2, 77, IDS)).unwrap();
-        let old = batch(BatchHeader { base_offset: 3, ..old.header }, &old.payload());
-        let joined = coalesce(&[small(0, 3, Codec::None, 5), old], IDS, 1 << 20).unwrap();
-        let (header, records) = read(&joined);
-        assert_eq!(mark(&header), Mark::Mixed);
-        assert_eq!(records.iter().map(|record| record.1).collect::<Vec<_>>(), [5, 12, 19, 77, 77]);
+        let old = batch(BatchHeader { base_offset: 3, base_timestamp: 5, ..old.header }, &old.payload());
+        let refused = coalesce(&[small(0, 3, Codec::None, 5), old], IDS, 1 << 20).unwrap_err();
+        assert!(matches!(refused, DensifyError::NoRun { offset: 3, .. }), "{refused}");
     }
 
     #[test]

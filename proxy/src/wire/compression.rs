@@ -88,12 +88,7 @@ fn snappy_capped(payload: &[u8], limit: usize) -> Result<Bytes, CompressionError
         return Ok(out.into());
     };
     while !rest.is_empty() {
-        let cut = || damaged_snappy(io::ErrorKind::UnexpectedEof.into());
-        let (length, after) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        let (block, after) = after.split_at_checked(length).ok_or_else(cut)?;
-        unsnap(block, &mut out, limit)?;
-        rest = after;
+        unsnap(take_block(&mut rest).map_err(damaged_snappy)?, &mut out, limit)?;
     }
     Ok(out.into())
 }
@@ -119,6 +114,203 @@ fn damaged_snappy(source: io::Error) -> CompressionError {
     CompressionError::Damaged { codec: Codec::Snappy, source }
 }
 
+/// Base 2 logarithm of the largest window that a zstd frame may ask for: what the decoder takes by itself.
+pub(super) const ANY_WINDOW: u32 = 27;
+
+/// What `payload` holds, read piece by piece. A zstd frame whose window is larger than 2^`window_log` is an error.
+///
+/// # Errors
+/// [`CompressionError`] for a codec that is not known, or that cannot begin.
+pub(super) fn reader(
+    codec: Codec,
+    payload: &[u8],
+    window_log: u32,
+) -> Result<Box<dyn Read + '_>, CompressionError> {
+    let damaged = |source| CompressionError::Damaged { codec, source };
+    Ok(match codec {
+        Codec::None => Box::new(payload),
+        Codec::Gzip => Box::new(MultiGzDecoder::new(payload)),
+        Codec::Snappy => Box::new(SnappyReader::new(payload)),
+        Codec::Lz4 => Box::new(FrameDecoder::new(payload)),
+        Codec::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(payload).map_err(damaged)?;
+            decoder.window_log_max(window_log).map_err(damaged)?;
+            Box::new(decoder)
+        }
+        Codec::Unknown(number) => return Err(CompressionError::UnknownCodec(number)),
+    })
+}
+
+/// Snappy, a block at a time.
+struct SnappyReader<'a> {
+    blocks: &'a [u8],
+    xerial: bool,
+    block: Vec<u8>,
+    at: usize,
+}
+
+impl<'a> SnappyReader<'a> {
+    fn new(payload: &'a [u8]) -> Self {
+        let blocks = xerial_blocks(payload);
+        SnappyReader { blocks: blocks.unwrap_or(payload), xerial: blocks.is_some(), block: Vec::new(), at: 0 }
+    }
+
+    fn next_block(&mut self) -> io::Result<()> {
+        let block =
+            if self.xerial { take_block(&mut self.blocks)? } else { std::mem::take(&mut self.blocks) };
+        self.block.clear();
+        self.at = 0;
+        unsnap(block, &mut self.block, claimed_at_most(block)).map_err(io::Error::other)
+    }
+}
+
+impl Read for SnappyReader<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.block.len() && !self.blocks.is_empty() {
+            self.next_block()?;
+        }
+        let left = self.block.get(self.at..).unwrap_or_default();
+        let length = left.len().min(out.len());
+        out[..length].copy_from_slice(&left[..length]);
+        self.at += length;
+        Ok(length)
+    }
+}
+
+/// The next block of a xerial stream.
+fn take_block<'a>(rest: &mut &'a [u8]) -> io::Result<&'a [u8]> {
+    let cut = || io::Error::from(io::ErrorKind::UnexpectedEof);
+    let (length, after) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+    let (block, after) = after.split_at_checked(length).ok_or_else(cut)?;
+    *rest = after;
+    Ok(block)
+}
+
+/// More than a snappy block of this size can become: a copy of 64 bytes takes two at the least.
+fn claimed_at_most(block: &[u8]) -> usize {
+    block.len().saturating_mul(64)
+}
+
+/// Compresses what is written to it, as [`compress`] would, and holds no more than its window and what came out.
+pub(super) enum Encoder {
+    None(Vec<u8>),
+    Gzip(GzEncoder<Vec<u8>>),
+    Snappy { out: Vec<u8>, block: Vec<u8> },
+    Lz4(Box<FrameEncoder<Vec<u8>>>),
+    Zstd(zstd::stream::write::Encoder<'static, Vec<u8>>),
+}
+
+impl Encoder {
+    /// # Errors
+    /// As [`compress`].
+    pub(super) fn new(codec: Codec) -> Result<Self, CompressionError> {
+        Ok(match codec {
+            Codec::None => Encoder::None(Vec::new()),
+            Codec::Gzip => Encoder::Gzip(GzEncoder::new(Vec::new(), flate2::Compression::default())),
+            Codec::Snappy => Encoder::Snappy { out: XERIAL_HEADER.to_vec(), block: Vec::new() },
+            Codec::Lz4 => Encoder::Lz4(Box::new(FrameEncoder::with_frame_info(lz4_frame(), Vec::new()))),
+            Codec::Zstd => {
+                let encoder = zstd::stream::write::Encoder::new(Vec::new(), ZSTD_LEVEL);
+                Encoder::Zstd(encoder.map_err(|source| CompressionError::Damaged { codec, source })?)
+            }
+            Codec::Unknown(number) => return Err(CompressionError::UnknownCodec(number)),
+        })
+    }
+
+    /// Bytes that came out so far.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Encoder::None(out) | Encoder::Snappy { out, .. } => out.len(),
+            Encoder::Gzip(encoder) => encoder.get_ref().len(),
+            Encoder::Lz4(encoder) => encoder.get_ref().len(),
+            Encoder::Zstd(encoder) => encoder.get_ref().len(),
+        }
+    }
+
+    /// The payload.
+    pub(super) fn finish(self) -> io::Result<Vec<u8>> {
+        match self {
+            Encoder::None(out) => Ok(out),
+            Encoder::Gzip(encoder) => encoder.finish(),
+            Encoder::Snappy { mut out, block } => {
+                if !block.is_empty() {
+                    put_block(&mut out, &block)?;
+                }
+                Ok(out)
+            }
+            Encoder::Lz4(encoder) => encoder.finish().map_err(Into::into),
+            Encoder::Zstd(encoder) => encoder.finish(),
+        }
+    }
+}
+
+impl Write for Encoder {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Encoder::None(out) => out.write(bytes),
+            Encoder::Gzip(encoder) => encoder.write(bytes),
+            Encoder::Snappy { out, block } => {
+                let length = bytes.len().min(XERIAL_BLOCK - block.len());
+                block.extend_from_slice(&bytes[..length]);
+                if block.len() == XERIAL_BLOCK {
+                    put_block(out, block)?;
+                    block.clear();
+                }
+                Ok(length)
+            }
+            Encoder::Lz4(encoder) => encoder.write(bytes),
+            Encoder::Zstd(encoder) => encoder.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn put_block(out: &mut Vec<u8>, records: &[u8]) -> io::Result<()> {
+    let block = snap::raw::Encoder::new().compress_vec(records)?;
+    // A block of 32 KiB takes no more than 38 KiB.
+    out.extend_from_slice(&u32::try_from(block.len()).unwrap_or(u32::MAX).to_be_bytes());
+    out.extend_from_slice(&block);
+    Ok(())
+}
+
+/// Bytes that [`reader`] with this window and an [`Encoder`] of the same codec hold beside what came out, about.
+pub(super) fn working_memory(codec: Codec, payload: &[u8], window_log: u32) -> usize {
+    /// What the buffers of a codec take at the most, its window aside.
+    const BUFFERS: usize = 512 << 10;
+    BUFFERS
+        + match codec {
+            Codec::None | Codec::Gzip | Codec::Unknown(_) => 0,
+            // A block, compressed and not, for each direction.
+            Codec::Lz4 => 10 << 20,
+            Codec::Snappy if xerial_blocks(payload).is_none() => claimed_at_most(payload),
+            Codec::Snappy => largest_block(payload),
+            // The encoder's own window and tables come on top.
+            Codec::Zstd => (5 << 20) + (1 << window_log),
+        }
+}
+
+fn largest_block(payload: &[u8]) -> usize {
+    let mut rest = xerial_blocks(payload).unwrap_or_default();
+    let mut largest = 0;
+    while let Ok(block) = take_block(&mut rest) {
+        let claimed = snap::raw::decompress_len(block).unwrap_or(0);
+        largest = largest.max(claimed.min(claimed_at_most(block)));
+        if rest.is_empty() {
+            break;
+        }
+    }
+    largest
+}
+
+fn lz4_frame() -> FrameInfo {
+    // As `Lz4BlockOutputStream`: independent blocks of 64 KiB (dependent ones are refused), no checksums.
+    FrameInfo::new().block_mode(BlockMode::Independent).block_size(BlockSize::Max64KB)
+}
+
 /// `records` as one payload of the codec, at the level that Kafka uses by default.
 ///
 /// # Errors
@@ -133,9 +325,7 @@ pub fn compress(codec: Codec, records: &[u8]) -> Result<Vec<u8>, CompressionErro
         }
         Codec::Snappy => snap_xerial(records),
         Codec::Lz4 => {
-            // As `Lz4BlockOutputStream`: independent blocks of 64 KiB (dependent ones are refused), no checksums.
-            let frame = FrameInfo::new().block_mode(BlockMode::Independent).block_size(BlockSize::Max64KB);
-            let mut encoder = FrameEncoder::with_frame_info(frame, Vec::new());
+            let mut encoder = FrameEncoder::with_frame_info(lz4_frame(), Vec::new());
             encoder.write_all(records).map_err(damaged)?;
             encoder.finish().map_err(|error| damaged(error.into()))
         }
@@ -146,12 +336,8 @@ pub fn compress(codec: Codec, records: &[u8]) -> Result<Vec<u8>, CompressionErro
 
 fn snap_xerial(records: &[u8]) -> Result<Vec<u8>, CompressionError> {
     let mut out = XERIAL_HEADER.to_vec();
-    let mut encoder = snap::raw::Encoder::new();
     for block in records.chunks(XERIAL_BLOCK) {
-        let block = encoder.compress_vec(block).map_err(|error| damaged_snappy(error.into()))?;
-        // A block of 32 KiB takes no more than 38 KiB.
-        out.extend_from_slice(&u32::try_from(block.len()).unwrap_or(u32::MAX).to_be_bytes());
-        out.extend_from_slice(&block);
+        put_block(&mut out, block).map_err(damaged_snappy)?;
     }
     Ok(out)
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::batch::{BatchHeader, Codec, RawBatch};
 use super::compression::{CompressionError, decompress};
-use super::filler::{MIXED_BASE_TIMESTAMP, SENTINEL_TAIL, is_magic, is_sentinel};
+use super::filler::{MIXED_BASE_TIMESTAMP, Mark, SENTINEL_TAIL, is_magic, is_sentinel, mark};
 use super::record::{RecordError, RecordView, records};
 use super::record_writer::RecordWriter;
 use super::rehead::{CrcMismatch, WriterIds, verify_crc};
@@ -50,6 +50,8 @@ pub struct Dense {
     pub unkeyed: usize,
     /// Whether sentinels are among the records.
     pub mixed: bool,
+    /// Bytes that the records of the source batch were decompressed to; 0 in all pieces but the first.
+    pub decompressed: u64,
 }
 
 /// A source batch that cannot be re-encoded.
@@ -133,8 +135,10 @@ pub enum DensifyError {
 /// follow one another; nearly always there is one. Those with no real record are empty: the caller writes filler there.
 ///
 /// Records of a LogAppendTime batch get the batch's maximum timestamp, which is what clients see, and the bit is cleared;
-/// so are the delete-horizon and transactional bits. Sentinels in the source (it may be a former mirror) count as holes.
-/// Same codec as the source. A piece that has no sentinel does not bear the mark of a mixed batch.
+/// so are the delete-horizon and transactional bits. Sentinels count as holes where the source batch bears a mark of filler:
+/// then the source is a mirror, or was one. In any other batch a record that looks like one is a record; it never comes into
+/// a mixed batch, where the gateway would hide it. Same codec as the source. A piece that has no sentinel does not bear the
+/// mark of a mixed batch.
 ///
 /// # Errors
 /// [`DensifyError`] for a batch that is damaged, larger than `options.limit`, or cannot be.
@@ -155,17 +159,19 @@ pub fn densify(
     }
     verify_crc(batch)?;
     let payload = decompressed(batch, options.limit)?;
-    let pieces = plan(header, &payload, from, options.drop_unkeyed)?;
-    let mut writing = Writing {
-        header,
-        kept: kept(header, &payload, from, options.drop_unkeyed),
-        last_timestamp: preceding_timestamp,
-    };
+    let keeping = Keeping::new(header, &payload, from, options.drop_unkeyed);
+    let pieces = plan(header, &payload, keeping)?;
+    let mut writing =
+        Writing { header, kept: kept(header, &payload, keeping), last_timestamp: preceding_timestamp };
     let write = |piece: &Piece| {
         let skipped = piece.base_offset - from;
         writing.piece(piece, WriterIds { base_sequence: advanced(ids.base_sequence, skipped), ..ids })
     };
-    pieces.iter().map(write).collect()
+    let mut written = pieces.iter().map(write).collect::<Result<Vec<_>, _>>()?;
+    if let Some(first) = written.first_mut() {
+        first.decompressed = payload.len() as u64;
+    }
+    Ok(written)
 }
 
 /// The records of a batch, decompressed; not copied where they are not compressed.
@@ -199,17 +205,45 @@ fn advanced(sequence: i32, offsets: i64) -> i32 {
 /// A record in its place, or why the batch cannot be.
 pub(super) type Placed<'a> = Result<RecordView<'a>, DensifyError>;
 
-/// The records from `from` on that stay records.
+/// Which records of a batch stay records.
+#[derive(Debug, Clone, Copy)]
+struct Keeping {
+    from: i64,
+    drop_unkeyed: bool,
+    /// The source is a mirror, or was one: sentinels are holes.
+    of_a_mirror: bool,
+    /// Records of a client look like sentinels: holes must stand alone.
+    alike: bool,
+}
+
+impl Keeping {
+    fn new(header: &BatchHeader, payload: &[u8], from: i64, drop_unkeyed: bool) -> Self {
+        let of_a_mirror = mark(header) != Mark::Real;
+        let alike = |record: Placed<'_>| record.is_ok_and(|record| is_sentinel(&record));
+        let alike = !of_a_mirror && placed(header, payload).any(alike);
+        Keeping { from, drop_unkeyed, of_a_mirror, alike }
+    }
+
+    /// Whether a record becomes a hole for what it is; where it stands is another question.
+    fn is_hole(self, record: &RecordView<'_>) -> bool {
+        self.of_a_mirror && is_sentinel(record)
+    }
+
+    fn is_unkeyed(self, record: &RecordView<'_>) -> bool {
+        self.drop_unkeyed && record.key.is_none()
+    }
+}
+
+/// The records that stay records.
 fn kept<'a>(
     header: &'a BatchHeader,
     payload: &'a [u8],
-    from: i64,
-    drop_unkeyed: bool,
+    keeping: Keeping,
 ) -> impl Iterator<Item = Placed<'a>> {
     placed(header, payload).filter(move |record| match record {
         Ok(record) => {
-            let reached = header.base_offset + record.offset_delta >= from;
-            reached && !is_sentinel(record) && !(drop_unkeyed && record.key.is_none())
+            let reached = header.base_offset + record.offset_delta >= keeping.from;
+            reached && !keeping.is_hole(record) && !keeping.is_unkeyed(record)
         }
         Err(_) => true,
     })
@@ -248,6 +282,7 @@ impl<'a, I: Iterator<Item = Placed<'a>>> Writing<'a, I> {
             records: piece.records,
             unkeyed: piece.unkeyed,
             mixed: piece.is_mixed(),
+            decompressed: 0,
         })
     }
 

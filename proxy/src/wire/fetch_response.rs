@@ -212,18 +212,18 @@ fn read_partition(reader: &mut Reader, topic: usize, version: i16) -> Result<Fet
     Ok(FetchedPartition { topic, index, field: start..end, records: records.unwrap_or(end..end) })
 }
 
-/// Reads a partition up to its records; their length, of which nothing has been read.
+/// Reads a partition up to its records; its number, and the records' length, of which nothing has been read.
 ///
 /// # Errors
 /// [`WireError`] for a length that does not fit.
-pub fn read_to_records(reader: &mut Reader, version: i16) -> Result<usize, WireError> {
-    let (_, at) = read_partition_top(reader, version)?;
+pub fn read_to_records(reader: &mut Reader, version: i16) -> Result<(i32, usize), WireError> {
+    let (index, at) = read_partition_top(reader, version)?;
     let length = reader.bytes_length(is_flexible(version))?.unwrap_or(0);
     let remaining = reader.remaining();
     if length > remaining {
         return Err(WireError::Truncated { field: "records", at, needed: length, remaining });
     }
-    Ok(length)
+    Ok((index, length))
 }
 
 /// Reads what stands behind the topics, to the end; where the content of the node endpoints stands.

@@ -2,7 +2,8 @@
 //!
 //! On the destination log, filler is a batch of [`SENTINEL_KEY`] tombstones, one per offset, known by its magic base
 //! timestamp and reserved producer id. A batch with records *and* holes has such sentinels in the holes and a magic base
-//! timestamp of its own: it is *mixed*. Both are known from the 61-byte header alone, see [`mark`].
+//! timestamp of its own: it is *mixed*. Both are known from the 61-byte header alone, where mirroring can have written it: see
+//! [`mark`].
 //!
 //! Sentinels have a key so that compacted topics take them and so that what a log cleaner makes of them is still
 //! recognised: all have the same key, so that it leaves one at most.
@@ -13,15 +14,16 @@
 use bytes::{Bytes, BytesMut};
 use state::model::RESERVED_PRODUCER_ID_BASE;
 
-use super::batch::{ATTRIBUTES_AT, BatchHeader, CONTROL, CRC_AT, Codec, HEADER_LEN, TRANSACTIONAL};
+use super::batch::{ATTRIBUTES_AT, BatchHeader, CONTROL, CRC_AT, Codec, HEADER_LEN, RawBatch, TRANSACTIONAL};
 use super::compression::compress;
-use super::record::RecordView;
+use super::densify::decompressed;
+use super::record::{RecordView, records};
 use super::record_writer::{batch_length, put_record, sealed};
 use super::rehead::WriterIds;
 
-/// Base timestamp of every filler batch, in ms. No client can write it, since producers refuse negative timestamps, and
-/// brokers keep it (they rewrite the maximum timestamp only). It lies so near to -1, the timestamp of most filler, that the
-/// difference takes one byte: a broker reads every record byte by byte (ADR 0015).
+/// Base timestamp of every filler batch, in ms. No client library writes it, since producers refuse negative timestamps, and
+/// brokers keep it (they rewrite the maximum timestamp only), from anybody who does write it: see [`mark`]. It lies so near
+/// to -1, the timestamp of most filler, that the difference takes one byte: a broker reads every record byte by byte (ADR 0015).
 pub const FILLER_BASE_TIMESTAMP: i64 = -64;
 
 /// What it was in logs that were mirrored before: "LGFIL1" as a number, negative.
@@ -35,7 +37,7 @@ pub const MIXED_BASE_TIMESTAMP: i64 = -0x4C_474D_5831;
 pub const SENTINEL_KEY: [u8; 8] = *b"\0LGFILL\0";
 
 /// Key, value and headers of a sentinel as on the wire; lengths zigzag: 8 for the key, -1 for the value, no headers.
-pub(super) const SENTINEL_TAIL: [u8; 11] = *b"\x10\0LGFILL\0\x01\0";
+pub(crate) const SENTINEL_TAIL: [u8; 11] = *b"\x10\0LGFILL\0\x01\0";
 
 /// Most records in one filler batch: the largest that was measured to pass a stock broker. Longer runs are split.
 pub const MAX_FILLER_RECORDS: u32 = 1_000_000;
@@ -106,6 +108,14 @@ impl FillerTemplate {
         FillerTemplate { header, payload_crc: crc32c::crc32c(&records), payload: records.into() }
     }
 
+    /// Whether a batch holds the very records of this one, byte for byte.
+    #[must_use]
+    pub fn made(&self, batch: &RawBatch) -> bool {
+        let (ours, theirs) = (&self.header, &batch.header);
+        let shape = |header: &BatchHeader| (header.record_count, header.last_offset_delta, header.codec());
+        shape(ours) == shape(theirs) && self.payload == batch.payload()
+    }
+
     /// Offsets that one batch covers.
     #[must_use]
     pub fn count(&self) -> u32 {
@@ -125,7 +135,7 @@ impl FillerTemplate {
     }
 }
 
-/// What a batch of the destination log is to a consumer, as far as its header tells.
+/// What a batch of the destination log is to a consumer, as far as its header claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
     /// Nothing but records that a client may see.
@@ -142,8 +152,11 @@ pub enum Mark {
     Cleaned,
 }
 
-/// What a batch of the destination log is. No client can get an identifier in the reserved range, so that all but
-/// [`Mark::Real`] were written by a mirror.
+/// What a batch of the destination log is, as its header claims.
+///
+/// That is no proof: brokers hand out no identifier in the reserved range, but take one from anybody. So a mark counts only in
+/// a batch that mirroring can have written (`state::model::Written`), and a batch of a *source* is never believed by its
+/// header: see [`holds_only_sentinels`] and ADR 0022.
 #[must_use]
 pub fn mark(header: &BatchHeader) -> Mark {
     if header.producer_id < RESERVED_PRODUCER_ID_BASE {
@@ -158,7 +171,7 @@ pub fn mark(header: &BatchHeader) -> Mark {
     }
 }
 
-/// Whether a batch of the destination log is filler of ours, whole.
+/// Whether a batch of the destination log claims to be filler of ours, whole.
 #[must_use]
 pub fn is_filler(header: &BatchHeader) -> bool {
     mark(header) == Mark::Filler
@@ -169,6 +182,36 @@ pub fn is_filler(header: &BatchHeader) -> bool {
 #[must_use]
 pub fn is_magic(base_timestamp: i64) -> bool {
     matches!(base_timestamp, FILLER_BASE_TIMESTAMP | FORMER_FILLER_BASE_TIMESTAMP | MIXED_BASE_TIMESTAMP)
+}
+
+/// Most bytes that the records of a filler batch of so many are.
+#[must_use]
+pub fn most_bytes(count: i32) -> u64 {
+    u64::from(count.unsigned_abs()) * (1 + 1 + 10 + 5 + SENTINEL_TAIL.len() as u64)
+}
+
+/// Whether a batch holds a sentinel at each of its offsets and nothing else: what filler is made of, under whatever header.
+///
+/// At most [`MAX_FILLER_RECORDS`] records are looked at, so that the work is bounded; a batch of more is not what this module
+/// writes.
+#[must_use]
+pub fn holds_only_sentinels(batch: &RawBatch) -> bool {
+    let header = &batch.header;
+    let count = header.record_count;
+    let dense = i64::from(count) == i64::from(header.last_offset_delta) + 1;
+    if !dense || count.unsigned_abs() > MAX_FILLER_RECORDS {
+        return false;
+    }
+    let limit = usize::try_from(most_bytes(count)).unwrap_or(usize::MAX);
+    let Ok(payload) = decompressed(batch, limit) else { return false };
+    let mut next = 0;
+    for record in records(&payload, count) {
+        match record {
+            Ok(record) if is_sentinel(&record) && record.offset_delta == next => next += 1,
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// Whether a record stands for a hole.

@@ -19,7 +19,7 @@ pub const MAX_PARTITIONS: usize = 200_000;
 /// First version whose body has a transactional id.
 const WITH_TRANSACTIONAL_ID: i16 = 3;
 /// First flexible version.
-const FLEXIBLE: i16 = 9;
+pub(super) const FLEXIBLE: i16 = 9;
 /// First version that names topics by their id.
 const WITH_TOPIC_ID: i16 = 13;
 /// Last version known here.
@@ -57,12 +57,12 @@ pub struct ProduceRequest {
 
 /// What stands before the topics.
 #[derive(Debug, Clone)]
-struct Opening {
+pub(super) struct Opening {
     transactional_id: Option<Text>,
     acks: i16,
 }
 
-fn read_opening(reader: &mut Reader, version: i16) -> Result<Opening, WireError> {
+pub(super) fn read_opening(reader: &mut Reader, version: i16) -> Result<Opening, WireError> {
     if !(0..=LATEST).contains(&version) {
         return Err(WireError::UnsupportedVersion { api_key: PRODUCE, version });
     }
@@ -103,7 +103,7 @@ fn read_only_topic(reader: &mut Reader, version: i16) -> Result<Option<TopicRef>
 }
 
 /// Bytes of a topic at the least: a name or id, and an empty array of partitions.
-fn least_of_a_topic(version: i16) -> usize {
+pub(super) fn least_of_a_topic(version: i16) -> usize {
     if version >= FLEXIBLE { 3 } else { 6 }
 }
 
@@ -149,7 +149,7 @@ impl ProduceRequest {
 }
 
 /// Name or id of a topic, and how many partitions follow.
-fn read_topic_opening(reader: &mut Reader, version: i16) -> Result<(TopicRef, usize), WireError> {
+pub(super) fn read_topic_opening(reader: &mut Reader, version: i16) -> Result<(TopicRef, usize), WireError> {
     let flexible = version >= FLEXIBLE;
     let topic = if version >= WITH_TOPIC_ID {
         TopicRef::Id(reader.uuid()?)

@@ -89,10 +89,21 @@ pub(super) fn put_record(
     offset_delta: i64,
     tail: &[u8],
 ) {
-    let length = 1 + varint_len(timestamp_delta) + varint_len(offset_delta) + tail.len();
+    put_head(out, attributes, timestamp_delta, offset_delta, tail.len());
+    out.extend_from_slice(tail);
+}
+
+/// Appends a record up to its `tail` bytes of key, value and headers.
+pub(super) fn put_head(
+    out: &mut Vec<u8>,
+    attributes: i8,
+    timestamp_delta: i64,
+    offset_delta: i64,
+    tail: usize,
+) {
+    let length = 1 + varint_len(timestamp_delta) + varint_len(offset_delta) + tail;
     put_varint(out, length as i64);
     out.push(attributes.cast_unsigned());
     put_varint(out, timestamp_delta);
     put_varint(out, offset_delta);
-    out.extend_from_slice(tail);
 }

@@ -1,13 +1,18 @@
 //! A mixed batch on its way to a client: the same batch without its sentinels, as the source's log holds it.
+//!
+//! Records pass one by one from the decompressor to the compressor, so that memory is bounded by the batch, not by what it
+//! becomes: see [`working_memory`].
+
+use std::io::Write as _;
 
 use bytes::Bytes;
 
-use super::batch::{BatchHeader, Codec, RawBatch};
-use super::compression::compress;
-use super::densify::{DensifyError, decompressed, placed, plain_base, timestamp_of};
-use super::filler::{MIXED_BASE_TIMESTAMP, is_sentinel};
-use super::record::RecordView;
-use super::record_writer::{put_record, sealed};
+use super::batch::{BatchHeader, RawBatch};
+use super::compression::{self, CompressionError, Encoder};
+use super::densify::{DensifyError, plain_base};
+use super::filler::MIXED_BASE_TIMESTAMP;
+use super::record_stream::{Head, RecordStream, Tail};
+use super::record_writer::{put_head, sealed};
 use super::rehead::verify_crc;
 
 /// What is left of a batch.
@@ -21,7 +26,23 @@ pub enum Sifted {
     Records(Bytes),
 }
 
-/// Takes the sentinels out of a batch of the destination log, of which at most `limit` bytes are decompressed.
+/// Window of the zstd frames that are read, 8 MiB: mirroring and log cleaners compress at a level that takes a quarter of it.
+const WINDOW_LOG: u32 = 23;
+
+/// Bytes that [`sift`] holds for a batch, what comes out included.
+#[must_use]
+pub fn working_memory(batch: &RawBatch) -> usize {
+    let payload = batch.payload();
+    compression::working_memory(batch.header.codec(), &payload, WINDOW_LOG) + largest_result(batch)
+}
+
+/// What is left of a batch is hardly larger than the batch; compressors and their levels differ.
+fn largest_result(batch: &RawBatch) -> usize {
+    batch.bytes.len().saturating_mul(4) + (1 << 20)
+}
+
+/// Takes the sentinels out of a batch of the destination log, of which at most `limit` bytes are decompressed. Beside what is left,
+/// says how many bytes have been.
 ///
 /// Offsets, leader epoch, producer id and sequence, codec and attributes stay, and so does a delete horizon with the deltas
 /// that count from it. The magic base timestamp of a mixed batch gives way to the first record's timestamp: not every
@@ -29,70 +50,102 @@ pub enum Sifted {
 ///
 /// # Errors
 /// [`DensifyError`] for a batch that is damaged, larger than `limit`, or cannot be.
-pub fn sift(batch: &RawBatch, limit: usize) -> Result<Sifted, DensifyError> {
-    let header = &batch.header;
+pub fn sift(batch: &RawBatch, limit: u64) -> Result<(Sifted, u64), DensifyError> {
     verify_crc(batch)?;
-    let payload = decompressed(batch, limit)?;
-    let (mut sentinels, mut size) = (0usize, 0usize);
-    for record in placed(header, &payload) {
-        let record = record?;
-        match is_sentinel(&record) {
-            true => sentinels += 1,
-            false => size += record.wire.len(),
+    let payload = batch.payload();
+    let mut looked = 0;
+    // A mixed batch has sentinels; one that the cleaner rewrote rarely has any left.
+    if batch.header.base_timestamp != MIXED_BASE_TIMESTAMP {
+        let mut stream = RecordStream::open(batch, &payload, limit, WINDOW_LOG)?;
+        let found = has_sentinel(&mut stream)?;
+        looked = stream.read();
+        if !found {
+            return Ok((Sifted::Unchanged, looked));
         }
     }
-    if sentinels == 0 {
-        return Ok(Sifted::Unchanged);
-    }
-    if size == 0 {
-        return Ok(Sifted::Nothing);
-    }
-    let mut real =
-        placed(header, &payload).filter(|record| record.as_ref().is_ok_and(|one| !is_sentinel(one)));
-    let mut left = Left { header: *header, records: Vec::with_capacity(size) };
-    left.header.record_count = 0;
-    real.try_for_each(|record| record.map(|record| left.push(header, &record)))?;
-    let sifted = match header.codec() {
-        Codec::None => sealed(left.header, &left.records),
-        codec => {
-            let offset = header.base_offset;
-            let compressed = compress(codec, &left.records);
-            sealed(left.header, &compressed.map_err(|source| DensifyError::Compression { offset, source })?)
+    let mut stream = RecordStream::open(batch, &payload, limit, WINDOW_LOG)?;
+    let mut left = Left::new(batch)?;
+    while let Some((head, tail)) = stream.next()? {
+        if !matches!(tail, Tail::Sentinel) {
+            left.push(head, &tail, &mut stream)?;
         }
-    };
-    Ok(Sifted::Records(sifted))
+    }
+    Ok((left.finish()?, looked + stream.read()))
+}
+
+fn has_sentinel(stream: &mut RecordStream<'_>) -> Result<bool, DensifyError> {
+    while let Some((_, tail)) = stream.next()? {
+        if matches!(tail, Tail::Sentinel) {
+            return Ok(true);
+        }
+        stream.pass(&tail)?;
+    }
+    Ok(false)
 }
 
 /// The batch that is left.
 struct Left {
+    old: BatchHeader,
     header: BatchHeader,
-    records: Vec<u8>,
+    records: Encoder,
+    head: Vec<u8>,
+    /// Most bytes of the payload.
+    limit: usize,
 }
 
 impl Left {
-    fn push(&mut self, old: &BatchHeader, record: &RecordView<'_>) {
-        let timestamp = timestamp_of(old, record);
-        if self.header.record_count == 0 && old.base_timestamp == MIXED_BASE_TIMESTAMP {
+    fn new(batch: &RawBatch) -> Result<Self, DensifyError> {
+        let old = batch.header;
+        let records = Encoder::new(old.codec()).map_err(|source| wrong(&old, source))?;
+        let header = BatchHeader { record_count: 0, ..old };
+        Ok(Left { old, header, records, head: Vec::new(), limit: largest_result(batch) })
+    }
+
+    fn push(&mut self, head: Head, tail: &Tail, stream: &mut RecordStream<'_>) -> Result<(), DensifyError> {
+        let timestamp = self.old.base_timestamp.wrapping_add(head.timestamp_delta);
+        if self.header.record_count == 0 && self.old.base_timestamp == MIXED_BASE_TIMESTAMP {
             self.header.base_timestamp = plain_base(timestamp);
         }
         self.header.record_count += 1;
-        if self.header.base_timestamp == old.base_timestamp {
-            self.records.extend_from_slice(record.wire);
-        } else {
-            let delta = timestamp.wrapping_sub(self.header.base_timestamp);
-            put_record(&mut self.records, record.attributes, delta, record.offset_delta, record.tail);
+        let delta = timestamp.wrapping_sub(self.header.base_timestamp);
+        self.head.clear();
+        put_head(&mut self.head, head.attributes, delta, head.offset_delta, tail.len());
+        let written = self.records.write_all(&self.head);
+        written.map_err(|source| wrong(&self.old, damaged(&self.old, source)))?;
+        stream.copy(tail, &mut self.records)?;
+        if self.records.size() > self.limit {
+            return Err(wrong(&self.old, CompressionError::TooLarge { limit: self.limit }));
         }
+        Ok(())
     }
+
+    fn finish(self) -> Result<Sifted, DensifyError> {
+        if self.header.record_count == 0 {
+            return Ok(Sifted::Nothing);
+        }
+        let records = self.records.finish();
+        let records = records.map_err(|source| wrong(&self.old, damaged(&self.old, source)))?;
+        Ok(Sifted::Records(sealed(self.header, &records)))
+    }
+}
+
+fn damaged(header: &BatchHeader, source: std::io::Error) -> CompressionError {
+    CompressionError::Damaged { codec: header.codec(), source }
+}
+
+fn wrong(header: &BatchHeader, source: CompressionError) -> DensifyError {
+    DensifyError::Compression { offset: header.base_offset, source }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::batch::DELETE_HORIZON;
     use super::super::batch::testing::{batch, header};
-    use super::super::compression::decompress;
-    use super::super::densify::{DensifyOptions, densify};
+    use super::super::batch::{Codec, DELETE_HORIZON};
+    use super::super::compression::{compress, decompress};
+    use super::super::densify::{DensifyOptions, densify, timestamp_of};
     use super::super::filler::SENTINEL_TAIL;
     use super::super::record::records;
+    use super::super::record_writer::put_record;
     use super::super::rehead::WriterIds;
     use super::*;
 
@@ -130,7 +183,7 @@ mod tests {
     }
 
     fn sifted(batch: &RawBatch) -> RawBatch {
-        match sift(batch, 1 << 20).unwrap() {
+        match sift(batch, 1 << 20).unwrap().0 {
             Sifted::Records(bytes) => RawBatch::parse(&bytes).unwrap(),
             other => panic!("{other:?}"),
         }
@@ -178,11 +231,11 @@ mod tests {
 
     #[test]
     fn without_sentinels_nothing_changes_and_with_nothing_else_nothing_is_left() {
-        assert_eq!(sift(&sparse(Codec::Lz4, &[0, 5]), 1 << 20).unwrap(), Sifted::Unchanged);
+        assert_eq!(sift(&sparse(Codec::Lz4, &[0, 5]), 1 << 20).unwrap().0, Sifted::Unchanged);
         let mut payload = Vec::new();
         put_record(&mut payload, 0, 0, 3, &SENTINEL_TAIL);
         let only = batch(BatchHeader { record_count: 1, ..header(70, 10) }, &payload);
-        assert_eq!(sift(&only, 1 << 20).unwrap(), Sifted::Nothing);
+        assert_eq!(sift(&only, 1 << 20).unwrap().0, Sifted::Nothing);
     }
 
     #[test]

@@ -2,7 +2,14 @@
 
 use proptest::prelude::*;
 use proxy::wire::batch::Codec;
-use proxy::wire::filler::{FILLER_BASE_TIMESTAMP, MIXED_BASE_TIMESTAMP};
+use proxy::wire::filler::{FILLER_BASE_TIMESTAMP, MIXED_BASE_TIMESTAMP, SENTINEL_KEY};
+
+/// Producers of a source.
+pub(crate) const PRODUCERS: u8 = 5;
+/// The first of those whose ids are reserved to mirroring.
+pub(crate) const RESERVED_FROM: u8 = 3;
+/// Base timestamps that mark what is ours, in a header of ours; the second is that of former logs.
+pub(crate) const MAGIC: [i64; 3] = [FILLER_BASE_TIMESTAMP, -0x4C47_4649_4C31, MIXED_BASE_TIMESTAMP];
 
 /// A source topic's life.
 #[derive(Debug, Clone)]
@@ -31,9 +38,11 @@ pub(crate) enum Step {
 #[derive(Debug, Clone)]
 pub(crate) struct Data {
     pub(crate) codec: Codec,
-    /// Its producer and whether it is in a transaction.
+    /// Its producer and whether it is in a transaction. Those from 3 on write ids that are reserved to mirroring.
     pub(crate) producer: u8,
     pub(crate) transactional: bool,
+    /// A base timestamp that is not the first record's.
+    pub(crate) base_timestamp: Option<i64>,
     pub(crate) log_append_time: bool,
     pub(crate) delete_horizon: bool,
     pub(crate) records: Vec<Rec>,
@@ -60,7 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
     let gap = prop_oneof![6 => 1i64..20, 2 => 1i64..3000, 1 => 99_990i64..200_010];
     prop_oneof![
         10 => data().prop_map(Step::Data),
-        3 => (0u8..3, any::<bool>()).prop_map(|(producer, commit)| Step::End { producer, commit }),
+        3 => (0u8..PRODUCERS, any::<bool>()).prop_map(|(producer, commit)| Step::End { producer, commit }),
         1 => gap.prop_map(Step::Gap),
         1 => (1i32..50).prop_map(Step::Emptied),
     ]
@@ -79,14 +88,19 @@ fn data() -> impl Strategy<Value = Data> {
         2 => (sparse, prop_oneof![0i64..6, 900i64..1100]),
     ];
     let flags = (any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2));
-    (codec(), 0u8..3, flags, shape).prop_map(|(codec, producer, flags, (records, trailing))| Data {
-        codec,
-        producer,
-        transactional: flags.0,
-        log_append_time: flags.1,
-        delete_horizon: flags.2,
-        records,
-        trailing,
+    let producer = prop_oneof![3 => 0..RESERVED_FROM, 1 => RESERVED_FROM..PRODUCERS];
+    let base = prop_oneof![8 => Just(None), 1 => prop::sample::select(&MAGIC).prop_map(Some)];
+    (codec(), producer, base, flags, shape).prop_map(|(codec, producer, base, flags, (records, trailing))| {
+        Data {
+            codec,
+            producer,
+            base_timestamp: base,
+            transactional: flags.0,
+            log_append_time: flags.1,
+            delete_horizon: flags.2,
+            records,
+            trailing,
+        }
     })
 }
 
@@ -114,7 +128,12 @@ fn record(gap: BoxedStrategy<i64>) -> impl Strategy<Value = Rec> {
         ),
         0..3,
     );
-    (gap, timestamp, bytes.clone(), bytes, headers).prop_map(|(gap, timestamp, key, value, headers)| Rec {
+    let content = prop_oneof![
+        6 => (bytes.clone(), bytes, headers),
+        // What filler is made of, from a producer of the source.
+        1 => Just((Some(SENTINEL_KEY.to_vec()), None, Vec::new())),
+    ];
+    (gap, timestamp, content).prop_map(|(gap, timestamp, (key, value, headers))| Rec {
         gap,
         timestamp,
         key,

@@ -6,11 +6,12 @@ use proxy::wire::batch::{
     BatchHeader, CONTROL, Codec, DELETE_HORIZON, HEADER_LEN, LENGTH_OVERHEAD, LOG_APPEND_TIME, TRANSACTIONAL,
 };
 use proxy::wire::compression::{compress, decompress};
+use proxy::wire::filler::SENTINEL_KEY;
 use proxy::wire::record::records;
 use proxy::wire::varint::put_varint;
 use proxy::wire::walk::walk;
 
-use super::generate::{Data, Plan, Rec, Step};
+use super::generate::{Data, MAGIC, PRODUCERS, Plan, RESERVED_FROM, Rec, Step};
 
 /// A record as a consumer sees it; `tail` is key, value and headers as on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub(crate) struct Source {
     batches: Vec<(i64, Vec<u8>)>,
     ended: Vec<Ended>,
     /// First offsets of open transactions, by producer.
-    open: [Option<i64>; 3],
+    open: [Option<i64>; PRODUCERS as usize],
     /// Records of data batches, with the producer where they are in a transaction; and whether a compacted mirror leaves
     /// them out.
     written: Vec<(Seen, Option<i64>, bool)>,
@@ -53,7 +54,7 @@ impl Source {
             }
         }
         // A read_committed fetch ends before the first open transaction.
-        for producer in 0..3 {
+        for producer in 0..PRODUCERS {
             source.end_transaction(producer, true);
         }
         let end = source.batches.last().map_or(0, |(end, _)| *end);
@@ -90,12 +91,18 @@ impl Source {
     }
 
     fn data(&mut self, data: &Data) {
-        let producer_id = 1000 + i64::from(data.producer);
+        let producer_id = producer_id(data.producer);
         let max_timestamp = data.records.iter().map(|record| record.timestamp).max().unwrap_or(-1);
         let base_timestamp = match data.delete_horizon {
             true => 1_800_000_000_000,
-            false => data.records.first().map_or(-1, |record| record.timestamp),
+            false => {
+                let first = data.records.first().map_or(-1, |record| record.timestamp);
+                data.base_timestamp.unwrap_or(first)
+            }
         };
+        // With such an id and such a header the source is a mirror itself, and a record without content a hole there.
+        let of_a_mirror =
+            data.producer >= RESERVED_FROM && (data.delete_horizon || MAGIC.contains(&base_timestamp));
         let (mut payload, mut delta) = (Vec::new(), 0);
         for record in &data.records {
             delta += record.gap;
@@ -104,7 +111,10 @@ impl Source {
             let timestamp = if data.log_append_time { max_timestamp } else { record.timestamp };
             let producer = data.transactional.then_some(producer_id);
             let seen = Seen { offset: self.end + delta, timestamp, tail };
-            self.written.push((seen, producer, record.key.is_none()));
+            let hole = of_a_mirror && is_sentinel(record);
+            if !hole {
+                self.written.push((seen, producer, record.key.is_none()));
+            }
             delta += 1;
         }
         let mut attributes = data.codec.attribute();
@@ -132,7 +142,7 @@ impl Source {
 
     fn end_transaction(&mut self, producer: u8, commit: bool) {
         let Some(first_offset) = self.open[usize::from(producer)].take() else { return };
-        let producer_id = 1000 + i64::from(producer);
+        let producer_id = producer_id(producer);
         let transaction = AbortedTransaction { first_offset, producer_id };
         self.ended.push(Ended { transaction, aborted: !commit, end: self.end + 1 });
         let mut payload = Vec::new();
@@ -150,6 +160,14 @@ impl Source {
         self.end = header.next_offset();
         self.batches.push((self.end, sealed(header, payload)));
     }
+}
+
+fn producer_id(producer: u8) -> i64 {
+    if producer < RESERVED_FROM { 1000 + i64::from(producer) } else { (1 << 62) + i64::from(producer) }
+}
+
+fn is_sentinel(record: &Rec) -> bool {
+    record.key.as_deref() == Some(&SENTINEL_KEY[..]) && record.value.is_none() && record.headers.is_empty()
 }
 
 fn blank(span: i64) -> BatchHeader {

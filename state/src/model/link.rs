@@ -147,10 +147,7 @@ impl Link {
     /// generations never share one. In `2^62 ..= 2^63 - 1`, far above what a broker hands out.
     #[must_use]
     pub fn reserved_producer_id(&self, generation: u32) -> i64 {
-        let digest = Uuid::new_v5(&self.id.0, &generation.to_be_bytes());
-        let (high, _) = digest.as_u64_pair();
-        let low62 = i64::try_from(high & ((1 << 62) - 1)).unwrap_or(0);
-        RESERVED_PRODUCER_ID_BASE | low62
+        reserved_producer_id(self.id, generation)
     }
 
     /// Puts [`HIDDEN`] in place of every secret among the configs.
@@ -161,6 +158,14 @@ impl Link {
             }
         }
     }
+}
+
+/// As [`Link::reserved_producer_id`], for the link with this id.
+pub(super) fn reserved_producer_id(link: KafkaUuid, generation: u32) -> i64 {
+    let digest = Uuid::new_v5(&link.0, &generation.to_be_bytes());
+    let (high, _) = digest.as_u64_pair();
+    let low62 = i64::try_from(high & ((1 << 62) - 1)).unwrap_or(0);
+    RESERVED_PRODUCER_ID_BASE | low62
 }
 
 impl fmt::Debug for Link {

@@ -14,7 +14,7 @@ mod summary;
 mod view;
 
 pub use endpoint::{HostPort, ParseHostPortError};
-pub use guard::{STAMP_TOPIC, TopicGuard, TopicGuards};
+pub use guard::{STAMP_TOPIC, TopicGuard, TopicGuards, Written};
 pub use identity::JournalIdentity;
 pub use ids::{KafkaUuid, ParseUuidError};
 pub use link::{ConnectionMode, HIDDEN, Link, LinkError, LinkMode, LinkState, RESERVED_PRODUCER_ID_BASE};

@@ -115,6 +115,45 @@ fn a_run_of_one_offset_and_the_largest_one_are_whole() {
     assert_eq!(filtered(&huge).unwrap(), control_run(0, 2 * i64::from(i32::MAX), 4));
 }
 
+/// Given a mirror that was stopped, what clients wrote behind its end is theirs, whatever it claims; so is what bears the id of
+/// another mirror, and what stands in a partition that the mirror did not have.
+#[test]
+fn marks_count_only_where_mirroring_can_have_written_them() {
+    let link = state::model::KafkaUuid::random();
+    let view = |state: &str| {
+        let link = serde_json::json!({
+            "name": "dr", "id": link, "source_cluster_id": "", "mode": "DESTINATION", "connection_mode": "OUTBOUND",
+            "configs": {}, "state": "ACTIVE", "error": "NO_ERROR", "error_message": "", "generations": 4,
+            "created_ms": 0, "state_ms": 0,
+        });
+        let link: state::model::Link = serde_json::from_value(link).unwrap();
+        let zero = state::model::KafkaUuid::ZERO;
+        let mirror = serde_json::json!({
+            "link": "dr", "topic": "t", "source_topic": "t", "source_topic_id": zero, "local_topic_id": zero,
+            "generation": 3, "partitions": 1, "stopped_sequence": 0,
+            "state": serde_json::from_str::<serde_json::Value>(state).unwrap(), "state_ms": 0,
+        });
+        let mirror: state::model::MirrorTopic = serde_json::from_value(mirror).unwrap();
+        let id = link.reserved_producer_id(3);
+        let links = [("dr".to_owned(), link)].into();
+        let mirrors = [("t".to_owned(), mirror)].into();
+        let view = state::model::View { links, mirrors, ..Default::default() };
+        (state::model::TopicGuards::of(&view).by_name("t").unwrap().clone(), id)
+    };
+    let at = |offset, id| {
+        let bytes = batch_at(offset, 2, crate::wire::filler::FILLER_BASE_TIMESTAMP, id, 0);
+        BatchHeader::parse(&bytes).unwrap()
+    };
+    let (live, id) = view(r#"{"state": "ACTIVE"}"#);
+    assert_eq!(mark_in(&live, 0, &at(100, id)), Mark::Filler);
+    assert_eq!(mark_in(&live, 0, &at(100, id + 1)), Mark::Real);
+    let (stopped, id) = view(r#"{"state": "STOPPED", "stop": "PROMOTE", "log_end_offsets": [10]}"#);
+    // The fence is the last batch below the end.
+    assert_eq!(mark_in(&stopped, 0, &at(8, id)), Mark::Filler);
+    assert_eq!(mark_in(&stopped, 0, &at(10, id)), Mark::Real);
+    assert_eq!(mark_in(&stopped, 1, &at(0, id)), Mark::Real);
+}
+
 const OURS: i64 = (1 << 62) + 7;
 
 /// One record without headers, by hand: all lengths here take one byte.

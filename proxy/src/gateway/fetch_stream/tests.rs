@@ -2,12 +2,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
+use futures::FutureExt as _;
 use kafka_protocol::messages::fetch_response::{AbortedTransaction, NodeEndpoint};
 use kafka_protocol::messages::{ApiKey, BrokerId, ProducerId};
 use kafka_protocol::protocol::StrBytes;
 use prometheus_client::metrics::gauge::Gauge;
 use proptest::prelude::*;
-use state::model::{KafkaUuid, TopicGuards};
+use state::model::{KafkaUuid, TopicGuards, Written};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -21,6 +22,7 @@ use super::super::inflight::Answer;
 use super::super::metrics::Traffic;
 use super::super::mirror_guard::Guards;
 use super::super::share_gaps::ShareGaps;
+use super::super::sifting::Sifting;
 use super::super::stream::Readable;
 use super::super::tests::fetch::{fetched, joined};
 use super::super::tests::fixture::{MIRROR_ID, response};
@@ -47,6 +49,7 @@ fn rewriter() -> Rewriter {
         link: "dr".into(),
         read_only: true,
         locked_configs: Arc::default(),
+        written: Written::default(),
     };
     Rewriter {
         advertised: Advertised { bootstrap: HostPort::new("gate.example", 9092) },
@@ -122,7 +125,10 @@ fn names_broker(frame: &Bytes) -> bool {
 
 /// What a client gets of the frame where it is held.
 fn held(version: i16, frame: &Bytes) -> Bytes {
-    let pieces = rewriter().rewrite(frame.slice(SIZE_BYTES..), FETCH, version, &Answer::Rewrite).unwrap();
+    let (rewriter, mut sifting) = (rewriter(), Sifting::free());
+    let frame = frame.slice(SIZE_BYTES..);
+    let pieces = rewriter.rewrite(frame, FETCH, version, &Answer::Rewrite, &mut sifting).now_or_never();
+    let pieces = pieces.unwrap().unwrap();
     let whole = pieces.concat();
     [&(whole.len() as u32).to_be_bytes()[..], &whole].concat().into()
 }

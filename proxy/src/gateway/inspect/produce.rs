@@ -1,8 +1,11 @@
-//! Writes of clients: partitions of read-only mirror topics are refused.
+//! Writes of clients: partitions of read-only mirror topics are refused, and batches that claim to be a mirror's.
+
+use bytes::Bytes;
 
 use crate::wire::frame::SIZE_BYTES;
 use crate::wire::header::RequestPrefix;
-use crate::wire::produce_request::{ProduceRequest, ProduceTopic, peek};
+use crate::wire::produce_request::{PartitionRecords, ProduceRequest, ProduceTopic, peek};
+use crate::wire::produce_scan::{ProduceScan, is_reserved};
 use crate::wire::topic_ref::TopicRef;
 use crate::wire::versions;
 
@@ -22,17 +25,22 @@ impl RequestSide {
             let front = (SIZE_BYTES + size).min(FRONT);
             self.client.require(front).await.map_err(SessionError::ClientIo)?;
             // An opening that is longer than this, or broken, is read with the whole request.
-            if let Ok(front) = peek(&self.client.peek_bytes(SIZE_BYTES, front), version)
+            let bytes = self.client.peek_bytes(SIZE_BYTES, front);
+            if let Ok(front) = peek(&bytes, version)
                 && may_write(&self.guards, front.only_topic.as_ref())
+                && begins_unreserved(&bytes, version, size)
             {
                 self.expect_produce(prefix, front.acks).await?;
-                return self.pass_while_writable(size, front.only_topic.as_ref()).await;
+                return self.pass_while_allowed(prefix, size, front.only_topic.as_ref()).await;
             }
         }
         let frame = self.take(size).await?;
         let request = ProduceRequest::read(frame, version).map_err(|source| request_error(prefix, source))?;
         if version < versions::PRODUCE_READABLE_FROM {
             return self.produce_too_old(prefix, &request).await;
+        }
+        if request.topics.iter().any(|topic| has_reserved(&request, topic)) {
+            return self.produce_forged(prefix, &request).await;
         }
         let refused: Vec<_> =
             request.topics.iter().filter_map(|topic| refusal(&self.guards, topic)).collect();
@@ -43,16 +51,46 @@ impl RequestSide {
         self.produce_refused(prefix, &request, refused).await
     }
 
-    /// Streams the request on, but not to its end where its topic has become a mirror meanwhile: a broker takes none of a request
-    /// that it does not get whole.
-    async fn pass_while_writable(&mut self, size: usize, topic: Option<&TopicRef>) -> Result<(), Stop> {
-        let (client, guards) = (&mut self.client, &self.guards);
-        let whole = client.copy_if(SIZE_BYTES + size, &mut self.broker, || may_write(guards, topic)).await;
-        if whole.map_err(SessionError::BrokerIo)? {
-            Ok(())
-        } else {
-            Err(SessionError::MirrorMeanwhile.into())
+    /// Streams the request on, but not to its end where its topic has become a mirror meanwhile, and not beyond a batch with a
+    /// reserved producer id: a broker takes none of a request that it does not get whole.
+    async fn pass_while_allowed(
+        &mut self,
+        prefix: RequestPrefix,
+        size: usize,
+        topic: Option<&TopicRef>,
+    ) -> Result<(), Stop> {
+        let mut scan = ProduceScan::new(prefix.api_version, size);
+        // The size field precedes the frame.
+        let mut before = SIZE_BYTES;
+        let mut refused = None;
+        let guards = &self.guards;
+        let passes = |piece: &[u8], last: bool| {
+            let skipped = before.min(piece.len());
+            before -= skipped;
+            refused = match scan.feed(&piece[skipped..]) {
+                Ok(true) if !last || may_write(guards, topic) => None,
+                Ok(true) => Some(SessionError::MirrorMeanwhile),
+                Ok(false) => Some(SessionError::ReservedProducerId),
+                Err(source) => Some(SessionError::Request { api_key: prefix.api_key, source }),
+            };
+            refused.is_none()
+        };
+        let whole = self.client.copy_while(SIZE_BYTES + size, &mut self.broker, passes).await;
+        let _ = whole.map_err(SessionError::BrokerIo)?;
+        refused.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Nothing of a request goes on in which a batch bears a producer id of a mirror: no client library writes one, so the
+    /// others in it are not worth telling apart.
+    async fn produce_forged(&mut self, prefix: RequestPrefix, request: &ProduceRequest) -> Result<(), Stop> {
+        tracing::debug!(acks = request.acks, "a write with a reserved producer id refused");
+        if request.acks == 0 {
+            return Ok(());
         }
+        let reserved = |partition: &PartitionRecords| is_reserved(records(request, partition));
+        let frame = reply::produce_forged(prefix, request, reserved)
+            .map_err(|source| response_error(prefix, source))?;
+        Ok(self.expect(prefix, Answer::Local(frame)).await?)
     }
 
     async fn expect_produce(&mut self, prefix: RequestPrefix, acks: i16) -> Result<(), Gone> {
@@ -114,6 +152,21 @@ impl RequestSide {
 /// Whether clients may write to a topic; to all of them, where it is not known which.
 fn may_write(guards: &Guards, topic: Option<&TopicRef>) -> bool {
     topic.map_or_else(|| guards.guard_nothing(), |topic| guards.read_only(topic).is_none())
+}
+
+/// Whether the first batch of a request can be told from its front, and bears no reserved producer id. Otherwise the request is
+/// taken whole, so that its answer can tell.
+fn begins_unreserved(front: &Bytes, version: i16, size: usize) -> bool {
+    let mut scan = ProduceScan::new(version, size);
+    scan.feed(front) == Ok(true) && scan.has_looked()
+}
+
+fn has_reserved(request: &ProduceRequest, topic: &ProduceTopic) -> bool {
+    topic.partitions.iter().any(|partition| is_reserved(records(request, partition)))
+}
+
+fn records<'a>(request: &'a ProduceRequest, partition: &PartitionRecords) -> &'a [u8] {
+    partition.records.clone().and_then(|range| request.frame().get(range)).unwrap_or_default()
 }
 
 /// Why clients may not write to a topic; `None` where they may.

@@ -15,7 +15,7 @@ use crate::wire::versions;
 
 use super::error::ResponseError;
 
-pub(super) use refused::{AddRefused, refused};
+pub(super) use refused::{AddRefused, produce_forged, refused};
 pub(super) use transaction::{add_partitions_refused, markers_refused};
 
 /// What Confluent Server, too, refuses writes to a mirror topic with.

@@ -17,7 +17,9 @@ use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use uuid::Uuid;
 
 use crate::wire::admin_requests::TOPIC_RESOURCE;
+use crate::wire::error_code::ErrorCode;
 use crate::wire::header::RequestPrefix;
+use crate::wire::produce_request::{PartitionRecords, ProduceRequest, ProduceTopic};
 use crate::wire::topic_ref::TopicRef;
 use crate::wire::versions;
 
@@ -52,6 +54,49 @@ pub(in super::super) fn refused(
     }
 }
 
+/// What a client is told of a batch with a producer id that is reserved to mirroring.
+const FORGED: &str = "Producer ids from 2^62 on are reserved to mirroring";
+
+/// The whole answer to a Produce request in which some batch, as `reserved` tells, bears a reserved producer id:
+/// INVALID_RECORD for every partition, which no client library tries again.
+///
+/// # Errors
+/// As [`frame`].
+pub(in super::super) fn produce_forged(
+    prefix: RequestPrefix,
+    request: &ProduceRequest,
+    reserved: impl Fn(&PartitionRecords) -> bool,
+) -> Result<Bytes, ResponseError> {
+    let version = prefix.api_version;
+    let partition = |records: &PartitionRecords| {
+        let mut entry = failed_partition(records.index, ErrorCode::INVALID_RECORD);
+        if version >= PRODUCE_WITH_MESSAGE && reserved(records) {
+            entry.error_message = Some(StrBytes::from_static_str(FORGED));
+        }
+        entry
+    };
+    let topic = |topic: &ProduceTopic| {
+        let mut entry = TopicProduceResponse::default();
+        match &topic.topic {
+            TopicRef::Name(name) => entry.name = TopicName(StrBytes::from(name.as_str().to_owned())),
+            TopicRef::Id(id) => entry.topic_id = Uuid::from_bytes(*id),
+        }
+        entry.partition_responses = topic.partitions.iter().map(partition).collect();
+        entry
+    };
+    let response = ProduceResponse::default().with_responses(request.topics.iter().map(topic).collect());
+    frame(prefix, &response, version)
+}
+
+fn failed_partition(index: i32, code: ErrorCode) -> PartitionProduceResponse {
+    PartitionProduceResponse::default()
+        .with_index(index)
+        .with_error_code(code.0)
+        .with_base_offset(-1)
+        .with_log_append_time_ms(-1)
+        .with_log_start_offset(-1)
+}
+
 fn alone<R: AddRefused>(prefix: RequestPrefix, topics: &[RefusedTopic]) -> Result<Bytes, ResponseError> {
     let mut response = R::default();
     response.add(topics, prefix.api_version);
@@ -70,12 +115,7 @@ impl AddRefused for ProduceResponse {
     fn add(&mut self, refused: &[RefusedTopic], version: i16) {
         let entry = |topic: &RefusedTopic| {
             let partition = |index: &i32| {
-                let mut partition = PartitionProduceResponse::default()
-                    .with_index(*index)
-                    .with_error_code(READ_ONLY.0)
-                    .with_base_offset(-1)
-                    .with_log_append_time_ms(-1)
-                    .with_log_start_offset(-1);
+                let mut partition = failed_partition(*index, READ_ONLY);
                 if version >= PRODUCE_WITH_MESSAGE {
                     partition.error_message = Some(message(topic));
                 }

@@ -12,6 +12,7 @@ mod share;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use futures::FutureExt as _;
 use kafka_protocol::messages::{
     AlterConfigsResponse, CreatePartitionsResponse, DeleteRecordsResponse, DeleteTopicsResponse,
     IncrementalAlterConfigsResponse,
@@ -31,6 +32,7 @@ use super::inflight::Answer;
 use super::metrics::GatewayMetrics;
 use super::mirror_guard::Guards;
 use super::share_gaps::ShareGaps;
+use super::sifting::Sifting;
 use addresses::without_voters;
 use produce::with_refused;
 
@@ -45,16 +47,18 @@ pub(super) struct Rewriter {
 }
 
 impl Rewriter {
-    /// The pieces of the frame that the client gets, without its size. `frame` is what the broker sent, without its size.
+    /// The pieces of the frame that the client gets, without its size. `frame` is what the broker sent, without its size;
+    /// `sifting` is what looks into its batches may cost.
     ///
     /// # Errors
     /// [`ResponseError`] where the frame is not what it should be.
-    pub(super) fn rewrite(
+    pub(super) async fn rewrite(
         &self,
         frame: Bytes,
         api_key: i16,
         version: i16,
         answer: &Answer,
+        sifting: &mut Sifting<'_>,
     ) -> Result<Vec<Bytes>, ResponseError> {
         let Some(api) = versions::api(api_key) else { return Ok(vec![frame]) };
         if let Answer::ApiVersionsTooNew = answer {
@@ -69,7 +73,7 @@ impl Rewriter {
             versions::METADATA => self.metadata(frame, api, version),
             versions::FIND_COORDINATOR => self.find_coordinator(frame, api, version),
             versions::DESCRIBE_CLUSTER => self.describe_cluster(frame, api, version),
-            versions::SHARE_FETCH => self.share_fetch(frame, api, version),
+            versions::SHARE_FETCH => self.share_fetch(frame, api, version, sifting).await,
             versions::SHARE_ACKNOWLEDGE => self.share_acknowledge(frame, api, version),
             versions::DESCRIBE_QUORUM => without_voters(&frame, api, version),
             versions::PRODUCE => self.produce(frame, api, version, refused),
@@ -82,7 +86,7 @@ impl Rewriter {
             versions::INCREMENTAL_ALTER_CONFIGS => {
                 with_refused::<IncrementalAlterConfigsResponse>(&frame, api, version, refused)
             }
-            versions::FETCH => self.fetch(frame, api, version),
+            versions::FETCH => self.fetch(frame, api, version, sifting).await,
             _ => Ok(vec![frame]),
         }
     }
@@ -109,7 +113,10 @@ pub fn rewrite_answer(
         metrics: GatewayMetrics::default(),
         gaps: ShareGaps::default(),
     };
-    rewriter.rewrite(frame, api_key, version, &Answer::Rewrite).ok()
+    // Nothing waits where nothing is charged.
+    let mut sifting = Sifting::free();
+    let rewritten = rewriter.rewrite(frame, api_key, version, &Answer::Rewrite, &mut sifting);
+    rewritten.now_or_never().and_then(Result::ok)
 }
 
 /// Decodes the body of a broker's answer, lets `change` have it and encodes it again, header untouched.

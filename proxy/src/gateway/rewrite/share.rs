@@ -14,22 +14,27 @@ use crate::wire::topic_ref::TopicRef;
 use crate::wire::versions::Api;
 
 use super::super::error::ResponseError;
-use super::super::fetch_filter::hide_filler;
+use super::super::fetch_filter::hide_in;
+use super::super::sifting::Sifting;
 use super::Rewriter;
 
 impl Rewriter {
-    pub(super) fn share_fetch(
+    pub(super) async fn share_fetch(
         &self,
         frame: Bytes,
         api: &Api,
         version: i16,
+        sifting: &mut Sifting<'_>,
     ) -> Result<Vec<Bytes>, ResponseError> {
         let body_at = response_body_at(&frame, api.has_flexible_response_header(version))?;
         let response = ShareFetchResponse::read(frame.clone(), body_at, version)?;
         let (mut replaced, mut gaps) = (Vec::new(), Gaps::new());
+        // A consumer takes what it acquired and does not get for gaps.
+        sifting.to_the_end();
         if !self.guards.is_empty() {
             for (at, partition) in response.partitions.iter().enumerate() {
-                let Some((replacement, unseen)) = self.hidden(&response, at, partition) else { continue };
+                let hidden = self.hidden(&response, at, partition, sifting).await;
+                let Some((replacement, unseen)) = hidden else { continue };
                 replaced.push(replacement);
                 if !unseen.is_empty() {
                     let _ = gaps.insert((partition.topic, partition.index), unseen);
@@ -56,14 +61,16 @@ impl Rewriter {
     }
 
     /// What the consumer gets of a partition with filler, and what it acquired without knowing.
-    fn hidden(
+    async fn hidden(
         &self,
         response: &ShareFetchResponse,
         at: usize,
         partition: &SharedPartition,
+        sifting: &mut Sifting<'_>,
     ) -> Option<(Replacement, Vec<RangeInclusive<i64>>)> {
         let guard = self.guards.of(&TopicRef::Id(partition.topic))?;
-        let mut filtered = hide_filler(&response.records(partition))?;
+        let records = response.records(partition);
+        let mut filtered = hide_in(&guard, partition.index, &records, sifting).await?;
         self.metrics.hidden(&guard.topic, filtered.hidden);
         if filtered.ends_with_control {
             // Nothing of the run stays acquired, so nothing must stand for it.

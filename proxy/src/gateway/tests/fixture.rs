@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use kafka_protocol::messages::{ApiKey, RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use prometheus_client::registry::Registry;
-use state::model::{KafkaUuid, TopicGuard, TopicGuards};
+use state::model::{KafkaUuid, TopicGuard, TopicGuards, Written};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -67,6 +67,7 @@ impl Fixture {
             link: "dr".into(),
             read_only,
             locked_configs: Arc::new(["retention.ms".to_owned()].into()),
+            written: Written::default(),
         };
         let snapshot =
             TopicGuards::from_guards([guard("mirror", MIRROR_ID, true), guard("promoted", 8, false)]);

@@ -5,6 +5,7 @@ mod brokers;
 mod clients;
 pub(super) mod fetch;
 pub(super) mod fixture;
+mod forged;
 mod hostile;
 mod limits;
 mod ordering;

@@ -19,6 +19,7 @@ mod leaders;
 mod origin;
 mod refused;
 mod registering;
+mod shaping;
 mod stopping;
 mod terms;
 mod window;
@@ -41,6 +42,8 @@ use leaders::Leaders;
 use origin::Origin;
 pub use refused::RecordsRefused;
 use refused::Refusals;
+pub use shaping::Shaping;
+use shaping::ShapingFlag;
 pub use terms::{Failure, FetchPlan, Gap, Identity, NoFetch, Phase, Register, Sending};
 use window::Window;
 
@@ -73,6 +76,7 @@ pub struct Partition {
     window_bytes: usize,
     budget: Arc<ByteBudget>,
     attention: Arc<Notify>,
+    shaping: ShapingFlag,
     state: Mutex<State>,
 }
 
@@ -94,6 +98,7 @@ impl Partition {
             window_bytes,
             budget,
             attention,
+            shaping: ShapingFlag::default(),
             state: Mutex::new(State {
                 phase: Phase::Unregistered,
                 window: Window::new(),
@@ -227,7 +232,7 @@ impl Partition {
         if state.not_before.is_some_and(|moment| moment > Instant::now()) {
             return Err(NoFetch::NotRunning);
         }
-        if window.bytes >= self.window_bytes || self.budget.is_spent() {
+        if window.bytes >= self.window_bytes || self.budget.is_spent() || self.shaping.is_set() {
             return Err(NoFetch::WindowFull);
         }
         Ok(FetchPlan {

@@ -79,7 +79,7 @@ impl Run {
 }
 
 /// The largest filler batch, made once: a long run repeats it.
-fn template() -> &'static FillerTemplate {
+pub(super) fn template() -> &'static FillerTemplate {
     static TEMPLATE: OnceLock<FillerTemplate> = OnceLock::new();
     TEMPLATE.get_or_init(|| FillerTemplate::new(u32::try_from(MAX_FILLER_OFFSETS).unwrap_or(0), -1))
 }

@@ -5,10 +5,9 @@
 
 use bytes::Bytes;
 
-use crate::wire::batch::{Codec, RawBatch};
+use crate::wire::batch::{BatchHeader, Codec, RawBatch};
 use crate::wire::coalesce::coalesce;
 use crate::wire::densify::DensifyError;
-use crate::wire::filler::{Mark, mark};
 use crate::wire::rehead::WriterIds;
 
 /// Batches from this size on travel alone. Destination brokers spend the least on batches of some hundred KiB; joining costs us a
@@ -21,7 +20,7 @@ pub const JOINED_BYTES: usize = 512 * 1024;
 /// Records joined.
 const JOINED_RECORDS: i64 = 20_000;
 /// Decompressed bytes of what is joined; a batch that claims more is an error.
-const JOINED_LIMIT: usize = 64 * 1024 * 1024;
+const JOINED_LIMIT: usize = 32 * 1024 * 1024;
 
 /// Batches without a gap between them and of one codec, in offset order.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ impl SmallBatches {
     /// Whether `batch`, which is next, fits behind those held. What does not must wait until they are taken.
     pub(super) fn takes(&self, batch: &RawBatch) -> bool {
         let Some(last) = self.held.last() else { return true };
-        is_small(batch)
+        is_small(&batch.header)
             && last.header.codec() == batch.header.codec()
             && self.bytes + batch.bytes.len() <= self.limit
             && self.records + i64::from(batch.header.record_count) <= JOINED_RECORDS
@@ -49,7 +48,7 @@ impl SmallBatches {
 
     /// Holds `batch` back when it is small. False when it has to travel at once.
     pub(super) fn add(&mut self, batch: &RawBatch) -> bool {
-        if !is_small(batch) {
+        if !is_small(&batch.header) {
             return false;
         }
         self.bytes += batch.bytes.len();
@@ -65,18 +64,14 @@ impl SmallBatches {
     }
 }
 
-fn is_small(batch: &RawBatch) -> bool {
-    // What is marked by its base timestamp has to keep it.
-    if mark(&batch.header) != Mark::Real {
-        return false;
-    }
-    let limit = match batch.header.codec() {
+pub(super) fn is_small(header: &BatchHeader) -> bool {
+    let limit = match header.codec() {
         Codec::None => SMALL,
         // Left to the broker to refuse.
         Codec::Unknown(_) => 0,
         _ => SMALL_COMPRESSED,
     };
-    batch.bytes.len() < limit
+    header.total_len() < limit
 }
 
 /// One batch of all records of `batches`.

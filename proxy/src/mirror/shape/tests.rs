@@ -2,8 +2,9 @@ use bytes::BytesMut;
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::batch::testing::{batch, header, records};
+use crate::wire::batch::testing::{batch, header, put_record, records};
 use crate::wire::batch::{BatchHeader, CONTROL, DELETE_HORIZON, LOG_APPEND_TIME, TRANSACTIONAL};
+use crate::wire::filler::{FILLER_BASE_TIMESTAMP, MIXED_BASE_TIMESTAMP, SENTINEL_TAIL};
 
 const PRODUCER: i64 = (1 << 62) + 5;
 
@@ -210,6 +211,104 @@ fn filler_of_a_source_that_is_a_mirror_itself_is_nothing() {
     at_one[..8].copy_from_slice(&1i64.to_be_bytes());
     let log = Bytes::from([&data(0, 1).bytes[..], &at_one[..], &data(31, 1).bytes[..]].concat());
     assert_eq!(ranges(&shape(&log, vec![], target(0))), [(0, 1, false), (1, 31, true), (31, 32, false)]);
+}
+
+/// A batch with the mark of filler, of an id that is reserved to mirroring, over records of a producer.
+fn forged(base_offset: i64, base_timestamp: i64, producer_id: i64, payload: &[u8], count: i32) -> RawBatch {
+    batch(BatchHeader { base_timestamp, producer_id, ..header(base_offset, count) }, payload)
+}
+
+/// The records of what was sent: offset, timestamp, key to headers.
+fn seen(run: &ShapedRun) -> Vec<(i64, i64, Vec<u8>)> {
+    let mut all = Vec::new();
+    for shaped in sent(run) {
+        let whole = RawBatch::parse(&[&shaped.header[..], &shaped.payload[..]].concat().into()).unwrap();
+        assert!(whole.crc_matches());
+        let (header, payload) = (whole.header, whole.payload());
+        let payload = crate::wire::compression::decompress(header.codec(), &payload, 1 << 20).unwrap();
+        let records = crate::wire::record::records(&payload, header.record_count).map(Result::unwrap);
+        all.extend(records.map(|record| {
+            let timestamp = header.base_timestamp + record.timestamp_delta;
+            (shaped.base_offset + record.offset_delta, timestamp, record.tail.to_vec())
+        }));
+    }
+    all
+}
+
+#[test]
+fn records_of_a_source_are_mirrored_whatever_their_header_claims() {
+    let theirs = PRODUCER + 7;
+    for base in [FILLER_BASE_TIMESTAMP, -0x4C47_4649_4C31, MIXED_BASE_TIMESTAMP] {
+        for producer in [theirs, PRODUCER, 9] {
+            let run = shape(&forged(0, base, producer, &records(3), 3).bytes, vec![], target(0));
+            assert_eq!((ranges(&run), &run.stop), (vec![(0, 3, false)], &None));
+            let expected: Vec<_> = (0..3).map(|at| (at, base, vec![2, b'k', 2, b'v', 0])).collect();
+            assert_eq!(seen(&run), expected);
+            // And no reader of the mirror takes it for filler.
+            assert_eq!(mark(&written(&sent(&run)[0])), Mark::Real);
+        }
+    }
+}
+
+#[test]
+fn filler_of_a_source_is_known_by_what_it_holds_in_any_codec() {
+    let ids = WriterIds { producer_id: PRODUCER + 1, producer_epoch: 0, base_sequence: 0 };
+    let ours = RawBatch::parse(&crate::wire::filler::filler(40, 5, ids)).unwrap();
+    let plain = crate::wire::compression::decompress(ours.header.codec(), &ours.payload(), 1 << 20).unwrap();
+    for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+        let payload = crate::wire::compression::compress(codec, &plain).unwrap();
+        let again = batch(BatchHeader { attributes: codec.attribute(), ..ours.header }, &payload);
+        assert_eq!(ranges(&shape(&again.bytes, vec![], target(0))), [(0, 40, true)], "{codec:?}");
+    }
+    // One record among the sentinels is a record.
+    let mut mixed = plain[..plain.len() / 40 * 39].to_vec();
+    let tail = [2, b'k', 2, b'v', 0];
+    put_record(&mut mixed, 69, 39, &tail);
+    let header = BatchHeader { attributes: 0, ..ours.header };
+    let run = shape(&batch(header, &mixed).bytes, vec![], target(0));
+    assert_eq!(run.stop, None);
+    assert_eq!(seen(&run).last().unwrap(), &(39, 5, tail.to_vec()));
+}
+
+#[test]
+fn a_source_record_that_looks_like_a_sentinel_is_mirrored_as_it_is_and_never_hidden() {
+    let tail = SENTINEL_TAIL;
+    let mut payload = records(1);
+    put_record(&mut payload, 0, 1, &tail);
+    // Dense and small beside another, then with a hole behind it.
+    for (span, count) in [(2, 2), (5, 2)] {
+        let header = BatchHeader { last_offset_delta: span - 1, ..header(0, count) };
+        let log = bytes_of(&[batch(header, &payload), data(i64::from(span), 1)]);
+        let run = shape(&log, vec![], target(0));
+        let real: Vec<_> = sent(&run).into_iter().filter(|one| mark(&written(one)) == Mark::Real).collect();
+        let first = &real[0];
+        assert_eq!((first.base_offset, first.next_offset), (0, 2), "{span}");
+        assert_eq!(seen(&run)[1].2, tail);
+    }
+}
+
+#[test]
+fn a_small_batch_that_becomes_large_is_mirrored_and_only_so_much_of_an_answer_at_once() {
+    // 40 MiB of zeros under a crafted base timestamp.
+    let mut tail = vec![1];
+    crate::wire::varint::put_varint(&mut tail, 40 << 20);
+    tail.resize(tail.len() + (40 << 20) + 1, 0);
+    let mut payload = Vec::new();
+    put_record(&mut payload, 100, 0, &tail);
+    let payload = crate::wire::compression::compress(Codec::Zstd, &payload).unwrap();
+    let bomb = |offset| {
+        let attributes = Codec::Zstd.attribute();
+        let header = BatchHeader { attributes, base_timestamp: FILLER_BASE_TIMESTAMP, ..header(offset, 1) };
+        batch(header, &payload)
+    };
+    let log = bytes_of(&[bomb(0), bomb(1), bomb(2), bomb(3)]);
+    assert!(log.len() < 100_000 && is_heavy(&log, &target(0)) && !is_heavy(&data(0, 3).bytes, &target(0)));
+    let run = shape(&log, vec![], target(0));
+    assert_eq!((ranges(&run), &run.stop), (vec![(0, 1, false), (1, 2, false)], &None));
+    let header = written(&sent(&run)[0]);
+    assert_eq!((mark(&header), header.max_timestamp), (Mark::Real, FILLER_BASE_TIMESTAMP + 100));
+    let rest = shape(&log, vec![], target(2));
+    assert_eq!(ranges(&rest), [(2, 3, false), (3, 4, false)]);
 }
 
 #[test]

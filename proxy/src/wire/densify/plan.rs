@@ -1,8 +1,7 @@
 //! Where a source batch with holes is cut into pieces: bounded work for any offsets.
 
-use super::{DensifyError, placed};
+use super::{DensifyError, Keeping, placed};
 use crate::wire::batch::BatchHeader;
-use crate::wire::filler::is_sentinel;
 
 /// Offsets of the longest hole that is filled with sentinels; a longer one is a piece of its own, which filler covers more
 /// cheaply.
@@ -43,11 +42,12 @@ impl Piece {
 pub(super) fn plan(
     header: &BatchHeader,
     payload: &[u8],
-    from: i64,
-    drop_unkeyed: bool,
+    keeping: Keeping,
 ) -> Result<Vec<Piece>, DensifyError> {
+    let from = keeping.from;
     let mut planner = Planner {
         header,
+        max_hole: if keeping.alike { 0 } else { MAX_HOLE },
         room: payload.len().max(SAFE_BYTES),
         sentinels: 0,
         unkeyed: 0,
@@ -59,10 +59,10 @@ pub(super) fn plan(
     for record in placed(header, payload) {
         let record = record?;
         let offset = header.base_offset + record.offset_delta;
-        if offset < from || is_sentinel(&record) {
+        if offset < from || keeping.is_hole(&record) {
             continue;
         }
-        match drop_unkeyed && record.key.is_none() {
+        match keeping.is_unkeyed(&record) {
             true => planner.unkeyed += 1,
             false => planner.record(offset, record.wire.len() + GROWTH)?,
         }
@@ -73,6 +73,8 @@ pub(super) fn plan(
 
 struct Planner<'a> {
     header: &'a BatchHeader,
+    /// Offsets of the longest hole that is filled with sentinels.
+    max_hole: i64,
     /// Bytes that a piece may have.
     room: usize,
     sentinels: i64,
@@ -137,7 +139,7 @@ impl Planner<'_> {
 
     /// Bytes of the sentinels of a hole; `None` where it must stand alone.
     fn hole_size(&self, hole: i64) -> Option<usize> {
-        let small = hole <= MAX_HOLE && self.sentinels + hole <= MAX_SENTINELS;
+        let small = hole <= self.max_hole && self.sentinels + hole <= MAX_SENTINELS;
         if small { usize::try_from(hole).ok().map(|hole| hole * SENTINEL_BYTES) } else { None }
     }
 

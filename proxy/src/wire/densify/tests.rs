@@ -142,7 +142,12 @@ fn records_without_a_key_become_holes_where_that_is_asked_for() {
 fn nothing_but_holes_is_left_to_the_caller() {
     let sentinel = (1, BASE, Some(&SENTINEL_KEY[..]), None, false);
     for given in [&[][..], &[sentinel]] {
-        let dense = one(densify(&source(7, 5, Codec::Gzip, given), 8, 33, IDS, OPTIONS).unwrap());
+        // A sentinel is a hole where the source is a mirror itself.
+        let source = source(7, 5, Codec::Gzip, given);
+        let mut header = source.header;
+        (header.producer_id, header.attributes) = (IDS.producer_id + 1, header.attributes | DELETE_HORIZON);
+        let source = batch(header, &source.payload());
+        let dense = one(densify(&source, 8, 33, IDS, OPTIONS).unwrap());
         assert_eq!((dense.base_offset, dense.next_offset, dense.records), (8, 12, 0));
         assert_eq!((dense.last_timestamp, dense.mixed), (33, false));
         assert!(dense.bytes.is_empty());

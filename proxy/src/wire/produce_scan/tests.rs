@@ -1,0 +1,104 @@
+use bytes::BytesMut;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::{ProduceRequest as Oracle, RequestHeader, TopicName};
+use kafka_protocol::protocol::{Encodable, StrBytes};
+use proptest::prelude::*;
+
+use super::super::batch::testing::{batch, header};
+use super::*;
+
+fn of_producer(producer_id: i64, value: usize) -> Bytes {
+    batch(BatchHeader { producer_id, ..header(0, 1) }, &vec![7; value]).bytes
+}
+
+/// A request with the records given for each partition of each topic; some messages have tags.
+fn frame(version: i16, topics: &[Vec<Option<Bytes>>], tags: bool) -> Bytes {
+    let tag = |size: usize| (9, Bytes::from(vec![3; size]));
+    let topic = |(number, partitions): (usize, &Vec<Option<Bytes>>)| {
+        let mut topic = TopicProduceData::default();
+        if version >= 13 {
+            topic.topic_id = uuid::Uuid::from_u128(number as u128);
+        } else {
+            topic.name = TopicName(StrBytes::from(format!("topic-{number}")));
+        }
+        let partition = |(index, records): (usize, &Option<Bytes>)| {
+            let data = PartitionProduceData::default().with_index(index as i32).with_records(records.clone());
+            if tags && version >= 9 { data.with_unknown_tagged_fields([tag(5000)].into()) } else { data }
+        };
+        topic.partition_data = partitions.iter().enumerate().map(partition).collect();
+        if tags && version >= 9 {
+            topic.unknown_tagged_fields = [tag(0), (11, Bytes::from_static(b"x"))].into();
+        }
+        topic
+    };
+    let body = Oracle::default().with_acks(1).with_topic_data(topics.iter().enumerate().map(topic).collect());
+    let mut out = BytesMut::new();
+    let header = RequestHeader::default().with_request_api_version(version);
+    header.encode(&mut out, if version >= 9 { 2 } else { 1 }).unwrap();
+    body.encode(&mut out, version).unwrap();
+    out.freeze()
+}
+
+/// Whether the whole frame passes, given in pieces of these sizes in turn.
+fn passes(frame: &Bytes, version: i16, sizes: &[usize]) -> bool {
+    let mut scan = ProduceScan::new(version, frame.len());
+    let (mut rest, mut sizes) = (&frame[..], sizes.iter().cycle());
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at(rest.len().min(*sizes.next().unwrap()));
+        if !scan.feed(piece).unwrap() {
+            return false;
+        }
+        rest = after;
+    }
+    assert!(scan.has_looked() && scan.next == Field::End, "{scan:?}");
+    true
+}
+
+#[test]
+fn the_first_header_of_every_partition_is_read_in_every_version_and_cut() {
+    for version in 3..=13 {
+        for tags in [false, true] {
+            let good = [
+                Some(of_producer(7, 900)),
+                None,
+                Some(of_producer(-1, 0)),
+                Some(Bytes::from_static(b"short")),
+            ];
+            let topics = [good.to_vec(), vec![], good.to_vec()];
+            let whole = frame(version, &topics, tags);
+            for sizes in [&[usize::MAX][..], &[1], &[3, 700], &[64 * 1024]] {
+                assert!(passes(&whole, version, sizes), "v{version} {sizes:?}");
+                for (topic, partition) in [(0, 0), (0, 3), (2, 1)] {
+                    let mut topics = topics.clone();
+                    topics[topic][partition] = Some(of_producer(RESERVED_PRODUCER_ID_BASE, 50));
+                    let forged = frame(version, &topics, tags);
+                    assert!(!passes(&forged, version, sizes), "v{version} {topic}/{partition} {sizes:?}");
+                }
+            }
+        }
+        assert!(passes(&frame(version, &[], false), version, &[usize::MAX]));
+    }
+}
+
+#[test]
+fn the_front_of_a_request_tells_of_its_first_batch() {
+    let whole = frame(9, &[vec![Some(of_producer(RESERVED_PRODUCER_ID_BASE, 1 << 20))]], false);
+    let mut scan = ProduceScan::new(9, whole.len());
+    assert_eq!((scan.feed(&whole[..60]), scan.has_looked()), (Ok(true), false));
+    assert_eq!(scan.feed(&whole[60..4096]), Ok(false));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic_or_hold_much(
+        version in 3i16..14, bytes in prop::collection::vec(any::<u8>(), 0..400), size in 0usize..1000, cut in 1usize..50,
+    ) {
+        let mut scan = ProduceScan::new(version, size);
+        for piece in bytes.chunks(cut) {
+            if !matches!(scan.feed(piece), Ok(true)) {
+                break;
+            }
+        }
+        prop_assert!(scan.begun.len() <= bytes.len());
+    }
+}
