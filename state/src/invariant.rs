@@ -120,28 +120,28 @@ pub fn only_our_producer_id(reserved: i64, producer_id: i64, attributes: i16) ->
     )
 }
 
-/// `group-offset-within-log`: a synced group offset lies within what the mirror holds, so that no consumer skips or is
-/// reset after a failover.
+/// `group-offset-within-log`: a synced group offset lies within what all in-sync replicas of the mirror have, so that no
+/// consumer skips or is reset after a failover, whichever replica leads then.
 ///
 /// # Errors
-/// [`Broken`] naming the group's offset and the log end.
-pub fn group_offset_within_log(committed: i64, log_end_offset: i64) -> Check {
-    if (0..=log_end_offset).contains(&committed) {
+/// [`Broken`] naming the group's offset and the high watermark.
+pub fn group_offset_within_log(committed: i64, high_watermark: i64) -> Check {
+    if (0..=high_watermark).contains(&committed) {
         return Ok(());
     }
     broken(
         "group-offset-within-log",
-        format!("committed offset {committed}, log end offset {log_end_offset}"),
+        format!("committed offset {committed}, high watermark {high_watermark}"),
     )
 }
 
-/// `promote-loses-nothing`: when a promote opens a partition, the mirror has all that the source held when the promote
-/// began, and all of it is replicated.
+/// `promote-loses-nothing`: when a promote fences a partition, the mirror has all that the source held when the promote
+/// began, and all of it is replicated. A high watermark beyond the log end that was read is one of a later moment.
 ///
 /// # Errors
 /// [`Broken`] naming the three offsets.
 pub fn promote_loses_nothing(source_end: i64, log_end_offset: i64, high_watermark: i64) -> Check {
-    if log_end_offset >= source_end && high_watermark == log_end_offset {
+    if log_end_offset >= source_end && high_watermark >= log_end_offset {
         return Ok(());
     }
     broken(

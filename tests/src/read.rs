@@ -293,3 +293,15 @@ pub fn assert_same(source: &str, source_topic: &str, mirror: &str, mirror_topic:
     let found = differences(&topic(source, source_topic), &topic(mirror, mirror_topic));
     assert!(found.is_empty(), "{mirror_topic} differs from {source_topic}:\n{}", found.join("\n"));
 }
+
+/// Asserts that a mirror that was promoted holds what the source holds, offset by offset, and a fence behind it in each
+/// partition, which clients do not see.
+///
+/// # Panics
+/// With the first differences when it does not.
+pub fn assert_promoted(source: &str, mirror: &str, name: &str) {
+    let mut opened = topic(mirror, name);
+    opened.values_mut().for_each(|copy| copy.high_watermark -= 1);
+    let found = differences(&topic(source, name), &opened);
+    assert!(found.is_empty(), "{name} differs from its source:\n{}", found.join("\n"));
+}

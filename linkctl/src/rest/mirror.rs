@@ -132,8 +132,14 @@ pub struct MirrorExtension {
     pub local_topic_id: String,
     /// How often the mirror has been stopped.
     pub stopped_sequence_number: u32,
-    /// Why it failed, for people; empty when it did not.
+    /// Why it failed, or what holds up a promote or failover, for people; empty when it did not, and nothing does.
     pub reason: String,
+    /// Since when a promote or failover has been held up, in milliseconds since the epoch; absent when none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_up_since_ms: Option<i64>,
+    /// What a promote or failover went on without: groups, configs or log starts that the destination refused, for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_undone: Vec<String>,
     /// Its partitions.
     pub partitions: Vec<MirrorPartition>,
 }

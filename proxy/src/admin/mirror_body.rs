@@ -10,6 +10,12 @@ use super::call::Call;
 use super::mirrors::status;
 use crate::clock::now_ms;
 use crate::mirror::progress::{Filling, PartitionProgress};
+use crate::mirror::stop_waits::StopWait;
+
+/// A promote or failover waits for something.
+const STOP_HELD_UP: &str = "STOP_HELD_UP";
+/// A promote or failover went on without something.
+const LEFT_UNDONE: &str = "LEFT_UNDONE";
 
 /// The body of one mirror topic.
 pub(super) fn of(
@@ -18,11 +24,15 @@ pub(super) fn of(
     view: &View,
     mirror: &MirrorTopic,
     progress: &[PartitionProgress],
+    wait: Option<&StopWait>,
 ) -> MirrorData {
     let status = status(view, mirror);
     let (error, reason) = match &mirror.state {
         MirrorState::Failed { error, reason, .. } => (*error, reason.clone()),
-        _ => (MirrorError::NoError, String::new()),
+        MirrorState::Stopped { .. } if !mirror.left_undone.is_empty() => {
+            (MirrorError::NoError, format!("the stop went on without: {}", mirror.left_undone.join("; ")))
+        }
+        _ => (MirrorError::NoError, wait.map(|wait| wait.reason.clone()).unwrap_or_default()),
     };
     let progress = complete(mirror, progress);
     MirrorData {
@@ -46,6 +56,8 @@ pub(super) fn of(
             local_topic_id: mirror.local_topic_id.to_string(),
             stopped_sequence_number: mirror.stopped_sequence,
             reason,
+            held_up_since_ms: wait.map(|wait| wait.since_ms),
+            left_undone: mirror.left_undone.clone(),
             partitions: (0..)
                 .zip(&progress)
                 .map(|(number, at)| partition(number, mirror, status, at))
@@ -69,13 +81,18 @@ pub(super) fn lags(progress: &[PartitionProgress]) -> Vec<MirrorLag> {
     (0..).zip(progress).map(lag).collect()
 }
 
-/// What went wrong on the way to the present state.
-pub(super) fn transition_errors(mirror: &MirrorTopic) -> Vec<StateTransitionError> {
+/// What went wrong on the way to the present state, and what holds up the next.
+pub(super) fn transition_errors(mirror: &MirrorTopic, wait: Option<&StopWait>) -> Vec<StateTransitionError> {
+    let error = |code: &str, text: &str| StateTransitionError {
+        error_code: code.to_owned(),
+        error_message: text.to_owned(),
+    };
     match &mirror.state {
-        MirrorState::Failed { error, reason, .. } => {
-            vec![StateTransitionError { error_code: error.name().into(), error_message: reason.clone() }]
+        MirrorState::Failed { error: failed, reason, .. } => vec![error(failed.name(), reason)],
+        MirrorState::Stopped { .. } => {
+            mirror.left_undone.iter().map(|line| error(LEFT_UNDONE, line)).collect()
         }
-        _ => Vec::new(),
+        _ => wait.iter().map(|wait| error(STOP_HELD_UP, &wait.reason)).collect(),
     }
 }
 

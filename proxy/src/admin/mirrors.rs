@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use linkctl::rest::{CreateMirrorRequest, DataList, MirrorForecastData, PartitionForecast, ResourceMetadata};
+use linkctl::rest::{
+    CreateMirrorRequest, DataList, MirrorData, MirrorForecastData, PartitionForecast, ResourceMetadata,
+};
 use state::model::{LinkState, MirrorStatus, MirrorTopic, View};
 
 use super::Admin;
@@ -48,7 +50,7 @@ pub(super) async fn list<O: Operator>(
     let data = of_link.filter_map(|mirror| {
         let status = status(&view, mirror);
         let take = wanted.is_none_or(|wanted| wanted == status);
-        take.then(|| mirror_body::of(&call, &cluster, &view, mirror, &admin.operator.progress(&mirror.topic)))
+        take.then(|| body_of(&admin, &call, &cluster, &view, mirror))
     });
     Ok(json(&DataList {
         kind: "KafkaMirrorDataList".into(),
@@ -62,11 +64,23 @@ pub(super) async fn get<O: Operator>(State(admin): State<Admin<O>>, call: Call) 
     let cluster = admin.cluster(&call)?;
     let with_errors = call.flag("include_state_transition_errors", false)?;
     let (view, mirror) = named(&admin, &call)?;
-    let mut body = mirror_body::of(&call, &cluster, &view, &mirror, &admin.operator.progress(&mirror.topic));
+    let mut body = body_of(&admin, &call, &cluster, &view, &mirror);
     if with_errors {
-        body.mirror_state_transition_errors = Some(mirror_body::transition_errors(&mirror));
+        let wait = admin.operator.stop_wait(&view, &mirror);
+        body.mirror_state_transition_errors = Some(mirror_body::transition_errors(&mirror, wait.as_ref()));
     }
     Ok(json(&body))
+}
+
+fn body_of<O: Operator>(
+    admin: &Admin<O>,
+    call: &Call,
+    cluster: &str,
+    view: &View,
+    mirror: &MirrorTopic,
+) -> MirrorData {
+    let (progress, wait) = (admin.operator.progress(&mirror.topic), admin.operator.stop_wait(view, mirror));
+    mirror_body::of(call, cluster, view, mirror, &progress, wait.as_ref())
 }
 
 /// The mirror topic that the path names, and the view it is in.

@@ -13,6 +13,7 @@ use crate::mirror::handle::{
     ActionOutcome, CommandError, CreateLink, CreateMirror, MirrorAction, MirrorForecast, Selector, TaskStatus,
 };
 use crate::mirror::progress::PartitionProgress;
+use crate::mirror::stop_waits::StopWait;
 
 /// Result of a command.
 type Done<T> = Result<T, CommandError>;
@@ -24,6 +25,9 @@ pub trait Operator: Clone + Send + Sync + 'static {
 
     /// How far the partitions of a mirror topic are; empty when not known.
     fn progress(&self, topic: &str) -> Vec<PartitionProgress>;
+
+    /// What holds up the stop of a mirror topic.
+    fn stop_wait(&self, view: &View, mirror: &MirrorTopic) -> Option<StopWait>;
 
     /// How the periodic tasks of a link fare.
     fn tasks(&self, link: &str) -> Vec<TaskStatus>;
@@ -98,6 +102,10 @@ impl Operator for Commands {
 
     fn progress(&self, topic: &str) -> Vec<PartitionProgress> {
         Commands::progress(self, topic)
+    }
+
+    fn stop_wait(&self, view: &View, mirror: &MirrorTopic) -> Option<StopWait> {
+        Commands::stop_wait(self, view, mirror)
     }
 
     fn tasks(&self, link: &str) -> Vec<TaskStatus> {

@@ -7,24 +7,29 @@
 //! A source topic that has more partitions than its mirror is reported too: the mirror gets them soon, and this is where an
 //! operator looks when it does not.
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::future::Future;
+use std::time::Duration;
 
-use state::model::link_config::LinkConfig;
-use state::model::{LinkState, MirrorTopic};
+use state::model::link_config::{LinkConfig, OWNED};
+use state::model::{Change, LinkState, MirrorTopic, View};
 use state::store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::offset_sync::follows_source;
 use super::per_link::{in_rounds, link_and_mirror};
 use super::source_clusters::SourceClusters;
-use super::synced_configs::{self, ConfigChange};
+use super::synced_configs::{self, ConfigChange, TopicConfig, TopicConfigs};
 use super::task_status::{Task, TaskError, TaskErrorCode, TaskTable};
 use super::topic::are_its_topics;
 use super::topic_admin;
 use super::turns::Turns;
 use crate::client::{ClientError, Cluster};
 use crate::wire::error_code::ErrorCode;
+
+/// A config that the controller accepted is known to the brokers by then.
+const LEARNT_WITHIN: Duration = Duration::from_millis(500);
 
 /// Why the configs of a mirror topic could not be brought up to date.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,15 +49,13 @@ pub struct ConfigSync {
     sources: SourceClusters,
     tasks: TaskTable,
     turns: Turns,
-    /// Mirrors whose topics have the source's configs already, since a promote is about to open them.
-    opening: Arc<Mutex<HashSet<Opening>>>,
 }
 
 impl ConfigSync {
     /// A syncer for all links of the store.
     #[must_use]
     pub fn new(store: Store, destination: Cluster, sources: SourceClusters, tasks: TaskTable) -> Self {
-        ConfigSync { store, destination, sources, tasks, turns: Turns::default(), opening: Arc::default() }
+        ConfigSync { store, destination, sources, tasks, turns: Turns::default() }
     }
 
     /// Syncs every link in its own rhythm until shut down.
@@ -68,16 +71,11 @@ impl ConfigSync {
 
     /// One round for one link. What went wrong stands in the task table.
     pub async fn run_once(&self, name: &str) {
-        let _turn = self.turns.take(name).await;
-        // Before the view: a topic that is open in the view was opening, or open, then.
-        let opening = self.opening().clone();
         let view = self.store.view();
         let Some(link) = view.links.get(name).filter(|link| link.state == LinkState::Active) else { return };
         let Ok(config) = LinkConfig::parse(&link.configs) else { return };
-        let mirrors: Vec<&MirrorTopic> = view
-            .mirrors_of(name)
-            .filter(|mirror| follows_source(mirror) && !opening.contains(&opening_of(mirror)))
-            .collect();
+        let mirrors: Vec<&MirrorTopic> =
+            view.mirrors_of(name).filter(|mirror| follows_source(mirror)).collect();
         let mut errors = Vec::new();
         if !mirrors.is_empty() {
             let source = self.sources.of(link, &config);
@@ -89,44 +87,129 @@ impl ConfigSync {
     }
 
     /// Brings the configs of one mirror topic up to date a last time, and gives those that Linkgate owned while it
-    /// mirrored the values of the source.
+    /// mirrored the values of the source. Returns what the destination refused; the rest is in force.
     ///
     /// # Errors
-    /// The source could not be read, or the destination did not take a value.
-    pub async fn final_sync(&self, link: &str, topic: &str) -> Result<(), ConfigSyncError> {
-        let _turn = self.turns.take(link).await;
+    /// A cluster does not answer.
+    pub async fn final_sync(&self, link: &str, topic: &str) -> Result<Vec<TaskError>, ConfigSyncError> {
         let fail = |reason: String| ConfigSyncError { topic: topic.to_owned(), reason };
         let view = self.store.view();
         let (link, config, mirror) =
             link_and_mirror(&view, link, topic).map_err(|reason| fail(reason.to_owned()))?;
         let source = self.sources.of(link, &config);
-        let (there, here) = tokio::try_join!(
+        let mut refused = Vec::new();
+        let (there, here) = tokio::join!(
             topic_admin::configs(&source, &mirror.source_topic),
             topic_admin::configs(&self.destination, &mirror.topic),
-        )
-        .map_err(|error| fail(error.to_string()))?;
-        let _ = self.opening().insert(opening_of(mirror));
+        );
+        let here = here.map_err(|error| fail(error.to_string()))?;
+        let there = match there {
+            Ok(there) => there,
+            Err(error) if error.retriable() => return Err(fail(error.to_string())),
+            // It will not tell them; what it told before has to do.
+            Err(error) => {
+                refused.push(unread(&mirror.source_topic, &error));
+                last_known(mirror)
+            }
+        };
         let changes = synced_configs::at_promote(&there, &here, &include(&config));
-        match self.alter(mirror, &changes).await.into_iter().next() {
-            Some(error) => Err(fail(error.message)),
-            None => Ok(()),
+        let (more, passing) = self.alter_at_last(mirror, &changes).await;
+        if let Some(error) = passing {
+            return Err(fail(error));
         }
+        refused.extend(more);
+        self.tasks.add(&link.name, Task::TopicConfigsSync, refused.clone());
+        Ok(refused)
     }
 
-    /// Whether the last sync of a topic has begun: from then on its configs may be the source's, and nothing may be
-    /// appended.
-    #[must_use]
-    pub fn is_opening(&self, mirror: &MirrorTopic) -> bool {
-        self.opening().contains(&opening_of(mirror))
+    /// Gives the configs that Linkgate owned while it mirrored the values that the source had when it was last heard of. Needs
+    /// no source. Returns what could not be done.
+    pub async fn give_back(&self, mirror: &MirrorTopic) -> Vec<TaskError> {
+        if mirror.source_configs.is_empty() {
+            let message = format!(
+                "the source's values of the configs that Linkgate owns while it mirrors ({}) were never seen: topic '{}' keeps Linkgate's",
+                OWNED.join(", "),
+                mirror.topic
+            );
+            return vec![TaskError::new(TaskErrorCode::Internal, message)];
+        }
+        let here = match topic_admin::configs(&self.destination, &mirror.topic).await {
+            Ok(here) => here,
+            Err(error) => return vec![unread(&mirror.topic, &error)],
+        };
+        let changes = synced_configs::at_promote(&last_known(mirror), &here, &BTreeSet::new());
+        let (refused, passing) = self.alter_at_last(mirror, &changes).await;
+        let passing = passing.map(|error| TaskError::new(TaskErrorCode::Internal, error));
+        refused.into_iter().chain(passing).collect()
     }
 
-    /// The topic is open.
-    pub fn opened(&self, mirror: &MirrorTopic) {
-        let _ = self.opening().remove(&opening_of(mirror));
+    /// Does `trim` while the `cleanup.policy` of a compacted topic has `delete`, without which brokers delete no records; nothing
+    /// expires meanwhile. `None`, and nothing is done, where it has it anyway.
+    ///
+    /// A process that ends in between leaves a topic of which nothing expires; the next round gives it the source's policy.
+    ///
+    /// # Errors
+    /// The topic's configs cannot be read or altered.
+    pub(super) async fn while_trimmable<T>(
+        &self,
+        link: &str,
+        topic: &str,
+        trim: impl Future<Output = T>,
+    ) -> Result<Option<T>, ClientError> {
+        // Alone: a round that gave back the retention before the policy would have records expire.
+        let _turn = self.turns.take(link).await;
+        let here = topic_admin::configs(&self.destination, topic).await?;
+        let Some((open, back)) = synced_configs::trimmable(&here) else { return Ok(None) };
+        topic_admin::alter_configs(&self.destination, topic, &open).await?;
+        let trimmed = trim.await;
+        let given_back = self
+            .destination
+            .retrying(None, || topic_admin::alter_configs(&self.destination, topic, &back))
+            .await;
+        if let Err(error) = given_back {
+            tracing::warn!(
+                link, topic, %error,
+                "the topic's cleanup.policy and retention could not be given back after its log start was moved; the next round of configs does it"
+            );
+        }
+        Ok(Some(trimmed))
     }
 
-    fn opening(&self) -> MutexGuard<'_, HashSet<Opening>> {
-        self.opening.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What the destination refused for good, and what may pass by itself.
+    async fn alter_at_last(
+        &self,
+        mirror: &MirrorTopic,
+        changes: &[ConfigChange],
+    ) -> (Vec<TaskError>, Option<String>) {
+        // What a periodic round began to alter before the stop is answered by then.
+        drop(self.turns.take(&mirror.link).await);
+        let (passing, refused): (Vec<Refused>, Vec<Refused>) =
+            self.alter(mirror, changes).await.into_iter().partition(|refused| refused.passes);
+        let refused = refused.into_iter().map(|refused| refused.error).collect();
+        (refused, passing.into_iter().next().map(|refused| refused.error.message))
+    }
+
+    /// Gives the configs that Linkgate owns while it mirrors the values that a fence needs, where they have others: an
+    /// earlier stop may have given them the source's already. Needs no source.
+    ///
+    /// # Errors
+    /// The destination does not answer, or did not take a value.
+    pub async fn own(&self, mirror: &MirrorTopic) -> Result<(), ConfigSyncError> {
+        let fail = |reason: String| ConfigSyncError { topic: mirror.topic.clone(), reason };
+        let here = topic_admin::configs(&self.destination, &mirror.topic)
+            .await
+            .map_err(|error| fail(error.to_string()))?;
+        // Nothing is followed, and the source's limit for batches does not matter to a fence.
+        let changes = synced_configs::while_mirroring(&TopicConfigs::new(), &here, &BTreeSet::new());
+        match self.alter(mirror, &changes).await.into_iter().next() {
+            Some(refused) => Err(fail(refused.error.message)),
+            None if changes.is_empty() => Ok(()),
+            None => {
+                // Brokers learn of a config a moment after it is accepted.
+                tokio::time::sleep(LEARNT_WITHIN).await;
+                Ok(())
+            }
+        }
     }
 
     async fn round(
@@ -142,6 +225,7 @@ impl ConfigSync {
             topic_admin::configs_of_all(&self.destination, &here),
             source.metadata(Some(&there)),
         )?;
+        self.learn(mirrors, &there).await;
         let mut errors = Vec::new();
         for mirror in mirrors.iter().filter(|mirror| are_its_topics(mirror, source, &self.destination)) {
             let present = metadata.topic(&mirror.source_topic).map_or(0, |topic| topic.partitions.len());
@@ -149,7 +233,7 @@ impl ConfigSync {
             match (there.get(&mirror.source_topic), here.get(&mirror.topic)) {
                 (Some(Ok(there)), Some(Ok(here))) => {
                     let changes = synced_configs::while_mirroring(there, here, include);
-                    errors.extend(self.alter(mirror, &changes).await);
+                    errors.extend(self.follow(mirror, &changes).await);
                 }
                 (Some(Err(error)), _) => errors.push(unread(&mirror.source_topic, error)),
                 (_, Some(Err(error))) => errors.push(unread(&mirror.topic, error)),
@@ -159,8 +243,55 @@ impl ConfigSync {
         Ok(errors)
     }
 
+    /// Journals the source's values of the owned configs where they are news: a failover has nobody to ask.
+    async fn learn(
+        &self,
+        mirrors: &[&MirrorTopic],
+        there: &BTreeMap<String, Result<TopicConfigs, ClientError>>,
+    ) {
+        let found: Vec<(String, u32, BTreeMap<String, String>)> = mirrors
+            .iter()
+            .filter_map(|mirror| {
+                let values = synced_configs::owned(there.get(&mirror.source_topic)?.as_ref().ok()?);
+                let news = !values.is_empty() && values != mirror.source_configs;
+                news.then(|| (mirror.topic.clone(), mirror.generation, values))
+            })
+            .collect();
+        if found.is_empty() {
+            return;
+        }
+        let learnt = move |view: &View, _: i64| {
+            let changes = found.into_iter().filter_map(|(topic, generation, source_configs)| {
+                let mirror = view.mirrors.get(&topic).filter(|now| now.generation == generation)?;
+                let stopped = !mirror.is_read_only();
+                (!stopped).then(|| Change::PutMirror(MirrorTopic { source_configs, ..mirror.clone() }))
+            });
+            Ok::<_, Infallible>((changes.collect(), ()))
+        };
+        let why = "the source's configs that a failover will give back";
+        if let Err(error) = self.store.transact("engine", why, learnt).await {
+            tracing::warn!(%error, "the source's configs are not journaled; a failover would not give them back");
+        }
+    }
+
+    /// Alters configs of a mirror topic that still follows its source, and of no other: a stop may have begun while they
+    /// were read.
+    async fn follow(&self, mirror: &MirrorTopic, changes: &[ConfigChange]) -> Vec<TaskError> {
+        if changes.is_empty() {
+            return Vec::new();
+        }
+        // Shared until the answer is there: a stop that has begun meanwhile waits for it.
+        let _turn = self.turns.share(&mirror.link).await;
+        let view = self.store.view();
+        let now = view.mirrors.get(&mirror.topic).filter(|now| now.generation == mirror.generation);
+        if !now.is_some_and(follows_source) {
+            return Vec::new();
+        }
+        self.alter(mirror, changes).await.into_iter().map(|refused| refused.error).collect()
+    }
+
     /// Alters configs of a mirror topic; values that the destination refuses come back as errors.
-    async fn alter(&self, mirror: &MirrorTopic, changes: &[ConfigChange]) -> Vec<TaskError> {
+    async fn alter(&self, mirror: &MirrorTopic, changes: &[ConfigChange]) -> Vec<Refused> {
         if changes.is_empty() {
             return Vec::new();
         }
@@ -172,18 +303,18 @@ impl ConfigSync {
             Err(error) if refuses_values(error.code()) => self.alter_one_by_one(mirror, changes).await,
             Err(error) => {
                 let what = format!("configs of topic '{}' cannot be altered", mirror.topic);
-                vec![TaskError::of(&what, &error)]
+                vec![Refused::of(&what, &error)]
             }
         }
     }
 
-    async fn alter_one_by_one(&self, mirror: &MirrorTopic, changes: &[ConfigChange]) -> Vec<TaskError> {
+    async fn alter_one_by_one(&self, mirror: &MirrorTopic, changes: &[ConfigChange]) -> Vec<Refused> {
         let mut errors = Vec::new();
         for change in changes {
             let one = std::slice::from_ref(change);
             match topic_admin::alter_configs(&self.destination, &mirror.topic, one).await {
                 Ok(()) => log_altered(mirror, one),
-                Err(error) => errors.push(TaskError::of(
+                Err(error) => errors.push(Refused::of(
                     &format!("config '{}' of topic '{}' cannot follow the source", change.name, mirror.topic),
                     &error,
                 )),
@@ -193,11 +324,27 @@ impl ConfigSync {
     }
 }
 
-/// Link, topic and generation: a mirror that is made anew under its name is another one.
-type Opening = (String, String, u32);
+/// An alteration that did not come about.
+struct Refused {
+    error: TaskError,
+    /// It may come about later.
+    passes: bool,
+}
 
-fn opening_of(mirror: &MirrorTopic) -> Opening {
-    (mirror.link.clone(), mirror.topic.clone(), mirror.generation)
+impl Refused {
+    fn of(what: &str, error: &ClientError) -> Self {
+        Refused { error: TaskError::of(what, error), passes: error.retriable() }
+    }
+}
+
+/// The owned configs of a source as the journal has them.
+fn last_known(mirror: &MirrorTopic) -> TopicConfigs {
+    let known = mirror.source_configs.iter();
+    known
+        .map(|(name, value)| {
+            (name.clone(), TopicConfig { value: value.clone(), is_override: true, inherited: None })
+        })
+        .collect()
 }
 
 /// The followed names of a link.

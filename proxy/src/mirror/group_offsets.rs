@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::offset_plan::{Committed, Offsets};
+use super::offset_plan::{Committed, Offsets, TopicPartition};
 use crate::client::admin::GroupOffset;
 use crate::client::{ClientError, Cluster};
 use crate::wire::error_code::ErrorCode;
@@ -36,8 +36,16 @@ fn has_members(state: &str) -> bool {
     !matches!(state, "" | "Empty" | "Dead")
 }
 
-/// The committed positions of a group in these topics (name and number of partitions). Positions that depend on an open
-/// transaction are left out: a later round finds them.
+/// The committed positions of a group in some topics.
+#[derive(Debug, Default)]
+pub struct Positions {
+    /// Those that stand.
+    pub offsets: Offsets,
+    /// Partitions whose position depends on an open transaction, each with the coordinator's words.
+    pub unstable: BTreeMap<TopicPartition, ClientError>,
+}
+
+/// The committed positions of a group in these topics (name and number of partitions).
 ///
 /// # Errors
 /// The group or one of its partitions could not be read.
@@ -45,33 +53,38 @@ pub async fn committed(
     cluster: &Cluster,
     group: &str,
     topics: &[(String, u32)],
-) -> Result<Offsets, ClientError> {
+) -> Result<Positions, ClientError> {
     let asked: BTreeMap<String, Vec<i32>> = topics
         .iter()
         .map(|(topic, partitions)| (topic.clone(), (0..i32::try_from(*partitions).unwrap_or(0)).collect()))
         .collect();
-    let mut offsets = Offsets::new();
+    let mut positions = Positions::default();
     for (at, found) in cluster.fetch_group_offsets(group, Some(&asked)).await? {
         match found {
             Ok(found) => {
-                let _ = offsets.insert(at, Committed { offset: found.offset, metadata: found.metadata });
+                let committed = Committed { offset: found.offset, metadata: found.metadata };
+                let _ = positions.offsets.insert(at, committed);
             }
-            Err(error)
-                if matches!(
-                    error.code(),
-                    Some(ErrorCode::UNSTABLE_OFFSET_COMMIT | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
-                ) => {}
+            Err(error) if error.code() == Some(ErrorCode::UNSTABLE_OFFSET_COMMIT) => {
+                let _ = positions.unstable.insert(at, error);
+            }
+            Err(error) if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(offsets)
+    Ok(positions)
 }
 
-/// Commits positions of a group that has no members, without a leader epoch.
+/// Commits positions of a group that has no members, without a leader epoch. Returns what was refused; the rest is
+/// committed.
 ///
 /// # Errors
-/// The first partition that was refused, or why the coordinator could not be asked. Others may have been committed.
-pub async fn commit(cluster: &Cluster, group: &str, offsets: &Offsets) -> Result<(), ClientError> {
+/// The coordinator could not be asked.
+pub async fn commit(
+    cluster: &Cluster,
+    group: &str,
+    offsets: &Offsets,
+) -> Result<BTreeMap<TopicPartition, ClientError>, ClientError> {
     let commits: Vec<GroupOffset> = offsets
         .iter()
         .map(|((topic, partition), committed)| GroupOffset {
@@ -81,7 +94,8 @@ pub async fn commit(cluster: &Cluster, group: &str, offsets: &Offsets) -> Result
             metadata: committed.metadata.clone(),
         })
         .collect();
-    cluster.commit_group_offsets(group, &commits).await?.into_values().collect()
+    let outcomes = cluster.commit_group_offsets(group, &commits).await?;
+    Ok(outcomes.into_iter().filter_map(|(at, outcome)| Some((at, outcome.err()?))).collect())
 }
 
 /// Whether a commit was refused because the group has members.

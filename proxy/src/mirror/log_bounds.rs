@@ -24,15 +24,16 @@ pub(super) async fn log_end_offset(
     cluster.end_offset_for_epoch(topic, partition, None).await.map(|end| end.end_offset)
 }
 
-/// Producer id of the last batch below `high_watermark`; `None` when no batch was found there.
-pub(super) async fn last_producer_id(
+/// Producer id and epoch of the last batch below `high_watermark`; `None` when no batch was found there.
+pub(super) async fn last_writer(
     cluster: &Cluster,
     topic: &str,
     partition: i32,
     high_watermark: i64,
-) -> Result<Option<i64>, ClientError> {
+) -> Result<Option<(i64, i16)>, ClientError> {
     let records = cluster.records_at(topic, partition, high_watermark - 1).await?.unwrap_or_default();
-    Ok(walk(&records).map_while(Result::ok).last().map(|batch| batch.header.producer_id))
+    let last = walk(&records).map_while(Result::ok).last();
+    Ok(last.map(|batch| (batch.header.producer_id, batch.header.producer_epoch)))
 }
 
 /// What a log has at an offset, uncommitted data included.

@@ -1,7 +1,7 @@
 //! Which consumer-group offsets to commit on the destination. Pure.
 //!
-//! Promises: never an offset beyond the mirror's log end, never a negative one, never one that already stands there.
-//! A partition whose log end is not known is left out: it comes with a later round.
+//! Promises: never an offset beyond what all in-sync replicas of the mirror have, never a negative one, never one that
+//! already stands there. A partition of which that is not known is left out: it comes with a later round.
 
 use std::collections::BTreeMap;
 
@@ -27,8 +27,9 @@ pub type Offsets = BTreeMap<TopicPartition, Committed>;
 pub struct MirrorEnds {
     /// The mirror topic.
     pub topic: String,
-    /// Log end offset of each of its partitions; -1 while not known.
-    pub log_end_offsets: Vec<i64>,
+    /// How far each of its partitions goes: a log end that may be the leader's alone, or a high watermark; -1 while not
+    /// known.
+    pub ends: Vec<i64>,
 }
 
 /// The commits that bring `local` in line with `source`, by mirror topic. `mirrors` is keyed by source topic; positions
@@ -38,7 +39,7 @@ pub fn due(source: &Offsets, mirrors: &BTreeMap<String, MirrorEnds>, local: &Off
     let mut commits = Offsets::new();
     for ((topic, partition), committed) in source {
         let Some(mirror) = mirrors.get(topic) else { continue };
-        let end = usize::try_from(*partition).ok().and_then(|index| mirror.log_end_offsets.get(index));
+        let end = usize::try_from(*partition).ok().and_then(|index| mirror.ends.get(index));
         let Some(&end) = end.filter(|end| **end >= 0) else { continue };
         if committed.offset < 0 {
             continue;
@@ -53,17 +54,16 @@ pub fn due(source: &Offsets, mirrors: &BTreeMap<String, MirrorEnds>, local: &Off
     commits
 }
 
-/// The commits that bring positions beyond the log end of `topic` back to it.
+/// The commits that bring positions beyond the ends of these topics back to them; an end of -1 is not known.
 #[must_use]
-pub fn beyond(local: &Offsets, topic: &str, log_end_offsets: &[i64]) -> Offsets {
-    let end_of = |partition: i32| {
-        usize::try_from(partition).ok().and_then(|index| log_end_offsets.get(index)).copied()
+pub fn beyond(local: &Offsets, ends: &BTreeMap<String, Vec<i64>>) -> Offsets {
+    let end_of = |(topic, partition): &TopicPartition| {
+        ends.get(topic)?.get(usize::try_from(*partition).ok()?).copied()
     };
     local
         .iter()
-        .filter(|((name, _), _)| name == topic)
         .filter_map(|(at, committed)| {
-            let end = end_of(at.1).filter(|end| *end >= 0 && committed.offset > *end)?;
+            let end = end_of(at).filter(|end| *end >= 0 && committed.offset > *end)?;
             Some((at.clone(), Committed { offset: end, metadata: committed.metadata.clone() }))
         })
         .collect()
@@ -85,7 +85,7 @@ mod tests {
     }
 
     fn mirrors(source: &str, topic: &str, ends: &[i64]) -> BTreeMap<String, MirrorEnds> {
-        let ends = MirrorEnds { topic: topic.to_owned(), log_end_offsets: ends.to_vec() };
+        let ends = MirrorEnds { topic: topic.to_owned(), ends: ends.to_vec() };
         BTreeMap::from([(source.to_owned(), ends)])
     }
 
@@ -126,7 +126,8 @@ mod tests {
     #[test]
     fn only_positions_beyond_the_log_end_are_lowered() {
         let local = offsets([("a", 0, 11, "m"), ("a", 1, 10, ""), ("a", 2, 99, ""), ("b", 0, 99, "")]);
-        assert_eq!(beyond(&local, "a", &[10, 10, -1]), offsets([("a", 0, 10, "m")]));
+        let ends = BTreeMap::from([("a".to_owned(), vec![10, 10, -1])]);
+        assert_eq!(beyond(&local, &ends), offsets([("a", 0, 10, "m")]));
     }
 
     proptest! {
@@ -148,7 +149,7 @@ mod tests {
                 prop_assert_eq!(invariant::group_offset_within_log(committed.offset, end), Ok(()));
             }
             prop_assert!(due(&source, &mirrors, &commits).is_empty());
-            prop_assert!(beyond(&commits, "a", &ends).is_empty());
+            prop_assert!(beyond(&commits, &BTreeMap::from([("a".to_owned(), ends)])).is_empty());
         }
     }
 }

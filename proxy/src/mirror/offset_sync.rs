@@ -1,9 +1,9 @@
 //! Consumer group offsets follow the source.
 //!
 //! Every `consumer.offset.sync.ms` the committed offsets of the selected groups, in the topics that the link mirrors, are
-//! read from the source and committed on the destination: only what differs, never beyond what the mirror holds, without a
-//! leader epoch (the source's epochs mean nothing here). The source wins. A group that has members on the destination is
-//! left alone and reported: the broker would refuse the commit anyway.
+//! read from the source and committed on the destination: only what differs, never beyond what all in-sync replicas of the
+//! mirror have, without a leader epoch (the source's epochs mean nothing here). The source wins. A group that has members on
+//! the destination is left alone and reported: the broker would refuse the commit anyway.
 //!
 //! Topics that are paused, failed or stopped are left alone; so is everything while the link is not active.
 
@@ -16,37 +16,71 @@ use state::store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::group_offsets;
-use super::offset_plan::{self, MirrorEnds, Offsets};
-use super::per_link::{in_rounds, link_and_mirror};
+use super::last_offsets::LastSyncs;
+use super::log_bounds::list_offset;
+use super::offset_plan::{self, MirrorEnds, Offsets, TopicPartition};
+use super::per_link::in_rounds;
 use super::progress::ProgressTable;
 use super::source_clusters::SourceClusters;
 use super::task_status::{Task, TaskError, TaskErrorCode, TaskTable};
 use super::topic::are_its_topics;
 use super::turns::Turns;
-use crate::client::Cluster;
+use crate::client::admin::OffsetSpec;
+use crate::client::{ClientError, Cluster};
 
 /// Groups worked on at the same time, per link.
-const CONCURRENT_GROUPS: usize = 8;
+pub(super) const CONCURRENT_GROUPS: usize = 8;
 
-/// Why group offsets could not be brought up to date.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("group offsets of topic '{topic}' are not in step: {reason}")]
-pub struct OffsetSyncError {
-    /// The mirror topic.
-    pub topic: String,
-    /// What went wrong first.
-    pub reason: String,
+/// What stands against the offsets of one group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupTrouble {
+    /// The group, as it is called where the trouble is.
+    pub group: String,
+    /// The mirror topic concerned; all of the round when absent.
+    pub topic: Option<String>,
+    /// What happened.
+    pub error: TaskError,
+    /// It may pass by itself.
+    pub passes: bool,
+}
+
+impl GroupTrouble {
+    fn of(group: &str, topic: Option<String>, what: &str, error: &ClientError) -> Self {
+        let passes = error.retriable();
+        GroupTrouble { group: group.to_owned(), topic, error: TaskError::of(what, error), passes }
+    }
+
+    pub(super) fn unread(group: &str, error: &ClientError) -> Self {
+        GroupTrouble::of(group, None, &format!("offsets of group '{group}' cannot be read"), error)
+    }
+
+    fn in_use(group: &str) -> Self {
+        let message = format!(
+            "Consumer group '{group}' has active members on the destination; its offsets are not synced."
+        );
+        let error = TaskError::new(TaskErrorCode::ConsumerGroupInUse, message);
+        GroupTrouble { group: group.to_owned(), topic: None, error, passes: false }
+    }
+}
+
+/// One round over the groups of a link.
+struct Round<'a> {
+    link: &'a str,
+    source: Cluster,
+    mirrors: BTreeMap<String, MirrorEnds>,
+    goes_on: fn(&MirrorTopic) -> bool,
 }
 
 /// Copies committed group offsets from the sources to the destination. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct OffsetSync {
-    store: Store,
-    destination: Cluster,
-    sources: SourceClusters,
+    pub(super) store: Store,
+    pub(super) destination: Cluster,
+    pub(super) sources: SourceClusters,
     progress: ProgressTable,
-    tasks: TaskTable,
-    turns: Turns,
+    pub(super) tasks: TaskTable,
+    pub(super) turns: Turns,
+    pub(super) last: LastSyncs,
 }
 
 impl OffsetSync {
@@ -59,7 +93,15 @@ impl OffsetSync {
         progress: ProgressTable,
         tasks: TaskTable,
     ) -> Self {
-        OffsetSync { store, destination, sources, progress, tasks, turns: Turns::default() }
+        OffsetSync {
+            store,
+            destination,
+            sources,
+            progress,
+            tasks,
+            turns: Turns::default(),
+            last: LastSyncs::default(),
+        }
     }
 
     /// Syncs every link in its own rhythm until shut down.
@@ -75,7 +117,6 @@ impl OffsetSync {
 
     /// One round for one link. What went wrong stands in the task table.
     pub async fn run_once(&self, name: &str) {
-        let _turn = self.turns.take(name).await;
         let view = self.store.view();
         let Some(link) = view.links.get(name) else { return };
         let Ok(config) = LinkConfig::parse(&link.configs) else { return };
@@ -86,164 +127,152 @@ impl OffsetSync {
             vec![TaskError::new(TaskErrorCode::Misconfiguration, MISCONFIGURED)]
         } else {
             let source = self.sources.of(link, &config);
-            self.sync(link, &config, &self.synced_mirrors(&view, name, &source)).await
+            let mirrors = self.synced_mirrors(&view, name, &source);
+            match self.sync(link, &config, &mirrors, follows_source, false).await {
+                Ok(mut troubles) => {
+                    troubles.dedup_by(|a, b| a.group == b.group);
+                    troubles.into_iter().map(|trouble| trouble.error).collect()
+                }
+                Err(error) => vec![TaskError::of("groups cannot be listed", &error)],
+            }
         };
         self.tasks.set(name, Task::ConsumerOffsetSync, errors);
     }
 
-    /// Brings the groups' offsets in one mirror topic up to date a last time. A group in use on the destination is
-    /// reported on the task and does not count as a failure.
+    /// Brings the groups in line with the source in these topics, as long as they `go_on`. With `wait_for_stable`, positions
+    /// that depend on an open transaction are trouble, too; else a later round finds them.
     ///
     /// # Errors
-    /// The source could not be read, or the destination did not take a commit.
-    pub async fn final_sync(&self, link: &str, topic: &str) -> Result<(), OffsetSyncError> {
-        let _turn = self.turns.take(link).await;
-        let fail = |reason: String| OffsetSyncError { topic: topic.to_owned(), reason };
-        let view = self.store.view();
-        let (link, config, mirror) =
-            link_and_mirror(&view, link, topic).map_err(|reason| fail(reason.to_owned()))?;
-        if !config.offset_sync.enabled || config.offset_sync.filters.is_none() {
-            return Ok(());
-        }
-        let one = BTreeMap::from([(mirror.source_topic.clone(), self.ends_of(mirror))]);
-        let errors = self.sync(link, &config, &one).await;
-        let failure = errors.iter().find(|error| error.code != TaskErrorCode::ConsumerGroupInUse);
-        let result = failure.map_or(Ok(()), |error| Err(fail(error.message.clone())));
-        self.tasks.set(&link.name, Task::ConsumerOffsetSync, errors);
-        result
-    }
-
-    /// Lowers the offsets of the link's groups on the destination that lie beyond the log end of `topic`. Needs no
-    /// source. A group in use there is reported on the task and does not count as a failure.
-    ///
-    /// # Errors
-    /// The destination could not be read, or did not take a commit.
-    pub async fn clamp_to_log_end(
-        &self,
-        link: &str,
-        topic: &str,
-        log_end_offsets: &[i64],
-    ) -> Result<(), OffsetSyncError> {
-        let fail = |reason: String| OffsetSyncError { topic: topic.to_owned(), reason };
-        let view = self.store.view();
-        let Some(config) = view.links.get(link).and_then(|link| LinkConfig::parse(&link.configs).ok()) else {
-            return Ok(());
-        };
-        if !config.offset_sync.enabled {
-            return Ok(());
-        }
-        let groups = group_offsets::list(&self.destination).await.map_err(|error| fail(error.to_string()))?;
-        let partitions = u32::try_from(log_end_offsets.len()).unwrap_or(u32::MAX);
-        let topics = [(topic.to_owned(), partitions)];
-        let mut in_use = Vec::new();
-        for group in groups.iter().filter(|group| is_synced(&config, &group.name)) {
-            let read = group_offsets::committed(&self.destination, &group.name, &topics).await;
-            let local = read.map_err(|error| fail(format!("group '{}': {error}", group.name)))?;
-            let commits = offset_plan::beyond(&local, topic, log_end_offsets);
-            match self.commit(&group.name, group.in_use, &commits).await {
-                Ok(()) => {}
-                Err(error) if error.code == TaskErrorCode::ConsumerGroupInUse => in_use.push(error),
-                Err(error) => return Err(fail(error.message)),
-            }
-        }
-        if !in_use.is_empty() {
-            self.tasks.set(link, Task::ConsumerOffsetSync, in_use);
-        }
-        Ok(())
-    }
-
-    async fn sync(
+    /// Groups cannot be listed.
+    pub(super) async fn sync(
         &self,
         link: &Link,
         config: &LinkConfig,
         mirrors: &BTreeMap<String, MirrorEnds>,
-    ) -> Vec<TaskError> {
+        goes_on: fn(&MirrorTopic) -> bool,
+        wait_for_stable: bool,
+    ) -> Result<Vec<GroupTrouble>, ClientError> {
         if mirrors.is_empty() {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let source = self.sources.of(link, config);
-        let listed = tokio::join!(group_offsets::list(&source), group_offsets::list(&self.destination));
-        let (there, here) = match listed {
-            (Ok(there), Ok(here)) => (there, here),
-            (Err(error), _) | (_, Err(error)) => {
-                return vec![TaskError::of("groups cannot be listed", &error)];
-            }
-        };
+        let (there, here) =
+            tokio::try_join!(group_offsets::list(&source), group_offsets::list(&self.destination))?;
         let in_use: HashSet<&str> =
             here.iter().filter(|group| group.in_use).map(|group| group.name.as_str()).collect();
+        let round = &Round { link: &link.name, source, mirrors: self.replicated(mirrors).await, goes_on };
         let selected = there.iter().filter(|group| selects(&config.offset_sync, &group.name));
-        let rounds = selected.map(|group| {
+        let groups = selected.map(|group| {
             let local = local_group(config, &group.name);
             let is_in_use = in_use.contains(local.as_str());
-            let source = &source;
-            async move { self.sync_group(source, &group.name, &local, is_in_use, mirrors).await }
+            async move { self.sync_group(round, &group.name, &local, is_in_use, wait_for_stable).await }
         });
         // Collected first: a stream of borrowing closures is not general enough for a spawned task.
-        let rounds: Vec<_> = rounds.collect();
-        let mut errors: Vec<TaskError> = futures::stream::iter(rounds)
-            .buffer_unordered(CONCURRENT_GROUPS)
-            .filter_map(|result| std::future::ready(result.err()))
-            .collect()
-            .await;
+        let groups: Vec<_> = groups.collect();
+        let mut troubles: Vec<GroupTrouble> =
+            futures::stream::iter(groups).buffer_unordered(CONCURRENT_GROUPS).concat().await;
         // In the order of the groups, so that a round that finds the same is no news.
-        errors.sort_by(|a, b| a.message.cmp(&b.message));
-        errors
+        troubles.sort_by(|a, b| a.error.message.cmp(&b.error.message));
+        Ok(troubles)
     }
 
     async fn sync_group(
         &self,
-        source: &Cluster,
+        round: &Round<'_>,
         group: &str,
         local_group: &str,
         in_use: bool,
-        mirrors: &BTreeMap<String, MirrorEnds>,
-    ) -> Result<(), TaskError> {
-        let partitions = |ends: &MirrorEnds| u32::try_from(ends.log_end_offsets.len()).unwrap_or(u32::MAX);
+        wait_for_stable: bool,
+    ) -> Vec<GroupTrouble> {
+        let partitions = |ends: &MirrorEnds| u32::try_from(ends.ends.len()).unwrap_or(u32::MAX);
+        let mirrors = &round.mirrors;
         let there: Vec<_> = mirrors.iter().map(|(topic, ends)| (topic.clone(), partitions(ends))).collect();
         let here: Vec<_> = mirrors.values().map(|ends| (ends.topic.clone(), partitions(ends))).collect();
-        let wanted = group_offsets::committed(source, group, &there)
-            .await
-            .map_err(|error| TaskError::of(&format!("offsets of group '{group}' cannot be read"), &error))?;
-        if wanted.is_empty() {
-            return Ok(());
+        let wanted = match group_offsets::committed(&round.source, group, &there).await {
+            Ok(wanted) => wanted,
+            Err(error) => return vec![GroupTrouble::unread(group, &error)],
+        };
+        let mut troubles = Vec::new();
+        if wait_for_stable {
+            for ((topic, _), error) in &wanted.unstable {
+                let what = format!("an open transaction holds offsets of group '{group}'");
+                let mirror = mirrors.get(topic).map(|ends| ends.topic.clone());
+                troubles.push(GroupTrouble { passes: true, ..GroupTrouble::of(group, mirror, &what, error) });
+            }
+            troubles.dedup_by(|a, b| a.topic == b.topic);
         }
-        let present =
-            group_offsets::committed(&self.destination, local_group, &here).await.map_err(|error| {
-                TaskError::of(&format!("offsets of group '{local_group}' cannot be read"), &error)
-            })?;
+        if wanted.offsets.is_empty() {
+            return troubles;
+        }
+        let present = match group_offsets::committed(&self.destination, local_group, &here).await {
+            Ok(present) => present.offsets,
+            Err(error) => return vec![GroupTrouble::unread(local_group, &error)],
+        };
+        // Shared until the commit is answered: a stop that has begun meanwhile waits for it.
+        let _turn = self.turns.share(round.link).await;
         // A topic that was stopped meanwhile has consumers of its own: their positions are not the source's to set.
         let view = self.store.view();
         let mut still = mirrors.clone();
-        still.retain(|_, ends| view.mirrors.get(&ends.topic).is_some_and(follows_source));
-        self.commit(local_group, in_use, &offset_plan::due(&wanted, &still, &present)).await
+        still.retain(|_, ends| view.mirrors.get(&ends.topic).is_some_and(round.goes_on));
+        let due = offset_plan::due(&wanted.offsets, &still, &present);
+        troubles.extend(self.commit(local_group, in_use, &due).await);
+        troubles
     }
 
-    /// Commits, unless the group has members: then, or when the broker finds some, that is the error.
-    async fn commit(&self, group: &str, in_use: bool, commits: &Offsets) -> Result<(), TaskError> {
-        let refused = || {
-            TaskError::new(
-                TaskErrorCode::ConsumerGroupInUse,
-                format!(
-                    "Consumer group '{group}' has active members on the destination; its offsets are not synced."
-                ),
-            )
-        };
+    /// Commits, unless the group has members: then, or when the broker finds some, that is the trouble.
+    pub(super) async fn commit(&self, group: &str, in_use: bool, commits: &Offsets) -> Vec<GroupTrouble> {
+        let refused = || vec![GroupTrouble::in_use(group)];
         if in_use {
-            return Err(refused());
+            return refused();
         }
         if commits.is_empty() {
-            return Ok(());
+            return Vec::new();
         }
+        let what = format!("offsets of group '{group}' cannot be committed");
         match group_offsets::commit(&self.destination, group, commits).await {
-            Ok(()) => {
+            Ok(outcome) if outcome.is_empty() => {
                 tracing::debug!(group, partitions = commits.len(), "group offsets committed");
-                Ok(())
+                Vec::new()
             }
-            Err(error) if group_offsets::is_in_use(&error) => Err(refused()),
-            Err(error) => {
-                Err(TaskError::of(&format!("offsets of group '{group}' cannot be committed"), &error))
+            Ok(outcome) if outcome.values().any(group_offsets::is_in_use) => refused(),
+            Ok(outcome) => {
+                let trouble = |((topic, _), error): (&TopicPartition, &ClientError)| {
+                    GroupTrouble::of(group, Some(topic.clone()), &what, error)
+                };
+                let mut troubles: Vec<_> = outcome.iter().map(trouble).collect();
+                troubles.dedup_by(|a, b| a.topic == b.topic);
+                troubles
+            }
+            Err(error) if group_offsets::is_in_use(&error) => refused(),
+            Err(error) => vec![GroupTrouble::of(group, None, &what, &error)],
+        }
+    }
+
+    /// The same mirrors, with no end beyond what all in-sync replicas have: what only a leader has may be lost with it, and a
+    /// group that stood beyond would skip what clients write in its place.
+    async fn replicated(&self, mirrors: &BTreeMap<String, MirrorEnds>) -> BTreeMap<String, MirrorEnds> {
+        let mut bounded = mirrors.clone();
+        let mut asked = Vec::new();
+        for (source_topic, mirror) in mirrors {
+            let known = (0..).zip(&mirror.ends).filter(|(_, end)| **end >= 0);
+            for (index, _) in known {
+                let (destination, topic) = (self.destination.clone(), mirror.topic.clone());
+                let source_topic = source_topic.clone();
+                asked.push(async move {
+                    let mark = list_offset(&destination, &topic, index, OffsetSpec::Latest).await;
+                    // Where the leader does not tell, a later round will.
+                    (source_topic, index, mark.unwrap_or(-1))
+                });
             }
         }
+        for (source_topic, index, mark) in futures::future::join_all(asked).await {
+            let ends = bounded.get_mut(&source_topic).map(|mirror| &mut mirror.ends);
+            let at = usize::try_from(index).ok();
+            if let Some(end) = ends.zip(at).and_then(|(ends, at)| ends.get_mut(at)) {
+                *end = (*end).min(mark);
+            }
+        }
+        bounded
     }
 
     fn synced_mirrors(&self, view: &View, link: &str, source: &Cluster) -> BTreeMap<String, MirrorEnds> {
@@ -253,21 +282,23 @@ impl OffsetSync {
             .collect()
     }
 
-    fn ends_of(&self, mirror: &MirrorTopic) -> MirrorEnds {
+    pub(super) fn ends_of(&self, mirror: &MirrorTopic) -> MirrorEnds {
         let known = self.progress.of(&mirror.topic);
         let ends = (0..mirror.partitions as usize)
             .map(|index| known.get(index).map_or(-1, |progress| progress.log_end_offset))
             .collect();
-        MirrorEnds { topic: mirror.topic.clone(), log_end_offsets: ends }
+        MirrorEnds { topic: mirror.topic.clone(), ends }
     }
 }
 
 const MISCONFIGURED: &str = "Consumer offset sync is enabled but consumer.offset.group.filters is not set. Please set \
                              consumer.offset.group.filters to proceed with consumer offset sync.";
 
-/// Whether the periodic syncers work on a mirror topic.
+/// Whether the periodic syncers work on a mirror topic: not once a promote has begun to fence, when only its own last sync
+/// may.
 pub(super) fn follows_source(mirror: &MirrorTopic) -> bool {
-    matches!(mirror.state, MirrorState::Active | MirrorState::PendingStopped { stop: Stop::Promote })
+    !mirror.is_closed()
+        && matches!(mirror.state, MirrorState::Active | MirrorState::PendingStopped { stop: Stop::Promote })
 }
 
 fn selects(settings: &Settings, group: &str) -> bool {
@@ -280,7 +311,7 @@ fn local_group(config: &LinkConfig, group: &str) -> String {
 }
 
 /// Whether a group of the destination is one that the link syncs.
-fn is_synced(config: &LinkConfig, local: &str) -> bool {
+pub(super) fn is_synced(config: &LinkConfig, local: &str) -> bool {
     let prefix = if config.offset_sync.prefix_groups { config.prefix.as_str() } else { "" };
     local.strip_prefix(prefix).is_some_and(|group| selects(&config.offset_sync, group))
 }
@@ -323,6 +354,11 @@ mod tests {
     #[test]
     fn only_live_mirrors_follow_the_source() {
         let is_followed = |state| follows_source(&mirror("dr", "t", state));
+        let closed = MirrorTopic {
+            fencing: state::model::Fencing::Begun,
+            ..mirror("dr", "t", MirrorState::PendingStopped { stop: Stop::Promote })
+        };
+        assert!(!follows_source(&closed));
         assert!(is_followed(MirrorState::Active));
         assert!(is_followed(MirrorState::PendingStopped { stop: Stop::Promote }));
         assert!(!is_followed(MirrorState::PendingStopped { stop: Stop::Failover }));

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::stop_waits::StopWaits;
+
 /// Where one partition of a mirror topic is. Offsets are -1 while not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionProgress {
@@ -152,15 +154,24 @@ impl ProgressCell {
     }
 }
 
-/// All partitions of all mirror topics. Cheap to clone.
+/// All partitions of all mirror topics, and what holds up stops. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct ProgressTable(Arc<Mutex<HashMap<String, Vec<ProgressCell>>>>);
+pub struct ProgressTable {
+    cells: Arc<Mutex<HashMap<String, Vec<ProgressCell>>>>,
+    stops: StopWaits,
+}
 
 impl ProgressTable {
+    /// What holds up stops.
+    #[must_use]
+    pub fn stops(&self) -> &StopWaits {
+        &self.stops
+    }
+
     /// The cells of one mirror topic, made when missing.
     #[must_use]
     pub fn topic(&self, topic: &str, partitions: u32) -> Vec<ProgressCell> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         let cells = all.entry(topic.to_owned()).or_default();
         cells.resize_with(partitions as usize, ProgressCell::default);
         cells.clone()
@@ -169,13 +180,14 @@ impl ProgressTable {
     /// The present values of one mirror topic, in partition order; empty when it is not known.
     #[must_use]
     pub fn of(&self, topic: &str) -> Vec<PartitionProgress> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(topic).map(|cells| cells.iter().map(ProgressCell::get).collect()).unwrap_or_default()
     }
 
     /// Forgets a topic.
     pub fn remove(&self, topic: &str) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = all.remove(topic);
+        self.stops.clear(topic);
     }
 }

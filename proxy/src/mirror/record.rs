@@ -102,24 +102,34 @@ pub(super) async fn jumps(
 }
 
 /// Gives a mirror topic `count` partitions, as its source has, and journals it.
-pub(super) async fn grow(store: &Store, destination: &Cluster, mirror: &MirrorTopic, count: u32) {
+///
+/// # Errors
+/// What stands against it, for people.
+pub(super) async fn grow(
+    store: &Store,
+    destination: &Cluster,
+    mirror: &MirrorTopic,
+    count: u32,
+) -> Result<(), String> {
     let (link, topic) = (&mirror.link, &mirror.topic);
     let wanted = i32::try_from(count).unwrap_or(i32::MAX);
     let there = match topic_admin::describe(destination, topic).await {
         Ok(found) => found.map_or(0, |found| found.partitions),
-        Err(error) => return warn!(link, topic, %error, "the mirror topic's partitions cannot be counted"),
+        Err(error) => return Err(format!("the mirror topic's partitions cannot be counted: {error}")),
     };
     // An earlier attempt, or somebody else, may have been here.
     if there < count
         && let Err(error) = destination.create_partitions(topic, wanted).await
         && error.code() != Some(ErrorCode::INVALID_PARTITIONS)
     {
-        return warn!(link, topic, partitions = count, %error, "the mirror topic cannot get more partitions");
+        return Err(format!("the mirror topic cannot get {count} partitions: {error}"));
     }
     let (name, generation) = (topic.clone(), mirror.generation);
     let transition = move |view: &state::model::View, _: i64| {
         let same = view.mirrors.get(&name).filter(|mirror| mirror.generation == generation);
-        let changes = same.filter(|mirror| mirror.partitions < count).map(|mirror| {
+        // What is being fenced has its target already.
+        let grows = same.filter(|mirror| mirror.partitions < count && !mirror.is_closed());
+        let changes = grows.map(|mirror| {
             let mut next = mirror.clone();
             next.partitions = count;
             Change::PutMirror(next)
@@ -127,12 +137,12 @@ pub(super) async fn grow(store: &Store, destination: &Cluster, mirror: &MirrorTo
         Ok::<_, std::convert::Infallible>((changes.into_iter().collect(), ()))
     };
     let why = format!("the source topic has {count} partitions");
-    match store.transact("engine", &why, transition).await {
-        Ok(()) => info!(link, topic, partitions = count, "the mirror topic has more partitions"),
-        Err(error) => {
-            warn!(link, topic, %error, "the new partitions of a mirror topic could not be recorded")
-        }
-    }
+    store
+        .transact("engine", &why, transition)
+        .await
+        .map_err(|error| format!("the new partitions could not be recorded: {error}"))?;
+    info!(link, topic, partitions = count, "the mirror topic has more partitions");
+    Ok(())
 }
 
 /// [`forget`], once the whole destination cluster says that the topic is gone.

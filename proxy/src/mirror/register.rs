@@ -7,7 +7,7 @@
 use state::invariant;
 use state::model::MirrorError;
 
-use super::log_bounds::{last_producer_id, list_offset, log_end_offset};
+use super::log_bounds::{last_writer, list_offset, log_end_offset};
 use super::partition::{Failure, Identity, Register};
 use crate::client::admin::OffsetSpec;
 use crate::client::{ClientError, Cluster};
@@ -30,8 +30,9 @@ pub struct Reading {
     pub log_start: i64,
     /// Offset up to which all in-sync replicas have the log.
     pub high_watermark: i64,
-    /// Producer id of the last batch in the log, read only where the register is not armed and the log not empty.
-    pub last_producer_id: Option<i64>,
+    /// Producer id and epoch of the last batch in the log, read only where the register is not armed and the log not
+    /// empty.
+    pub last_writer: Option<(i64, i16)>,
 }
 
 /// What follows from a reading.
@@ -66,9 +67,11 @@ pub fn judge(id: &Identity, reading: Reading) -> Next {
         None if reading.high_watermark < reading.log_end_after => {
             Next::Again("waiting for the high watermark to reach the log end")
         }
-        None => match reading.last_producer_id {
-            Some(last) if last == id.producer_id => unarmed(reading.log_end_after),
-            Some(last) => foreign(format!(
+        None => match reading.last_writer {
+            // The broker forgets the fence like any batch, by its timestamp; the log keeps it.
+            Some((last, epoch)) if last == id.producer_id && epoch > 0 => Next::Fenced(reading.log_end_after),
+            Some((last, _)) if last == id.producer_id => unarmed(reading.log_end_after),
+            Some((last, _)) => foreign(format!(
                 "the log ends at offset {} with a batch of producer id {last}, which Linkgate did not write",
                 reading.log_end_after
             )),
@@ -97,12 +100,12 @@ pub async fn read(destination: &Cluster, id: &Identity) -> Result<Reading, Clien
     let log_start = list_offset(destination, topic, partition, OffsetSpec::Earliest).await?;
     let high_watermark = list_offset(destination, topic, partition, OffsetSpec::Latest).await?;
     let empty = log_start == log_end_after;
-    let last_producer_id = if register.is_none() && !empty && high_watermark == log_end_after {
-        last_producer_id(destination, topic, partition, log_end_after).await?
+    let last_writer = if register.is_none() && !empty && high_watermark == log_end_after {
+        last_writer(destination, topic, partition, log_end_after).await?
     } else {
         None
     };
-    Ok(Reading { register, log_end_before, log_end_after, log_start, high_watermark, last_producer_id })
+    Ok(Reading { register, log_end_before, log_end_after, log_start, high_watermark, last_writer })
 }
 
 #[cfg(test)]
@@ -136,7 +139,7 @@ mod tests {
             log_end_after: log_end,
             log_start: 0,
             high_watermark: log_end,
-            last_producer_id: None,
+            last_writer: None,
         }
     }
 
@@ -173,9 +176,9 @@ mod tests {
 
     #[test]
     fn an_expired_register_is_trusted_only_when_the_log_ends_with_our_batch() {
-        let ours = Reading { last_producer_id: Some(OURS), ..reading(None, 100) };
+        let ours = Reading { last_writer: Some((OURS, 0)), ..reading(None, 100) };
         assert_eq!(judge(&id(), ours), unarmed(100));
-        let theirs = Reading { last_producer_id: Some(4), ..reading(None, 100) };
+        let theirs = Reading { last_writer: Some((4, 0)), ..reading(None, 100) };
         assert!(matches!(judge(&id(), theirs), Next::Never(_)));
         let unread = reading(None, 100);
         assert!(matches!(judge(&id(), unread), Next::Again(_)));
@@ -186,5 +189,11 @@ mod tests {
     #[test]
     fn a_fenced_log_is_not_continued() {
         assert_eq!(judge(&id(), reading(Some((1, 0)), 100)), Next::Fenced(100));
+        // The broker has forgotten the producer id; the last batch is the fence.
+        let forgotten = Reading { last_writer: Some((OURS, 1)), ..reading(None, 100) };
+        assert_eq!(judge(&id(), forgotten), Next::Fenced(100));
+        // Behind it others have written: the log is no mirror's any more.
+        let theirs = Reading { last_writer: Some((4, 1)), ..reading(None, 100) };
+        assert!(matches!(judge(&id(), theirs), Next::Never(_)));
     }
 }

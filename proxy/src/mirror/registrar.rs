@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use state::model::MirrorError;
+use state::store::Store;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::log_bounds::log_end_offset;
 use super::partition::{Failure, Partition, Register};
 use super::ready::ReadyBoard;
 use super::register::{self, Next};
@@ -25,14 +25,14 @@ const LOOKS: u32 = 3;
 pub(super) struct Registration {
     pub(super) link: String,
     pub(super) partition: Arc<Partition>,
-    pub(super) source: Cluster,
     pub(super) destination: Cluster,
     /// Where appenders look for work.
     pub(super) ready: ReadyBoard,
     /// Asks for fresh metadata of the destination.
     pub(super) refresh: Arc<Notify>,
-    /// A promote is under way: a fence may be its own.
-    pub(super) promoting: bool,
+    /// Says whether a fence is the mirror's own.
+    pub(super) store: Store,
+    pub(super) generation: u32,
 }
 
 impl Registration {
@@ -61,7 +61,7 @@ impl Registration {
                 }
             };
             match next {
-                Next::On(register) => return self.go_on(attempt, register).await,
+                Next::On(register) => return self.go_on(attempt, register),
                 Next::Again(why) => return self.partition.delay(why, RETRY),
                 Next::Fenced(log_end) => return self.fenced(log_end),
                 Next::Never(failure) if look == LOOKS => {
@@ -101,13 +101,8 @@ impl Registration {
         false
     }
 
-    async fn go_on(&self, attempt: u64, register: Register) {
+    fn go_on(&self, attempt: u64, register: Register) {
         let id = &self.partition.id;
-        let source_end = if self.partition.wants_source_end() {
-            log_end_offset(&self.source, &id.source_topic, id.index).await.ok()
-        } else {
-            None
-        };
         info!(
             link = self.link,
             topic = id.topic,
@@ -115,13 +110,16 @@ impl Registration {
             offset = register.next,
             "mirroring goes on"
         );
-        if self.partition.registered(attempt, register, source_end) {
+        if self.partition.registered(attempt, register) {
             self.ready.push(Arc::clone(&self.partition));
         }
     }
 
     fn fenced(&self, log_end: i64) {
-        if self.promoting {
+        // A promote records that it is about to fence before it does.
+        let view = self.store.view();
+        let mirror = view.mirrors.get(&self.partition.id.topic);
+        if mirror.is_some_and(|mirror| mirror.generation == self.generation && mirror.is_closed()) {
             return self.partition.found_fenced(log_end);
         }
         self.partition.fail(Failure {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use state::model::{
-    ConnectionMode, KafkaUuid, Link, LinkError, LinkMode, LinkState, MirrorState, MirrorTopic, TopicRequest,
-    View,
+    ConnectionMode, Fencing, KafkaUuid, Link, LinkError, LinkMode, LinkState, MirrorState, MirrorTopic,
+    TopicRequest, View,
 };
 
 /// An active link without configs.
@@ -41,6 +41,9 @@ pub(crate) fn mirror(link: &str, topic: &str, state: MirrorState) -> MirrorTopic
         requested: TopicRequest::default(),
         start_offsets: Vec::new(),
         jumps: BTreeMap::new(),
+        fencing: Fencing::default(),
+        source_configs: BTreeMap::new(),
+        left_undone: Vec::new(),
     }
 }
 

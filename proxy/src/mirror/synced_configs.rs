@@ -16,6 +16,7 @@ use state::model::link_config::OWNED;
 /// "Unlimited", as Kafka spells it for timestamps.
 const UNLIMITED: &str = "9223372036854775807";
 
+const CLEANUP_POLICY: &str = "cleanup.policy";
 const AFTER_MAX: &str = "message.timestamp.after.max.ms";
 const BEFORE_MAX: &str = "message.timestamp.before.max.ms";
 const DIFFERENCE_MAX: &str = "message.timestamp.difference.max.ms";
@@ -114,6 +115,34 @@ pub fn at_promote(
         }
     }
     changes
+}
+
+/// What lets DeleteRecords through on a compacted topic without anything of it expiring, and what takes that back; `None`
+/// where `cleanup.policy` has `delete` already.
+#[must_use]
+pub fn trimmable(local: &TopicConfigs) -> Option<(Vec<ConfigChange>, Vec<ConfigChange>)> {
+    let policy = local.get(CLEANUP_POLICY)?.value.as_str();
+    if policy.split(',').any(|part| part.trim() == "delete") {
+        return None;
+    }
+    let both = if policy.trim().is_empty() { "delete".to_owned() } else { format!("{policy},delete") };
+    let wanted = [(CLEANUP_POLICY, both.as_str()), ("retention.bytes", "-1"), ("retention.ms", "-1")];
+    let differ = |(name, value): &(&str, &str)| local.get(*name).is_some_and(|now| now.value != *value);
+    let changes = wanted.into_iter().filter(differ).map(|(name, value)| {
+        let before = local.get(name).filter(|now| now.is_override).map(|now| now.value.clone());
+        (
+            ConfigChange { name: name.to_owned(), value: Some(value.to_owned()) },
+            ConfigChange { name: name.to_owned(), value: before },
+        )
+    });
+    Some(changes.unzip())
+}
+
+/// The values that the owned configs have on a source, for the day when it cannot be asked.
+#[must_use]
+pub fn owned(source: &TopicConfigs) -> BTreeMap<String, String> {
+    let owned = source.iter().filter(|(name, _)| OWNED.contains(&name.as_str()));
+    owned.map(|(name, config)| (name.clone(), config.value.clone())).collect()
 }
 
 /// The names among `given` that an operator may not set on a mirror topic, because Linkgate owns them or they follow
@@ -341,6 +370,20 @@ mod tests {
             at_promote(&source, &local, &BTreeSet::new()),
             [set("message.timestamp.after.max.ms", "5"), set("message.timestamp.before.max.ms", "7")]
         );
+    }
+
+    #[test]
+    fn a_compacted_topic_is_trimmed_without_anything_expiring_and_gets_all_back() {
+        let local = configs([
+            ("cleanup.policy", overridden("compact", "delete")),
+            ("retention.bytes", inherited("-1")),
+            ("retention.ms", inherited("604800000")),
+        ]);
+        let (open, back) = trimmable(&local).unwrap();
+        assert_eq!(open, [set("cleanup.policy", "compact,delete"), set("retention.ms", "-1")]);
+        assert_eq!(back, [set("cleanup.policy", "compact"), unset("retention.ms")]);
+        let deleting = configs([("cleanup.policy", overridden("compact, delete", "delete"))]);
+        assert_eq!(trimmable(&deleting), None);
     }
 
     #[test]

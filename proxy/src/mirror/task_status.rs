@@ -152,6 +152,17 @@ impl TaskTable {
         *known = errors;
     }
 
+    /// Adds errors to those of the last round, until the next one replaces them all.
+    pub fn add(&self, link: &str, task: Task, errors: impl IntoIterator<Item = TaskError>) {
+        let mut known = self.errors(link, task);
+        for error in errors {
+            if !known.contains(&error) {
+                known.push(error);
+            }
+        }
+        self.set(link, task, known);
+    }
+
     /// The errors that the last round left behind.
     #[must_use]
     pub fn errors(&self, link: &str, task: Task) -> Vec<TaskError> {
@@ -233,6 +244,9 @@ mod tests {
         table.set("a", Task::ConsumerOffsetSync, Vec::new());
         assert!(table.errors("a", Task::ConsumerOffsetSync).is_empty());
         assert_eq!(table.errors("b", Task::ConsumerOffsetSync), [in_use()]);
+        let unread = TaskError::new(TaskErrorCode::Internal, "group 'h' cannot be read");
+        table.add("b", Task::ConsumerOffsetSync, [in_use(), unread.clone()]);
+        assert_eq!(table.errors("b", Task::ConsumerOffsetSync), [in_use(), unread]);
         table.forget("b");
         assert!(table.errors("b", Task::ConsumerOffsetSync).is_empty());
     }

@@ -43,6 +43,8 @@ pub fn wanted(mirror: &MirrorTopic, link: LinkState) -> Wanted {
         {
             Wanted::Create
         }
+        // A promote asks the source, and who paused the link wants nobody to. A failover does not.
+        (MirrorState::PendingStopped { stop: Stop::Promote }, LinkState::Paused) => Wanted::Hold,
         (MirrorState::PendingStopped { stop }, _) => Wanted::Stop(*stop),
         (MirrorState::Stopped { .. } | MirrorState::Failed { .. }, _) => Wanted::Nothing,
         // It may have been paused before it was created.
@@ -178,7 +180,11 @@ impl TopicAtWork {
             };
             // What an earlier generation of the name had reached says nothing of this one.
             cell.update(PartitionProgress::forget_positions);
-            Arc::new(Partition::new(id, cell, window_bytes, Arc::clone(budget), Arc::clone(attention)))
+            let partition = Partition::new(id, cell, window_bytes, Arc::clone(budget), Arc::clone(attention));
+            if mirror.is_closed() {
+                partition.close();
+            }
+            Arc::new(partition)
         });
         TopicAtWork {
             mirror: mirror.clone(),
@@ -232,6 +238,16 @@ mod tests {
     }
 
     #[test]
+    fn a_paused_link_holds_a_promote_and_no_failover() {
+        let promoted = mirror("dr", "users", MirrorState::PendingStopped { stop: Stop::Promote });
+        assert_eq!(wanted(&promoted, LinkState::Paused), Wanted::Hold);
+        assert_eq!(wanted(&promoted, LinkState::Active), Wanted::Stop(Stop::Promote));
+        assert_eq!(wanted(&promoted, LinkState::Unavailable), Wanted::Stop(Stop::Promote));
+        let failed_over = mirror("dr", "users", MirrorState::PendingStopped { stop: Stop::Failover });
+        assert_eq!(wanted(&failed_over, LinkState::Paused), Wanted::Stop(Stop::Failover));
+    }
+
+    #[test]
     fn what_never_came_to_be_is_created_first() {
         let mut mirror = mirror("dr", "users", MirrorState::Active);
         assert_eq!(wanted(&mirror, LinkState::Active), Wanted::Mirror);
@@ -240,6 +256,7 @@ mod tests {
         assert_eq!(wanted(&mirror, LinkState::Active), Wanted::Create);
         mirror.state = MirrorState::PendingStopped { stop: Stop::Promote };
         assert_eq!(wanted(&mirror, LinkState::Active), Wanted::Create);
+        assert_eq!(wanted(&mirror, LinkState::Paused), Wanted::Create);
         mirror.state = MirrorState::PendingStopped { stop: Stop::Failover };
         assert_eq!(wanted(&mirror, LinkState::Unavailable), Wanted::Stop(Stop::Failover));
     }

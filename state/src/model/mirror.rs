@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{KafkaUuid, Link, LinkState};
+use super::{Fencing, KafkaUuid, Link, LinkState};
 
 /// How a mirror ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,6 +220,16 @@ pub struct MirrorTopic {
     /// The latest jump of each partition that had one.
     #[serde(default)]
     pub jumps: BTreeMap<i32, Jump>,
+    /// How far a promote is with closing the logs.
+    #[serde(default)]
+    pub fencing: Fencing,
+    /// The source's values of the configs that Linkgate owns while it mirrors, as last seen: a failover gives them to the
+    /// topic. Empty until they were seen.
+    #[serde(default)]
+    pub source_configs: BTreeMap<String, String>,
+    /// What the stop went on without, for people: groups, configs and log starts that the destination refused.
+    #[serde(default)]
+    pub left_undone: Vec<String>,
 }
 
 /// Offsets that the source no longer had when they were to be copied: trimmed or expired there. The mirror holds filler
@@ -330,6 +340,13 @@ impl MirrorTopic {
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         !matches!(self.state, MirrorState::Stopped { .. })
+    }
+
+    /// Whether a promote has begun to fence its logs: nothing may be appended any more, and neither group offsets nor
+    /// configs follow the source but for the last sync.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.fencing != Fencing::NotYet
     }
 
     /// The producer id that its batches carry.

@@ -1,6 +1,7 @@
 //! The domain: links, mirror topics, what may happen to them, and the view that the journal materialises.
 
 mod endpoint;
+mod fencing;
 pub mod filter;
 mod guard;
 mod identity;
@@ -14,6 +15,7 @@ mod summary;
 mod view;
 
 pub use endpoint::{HostPort, ParseHostPortError};
+pub use fencing::Fencing;
 pub use guard::{STAMP_TOPIC, TopicGuard, TopicGuards, Written};
 pub use identity::JournalIdentity;
 pub use ids::{KafkaUuid, ParseUuidError};

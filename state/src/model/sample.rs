@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ConnectionMode, KafkaUuid, Link, LinkError, LinkMode, LinkState, MirrorState, MirrorTopic, TopicRequest,
+    ConnectionMode, Fencing, KafkaUuid, Link, LinkError, LinkMode, LinkState, MirrorState, MirrorTopic,
+    TopicRequest,
 };
 
 pub(crate) fn link(name: &str) -> Link {
@@ -38,5 +39,8 @@ pub(crate) fn mirror(link: &str, topic: &str) -> MirrorTopic {
         requested: TopicRequest::default(),
         start_offsets: Vec::new(),
         jumps: BTreeMap::new(),
+        fencing: Fencing::default(),
+        source_configs: BTreeMap::new(),
+        left_undone: Vec::new(),
     }
 }

@@ -21,6 +21,7 @@ use crate::mirror::handle::{
 };
 use crate::mirror::progress::{Filling, Held, HoldingProducer, PartitionProgress};
 use crate::mirror::start_offset::SourceRange;
+use crate::mirror::stop_waits::StopWait;
 
 /// Remembers what it was told, and refuses what concerns `broken`.
 #[derive(Clone)]
@@ -68,6 +69,11 @@ impl Operator for Double {
             }],
             _ => Vec::new(),
         }
+    }
+
+    fn stop_wait(&self, _view: &View, mirror: &MirrorTopic) -> Option<StopWait> {
+        let pending = matches!(mirror.state, MirrorState::PendingStopped { .. });
+        pending.then(|| StopWait { reason: "partition 3 has no leader".into(), since_ms: 17 })
     }
 
     fn tasks(&self, _link: &str) -> Vec<TaskStatus> {

@@ -19,7 +19,7 @@ pub(crate) mod refusal;
 use std::sync::{Arc, OnceLock};
 
 use state::model::link_config::LinkConfig;
-use state::model::{Change, Link, MirrorTopic, View};
+use state::model::{Change, Link, LinkState, MirrorState, MirrorTopic, Stop, View};
 use state::store::{Store, TransactError};
 
 use super::clearance::{Clearance, ClearanceCell, DESTINATION_CLUSTER_CHANGED, Fault};
@@ -27,6 +27,7 @@ use super::filler_census::{Census, FillerCensus};
 use super::handle::{CommandError, TaskStatus};
 use super::progress::{PartitionProgress, ProgressTable};
 use super::source_clusters::{self, SourceClusters};
+use super::stop_waits::StopWait;
 use super::task_status::{self, Task, TaskTable};
 use crate::client::{Cluster, ClusterPin, ForeignCluster};
 
@@ -81,6 +82,22 @@ impl Commands {
     #[must_use]
     pub fn progress(&self, topic: &str) -> Vec<PartitionProgress> {
         self.progress.of(topic)
+    }
+
+    /// What holds up the stop of a mirror topic, as `view` has it; `None` when it is not being stopped, or nothing does.
+    #[must_use]
+    pub fn stop_wait(&self, view: &View, mirror: &MirrorTopic) -> Option<StopWait> {
+        let MirrorState::PendingStopped { stop } = mirror.state else { return None };
+        let link = view.links.get(&mirror.link)?;
+        if stop == Stop::Promote && link.state == LinkState::Paused {
+            let reason = format!(
+                "link '{}' is paused, and a promote asks its source: let the link go on, or fail the topic over to open it \
+                 with what it has",
+                link.name
+            );
+            return Some(StopWait { reason, since_ms: link.state_ms.max(mirror.state_ms) });
+        }
+        self.progress.stops().of(&mirror.topic)
     }
 
     /// The latest census of the filler of a mirror topic; `None` before the first.

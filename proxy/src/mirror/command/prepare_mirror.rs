@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use state::model::link_config::{self, LinkConfig, START_OFFSET_SPEC, StartOffset};
-use state::model::{KafkaUuid, Link, MirrorState, MirrorTopic, TopicRequest, View};
+use state::model::{Fencing, KafkaUuid, Link, MirrorState, MirrorTopic, TopicRequest, View};
 
 use super::create_mirror::failed;
 use super::creating::CreatingGuard;
@@ -74,6 +74,9 @@ impl Commands {
             },
             start_offsets: Vec::new(),
             jumps: BTreeMap::new(),
+            fencing: Fencing::default(),
+            source_configs: BTreeMap::new(),
+            left_undone: Vec::new(),
         };
         // What the destination refuses is better known before anything is recorded.
         let configs = self.configs_for(&link, &config, &mirror).await.map_err(|error| failed(&error))?;

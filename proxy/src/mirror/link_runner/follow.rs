@@ -78,8 +78,11 @@ impl LinkRunner {
             if wanted.is_empty() {
                 continue;
             }
-            let (destination, link) = (self.shared.destination.clone(), self.link.name.clone());
-            let _ = self.tasks.spawn(async move { log_start::follow(&destination, &link, wanted).await });
+            let (destination, configs) = (self.shared.destination.clone(), self.shared.configs.clone());
+            let link = self.link.name.clone();
+            let _ = self
+                .tasks
+                .spawn(async move { log_start::follow(&destination, &configs, &link, wanted).await });
         }
     }
 
@@ -107,12 +110,15 @@ impl LinkRunner {
     /// Gives mirror topics the partitions that their sources have got.
     pub(super) fn grow(&mut self, source: &ClusterMetadata) {
         self.growing.retain(|_, task| !task.is_finished());
+        let view = self.shared.store.view();
         for (topic, work) in &self.topics {
             let mirror = &work.mirror;
             let Some(found) = source.topic(&mirror.source_topic) else { continue };
             let count = u32::try_from(found.partitions.len()).unwrap_or(u32::MAX);
             let same = found.error_code.is_none() && found.id == mirror.source_topic_id;
-            let live = matches!(mirror.state, MirrorState::Active);
+            // A promote sees to it itself, before it takes its target.
+            let now = view.mirrors.get(topic).filter(|now| now.generation == mirror.generation);
+            let live = now.is_some_and(|now| matches!(now.state, MirrorState::Active));
             if !same || !live || count <= mirror.partitions || self.growing.contains_key(topic) {
                 continue;
             }
@@ -124,8 +130,16 @@ impl LinkRunner {
             );
             let (store, destination) = (self.shared.store.clone(), self.shared.destination.clone());
             let mirror = mirror.clone();
-            let task =
-                self.tasks.spawn(async move { record::grow(&store, &destination, &mirror, count).await });
+            let task = self.tasks.spawn(async move {
+                if let Err(why) = record::grow(&store, &destination, &mirror, count).await {
+                    warn!(
+                        link = mirror.link,
+                        topic = mirror.topic,
+                        why,
+                        "the mirror topic does not get more partitions"
+                    );
+                }
+            });
             let _ = self.growing.insert(topic.clone(), task);
         }
     }

@@ -342,6 +342,8 @@ impl LinkRunner {
             destination: self.shared.destination.clone(),
             offsets: self.shared.offsets.clone(),
             configs: self.shared.configs.clone(),
+            waits: self.shared.progress.stops().clone(),
+            undone: Arc::default(),
         };
         let task = self.tasks.spawn(job.run(stop));
         let _ = self.stops.insert(mirror.topic.clone(), (stop, task));

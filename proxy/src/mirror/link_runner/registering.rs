@@ -42,11 +42,11 @@ impl LinkRunner {
                 let registration = registrar::Registration {
                     link: self.link.name.clone(),
                     partition: Arc::clone(partition),
-                    source: self.source.clone(),
                     destination: self.shared.destination.clone(),
                     ready: self.workers.ready().clone(),
                     refresh: Arc::clone(&self.refresh_destination),
-                    promoting: stop == Some(Stop::Promote),
+                    store: self.shared.store.clone(),
+                    generation: work.mirror.generation,
                 };
                 let _ = self.registrations.spawn(async move {
                     registration.run().await;

@@ -4,10 +4,16 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::warn;
 
 use super::{FetchPlan, Gap, Partition, Phase, State};
 use crate::clock::now_ms;
 use crate::mirror::progress::Filling;
+
+/// Pause before a trim that did not come through is tried again.
+const TRIM_RETRY: Duration = Duration::from_millis(500);
+/// The same for one that the destination refused for good.
+const REFUSED_TRIM_RETRY: Duration = Duration::from_secs(30);
 
 /// An offset that is not known.
 const UNKNOWN: i64 = -1;
@@ -21,6 +27,7 @@ pub(super) struct Bounds {
     destination_start: i64,
     trimming: bool,
     trim_not_before: Option<Instant>,
+    trim_refused: Option<String>,
 }
 
 impl Default for Bounds {
@@ -31,6 +38,7 @@ impl Default for Bounds {
             destination_start: UNKNOWN,
             trimming: false,
             trim_not_before: None,
+            trim_refused: None,
         }
     }
 }
@@ -54,7 +62,7 @@ impl Partition {
     }
 
     /// Where the destination's log should begin, when it begins earlier and holds that much. Until
-    /// [`Partition::trimmed`] is called there is no second answer.
+    /// [`Partition::trimmed`] or a sibling is called there is no second answer.
     #[must_use]
     pub fn begin_trim(&self, now: Instant) -> Option<i64> {
         let mut state = self.state();
@@ -67,22 +75,46 @@ impl Partition {
         wanted
     }
 
-    /// The destination trimmed its log, which begins at `low_watermark` now; `None` when it did not, and it is tried again
-    /// after a while.
-    pub fn trimmed(&self, low_watermark: Option<i64>) {
+    /// The destination's log begins at `start` now.
+    pub fn trimmed(&self, start: i64) {
         let mut state = self.state();
-        let bounds = &mut state.bounds;
-        bounds.trimming = false;
-        match low_watermark {
-            Some(start) => bounds.destination_start = bounds.destination_start.max(start),
-            None => bounds.trim_not_before = Some(Instant::now() + Duration::from_millis(500)),
-        }
+        state.bounds.trimming = false;
+        state.bounds.destination_start = state.bounds.destination_start.max(start);
+        state.bounds.trim_refused = None;
     }
 
-    /// Whether the destination's log begins where it should.
-    #[must_use]
-    pub fn starts_where_it_should(&self) -> bool {
-        self.wanted_start(&self.state()).is_none()
+    /// The destination did not trim its log; it is asked again soon.
+    pub fn trim_failed(&self) {
+        let mut state = self.state();
+        state.bounds.trimming = false;
+        state.bounds.trim_not_before = Some(Instant::now() + TRIM_RETRY);
+    }
+
+    /// The destination will not trim its log to `offset`, and why. It is asked again now and then: somebody may allow it.
+    pub fn trim_refused(&self, link: &str, offset: i64, why: &str) {
+        let reason = format!("the mirror's log start cannot follow the source's to offset {offset}: {why}");
+        let mut state = self.state();
+        state.bounds.trimming = false;
+        state.bounds.trim_not_before = Some(Instant::now() + REFUSED_TRIM_RETRY);
+        let before = state.bounds.trim_refused.replace(reason.clone());
+        drop(state);
+        if before.is_none() {
+            warn!(link, topic = self.id.topic, partition = self.id.index, reason, "log start refused");
+        }
+        self.progress.update(|progress| progress.reason = reason);
+    }
+
+    /// Whether the destination's log begins where it should; `Err` with the reason when the destination will not have it so.
+    ///
+    /// # Errors
+    /// The destination has refused for good.
+    pub fn starts_where_it_should(&self) -> Result<bool, String> {
+        let state = self.state();
+        match (self.wanted_start(&state), &state.bounds.trim_refused) {
+            (None, _) => Ok(true),
+            (Some(_), Some(reason)) => Err(reason.clone()),
+            (Some(_), None) => Ok(false),
+        }
     }
 
     fn wanted_start(&self, state: &State) -> Option<i64> {

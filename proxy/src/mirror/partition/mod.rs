@@ -51,8 +51,6 @@ use window::Window;
 struct State {
     phase: Phase,
     window: Window,
-    /// Appends below this offset may still be on their way from a dead connection or process.
-    unaccounted_below: i64,
     fenced: bool,
     closing: bool,
     bounds: Bounds,
@@ -102,7 +100,6 @@ impl Partition {
             state: Mutex::new(State {
                 phase: Phase::Unregistered,
                 window: Window::new(),
-                unaccounted_below: i64::MAX,
                 fenced: false,
                 closing: false,
                 bounds: Bounds::default(),
@@ -186,11 +183,6 @@ impl Partition {
         let mut state = self.state();
         if matches!(state.phase, Phase::Failed(_)) {
             return;
-        }
-        if let Some(sent) = state.window.sent_up_to()
-            && state.unaccounted_below != i64::MAX
-        {
-            state.unaccounted_below = state.unaccounted_below.max(sent);
         }
         self.budget.give_back(state.window.restart());
         state.bounds.gap = None;

@@ -5,12 +5,6 @@ use tokio::time::Instant;
 use super::{Partition, Phase, Register};
 
 impl Partition {
-    /// Whether the end of the source's log is wanted with the next register reading.
-    #[must_use]
-    pub fn wants_source_end(&self) -> bool {
-        self.state().unaccounted_below == i64::MAX
-    }
-
     /// Whether the register should be read now; not without a destination leader, whose queue the filler goes to.
     #[must_use]
     pub fn wants_register(&self, now: Instant) -> bool {
@@ -20,20 +14,14 @@ impl Partition {
             && state.not_before.is_none_or(|moment| moment <= now)
     }
 
-    /// The register, read in `attempt`, says where to go on; `source_end` is where the source's log ended then, if that
-    /// could be learnt: no append of an earlier process can lie beyond it. Returns true when the appender must be told
-    /// that there is something to send: a log that does not reach its start offset yet is filled up to it.
+    /// The register, read in `attempt`, says where to go on. Returns true when the appender must be told that there is
+    /// something to send: a log that does not reach its start offset yet is filled up to it.
     #[must_use]
-    pub fn registered(&self, attempt: u64, register: Register, source_end: Option<i64>) -> bool {
+    pub fn registered(&self, attempt: u64, register: Register) -> bool {
         let Register { next, armed } = register;
         let mut state = self.state();
         if state.window.attempt != attempt || matches!(state.phase, Phase::Failed(_)) {
             return false;
-        }
-        if let Some(source_end) = source_end
-            && state.unaccounted_below == i64::MAX
-        {
-            state.unaccounted_below = source_end.max(next);
         }
         state.not_before = None;
         state.window.begin(next, armed);

@@ -14,12 +14,6 @@ impl Partition {
         self.progress.update(|progress| progress.log_end_offset = log_end);
     }
 
-    /// Whether [`Partition::found_fenced`] was called.
-    #[must_use]
-    pub fn is_fenced(&self) -> bool {
-        self.state().fenced
-    }
-
     /// Stops fetching; what is queued still drains.
     pub fn freeze(&self) {
         let mut state = self.state();
@@ -56,12 +50,5 @@ impl Partition {
     pub fn drained_at(&self) -> Option<i64> {
         let state = self.state();
         (state.phase == Phase::Frozen && state.window.is_idle()).then_some(state.window.acknowledged)
-    }
-
-    /// Whether every append ever sent is known to lie below the log end, so that none can still land behind it.
-    #[must_use]
-    pub fn all_appends_accounted_for(&self) -> bool {
-        let state = self.state();
-        state.window.acknowledged >= state.unaccounted_below
     }
 }

@@ -176,11 +176,6 @@ impl Window {
         Ok(batch.bytes)
     }
 
-    /// End of the last batch in flight: an append below it may still arrive.
-    pub(super) fn sent_up_to(&self) -> Option<i64> {
-        self.in_flight.back().map(|batch| batch.next_offset)
-    }
-
     pub(super) fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.in_flight.is_empty()
     }

@@ -1,5 +1,9 @@
 //! The fence: one filler with producer epoch 1, after which the broker refuses every append of epoch 0, whoever sends it
 //! and however late it arrives (INVALID_PRODUCER_EPOCH). A new epoch begins at sequence 0.
+//!
+//! A broker forgets a producer id when the largest timestamp of its last batch is older than `producer.id.expiration.ms`
+//! (`ProducerStateManager.isProducerExpired`). So a fence bears the time of now, whatever the records before it bear. A log
+//! that ends with a fence is known by that batch when the broker has forgotten it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -10,7 +14,8 @@ use kafka_protocol::messages::ProduceResponse;
 use kafka_protocol::protocol::Decodable;
 
 use super::{NotYet, StopJob};
-use crate::client::ClientError;
+use crate::client::{ClientError, PartitionMetadata};
+use crate::clock::now_ms;
 use crate::mirror::partition::Partition;
 use crate::wire::error_code::ErrorCode;
 use crate::wire::filler::fence;
@@ -28,41 +33,59 @@ impl StopJob {
     ///
     /// Repeating it is harmless: a broker answers a fence that it already has with the old offset.
     pub(super) async fn fence(&self) -> Result<Vec<i64>, NotYet> {
-        let mut ends: BTreeMap<i32, i64> = BTreeMap::new();
-        let leaders = self.leaders().await?;
-        let mut by_leader: HashMap<i32, Vec<Arc<Partition>>> = HashMap::new();
-        for partition in &self.partitions {
-            let leader = leaders.get(&partition.id.index).copied().unwrap_or(-1);
-            by_leader.entry(leader).or_default().push(Arc::clone(partition));
-        }
-        let requests = by_leader.into_iter().map(|(leader, partitions)| self.fence_at(leader, partitions));
-        let mut held_up = None;
-        for answer in futures::future::join_all(requests).await {
-            match answer {
-                Ok((fenced, refused)) => {
-                    ends.extend(fenced);
-                    held_up = refused.or(held_up);
-                }
-                Err(reason) => held_up = Some(reason),
-            }
-        }
-        let mut missing = None;
-        for partition in &self.partitions {
-            match ends.get(&partition.id.index) {
-                Some(end) => partition.found_fenced(*end),
-                None => missing = Some(partition.id.index),
-            }
-        }
-        match missing {
-            None => Ok(ends.into_values().collect()),
-            Some(index) => {
-                Err(held_up.unwrap_or_else(|| NotYet(format!("partition {index} is not fenced yet"))))
-            }
+        let fences = self.fence_what_can_be().await?;
+        match fences.held_up {
+            None => Ok(fences.ends.into_values().collect()),
+            Some(reason) => Err(reason),
         }
     }
 
+    /// One attempt to fence all partitions.
+    pub(super) async fn fence_what_can_be(&self) -> Result<Fences, NotYet> {
+        let mut fences = Fences::default();
+        let known = self.leaders().await?;
+        let mut by_leader: HashMap<i32, Vec<Arc<Partition>>> = HashMap::new();
+        for partition in &self.partitions {
+            match known.get(&partition.id.index) {
+                Some(led) if led.leader >= 0 => {
+                    by_leader.entry(led.leader).or_default().push(Arc::clone(partition));
+                }
+                led => {
+                    let replicas = led.map(|led| led.replicas.clone()).unwrap_or_default();
+                    let _ = fences.leaderless.insert(partition.id.index, replicas);
+                }
+            }
+        }
+        let requests = by_leader.into_iter().map(|(leader, partitions)| self.fence_at(leader, partitions));
+        for answer in futures::future::join_all(requests).await {
+            match answer {
+                Ok((fenced, refused)) => {
+                    fences.ends.extend(fenced);
+                    fences.held_up = refused.or(fences.held_up.take());
+                }
+                Err(reason) => fences.held_up = Some(reason),
+            }
+        }
+        for partition in &self.partitions {
+            let index = partition.id.index;
+            match fences.ends.get(&index) {
+                Some(end) => partition.found_fenced(*end),
+                None if fences.held_up.is_none() => {
+                    fences.held_up = Some(match fences.leaderless.get(&index) {
+                        Some(replicas) => NotYet(format!(
+                            "partition {index} has no leader on the destination; its replicas are on brokers {replicas:?}"
+                        )),
+                        None => NotYet(format!("partition {index} is not fenced yet")),
+                    });
+                }
+                None => {}
+            }
+        }
+        Ok(fences)
+    }
+
     /// Leaders by partition: as known, or asked for where one is not.
-    async fn leaders(&self) -> Result<HashMap<i32, i32>, NotYet> {
+    async fn leaders(&self) -> Result<HashMap<i32, PartitionMetadata>, NotYet> {
         let topics = [self.topic().to_owned()];
         let metadata = tokio::time::timeout(WITHIN, self.destination.metadata(Some(&topics)))
             .await
@@ -78,14 +101,10 @@ impl StopJob {
                 self.topic()
             )));
         }
-        Ok(topic.partitions.iter().map(|partition| (partition.index, partition.leader)).collect())
+        Ok(topic.partitions.iter().map(|partition| (partition.index, partition.clone())).collect())
     }
 
     async fn fence_at(&self, leader: i32, partitions: Vec<Arc<Partition>>) -> Result<Answer, NotYet> {
-        if leader < 0 {
-            let index = partitions.first().map_or(-1, |partition| partition.id.index);
-            return Err(NotYet(format!("partition {index} has no leader on the destination")));
-        }
         let (version, body) = tokio::time::timeout(WITHIN, self.send_fence(leader, &partitions))
             .await
             .map_err(|_| NotYet(format!("destination broker {leader} does not answer")))?
@@ -100,6 +119,7 @@ impl StopJob {
         partitions: &[Arc<Partition>],
     ) -> Result<(i16, Bytes), ClientError> {
         let connection = self.destination.broker(leader).await?;
+        let now = now_ms();
         let partitions = partitions
             .iter()
             .map(|partition| {
@@ -108,11 +128,7 @@ impl StopJob {
                     producer_epoch: FENCE_EPOCH,
                     base_sequence: 0,
                 };
-                ProducePartition {
-                    index: partition.id.index,
-                    header: Bytes::new(),
-                    payload: fence(partition.last_timestamp(), ids),
-                }
+                ProducePartition { index: partition.id.index, header: Bytes::new(), payload: fence(now, ids) }
             })
             .collect();
         let id = *self.mirror.local_topic_id.0.as_bytes();
@@ -123,6 +139,17 @@ impl StopJob {
         let segments = produce(version, 1, timeout_ms, &topics);
         Ok((version, connection.send_segments(PRODUCE_KEY, version, segments).await?.await?))
     }
+}
+
+/// What became of one attempt to fence all partitions.
+#[derive(Debug, Default)]
+pub(super) struct Fences {
+    /// Log ends behind the fences, by partition.
+    pub(super) ends: BTreeMap<i32, i64>,
+    /// Partitions without a leader, and the brokers of their replicas.
+    pub(super) leaderless: BTreeMap<i32, Vec<i32>>,
+    /// Why some partition has no fence yet; `None` when all have theirs.
+    pub(super) held_up: Option<NotYet>,
 }
 
 /// Log ends behind the fence by partition, and why the first of the others has none.

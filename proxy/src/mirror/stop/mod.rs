@@ -1,9 +1,13 @@
 //! How a mirror ends: promote (planned) and failover (unplanned). Each runs as a task until it is done or cancelled, and
 //! starts over after an error; a restarted process starts it over too, since `PENDING_STOPPED` is in the journal.
 
+mod closing;
 mod failover;
 mod fence;
+mod last_syncs;
 mod promote;
+mod source_check;
+mod undone;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +16,12 @@ use state::model::{Change, IllegalTransition, MirrorEvent, MirrorState, MirrorTo
 use state::store::Store;
 use tracing::{info, warn};
 
+use self::closing::still_the_same;
+use self::undone::Undone;
 use super::config_sync::ConfigSync;
 use super::offset_sync::OffsetSync;
 use super::partition::Partition;
+use super::stop_waits::StopWaits;
 use crate::client::Cluster;
 
 /// Pause before a stop is tried again.
@@ -26,7 +33,7 @@ const RETRY: Duration = Duration::from_millis(200);
 pub(super) struct NotYet(pub(super) String);
 
 /// One mirror topic on its way to `STOPPED`.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct StopJob {
     pub(super) store: Store,
     pub(super) mirror: MirrorTopic,
@@ -35,6 +42,8 @@ pub(super) struct StopJob {
     pub(super) destination: Cluster,
     pub(super) offsets: OffsetSync,
     pub(super) configs: ConfigSync,
+    pub(super) waits: StopWaits,
+    pub(super) undone: Arc<Undone>,
 }
 
 impl StopJob {
@@ -51,6 +60,10 @@ impl StopJob {
             match attempt {
                 Ok(log_end_offsets) => {
                     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+                    self.waits.clear(topic);
+                    for partition in &self.partitions {
+                        partition.progress.update(|progress| progress.reason.clear());
+                    }
                     info!(link = self.mirror.link, topic, ?stop, ?log_end_offsets, took_ms, "mirror stopped");
                     return;
                 }
@@ -66,6 +79,7 @@ impl StopJob {
                         );
                         last = reason;
                     }
+                    self.waits.set(topic, &last);
                     for partition in &self.partitions {
                         partition.progress.update(|progress| progress.reason.clone_from(&last));
                     }
@@ -79,26 +93,19 @@ impl StopJob {
     ///
     /// Not when another stop has overtaken this one, or the mirror is another by now: their ends are not these.
     async fn complete(&self, stop: Stop, log_end_offsets: Vec<i64>) -> Result<(), NotYet> {
-        let (topic, generation) = (self.mirror.topic.clone(), self.mirror.generation);
+        let (job, left_undone) = (self.mirror.clone(), self.undone.lines());
+        debug_assert_eq!(job.state, MirrorState::PendingStopped { stop });
         let transition = move |view: &state::model::View, now_ms: i64| {
-            let Some(mirror) = view.mirrors.get(&topic) else {
-                return Ok::<_, IllegalTransition>((Vec::new(), ()));
-            };
-            if mirror.generation != generation || mirror.state != (MirrorState::PendingStopped { stop }) {
-                return Err(IllegalTransition {
-                    message: "something else has been asked for meanwhile".to_owned(),
-                });
-            }
+            let mirror = still_the_same(view, &job)?;
             let mut next = mirror.clone();
             next.state = mirror.on(MirrorEvent::StopCompleted { log_end_offsets })?;
             next.state_ms = now_ms;
             next.stopped_sequence += 1;
-            Ok((vec![Change::PutMirror(next)], ()))
+            next.left_undone = left_undone;
+            Ok::<_, IllegalTransition>((vec![Change::PutMirror(next)], ()))
         };
         let done = self.store.transact("engine", "the stop is complete", transition).await;
-        done.map_err(|error| NotYet(error.to_string()))?;
-        self.configs.opened(&self.mirror);
-        Ok(())
+        done.map_err(|error| NotYet(error.to_string()))
     }
 
     fn topic(&self) -> &str {

@@ -1,83 +1,87 @@
-//! Promote: catch up with the source as it was when asked, wait until that is replicated, sync a last time, open.
+//! Promote: catch up with the source as it was when asked, wait until that is replicated, fence, sync a last time, open.
 
 use std::time::Duration;
 
-use state::invariant;
-use state::model::Stop;
+use futures::future::join_all;
+use state::invariant::{self, Broken};
+use state::model::{Fencing, Stop};
 
 use super::{NotYet, StopJob};
 use crate::client::Cluster;
-use crate::client::admin::{Isolation, OffsetSpec};
+use crate::client::admin::OffsetSpec;
 use crate::mirror::partition::Phase;
 
 /// How often progress is looked at.
 const POLL: Duration = Duration::from_millis(5);
+/// The longest pause between two questions about high watermarks.
+const LONGEST_POLL: Duration = Duration::from_millis(100);
 /// How long one attempt waits for the log starts.
 const TRIMMED_WITHIN: Duration = Duration::from_secs(10);
 /// How long one attempt waits for the high watermark to reach the log end.
 const REPLICATED_WITHIN: Duration = Duration::from_secs(10);
+/// So often a register is read again because the destination's log goes on behind our last append.
+const LOOKS: u32 = 3;
 
 impl StopJob {
-    /// One attempt. Whatever holds it up before the last step, mirroring goes on meanwhile.
+    /// One attempt. Whatever holds it up before the fences, mirroring goes on meanwhile.
     ///
     /// Returns the log end offsets.
     pub(super) async fn promote(&self) -> Result<Vec<i64>, NotYet> {
-        let attempt = self.catch_up_and_open().await;
-        // A fenced log takes no more appends; and once configs are the source's, none should be tried.
-        let past_return = self.configs.is_opening(&self.mirror) || self.is_any_fenced();
-        if attempt.is_err() && !past_return {
-            self.partitions.iter().for_each(|partition| partition.thaw());
-        }
-        attempt
-    }
-
-    fn is_any_fenced(&self) -> bool {
-        self.partitions.iter().any(|partition| partition.is_fenced())
-    }
-
-    async fn catch_up_and_open(&self) -> Result<Vec<i64>, NotYet> {
-        // An earlier attempt that wrote a fence, or got to the configs, had caught up.
-        let caught_up = self.is_any_fenced() || self.configs.is_opening(&self.mirror);
-        let mut ends = if caught_up {
-            self.drain(&vec![0; self.partitions.len()]).await?
-        } else {
-            let targets = self.ends(&self.source, "source", &self.mirror.source_topic).await?;
-            self.drain(&targets).await?
+        let ends = match self.fencing() {
+            Fencing::Done { log_end_offsets } if log_end_offsets.len() == self.partitions.len() => {
+                log_end_offsets
+            }
+            Fencing::Done { .. } | Fencing::Begun => self.fence_all().await?,
+            Fencing::NotYet => {
+                let caught_up = self.catch_up().await;
+                let begun = match caught_up {
+                    Ok(()) => self.record_fencing(Fencing::Begun).await,
+                    held_up => held_up,
+                };
+                if begun.is_err() {
+                    self.partitions.iter().for_each(|partition| partition.thaw());
+                }
+                begun?;
+                self.fence_all().await?
+            }
         };
-        // From here on a partition that is interrupted comes back to a standstill.
-        self.partitions.iter().for_each(|partition| partition.close());
-        self.replicated(&ends).await?;
-        self.trimmed().await?;
-        // Before the configs become the source's: some would make the broker refuse or rebuild a fence.
-        if self.is_any_fenced()
-            || !self.partitions.iter().all(|partition| partition.all_appends_accounted_for())
-        {
-            ends = self.fence().await?;
-            self.replicated(&ends).await?;
-        }
-        self.offsets
-            .final_sync(&self.mirror.link, self.topic())
-            .await
-            .map_err(|error| NotYet(format!("group offsets: {error}")))?;
-        self.standing_at(&ends)?;
-        self.configs
-            .final_sync(&self.mirror.link, self.topic())
-            .await
-            .map_err(|error| NotYet(format!("topic configs: {error}")))?;
-        self.standing_at(&ends)?;
+        self.last_offsets().await?;
+        self.last_configs().await?;
         self.complete(Stop::Promote, ends.clone()).await?;
         Ok(ends)
     }
 
-    /// Nothing may have moved while the last syncs ran.
-    fn standing_at(&self, ends: &[i64]) -> Result<(), NotYet> {
-        let moved =
-            self.partitions.iter().zip(ends).any(|(partition, end)| partition.drained_at() != Some(*end));
-        if moved { Err(NotYet("a partition was interrupted; looking again".to_owned())) } else { Ok(()) }
+    /// All partitions have what the source holds now, stand still, are replicated, and begin where the source's do.
+    async fn catch_up(&self) -> Result<(), NotYet> {
+        self.source_is_mirrored_whole().await?;
+        let targets = self.ends(&self.source, "source", &self.mirror.source_topic).await?;
+        self.stand_still(&targets).await?;
+        self.trimmed().await?;
+        self.settled(&targets).await
     }
 
-    /// Waits until every partition has what the source had, and nothing queued or in flight.
-    async fn drain(&self, targets: &[i64]) -> Result<Vec<i64>, NotYet> {
+    /// Fences all partitions and waits until the fences are replicated: a leader change must not lose one.
+    async fn fence_all(&self) -> Result<Vec<i64>, NotYet> {
+        // With other values the broker would refuse a fence, or rebuild it so that it is no longer recognised.
+        self.configs
+            .own(&self.mirror)
+            .await
+            .map_err(|error| NotYet(format!("configs that Linkgate needs while it mirrors: {error}")))?;
+        let ends = self.fence().await?;
+        self.replicated(&ends).await?;
+        self.record_fencing(Fencing::Done { log_end_offsets: ends.clone() }).await?;
+        Ok(ends)
+    }
+
+    /// Waits until every partition has reached its target and has nothing queued or in flight. From then on a partition
+    /// that is interrupted comes back to a standstill. Returns the log ends.
+    async fn stand_still(&self, targets: &[i64]) -> Result<Vec<i64>, NotYet> {
+        let ends = self.drained(targets).await?;
+        self.partitions.iter().for_each(|partition| partition.close());
+        Ok(ends)
+    }
+
+    async fn drained(&self, targets: &[i64]) -> Result<Vec<i64>, NotYet> {
         loop {
             let mut ends = Vec::with_capacity(targets.len());
             for (partition, target) in self.partitions.iter().zip(targets) {
@@ -88,8 +92,8 @@ impl StopJob {
                     partition.freeze();
                 }
                 match partition.drained_at() {
-                    // A fence was written when everything before it was there.
-                    Some(end) if end >= *target || partition.is_fenced() => ends.push(end),
+                    Some(end) if end >= *target => ends.push(end),
+                    // A leader change has cost the log its end.
                     Some(_) => partition.thaw(),
                     None => {}
                 }
@@ -101,62 +105,120 @@ impl StopJob {
         }
     }
 
-    /// Waits until the high watermark has reached the log end on every partition.
-    async fn replicated(&self, ends: &[i64]) -> Result<(), NotYet> {
+    /// Waits until the high watermark has reached the log end on every partition. A high watermark beyond it says that
+    /// somebody else has appended: the register is read again, which tells whether that was another Linkgate.
+    async fn settled(&self, targets: &[i64]) -> Result<(), NotYet> {
         let deadline = tokio::time::Instant::now() + REPLICATED_WITHIN;
+        let (mut looks, mut pause) = (0, POLL);
         loop {
+            let ends = self.stand_still(targets).await?;
             let marks = self.ends(&self.destination, "destination", self.topic()).await?;
-            let checks = ends
-                .iter()
-                .zip(&marks)
-                .map(|(end, mark)| invariant::promote_loses_nothing(*end, *end, *mark));
-            match checks.collect::<Result<(), _>>() {
-                Ok(()) => return Ok(()),
-                Err(broken) if tokio::time::Instant::now() >= deadline => {
+            if looks < LOOKS && self.look_again_beyond(&ends, &marks) {
+                looks += 1;
+                continue;
+            }
+            match first_loss(targets, &ends, &marks) {
+                None => return Ok(()),
+                Some(broken) if tokio::time::Instant::now() >= deadline => {
                     return Err(NotYet(format!("waiting for replication: {}", broken.what)));
                 }
-                Err(_) => tokio::time::sleep(POLL).await,
+                Some(_) => tokio::time::sleep(pause).await,
             }
+            pause = (pause * 2).min(LONGEST_POLL);
         }
     }
 
-    /// Waits until every log begins where the source's does. The link runner trims.
+    /// Has the registers read again of partitions whose high watermark lies beyond the log end; whether there are any.
+    fn look_again_beyond(&self, ends: &[i64], marks: &[i64]) -> bool {
+        let mut any = false;
+        for (partition, (end, mark)) in self.partitions.iter().zip(ends.iter().zip(marks)) {
+            if mark > end {
+                partition.reset("the destination's log goes on behind our last append", None);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Waits until the high watermarks have reached these log ends.
+    async fn replicated(&self, ends: &[i64]) -> Result<(), NotYet> {
+        match self.replicated_within(ends, REPLICATED_WITHIN).await? {
+            None => Ok(()),
+            Some(marks) => Err(NotYet(self.late(ends, &marks))),
+        }
+    }
+
+    fn late(&self, ends: &[i64], marks: &[i64]) -> String {
+        for (partition, (end, mark)) in self.partitions.iter().zip(ends.iter().zip(marks)) {
+            if mark < end {
+                let index = partition.id.index;
+                return format!(
+                    "waiting for replication: partition {index} ends at {end}, its high watermark is {mark}"
+                );
+            }
+        }
+        "waiting for replication".to_owned()
+    }
+
+    /// Waits for the high watermarks to reach `ends`; where they are when they did not `within` that time.
+    async fn replicated_within(&self, ends: &[i64], within: Duration) -> Result<Option<Vec<i64>>, NotYet> {
+        let deadline = tokio::time::Instant::now() + within;
+        let mut pause = POLL;
+        loop {
+            let marks = self.ends(&self.destination, "destination", self.topic()).await?;
+            if ends.iter().zip(&marks).all(|(end, mark)| mark >= end) {
+                return Ok(None);
+            }
+            if tokio::time::Instant::now() >= deadline {
+                return Ok(Some(marks));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_POLL);
+        }
+    }
+
+    /// Waits until every log begins where the source's does. The link runner trims. Where the destination will not have it
+    /// so, the promote goes on: what lies below is filler, or records that the source no longer has.
     async fn trimmed(&self) -> Result<(), NotYet> {
         let deadline = tokio::time::Instant::now() + TRIMMED_WITHIN;
         loop {
-            let late = self.partitions.iter().find(|partition| !partition.starts_where_it_should());
+            let mut late = None;
+            for partition in &self.partitions {
+                match partition.starts_where_it_should() {
+                    Ok(true) => {}
+                    Ok(false) => late = Some(partition.id.index),
+                    Err(reason) => self.go_on_without(format!("partition {}: {reason}", partition.id.index)),
+                }
+            }
             match late {
                 None => return Ok(()),
-                Some(partition) if tokio::time::Instant::now() >= deadline => {
-                    let index = partition.id.index;
+                Some(index) if tokio::time::Instant::now() >= deadline => {
                     return Err(NotYet(format!(
                         "the log start of partition {index} does not follow the source yet"
                     )));
                 }
-                Some(_) => tokio::time::sleep(POLL).await,
+                Some(_) => tokio::time::sleep(LONGEST_POLL).await,
             }
         }
     }
 
     /// High watermarks of all partitions, in order.
     async fn ends(&self, cluster: &Cluster, side: &str, topic: &str) -> Result<Vec<i64>, NotYet> {
-        let asked = self
-            .partitions
-            .iter()
-            .map(|partition| (topic.to_owned(), partition.id.index, OffsetSpec::Latest));
-        let answers = cluster.list_offsets(asked.collect(), Isolation::ReadUncommitted).await;
-        self.partitions
-            .iter()
-            .map(|partition| {
-                let index = partition.id.index;
-                match answers.get(&(topic.to_owned(), index)) {
-                    Some(Ok(listed)) => Ok(listed.offset),
-                    Some(Err(error)) => {
-                        Err(NotYet(format!("the {side} does not tell the end of partition {index}: {error}")))
-                    }
-                    None => Err(NotYet(format!("the {side} does not tell the end of partition {index}"))),
-                }
+        // Single questions travel together with those of other topics.
+        let asked = self.partitions.iter().map(|partition| async {
+            let index = partition.id.index;
+            let listed = cluster.list_offset(topic, index, OffsetSpec::Latest).await;
+            listed.map(|listed| listed.offset).map_err(|error| {
+                NotYet(format!("the {side} does not tell the end of partition {index}: {error}"))
             })
-            .collect()
+        });
+        join_all(asked).await.into_iter().collect()
     }
+}
+
+/// The first partition that the mirror holds less of than a promote may lose, or has not replicated.
+fn first_loss(targets: &[i64], ends: &[i64], marks: &[i64]) -> Option<Broken> {
+    let rows = targets.iter().zip(ends.iter().zip(marks));
+    rows.map(|(target, (end, mark))| invariant::promote_loses_nothing(*target, *end, *mark))
+        .find_map(Result::err)
 }

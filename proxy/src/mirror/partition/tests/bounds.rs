@@ -7,7 +7,7 @@ fn a_log_that_begins_above_zero_is_filled_first_and_then_trimmed() {
     let start = 2 * MAX_FILLER_OFFSETS + 5;
     let (partition, budget) = partition_from(start);
     partition.destination_starts_at(0);
-    assert!(partition.registered(partition.attempt(), Register { next: 0, armed: false }, Some(start)));
+    assert!(partition.registered(partition.attempt(), Register { next: 0, armed: false }));
     // What is fetched meanwhile waits behind it
     assert_eq!(plan(&partition).offset, start);
     let _ = partition.fetched(plan(&partition), run(vec![batch(start, start + 1)]));
@@ -21,11 +21,11 @@ fn a_log_that_begins_above_zero_is_filled_first_and_then_trimmed() {
     ];
     assert_eq!(drain(&partition), expected);
     assert_eq!(partition.progress.get().filling, None);
-    assert!(!partition.starts_where_it_should());
+    assert_eq!(partition.starts_where_it_should(), Ok(false));
     assert_eq!(partition.begin_trim(Instant::now()), Some(start));
     assert_eq!(partition.begin_trim(Instant::now()), None, "one at a time");
-    partition.trimmed(Some(start));
-    assert!(partition.starts_where_it_should());
+    partition.trimmed(start);
+    assert_eq!(partition.starts_where_it_should(), Ok(true));
     budget.take(9_999);
     assert!(!budget.is_spent());
 }
@@ -33,10 +33,10 @@ fn a_log_that_begins_above_zero_is_filled_first_and_then_trimmed() {
 #[test]
 fn a_fill_that_was_interrupted_goes_on_where_the_log_ends() {
     let (partition, _) = partition_from(300_000);
-    assert!(partition.registered(partition.attempt(), Register { next: 0, armed: true }, None));
+    assert!(partition.registered(partition.attempt(), Register { next: 0, armed: true }));
     let _ = take(&partition);
     partition.reset("connection lost", None);
-    assert!(partition.registered(partition.attempt(), Register { next: 100_000, armed: true }, None));
+    assert!(partition.registered(partition.attempt(), Register { next: 100_000, armed: true }));
     assert_eq!(drain(&partition), [(100_000, 200_000), (200_000, 300_000)]);
     assert_eq!(plan(&partition).offset, 300_000);
 }
@@ -57,7 +57,7 @@ fn a_gap_is_filled_only_once_it_is_recorded_and_the_log_start_follows() {
     assert_eq!(plan(&partition).offset, 45);
     assert_eq!(partition.begin_trim(Instant::now()), Some(45));
     // A failed trim is tried again later
-    partition.trimmed(None);
+    partition.trim_failed();
     assert_eq!(partition.begin_trim(Instant::now()), None);
     assert_eq!(partition.begin_trim(Instant::now() + Duration::from_secs(1)), Some(45));
 }
@@ -69,7 +69,7 @@ fn a_gap_of_an_earlier_attempt_is_forgotten() {
     let gap = partition.gap().unwrap();
     partition.reset("connection lost", None);
     assert_eq!(partition.gap(), None);
-    register(&partition, 20, None);
+    register(&partition, 20);
     assert!(!partition.fill_gap(gap));
     assert_eq!(drain(&partition), []);
 }

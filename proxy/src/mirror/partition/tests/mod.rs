@@ -42,7 +42,7 @@ fn partition_from(start_offset: i64) -> (Partition, Arc<ByteBudget>) {
 
 fn running_at(next: i64) -> (Partition, Arc<ByteBudget>) {
     let (partition, budget) = partition();
-    register(&partition, next, Some(next));
+    register(&partition, next);
     (partition, budget)
 }
 
@@ -52,8 +52,8 @@ fn plan(partition: &Partition) -> FetchPlan {
 }
 
 /// The register is read: the broker knows the producer id, and `next` comes next.
-fn register(partition: &Partition, next: i64, source_end: Option<i64>) {
-    let _ = partition.registered(partition.attempt(), Register { next, armed: true }, source_end);
+fn register(partition: &Partition, next: i64) {
+    let _ = partition.registered(partition.attempt(), Register { next, armed: true });
     partition.lineage_checked(partition.attempt(), -1);
 }
 
@@ -66,7 +66,7 @@ fn nothing_is_fetched_before_the_register_is_read_or_without_a_leader() {
     let (partition, _) = partition();
     assert!(partition.wants_register(Instant::now()));
     assert_eq!(partition.fetch_plan(), Err(NoFetch::NotRunning));
-    register(&partition, 5, Some(9));
+    register(&partition, 5);
     assert_eq!(partition.fetch_plan().unwrap().offset, 5);
     partition.set_destination_leader(-1);
     assert_eq!(partition.fetch_plan(), Err(NoFetch::NotRunning));
@@ -81,7 +81,7 @@ fn the_register_is_not_read_before_the_destination_leader_is_known() {
     partition.set_destination_leader(BROKER);
     assert!(partition.wants_register(later));
     // The fill goes to the queue of a broker that somebody serves
-    assert!(partition.registered(partition.attempt(), Register { next: 0, armed: false }, Some(100)));
+    assert!(partition.registered(partition.attempt(), Register { next: 0, armed: false }));
     assert_eq!(take(&partition).batch.base_offset, 0);
 }
 
@@ -155,7 +155,7 @@ fn answers_to_an_earlier_attempt_change_nothing() {
     let _ = partition.fetched(old, run(vec![batch(10, 12)]));
     let _ = take(&partition);
     partition.reset("connection lost", None);
-    register(&partition, 10, None);
+    register(&partition, 10);
     let _ = partition.appended(old.attempt, 10, 10);
     partition.reset_attempt(old.attempt, "late", None);
     assert!(!partition.fetched(old, run(vec![batch(12, 13)])));
@@ -171,7 +171,7 @@ fn a_moved_leader_starts_the_partition_anew_and_the_old_appender_gets_nothing() 
     let _ = partition.fetched(plan(&partition), run(vec![batch(10, 12)]));
     partition.set_destination_leader(BROKER + 1);
     assert_eq!(partition.phase(), Phase::Unregistered);
-    register(&partition, 10, None);
+    register(&partition, 10);
     assert!(partition.fetched(plan(&partition), run(vec![batch(10, 12)])));
     assert!(partition.take_batch(BROKER).is_none());
     assert!(partition.take_batch(BROKER + 1).is_some());
@@ -208,29 +208,6 @@ fn a_frozen_partition_drains_and_then_stands_still() {
 }
 
 #[test]
-fn appends_of_a_lost_connection_or_an_earlier_process_are_accounted_for_only_once_passed() {
-    let (partition, _) = partition();
-    // Given a process that starts at offset 5 of a source that ends at 8
-    register(&partition, 5, Some(8));
-    assert!(!partition.all_appends_accounted_for());
-    let first = partition.attempt();
-    let _ = partition.fetched(plan(&partition), run(vec![batch(5, 8), batch(8, 12)]));
-    let _ = (take(&partition), take(&partition));
-    let _ = partition.appended(first, 5, 5);
-    assert!(partition.all_appends_accounted_for());
-    // When the connection is lost with a batch up to 12 in flight
-    partition.reset("connection lost", None);
-    register(&partition, 8, None);
-    assert!(!partition.all_appends_accounted_for());
-    let second = partition.attempt();
-    let _ = partition.fetched(plan(&partition), run(vec![batch(8, 12)]));
-    let _ = take(&partition);
-    let _ = partition.appended(second, 8, 8);
-    // Then only its own acknowledged end makes up for it
-    assert!(partition.all_appends_accounted_for());
-}
-
-#[test]
 fn a_fenced_partition_cannot_be_thawed() {
     let (partition, _) = running_at(0);
     partition.found_fenced(4);
@@ -241,7 +218,7 @@ fn a_fenced_partition_cannot_be_thawed() {
 #[test]
 fn only_one_batch_is_on_its_way_until_the_broker_knows_the_producer_id() {
     let (partition, _) = partition();
-    let _ = partition.registered(partition.attempt(), Register { next: 0, armed: false }, Some(0));
+    let _ = partition.registered(partition.attempt(), Register { next: 0, armed: false });
     let attempt = partition.attempt();
     // Given two batches
     assert!(partition.fetched(plan(&partition), run(vec![batch(0, 1), batch(1, 2)])));
@@ -267,7 +244,7 @@ fn a_register_read_before_a_reset_counts_for_nothing() {
     let (partition, _) = partition();
     let before = partition.attempt();
     partition.reset("the destination leader moved", None);
-    let _ = partition.registered(before, Register { next: 9, armed: true }, None);
+    let _ = partition.registered(before, Register { next: 9, armed: true });
     assert_eq!(partition.phase(), Phase::Unregistered);
 }
 
@@ -279,10 +256,10 @@ fn the_epoch_of_the_last_appended_batch_outlives_a_reset_that_goes_on_behind_it(
     let _ = take(&partition);
     let _ = partition.appended(attempt, 0, 0);
     partition.reset("connection lost", None);
-    register(&partition, 1, None);
+    register(&partition, 1);
     assert_eq!(plan(&partition).last_fetched_epoch, 3);
     partition.reset("another Linkgate appended", None);
-    register(&partition, 2, None);
+    register(&partition, 2);
     assert_eq!(plan(&partition).last_fetched_epoch, -1);
 }
 
@@ -307,11 +284,11 @@ fn a_closed_partition_comes_back_frozen_after_an_interruption() {
     partition.freeze();
     partition.close();
     partition.reset("the destination leader moved", None);
-    register(&partition, 5, None);
+    register(&partition, 5);
     assert_eq!((partition.phase(), partition.drained_at()), (Phase::Frozen, Some(5)));
     partition.thaw();
     partition.reset("again", None);
-    register(&partition, 5, None);
+    register(&partition, 5);
     assert_eq!(partition.phase(), Phase::Running);
 }
 
@@ -330,7 +307,7 @@ fn nothing_is_fetched_until_the_mirrors_end_was_compared_with_the_source() {
     let (partition, _) = partition();
     let now = Instant::now();
     assert_eq!(partition.begin_lineage_check(now), None, "the end is not known yet");
-    let _ = partition.registered(partition.attempt(), Register { next: 9, armed: true }, Some(9));
+    let _ = partition.registered(partition.attempt(), Register { next: 9, armed: true });
     assert_eq!(partition.fetch_plan(), Err(NoFetch::NotRunning));
     assert_eq!(partition.begin_lineage_check(now), Some(9));
     assert_eq!(partition.begin_lineage_check(now), None, "once");
@@ -342,7 +319,7 @@ fn nothing_is_fetched_until_the_mirrors_end_was_compared_with_the_source() {
     assert_eq!((plan(&partition).offset, plan(&partition).last_fetched_epoch), (9, 4));
     // A reset does not ask again
     partition.reset("connection lost", None);
-    register(&partition, 9, None);
+    register(&partition, 9);
     assert_eq!(partition.begin_lineage_check(now + Duration::from_secs(9)), None);
 }
 
@@ -352,7 +329,7 @@ fn refused_records_are_told_once_and_counted_until_an_append_goes_through() {
     let failure = Failure { error: MirrorError::UnsupportedMirrorState, reason: "INVALID_RECORD".into() };
     for times in 1..=2 {
         partition.records_refused(partition.attempt(), failure.clone());
-        register(&partition, 0, None);
+        register(&partition, 0);
         assert_eq!(partition.take_records_refused().map(|refused| refused.times), Some(times));
     }
     assert_eq!(partition.take_records_refused(), None);

@@ -1,0 +1,250 @@
+//! How mirrors end when something stands in the way: a source that grew, a broker that forgets producer ids within a second, a
+//! compacted log that begins late, a group that the destination refuses, a process killed half way, another Linkgate alive.
+//!
+//! One pair of clusters serves all of it, since starting one takes longer than most of the cases.
+
+use std::path::Path;
+use std::time::Duration;
+
+use linkgate_tests::admin::{EARLIEST, LATEST};
+use linkgate_tests::kafka::{Cluster, Version};
+use linkgate_tests::linkgate::Linkgate;
+use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::produce::{Kind, Sender, Writer, send};
+use linkgate_tests::read;
+use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::workdir::WorkDir;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::producer::{BaseProducer, Producer as _};
+use rdkafka::{Offset, TopicPartitionList};
+
+/// A broker forgets a producer id a second after the largest timestamp of its last batch, and looks twice a second.
+const FORGETFUL: [(&str, &str); 2] =
+    [("producer.id.expiration.ms", "1000"), ("producer.id.expiration.check.interval.ms", "500")];
+
+fn stage() -> Pair {
+    let mut source = Cluster::launch(WorkDir::new("stops-source"), Version::V4_3_1, 1, &[]);
+    let extra = [&FORGETFUL[..], &[("offset.metadata.max.bytes", "8")]].concat();
+    let mut destination = Cluster::launch(WorkDir::new("stops-destination"), Version::V4_3_1, 1, &extra);
+    source.wait_ready();
+    destination.wait_ready();
+    let linkgate = Linkgate::start(&destination.bootstrap(), &[]);
+    let pair = Pair { linkgate, source, destination };
+    let filters = r#"{"groupFilters":[{"name":"*","patternType":"LITERAL","filterType":"INCLUDE"}]}"#;
+    let file = pair.linkgate.dir().join("filters.json").display().to_string();
+    std::fs::write(&file, filters).unwrap();
+    let config = format!(
+        "bootstrap.servers={},consumer.offset.sync.enable=true,consumer.offset.sync.ms=1000,topic.config.sync.ms=1000",
+        pair.source.bootstrap()
+    );
+    let flags =
+        ["--create", "--link", LINK, "--config", &config, "--consumer-group-filters-json-file", &file];
+    let _ = pair.linkgate.cluster_links(&flags).success("create the link");
+    pair
+}
+
+/// Given each of these obstacles, when the mirror is promoted or failed over, then it ends as it should, and nothing is missing,
+/// nothing of the source stands behind the end.
+#[test]
+fn mirrors_end_whatever_stands_in_the_way() {
+    let mut pair = stage();
+    grown_while_paused(&pair);
+    compacted_from_now_on(&pair);
+    a_group_that_is_refused(&pair);
+    killed_behind_the_fence(&mut pair);
+    failed_over_with_configs_of_its_own(&mut pair);
+    beside_another_linkgate(&mut pair);
+}
+
+fn promote(pair: &Pair, topic: &str) {
+    let _ = pair.linkgate.mirrors(&["--promote", "--topics", topic]).success("promote");
+}
+
+/// The source gets partitions while the mirror is paused: they are there when it is promoted.
+fn grown_while_paused(pair: &Pair) {
+    let source = pair.source.bootstrap();
+    pair.mirror_topic("grown", 2, &[]);
+    send(&source, "grown", Kind::plain("none"), 100);
+    pair.assert_mirrored("grown");
+    let _ = pair.linkgate.mirrors(&["--pause", "--topics", "grown"]).success("pause");
+    pair.linkgate.wait_status(LINK, "grown", "PAUSED");
+    let alter = ["--alter", "--topic", "grown", "--partitions", "4"];
+    let _ = pair.source.tools().topics(&source, &alter).success("alter");
+    send(&source, "grown", Kind::plain("none"), 400);
+    promote(pair, "grown");
+    pair.linkgate.wait_status(LINK, "grown", "STOPPED");
+    read::assert_promoted(&source, &pair.linkgate.bootstrap(), "grown");
+    assert_eq!(pair.linkgate.mirror(LINK, "grown")["num_partitions"], 4);
+}
+
+/// A compacted topic that is mirrored from now on begins where its mirror begins, although brokers delete no records of a topic
+/// that is only compacted; and it has its configs back.
+fn compacted_from_now_on(pair: &Pair) {
+    let source = pair.source.bootstrap();
+    let configs = [("cleanup.policy", "compact"), ("retention.ms", "86400000")];
+    pair.source.admin().create_topic("late", 1, &configs);
+    send(&source, "late", Kind::plain("none"), 100);
+    let begin = pair.source.admin().offsets("late", LATEST)[0];
+    let flags =
+        ["--create", "--mirror-topic", "late", "--link", LINK, "--config", "mirror.start.offset.spec=latest"];
+    let _ = pair.linkgate.mirrors(&flags).success("create the mirror");
+    send(&source, "late", Kind::plain("none"), 20);
+    pair.wait_caught_up("late");
+    promote(pair, "late");
+    pair.linkgate.wait_status(LINK, "late", "STOPPED");
+    let mut destination = pair.destination.admin();
+    assert_eq!(destination.offsets("late", EARLIEST), [begin]);
+    for (name, value) in configs {
+        assert_eq!(destination.config("late", name).as_deref(), Some(value), "{name}");
+    }
+    let mine = read::partition(&pair.linkgate.bootstrap(), "late", 0).records;
+    let theirs = read::partition(&source, "late", 0).records;
+    let theirs: Vec<_> = theirs.into_iter().filter(|record| record.offset >= begin).collect();
+    assert_eq!(mine, theirs);
+}
+
+/// One group whose metadata the destination finds too long is named, and the others are exact.
+fn a_group_that_is_refused(pair: &Pair) {
+    let source = pair.source.bootstrap();
+    pair.mirror_topic("groups", 1, &[]);
+    send(&source, "groups", Kind::plain("none"), 100);
+    pair.assert_mirrored("groups");
+    let mut there = pair.source.admin();
+    there.commit_noting("wordy", &[("groups", 0, 40)], "9 letters");
+    there.commit("terse", &[("groups", 0, 60)]);
+    promote(pair, "groups");
+    pair.linkgate.wait_status(LINK, "groups", "STOPPED");
+    let terse = pair.destination.admin().group_offsets("terse");
+    assert_eq!(terse.get(&("groups".to_owned(), 0)), Some(&60));
+    let undone = pair.linkgate.mirror(LINK, "groups")["linkgate"]["left_undone"].to_string();
+    assert!(undone.contains("'wordy'") && undone.contains("OFFSET_METADATA_TOO_LARGE"), "{undone}");
+    let described = pair.linkgate.mirrors(&["--describe", "--topics", "groups"]).success("describe").stdout;
+    assert!(described.contains("the stop went on without") && described.contains("'wordy'"), "{described}");
+}
+
+/// A process that dies between the fences and the end comes back when the broker has forgotten the producer id: it goes on to
+/// the end and appends nothing.
+fn killed_behind_the_fence(pair: &mut Pair) {
+    let source = pair.source.bootstrap();
+    pair.mirror_topic("killed", 1, &[]);
+    send(&source, "killed", Kind::plain("none"), 100);
+    pair.assert_mirrored("killed");
+    let before = read::topic(&source, "killed");
+    // The last sync waits for an open transaction.
+    let producer = offsets_in_a_transaction(&source, "held", "killed", 70);
+    promote(pair, "killed");
+    until("the promote waits for the group", LONG, || {
+        let mirror = pair.linkgate.mirror(LINK, "killed");
+        mirror["linkgate"]["reason"].as_str().is_some_and(|reason| reason.contains("'held'")).then_some(())
+    });
+    assert_eq!(pair.destination.admin().offsets("killed", LATEST), [101]);
+    pair.linkgate.kill();
+    send(&source, "killed", Kind::plain("none"), 5);
+    std::thread::sleep(Duration::from_secs(3));
+    pair.linkgate.launch();
+    pair.linkgate.wait_ready();
+    std::thread::sleep(Duration::from_secs(1));
+    producer.commit_transaction(LONG).unwrap();
+    pair.linkgate.wait_status(LINK, "killed", "STOPPED");
+    let mut after = read::topic(&pair.linkgate.bootstrap(), "killed");
+    after.values_mut().for_each(|copy| copy.high_watermark = 100);
+    assert_eq!(read::differences(&before, &after), [] as [String; 0]);
+    let held = pair.destination.admin().group_offsets("held");
+    assert_eq!(held.get(&("killed".to_owned(), 0)), Some(&70));
+}
+
+/// A producer with an open transaction that will move `group` to `offset`.
+fn offsets_in_a_transaction(bootstrap: &str, group: &str, topic: &str, offset: i64) -> BaseProducer {
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("transactional.id", "stops")
+        .set("transaction.timeout.ms", "120000")
+        .create()
+        .unwrap();
+    producer.init_transactions(LONG).unwrap();
+    producer.begin_transaction().unwrap();
+    let consumer: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", bootstrap).set("group.id", group).create().unwrap();
+    let mut offsets = TopicPartitionList::new();
+    offsets.add_partition_offset(topic, 0, Offset::Offset(offset)).unwrap();
+    let metadata = consumer.group_metadata().unwrap();
+    producer.send_offsets_to_transaction(&offsets, &metadata, LONG).unwrap();
+    producer
+}
+
+/// A failover gives the topic the source's configs without the source, and holds although the broker has forgotten the fence.
+fn failed_over_with_configs_of_its_own(pair: &mut Pair) {
+    let source = pair.source.bootstrap();
+    pair.mirror_topic("over", 1, &[("compression.type", "lz4"), ("max.message.bytes", "2000000")]);
+    send(&source, "over", Kind::plain("none"), 50);
+    pair.assert_mirrored("over");
+    assert_eq!(pair.destination.admin().config("over", "compression.type").as_deref(), Some("producer"));
+    // The round that learns the source's configs.
+    std::thread::sleep(Duration::from_secs(2));
+    let before = read::topic(&source, "over");
+    pair.source.node(1).pause();
+    let _ = pair.linkgate.mirrors(&["--failover", "--topics", "over"]).success("failover");
+    pair.linkgate.wait_status(LINK, "over", "STOPPED");
+    pair.source.node(1).resume();
+    let mut destination = pair.destination.admin();
+    for (name, value) in [("compression.type", "lz4"), ("max.message.bytes", "2000000")] {
+        assert_eq!(destination.config("over", name).as_deref(), Some(value), "{name}");
+    }
+    let limit = "message.timestamp.after.max.ms";
+    assert_eq!(destination.config("over", limit), pair.source.admin().config("over", limit));
+    let mut after = read::topic(&pair.linkgate.bootstrap(), "over");
+    after.values_mut().for_each(|copy| copy.high_watermark -= 1);
+    assert_eq!(read::differences(&before, &after), [] as [String; 0]);
+}
+
+/// Another Linkgate lives on a copy of the journal and mirrors on: nothing of the source lands behind the promote of the first.
+fn beside_another_linkgate(pair: &mut Pair) {
+    let source = pair.source.bootstrap();
+    pair.mirror_topic("beside", 1, &[]);
+    send(&source, "beside", Kind::plain("none"), 50);
+    pair.assert_mirrored("beside");
+    assert_eq!(pair.linkgate.stop(), Some(0), "{}", pair.linkgate.log());
+    let mut second = Linkgate::prepare(WorkDir::new("stops-second"), &pair.destination.bootstrap(), &[]);
+    copy(&pair.linkgate.dir().join("state"), &second.dir().join("state"));
+    for linkgate in [&mut pair.linkgate, &mut second] {
+        linkgate.launch();
+        linkgate.wait_ready();
+    }
+    let writer = Writer::start(&source, "beside", Kind::idempotent("none"), 200);
+    std::thread::sleep(Duration::from_secs(1));
+    promote(pair, "beside");
+    pair.linkgate.wait_status(LINK, "beside", "STOPPED");
+    let opened = pair.destination.admin().offsets("beside", LATEST)[0];
+    let mut mine = Sender::new(&pair.linkgate.bootstrap(), Kind::plain("none"));
+    for n in 0..20 {
+        mine.send("beside", &format!("mine-{n}"), "after the promote");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    mine.finish();
+    assert_eq!(mine.deliveries.failed(), 0);
+    second.wait_status(LINK, "beside", "FAILED");
+    let _ = writer.stop();
+    std::thread::sleep(Duration::from_secs(2));
+    let log = read::partition(&pair.linkgate.bootstrap(), "beside", 0).records;
+    assert!(log.len() > 70, "{} records", log.len());
+    for record in &log {
+        let is_mine = record.key.as_deref().unwrap_or_default().starts_with(b"mine-");
+        assert_eq!(is_mine, record.offset >= opened, "offset {}, opened at {opened}", record.offset);
+    }
+    let theirs = read::partition(&source, "beside", 0).records;
+    let copied = log.iter().take_while(|record| record.offset < opened).count();
+    assert_eq!(log[..copied], theirs[..copied], "what was copied is a prefix of the source");
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("the work directory is writable");
+    for entry in std::fs::read_dir(from).expect("the journal is readable").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            let _ = std::fs::copy(entry.path(), target).expect("the work directory is writable");
+        }
+    }
+}
