@@ -51,11 +51,16 @@ fn every_stop_from_every_state() {
     clusters
         .assert_promote_is_refused(&of(&|case| case.before == Before::Failed && case.stop == Stop::Promote));
     clusters.stop(&of(&|case| case.before == Before::Failed), Stop::Failover);
-    // A promote catches up whether its link is paused or not: that is what it was asked for.
+    let needs_its_link = |case: &Case| case.before == Before::LinkPaused && case.stop == Stop::Promote;
     clusters.wait_stopped(&of(&|case| {
-        !case.is_without_source() && !(case.before == Before::Failed && case.stop == Stop::Promote)
+        let refused = case.before == Before::Failed && case.stop == Stop::Promote;
+        !case.is_without_source() && !refused && !needs_its_link(case)
     }));
-    step("and STOPPED");
+    step("what needs no link is STOPPED");
+    clusters.assert_not_stopped(&of(&needs_its_link));
+    clusters.pause_link("paused", false);
+    clusters.wait_stopped(&of(&needs_its_link));
+    step("and what waited for its link");
 
     clusters.take_the_source_away();
     let without = of(&Case::is_without_source);
