@@ -47,7 +47,6 @@ fn write_some(bootstrap: &str, topic: &str, theme: Theme, rng: &mut Rng, count: 
 /// is no longer ACTIVE. And given a promoted topic and one of the destination's own, when they write there through the gateway, then
 /// what was taken is what every client sees, through the gateway as past it.
 #[test]
-#[ignore = "awaits marks that are proved"]
 fn what_a_broker_takes_is_mirrored_or_told() {
     let seed = number("LINKGATE_SEED", fastrand::u64(..1_000_000_000));
     let count = number("LINKGATE_BATCHES", 40);

@@ -19,10 +19,11 @@ use crate::wire::aborted::{AbortedTransaction, BatchKind, CommittedFilter};
 use crate::wire::batch::{BatchHeader, Codec, RawBatch};
 use crate::wire::compression::CompressionError;
 use crate::wire::densify::{Dense, DensifyError, DensifyOptions, MAX_DECOMPRESSED, densify};
-use crate::wire::filler::{Mark, holds_only_sentinels, is_magic, mark, most_bytes};
+use crate::wire::filler::{Mark, is_magic};
 use crate::wire::rehead::{WriterIds, rehead};
 use crate::wire::restamp::{MAX_STREAMED, restamp};
 use crate::wire::sequence::sequence_of;
+use crate::wire::source_marks::{holds_only_sentinels, mark_in_source, most_bytes};
 use crate::wire::walk::walk;
 pub use piece::{MAX_FILLER_OFFSETS, Piece, Run, Shaped};
 pub use small::JOINED_BYTES;
@@ -144,7 +145,7 @@ impl Shaping {
     /// Whether a batch of the source is filler: it claims to be, and holds nothing but sentinels. Then the source is a mirror itself,
     /// or was one. The header alone proves nothing, since a broker takes any from any producer.
     fn is_filler(&mut self, batch: &RawBatch) -> bool {
-        if mark(&batch.header) != Mark::Filler {
+        if mark_in_source(&batch.header) != Mark::Filler {
             return false;
         }
         let template = piece::template();
@@ -287,7 +288,7 @@ impl Shaping {
 fn fits_as_it_is(header: &BatchHeader, target: &Target) -> bool {
     // A mark of ours must never come under a header of ours but where this mirror puts it: not from a producer who wrote one, nor
     // from a source that is a mirror itself, whose marks are looked into. So is what a cleaner left of filler there.
-    let told_apart = !is_magic(header.base_timestamp) && mark(header) != Mark::Cleaned;
+    let told_apart = !is_magic(header.base_timestamp) && mark_in_source(header) != Mark::Cleaned;
     is_dense(header) && told_apart && !header.is_log_append_time() && !target.drop_unkeyed
 }
 

@@ -14,7 +14,6 @@ pub(crate) const CRC_AT: usize = 17;
 /// Where the part that the CRC covers begins.
 pub(crate) const ATTRIBUTES_AT: usize = 21;
 const MAGIC_AT: usize = 16;
-const PRODUCER_ID_AT: usize = 43;
 
 /// Attribute bits of the codec.
 const CODEC_MASK: i16 = 0x07;
@@ -158,14 +157,6 @@ impl BatchHeader {
         Ok(header)
     }
 
-    /// The producer id in the header at the start of `bytes`, whatever the other fields say; `None` where they are no v2 batch.
-    #[must_use]
-    pub fn claimed_producer_id(bytes: &[u8]) -> Option<i64> {
-        let magic: [u8; 1] = field(bytes, MAGIC_AT)?;
-        let id = field(bytes, PRODUCER_ID_AT).map(i64::from_be_bytes);
-        id.filter(|_| magic == [2])
-    }
-
     fn fields(bytes: &[u8]) -> Option<Self> {
         Some(BatchHeader {
             base_offset: i64::from_be_bytes(field(bytes, 0)?),
@@ -176,7 +167,7 @@ impl BatchHeader {
             last_offset_delta: i32::from_be_bytes(field(bytes, 23)?),
             base_timestamp: i64::from_be_bytes(field(bytes, 27)?),
             max_timestamp: i64::from_be_bytes(field(bytes, 35)?),
-            producer_id: i64::from_be_bytes(field(bytes, PRODUCER_ID_AT)?),
+            producer_id: i64::from_be_bytes(field(bytes, 43)?),
             producer_epoch: i16::from_be_bytes(field(bytes, 51)?),
             base_sequence: i32::from_be_bytes(field(bytes, 53)?),
             record_count: i32::from_be_bytes(field(bytes, 57)?),

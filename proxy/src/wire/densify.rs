@@ -12,11 +12,12 @@ use bytes::Bytes;
 
 use super::batch::{BatchHeader, Codec, RawBatch};
 use super::compression::{CompressionError, decompress};
-use super::filler::{MIXED_BASE_TIMESTAMP, Mark, SENTINEL_TAIL, is_magic, is_sentinel, mark};
+use super::filler::{MIXED_BASE_TIMESTAMP, Mark, SENTINEL_TAIL, is_magic, is_sentinel};
 use super::record::{RecordError, RecordView, records};
 use super::record_writer::RecordWriter;
 use super::rehead::{CrcMismatch, WriterIds, verify_crc};
 use super::sequence::sequence_of;
+use super::source_marks::mark_in_source;
 use plan::{Piece, plan};
 
 mod plan;
@@ -218,7 +219,7 @@ struct Keeping {
 
 impl Keeping {
     fn new(header: &BatchHeader, payload: &[u8], from: i64, drop_unkeyed: bool) -> Self {
-        let of_a_mirror = mark(header) != Mark::Real;
+        let of_a_mirror = mark_in_source(header) != Mark::Real;
         let alike = |record: Placed<'_>| record.is_ok_and(|record| is_sentinel(&record));
         let alike = !of_a_mirror && placed(header, payload).any(alike);
         Keeping { from, drop_unkeyed, of_a_mirror, alike }

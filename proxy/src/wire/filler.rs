@@ -16,8 +16,7 @@ use state::model::RESERVED_PRODUCER_ID_BASE;
 
 use super::batch::{ATTRIBUTES_AT, BatchHeader, CONTROL, CRC_AT, Codec, HEADER_LEN, RawBatch, TRANSACTIONAL};
 use super::compression::compress;
-use super::densify::decompressed;
-use super::record::{RecordView, records};
+use super::record::RecordView;
 use super::record_writer::{batch_length, put_record, sealed};
 use super::rehead::WriterIds;
 
@@ -156,7 +155,7 @@ pub enum Mark {
 ///
 /// That is no proof: brokers hand out no identifier in the reserved range, but take one from anybody. So a mark counts only in
 /// a batch that mirroring can have written (`state::model::Written`), and a batch of a *source* is never believed by its
-/// header: see [`holds_only_sentinels`] and ADR 0022.
+/// header: see [`super::source_marks`] and ADR 0022.
 #[must_use]
 pub fn mark(header: &BatchHeader) -> Mark {
     if header.producer_id < RESERVED_PRODUCER_ID_BASE {
@@ -182,36 +181,6 @@ pub fn is_filler(header: &BatchHeader) -> bool {
 #[must_use]
 pub fn is_magic(base_timestamp: i64) -> bool {
     matches!(base_timestamp, FILLER_BASE_TIMESTAMP | FORMER_FILLER_BASE_TIMESTAMP | MIXED_BASE_TIMESTAMP)
-}
-
-/// Most bytes that the records of a filler batch of so many are.
-#[must_use]
-pub fn most_bytes(count: i32) -> u64 {
-    u64::from(count.unsigned_abs()) * (1 + 1 + 10 + 5 + SENTINEL_TAIL.len() as u64)
-}
-
-/// Whether a batch holds a sentinel at each of its offsets and nothing else: what filler is made of, under whatever header.
-///
-/// At most [`MAX_FILLER_RECORDS`] records are looked at, so that the work is bounded; a batch of more is not what this module
-/// writes.
-#[must_use]
-pub fn holds_only_sentinels(batch: &RawBatch) -> bool {
-    let header = &batch.header;
-    let count = header.record_count;
-    let dense = i64::from(count) == i64::from(header.last_offset_delta) + 1;
-    if !dense || count.unsigned_abs() > MAX_FILLER_RECORDS {
-        return false;
-    }
-    let limit = usize::try_from(most_bytes(count)).unwrap_or(usize::MAX);
-    let Ok(payload) = decompressed(batch, limit) else { return false };
-    let mut next = 0;
-    for record in records(&payload, count) {
-        match record {
-            Ok(record) if is_sentinel(&record) && record.offset_delta == next => next += 1,
-            _ => return false,
-        }
-    }
-    true
 }
 
 /// Whether a record stands for a hole.

@@ -30,6 +30,7 @@ pub mod sequence;
 pub mod share_fetch_request;
 pub mod share_response;
 pub mod sift;
+pub mod source_marks;
 pub mod topic_ref;
 pub mod varint;
 pub mod versions;

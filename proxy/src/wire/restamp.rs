@@ -11,10 +11,11 @@ use bytes::Bytes;
 use super::batch::{BatchHeader, RawBatch};
 use super::compression::{ANY_WINDOW, CompressionError, Encoder};
 use super::densify::{Dense, DensifyError, MAX_DECOMPRESSED, plain_base};
-use super::filler::{MIXED_BASE_TIMESTAMP, Mark, mark};
+use super::filler::{MIXED_BASE_TIMESTAMP, Mark};
 use super::record_stream::{RecordStream, Tail};
 use super::record_writer::{put_head, sealed};
 use super::rehead::{WriterIds, verify_crc};
+use super::source_marks::mark_in_source;
 
 /// Most bytes that the payload may become: more than a batch of the size that topics take by default can hold, in any codec.
 pub const MAX_STREAMED: u64 = 64 << 30;
@@ -84,7 +85,7 @@ impl Written {
     fn new(header: &BatchHeader, last_timestamp: i64) -> Result<Self, DensifyError> {
         let records = Encoder::new(header.codec())
             .map_err(|source| DensifyError::Compression { offset: header.base_offset, source })?;
-        let of_a_mirror = mark(header) != Mark::Real;
+        let of_a_mirror = mark_in_source(header) != Mark::Real;
         Ok(Written {
             header: *header,
             of_a_mirror,
@@ -170,7 +171,7 @@ mod tests {
     use super::super::batch::{CONTROL, Codec, LOG_APPEND_TIME, TRANSACTIONAL};
     use super::super::compression::{compress, decompress};
     use super::super::densify::{DensifyOptions, densify};
-    use super::super::filler::{FILLER_BASE_TIMESTAMP, SENTINEL_TAIL};
+    use super::super::filler::{FILLER_BASE_TIMESTAMP, SENTINEL_TAIL, mark};
     use super::super::record_writer::put_record;
     use super::*;
 
@@ -222,6 +223,7 @@ mod tests {
     fn sentinels_of_a_mirror_stay_sentinels_in_a_mixed_batch() {
         let mut mirror = source(Codec::Zstd, 0, &[TAIL, &SENTINEL_TAIL]);
         mirror.header.producer_id = IDS.producer_id + 1;
+        (mirror.header.producer_epoch, mirror.header.base_sequence) = (0, 70);
         let mirror = batch(mirror.header, &mirror.payload());
         let dense = restamp(&mirror, 70, 5, IDS, 1 << 20).unwrap();
         assert_eq!((dense.records, dense.mixed, dense.last_timestamp), (1, true, 999_936));

@@ -41,6 +41,8 @@ pub(crate) struct Data {
     /// Its producer and whether it is in a transaction. Those from 3 on write ids that are reserved to mirroring.
     pub(crate) producer: u8,
     pub(crate) transactional: bool,
+    /// Whether the sequence is what a mirror would give the offset.
+    pub(crate) sequence_is_offset: bool,
     /// A base timestamp that is not the first record's.
     pub(crate) base_timestamp: Option<i64>,
     pub(crate) log_append_time: bool,
@@ -87,7 +89,7 @@ fn data() -> impl Strategy<Value = Data> {
         3 => dense.prop_map(|records| (records, 0)),
         2 => (sparse, prop_oneof![0i64..6, 900i64..1100]),
     ];
-    let flags = (any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2));
+    let flags = (any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2), any::<bool>());
     let producer = prop_oneof![3 => 0..RESERVED_FROM, 1 => RESERVED_FROM..PRODUCERS];
     let base = prop_oneof![8 => Just(None), 1 => prop::sample::select(&MAGIC).prop_map(Some)];
     (codec(), producer, base, flags, shape).prop_map(|(codec, producer, base, flags, (records, trailing))| {
@@ -96,6 +98,7 @@ fn data() -> impl Strategy<Value = Data> {
             producer,
             base_timestamp: base,
             transactional: flags.0,
+            sequence_is_offset: flags.3,
             log_append_time: flags.1,
             delete_horizon: flags.2,
             records,

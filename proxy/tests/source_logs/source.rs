@@ -8,6 +8,7 @@ use proxy::wire::batch::{
 use proxy::wire::compression::{compress, decompress};
 use proxy::wire::filler::SENTINEL_KEY;
 use proxy::wire::record::records;
+use proxy::wire::sequence::sequence_of;
 use proxy::wire::varint::put_varint;
 use proxy::wire::walk::walk;
 
@@ -100,9 +101,10 @@ impl Source {
                 data.base_timestamp.unwrap_or(first)
             }
         };
-        // With such an id and such a header the source is a mirror itself, and a record without content a hole there.
-        let of_a_mirror =
-            data.producer >= RESERVED_FROM && (data.delete_horizon || MAGIC.contains(&base_timestamp));
+        // With such an id, sequence and header the source is a mirror itself, and a record without content a hole there.
+        let of_a_mirror = data.producer >= RESERVED_FROM
+            && data.sequence_is_offset
+            && (data.delete_horizon || MAGIC.contains(&base_timestamp));
         let (mut payload, mut delta) = (Vec::new(), 0);
         for record in &data.records {
             delta += record.gap;
@@ -135,6 +137,7 @@ impl Source {
             max_timestamp,
             producer_id,
             record_count: data.records.len() as i32,
+            base_sequence: sequence_of(self.end) + i32::from(!data.sequence_is_offset),
             ..blank(span)
         };
         self.push(header, &compress(data.codec, &payload).unwrap());

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::wire::batch::testing::{batch, header, put_record, records};
 use crate::wire::batch::{BatchHeader, CONTROL, DELETE_HORIZON, LOG_APPEND_TIME, TRANSACTIONAL};
-use crate::wire::filler::{FILLER_BASE_TIMESTAMP, MIXED_BASE_TIMESTAMP, SENTINEL_TAIL};
+use crate::wire::filler::{FILLER_BASE_TIMESTAMP, MIXED_BASE_TIMESTAMP, SENTINEL_TAIL, mark};
 
 const PRODUCER: i64 = (1 << 62) + 5;
 
@@ -260,6 +260,11 @@ fn filler_of_a_source_is_known_by_what_it_holds_in_any_codec() {
         let again = batch(BatchHeader { attributes: codec.attribute(), ..ours.header }, &payload);
         assert_eq!(ranges(&shape(&again.bytes, vec![], target(0))), [(0, 40, true)], "{codec:?}");
     }
+    // No mirror gave it such a sequence: then even these are records.
+    let other = batch(BatchHeader { base_sequence: 3, attributes: 0, ..ours.header }, &plain);
+    let run = shape(&other.bytes, vec![], target(0));
+    assert_eq!((ranges(&run), seen(&run).len()), (vec![(0, 40, false)], 40));
+    assert_eq!(mark(&written(&sent(&run)[0])), Mark::Real);
     // One record among the sentinels is a record.
     let mut mixed = plain[..plain.len() / 40 * 39].to_vec();
     let tail = [2, b'k', 2, b'v', 0];

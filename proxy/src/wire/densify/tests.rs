@@ -145,7 +145,9 @@ fn nothing_but_holes_is_left_to_the_caller() {
         // A sentinel is a hole where the source is a mirror itself.
         let source = source(7, 5, Codec::Gzip, given);
         let mut header = source.header;
-        (header.producer_id, header.attributes) = (IDS.producer_id + 1, header.attributes | DELETE_HORIZON);
+        header.producer_id = IDS.producer_id + 1;
+        header.attributes |= DELETE_HORIZON;
+        (header.producer_epoch, header.base_sequence) = (0, 7);
         let source = batch(header, &source.payload());
         let dense = one(densify(&source, 8, 33, IDS, OPTIONS).unwrap());
         assert_eq!((dense.base_offset, dense.next_offset, dense.records), (8, 12, 0));

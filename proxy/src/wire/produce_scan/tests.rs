@@ -4,6 +4,7 @@ use kafka_protocol::messages::{ProduceRequest as Oracle, RequestHeader, TopicNam
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use proptest::prelude::*;
 
+use super::super::batch::BatchHeader;
 use super::super::batch::testing::{batch, header};
 use super::*;
 
