@@ -19,7 +19,9 @@ use proxy::wire::admin_requests::{
     read_added_partitions, read_alter_configs, read_create_partitions, read_delete_records, read_txn_markers,
 };
 use proxy::wire::header::RequestPrefix;
-use proxy::wire::produce_request::{ProduceRequest, peek};
+use proxy::wire::kept::Kept;
+use proxy::wire::primitive::WireError;
+use proxy::wire::produce_request::{ProduceRequest, ProduceTopic, peek};
 use proxy::wire::sasl::read_message;
 use proxy::wire::share_fetch_request::{Gaps, ShareFetchRequest};
 use proxy::wire::versions;
@@ -48,29 +50,34 @@ pub(crate) fn read_request(input: &[u8]) {
     let version = prefix.api_version;
     // What is kept of a request can only be shorter, but for a count that was written in more bytes than it takes.
     let within = |pieces: Vec<Bytes>| assert!(pieces.concat().len() <= input.len() + 5);
+    let kept = |read: Result<Kept, WireError>| {
+        if let Ok(kept) = read {
+            within(kept.pieces(&frame));
+        }
+    };
     match prefix.api_key {
         versions::PRODUCE => {
             let _ = peek(&frame, version);
-            if let Ok(request) = ProduceRequest::read(frame, version) {
-                within(request.without(|topic| topic.partitions.len() > 1));
+            let several = |topic: ProduceTopic| Ok(topic.partitions.len() > 1);
+            if let Ok(request) = ProduceRequest::read(frame.clone(), version, several) {
+                within(request.kept());
             }
         }
-        versions::DELETE_RECORDS => drop(
-            read_delete_records(&frame, version)
-                .map(|list| within(list.kept(&frame, |t| t.partitions.len() > 1))),
-        ),
-        versions::CREATE_PARTITIONS => drop(
-            read_create_partitions(&frame, version)
-                .map(|list| within(list.kept(&frame, |t| t.as_str() > "m"))),
-        ),
-        versions::ALTER_CONFIGS | versions::INCREMENTAL_ALTER_CONFIGS => drop(
-            read_alter_configs(&frame, prefix.api_key, version)
-                .map(|list| within(list.kept(&frame, |resource| resource.kind == 2))),
-        ),
-        versions::ADD_PARTITIONS_TO_TXN => drop(read_added_partitions(&frame, version)),
-        versions::WRITE_TXN_MARKERS => drop(read_txn_markers(&frame, version)),
+        versions::DELETE_RECORDS => {
+            kept(read_delete_records(&frame, version, |t| Ok(t.partitions.len() > 1)))
+        }
+        versions::CREATE_PARTITIONS => {
+            kept(read_create_partitions(&frame, version, |t| Ok(t.as_str() > "m")))
+        }
+        versions::ALTER_CONFIGS | versions::INCREMENTAL_ALTER_CONFIGS => {
+            kept(read_alter_configs(&frame, prefix.api_key, version, |resource| Ok(resource.kind == 2)));
+        }
+        versions::ADD_PARTITIONS_TO_TXN => {
+            kept(read_added_partitions(&frame, version, |t| Ok(t.partitions.len() > 1)));
+        }
+        versions::WRITE_TXN_MARKERS => kept(read_txn_markers(&frame, version, |m| Ok(m.producer_id > 0))),
         versions::SHARE_FETCH => {
-            let Ok(request) = ShareFetchRequest::read(frame, version) else { return };
+            let Ok(request) = ShareFetchRequest::read(frame.clone(), version) else { return };
             let gaps = Gaps::from([((MIRROR, 0), vec![0..=9, 20..=29]), ((MIRROR, 1), vec![5..=5])]);
             assert!(request.with_gaps(gaps).concat().len() <= input.len() + 200);
         }
@@ -123,6 +130,7 @@ fn gateway() -> SocketAddr {
             listen_host: "127.0.0.1".into(),
             listen_port: 0,
             listener_tls: None,
+            sasl: false,
             advertised_host: "gate".into(),
             advertised_port: Some(9092),
             limits: Limits { drain_timeout: Duration::from_millis(50), ..Limits::default() },

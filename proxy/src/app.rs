@@ -183,6 +183,7 @@ fn gateway_options(config: &Config) -> GatewayOptions {
         advertised_host: config.advertised.at.host.clone(),
         advertised_port,
         listener_tls: config.listener_tls.clone(),
+        sasl: config.security.protocol().has_sasl(),
         broker_tls: config.security.tls().cloned(),
         limits,
     }

@@ -1,7 +1,9 @@
 //! A write that reaches a mirror topic around the gateway is found by the next append, and never overwritten or hidden.
 
+use linkgate_tests::admin::LATEST;
 use linkgate_tests::pair::{LINK, Pair};
 use linkgate_tests::produce::{Kind, send};
+use linkgate_tests::{python, wait};
 
 /// Given a mirror topic that is up to date, when somebody writes to it on the destination itself, then the next record of
 /// the source makes it FAILED, and the reason names the offset.
@@ -13,6 +15,7 @@ fn the_next_append_names_the_offset() {
     pair.mirror_topic("t", 1, &[]);
     send(&source, "t", Kind::idempotent("lz4"), 50);
     pair.assert_mirrored("t");
+    nothing_is_smuggled(&pair);
 
     send(&pair.destination.bootstrap(), "t", Kind::plain("none"), 1);
     send(&source, "t", Kind::plain("none"), 1);
@@ -24,6 +27,20 @@ fn the_next_append_names_the_offset() {
     assert_eq!(mirror["mirror_topic_error"], "ILLEGAL_STATE", "{mirror:#}");
     let described = pair.linkgate.mirrors(&["--describe", "--topics", "t"]).success("describe").stdout;
     assert!(described.contains("State: FAILED"), "{described}");
+}
+
+/// Given a client that sends requests through the gateway where SASL tokens would be, which a broker without SASL would take, then they are
+/// read like all others.
+fn nothing_is_smuggled(pair: &Pair) {
+    let through: Vec<String> = pair.gateway().brokers().expect("brokers").into_values().collect();
+    let end = pair.destination.admin().offsets("t", LATEST);
+    let said = python::json("smuggle.py", &["--at", &through[0], "--topic", "t"], wait::LONG);
+    assert_eq!(said["handshakes"], serde_json::json!([34, 34, 34, 34]), "{said}");
+    assert_eq!(said["produced"], serde_json::json!([42, 42]), "{said}");
+    for address in said["addresses"].as_array().expect("addresses") {
+        assert!(through.iter().any(|known| address == known), "{said}, {through:?}");
+    }
+    assert_eq!(pair.destination.admin().offsets("t", LATEST), end);
 }
 
 /// Given a foreign write that a daemon was not there to see, when it starts again, then it finds out before it appends.

@@ -122,6 +122,7 @@ fn clients_and_links_are_authorised_as_without_the_gateway() {
     assert_eq!(said["read"], 500, "{said}");
     let refused = run(&app, "flights", &["--write", "1"]);
     assert_eq!(refused["written"], 0, "{refused}");
+    nothing_is_smuggled(&stage);
     let _ = stage.linkgate.mirrors(&["--promote", "--topics", "flights"]).success("promote");
     stage.linkgate.wait_status(LINK, "flights", "STOPPED");
     let said = run(&app, "flights", &["--write", "10"]);
@@ -152,6 +153,30 @@ fn clients_and_links_are_authorised_as_without_the_gateway() {
     ];
     assert!(shown[2].contains("sasl.jaas.config"), "{}", shown[2]);
     assert_no_secret(&stage, &shown.concat());
+}
+
+/// Given a client that has authenticated and may write to the mirror topic later, when it sends requests where SASL tokens would be,
+/// then they are read like all others.
+fn nothing_is_smuggled(stage: &Stage) {
+    let mut gateway = stage.linkgate.bootstrap();
+    let (trust, own) = (stage.authority.trust(), stage.destination.bootstrap());
+    let end = stage.destination.admin().offsets("flights", LATEST);
+    // The listener of broker 1, who leads everything.
+    if let Some((host, port)) = gateway.clone().rsplit_once(':') {
+        gateway = format!("{host}:{}", port.parse::<u16>().expect("a port") + 2);
+    }
+    let args =
+        ["--at", &gateway, "--topic", "flights", "--ca", &trust, "--user", "app", "--password", PASSWORD];
+    let said = linkgate_tests::python::json("smuggle.py", &args, LONG);
+    assert_eq!(said["authenticated"], 0, "{said}");
+    assert_eq!(said["handshakes"], serde_json::json!([34, 34, 34, 34]), "{said}");
+    assert_eq!(said["produced"], serde_json::json!([42, 42]), "{said}");
+    let addresses = said["addresses"].as_array().expect("addresses");
+    assert!(
+        addresses.len() == 3 && addresses.iter().all(|address| *address != own.as_str()),
+        "{said}, {own}"
+    );
+    assert_eq!(stage.destination.admin().offsets("flights", LATEST), end);
 }
 
 const GROUPS: &str =

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::{Bound, Deref};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::now_ms;
@@ -70,6 +70,7 @@ pub(super) struct Connection {
     traffic: Traffic,
     pub(super) activity: Activity,
     identity: Mutex<Identity>,
+    authenticated: AtomicBool,
     requests: AtomicU64,
     /// 0 for never.
     last_produce_ms: AtomicI64,
@@ -99,6 +100,16 @@ impl Connection {
             FETCH | SHARE_FETCH => self.last_fetch_ms.store(now_ms(), Relaxed),
             _ => {}
         }
+    }
+
+    /// A broker has accepted an exchange of the client, or the listener asks for none.
+    pub(super) fn is_authenticated(&self) -> bool {
+        self.authenticated.load(Relaxed)
+    }
+
+    /// A broker has accepted an exchange of the client.
+    pub(super) fn authenticated(&self) {
+        self.authenticated.store(true, Relaxed);
     }
 
     /// Lets `change` have what the client said of itself.
@@ -182,7 +193,14 @@ impl Connections {
     }
 
     /// Lists a new connection until the answer is dropped.
-    pub(super) fn open(&self, peer: SocketAddr, target: Target, ticks: Ticks, traffic: Traffic) -> Listed {
+    pub(super) fn open(
+        &self,
+        peer: SocketAddr,
+        target: Target,
+        ticks: Ticks,
+        traffic: Traffic,
+        is_authenticated: bool,
+    ) -> Listed {
         let id = self.0.last_id.fetch_add(1, Relaxed) + 1;
         let connection = Arc::new(Connection {
             id,
@@ -192,6 +210,7 @@ impl Connections {
             traffic,
             activity: Activity::new(ticks),
             identity: Mutex::default(),
+            authenticated: AtomicBool::new(is_authenticated),
             requests: AtomicU64::new(0),
             last_produce_ms: AtomicI64::new(0),
             last_fetch_ms: AtomicI64::new(0),

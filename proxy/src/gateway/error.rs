@@ -38,6 +38,7 @@ pub(super) enum CloseCause {
     BadFrame,
     BadRequest,
     UnsupportedApi,
+    Unauthenticated,
     MirrorMeanwhile,
     ReservedProducerId,
     FillerInTheWay,
@@ -67,6 +68,7 @@ impl CloseCause {
             CloseCause::BadFrame => "bad_frame",
             CloseCause::BadRequest => "bad_request",
             CloseCause::UnsupportedApi => "unsupported_api",
+            CloseCause::Unauthenticated => "unauthenticated",
             CloseCause::MirrorMeanwhile => "mirror_meanwhile",
             CloseCause::ReservedProducerId => "reserved_producer_id",
             CloseCause::FillerInTheWay => "filler_in_the_way",
@@ -116,7 +118,9 @@ pub(super) enum SessionError {
     Request { api_key: i16, source: WireError },
     #[error("api key {api_key} version {api_version} is not supported")]
     UnsupportedApi { api_key: i16, api_version: i16 },
-    #[error("a topic became a mirror while a request to write to it was arriving")]
+    #[error("request of api key {api_key} before authentication: the listener has SASL")]
+    Unauthenticated { api_key: i16 },
+    #[error("a topic became a mirror while a request that would change it was under way")]
     MirrorMeanwhile,
     #[error("a batch to be written bears a producer id that is reserved to mirroring (2^62 or above)")]
     ReservedProducerId,
@@ -145,6 +149,7 @@ impl SessionError {
             SessionError::Frame(_) => CloseCause::BadFrame,
             SessionError::Request { .. } => CloseCause::BadRequest,
             SessionError::UnsupportedApi { .. } => CloseCause::UnsupportedApi,
+            SessionError::Unauthenticated { .. } => CloseCause::Unauthenticated,
             SessionError::MirrorMeanwhile => CloseCause::MirrorMeanwhile,
             SessionError::ReservedProducerId => CloseCause::ReservedProducerId,
             SessionError::FillerInTheWay { .. } => CloseCause::FillerInTheWay,

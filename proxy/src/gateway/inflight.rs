@@ -5,11 +5,10 @@
 //! are mapped, and a full queue stops the reading of requests.
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
-
-use crate::wire::topic_ref::TopicRef;
+use tokio::sync::{mpsc, oneshot};
 
 use super::connection::Due;
+use super::refusal::Refusals;
 
 /// One response that is due.
 #[derive(Debug)]
@@ -33,34 +32,37 @@ pub(super) enum Answer {
     /// The broker's list of api versions in version 0, for a request too new for the gateway.
     ApiVersionsTooNew,
     /// The broker, for the topics that went on, with the refused ones added.
-    Merge(Vec<RefusedTopic>),
+    Merge(Refusals),
+    /// The broker, byte for byte; whoever waits is told whether it takes tokens without headers from now on.
+    Handshake(oneshot::Sender<bool>),
     /// The broker, a SASL token without a header.
-    Token,
+    Token(Token),
+}
+
+/// What the answer to a SASL token without a header means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Token {
+    /// More are to come.
+    Step,
+    /// The client has authenticated: a broker closes the connection otherwise.
+    Last,
+    /// As [`Token::Last`], if there is nothing in it (RFC 7628).
+    LastIfEmpty,
 }
 
 impl Answer {
     /// Bytes of a request that are held until its answer is given, or of the answer itself; `None` for nothing.
     pub(super) fn held_bytes(&self) -> Option<usize> {
         match self {
-            Answer::Pass | Answer::Rewrite | Answer::ApiVersionsTooNew | Answer::Token => None,
+            Answer::Pass
+            | Answer::Rewrite
+            | Answer::ApiVersionsTooNew
+            | Answer::Handshake(_)
+            | Answer::Token(_) => None,
             Answer::Local(frame) => Some(frame.len()),
-            // The topics share the memory of the request that named them.
-            Answer::Merge(_) => Some(0),
+            Answer::Merge(refused) => Some(refused.bytes()),
         }
     }
-}
-
-/// A topic of a request that went no further.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RefusedTopic {
-    /// As the client named it.
-    pub(super) topic: TopicRef,
-    /// Name of the mirror topic.
-    pub(super) name: String,
-    /// Its partitions, where the request names them.
-    pub(super) partitions: Vec<i32>,
-    /// Why, and the way out.
-    pub(super) message: String,
 }
 
 /// Producer end of the queue.

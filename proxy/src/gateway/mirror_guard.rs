@@ -17,10 +17,25 @@ use crate::wire::topic_ref::TopicRef;
 #[derive(Debug, Clone)]
 pub(super) struct Guards {
     snapshot: watch::Receiver<Arc<TopicGuards>>,
-    /// Ids seen in Metadata, at most one per guarded name.
-    seen: Arc<RwLock<HashMap<String, KafkaUuid>>>,
+    seen: Arc<RwLock<Seen>>,
     /// Topics in which filler was met, by name.
     filled: Arc<RwLock<HashSet<String>>>,
+}
+
+/// Ids seen in answers of brokers, at most one for each guarded name.
+#[derive(Debug, Default)]
+struct Seen {
+    ids: HashMap<String, KafkaUuid>,
+    names: HashMap<KafkaUuid, String>,
+}
+
+impl Seen {
+    fn insert(&mut self, name: &str, id: KafkaUuid) {
+        if let Some(old) = self.ids.insert(name.to_owned(), id) {
+            let _ = self.names.remove(&old);
+        }
+        let _ = self.names.insert(id, name.to_owned());
+    }
 }
 
 impl Guards {
@@ -49,8 +64,7 @@ impl Guards {
                     return Some(guard.clone());
                 }
                 let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
-                let name = seen.iter().find(|(_, seen)| **seen == id).map(|(name, _)| name)?;
-                guards.by_name(name).cloned()
+                guards.by_name(seen.names.get(&id)?).cloned()
             }
         }
     }
@@ -72,8 +86,7 @@ impl Guards {
             None => false,
         };
         if news {
-            let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
-            let _ = seen.insert(name.to_owned(), id);
+            self.seen.write().unwrap_or_else(PoisonError::into_inner).insert(name, id);
         }
     }
 

@@ -37,6 +37,7 @@ mod metrics;
 mod mirror_guard;
 mod observer;
 mod options;
+mod refusal;
 mod reload;
 mod reply;
 mod requests;

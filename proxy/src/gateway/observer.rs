@@ -12,7 +12,7 @@ use crate::wire::frame::{REQUEST_PREFIX_BYTES, SIZE_BYTES};
 use crate::wire::header::{RequestPrefix, read_request_header, response_body_at};
 use crate::wire::primitive::{Reader, WireError};
 use crate::wire::sasl::{SaslMessage, read_message};
-use crate::wire::versions::{API_VERSIONS, Api, SASL_HANDSHAKE, api};
+use crate::wire::versions::{API_VERSIONS, Api, SASL_AUTHENTICATE, SASL_HANDSHAKE, api};
 
 use super::connection::{Connection, Due};
 use super::framed::FrameReader;
@@ -24,15 +24,14 @@ const MAX_TEXT: usize = 256;
 const FRONT: usize = 4 * 1024;
 /// The same where a token may be in it.
 const TOKEN_FRONT: usize = 64 * 1024;
-/// Api key of SaslAuthenticate.
-const SASL_AUTHENTICATE: i16 = 36;
 /// First version of ApiVersions that names the client's software.
 const WITH_SOFTWARE: i16 = 3;
 
-/// What a SaslAuthenticate request offers.
+/// A SaslAuthenticate request that ends its exchange, if the broker accepts it.
 #[derive(Debug)]
 pub(super) struct Offer {
-    principal: String,
+    /// Whom it names, where that can be read.
+    principal: Option<String>,
     /// It is accepted only if the answer carries nothing.
     answer_must_be_empty: bool,
 }
@@ -52,6 +51,11 @@ impl Observer {
     pub(super) fn new(connection: &Arc<Connection>) -> Self {
         let connection = Arc::clone(connection);
         Observer { connection, met: false, mechanism: String::new(), named: None, offer: None }
+    }
+
+    /// The connection looked at.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Looks at a request of `size` bytes, whose prefix is buffered; consumes nothing.
@@ -102,14 +106,17 @@ impl Observer {
     }
 
     fn authenticate(&mut self, front: Bytes, flexible: bool) -> Result<(), WireError> {
+        // The last message of SCRAM is known by its form; of what cannot be read, the broker's answer tells.
+        let answer_must_be_empty = self.mechanism == "OAUTHBEARER";
+        let offer = |principal| Some(Offer { principal, answer_must_be_empty });
+        self.offer = if self.mechanism.starts_with("SCRAM-") { None } else { offer(None) };
         let mut reader = Reader::new(front.clone());
         let _ = read_request_header(&mut reader, flexible)?;
         let token = reader.nullable_bytes(flexible)?.unwrap_or_default();
         let Some(message) = read_message(&self.mechanism, &front[token]) else { return Ok(()) };
-        let offer = |principal, answer_must_be_empty| Some(Offer { principal, answer_must_be_empty });
         let named = match message {
             SaslMessage::Last => {
-                self.offer = self.named.take().and_then(|principal| offer(principal, false));
+                self.offer = offer(self.named.take());
                 return Ok(());
             }
             SaslMessage::First(name) => {
@@ -119,7 +126,7 @@ impl Observer {
             }
             SaslMessage::Only(name) | SaslMessage::OnlyIfAnswerEmpty(name) => {
                 let name = kept(&name);
-                self.offer = offer(name.clone(), self.mechanism == "OAUTHBEARER");
+                self.offer = offer(Some(name.clone()));
                 name
             }
         };
@@ -154,10 +161,13 @@ impl Due {
         let flexible = api(SASL_AUTHENTICATE).is_some_and(|api| api.has_flexible_response_header(version));
         let front = front(broker, size, FRONT).await?;
         if is_accepted(front, flexible, offer.answer_must_be_empty).unwrap_or(false) {
-            self.connection.identify(|identity| {
-                identity.principal = offer.principal;
-                identity.authenticated = true;
-            });
+            self.connection.authenticated();
+            if let Some(principal) = offer.principal {
+                self.connection.identify(|identity| {
+                    identity.principal = principal;
+                    identity.authenticated = true;
+                });
+            }
         }
         Ok(())
     }

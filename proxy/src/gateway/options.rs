@@ -23,6 +23,8 @@ pub struct GatewayOptions {
     pub advertised_port: Option<u16>,
     /// TLS of the listeners; plain ones when absent.
     pub listener_tls: Option<TlsServer>,
+    /// Clients authenticate with the brokers, through the gateway (SASL), before they ask for anything.
+    pub sasl: bool,
     /// TLS towards the brokers; plain connections when absent.
     pub broker_tls: Option<TlsClient>,
     /// Bounds.

@@ -7,18 +7,24 @@ use tokio_util::sync::CancellationToken;
 use crate::wire::frame::{REQUEST_PREFIX_BYTES, SIZE_BYTES, frame_size};
 use crate::wire::header::RequestPrefix;
 use crate::wire::primitive::WireError;
-use crate::wire::versions::{self, Treatment};
+use crate::wire::versions::{self, Api, Treatment};
 
+use super::complaints::Complaints;
 use super::error::{ResponseError, SessionError};
 use super::framed::FrameReader;
 use super::inflight::{Answer, Expected, ExpectedSender};
-use super::inspect::SaslTokens;
+use super::inspect::SaslExchange;
 use super::metrics::GatewayMetrics;
 use super::mirror_guard::Guards;
 use super::observer::Observer;
 use super::rope::Rope;
 use super::share_gaps::ShareGaps;
 use super::stream::WriteEnd;
+
+/// Largest ApiVersions and SaslHandshake request: a client says its name in them.
+const MAX_GREETING_BYTES: usize = 64 * 1024;
+/// Largest SASL token, as of brokers (`sasl.server.max.receive.size`).
+pub(super) const MAX_TOKEN_BYTES: usize = 512 * 1024;
 
 /// One direction of a session.
 pub(super) struct RequestSide {
@@ -29,8 +35,9 @@ pub(super) struct RequestSide {
     pub(super) gaps: ShareGaps,
     pub(super) metrics: GatewayMetrics,
     pub(super) observer: Observer,
+    pub(super) complaints: Complaints,
     pub(super) max_request_bytes: usize,
-    pub(super) sasl_tokens: SaslTokens,
+    pub(super) sasl: SaslExchange,
 }
 
 /// The response side has ended; so does this one.
@@ -67,8 +74,7 @@ impl RequestSide {
                 let _ = self.broker.shutdown().await;
                 return Ok(());
             }
-            let done =
-                if self.sasl_tokens.are_due() { self.sasl_token().await } else { self.request().await };
+            let done = if self.sasl.is_token_due() { self.sasl_token().await } else { self.request().await };
             match done {
                 Ok(()) => self.client.end_frame(),
                 Err(Stop::Gone) => return Ok(()),
@@ -82,12 +88,8 @@ impl RequestSide {
             .map_err(SessionError::Frame)?;
         self.client.require(SIZE_BYTES + REQUEST_PREFIX_BYTES).await.map_err(SessionError::ClientIo)?;
         let prefix = RequestPrefix::parse(self.client.peek(SIZE_BYTES));
-        let RequestPrefix { api_key, api_version, .. } = prefix;
-        let Some(api) = versions::supported(api_key, api_version) else {
-            if api_key == versions::API_VERSIONS && api_version > 0 {
-                return self.api_versions_too_new(prefix, size).await;
-            }
-            return Err(SessionError::UnsupportedApi { api_key, api_version }.into());
+        let Some(api) = allowed(prefix, size, self.observer.connection().is_authenticated())? else {
+            return self.api_versions_too_new(prefix, size).await;
         };
         self.metrics.request(api.name);
         let seen = self.observer.look_at(&mut self.client, prefix, api, size).await;
@@ -142,6 +144,33 @@ impl RequestSide {
         request.put_slice(&RequestPrefix { api_version: 0, ..prefix }.to_bytes());
         request.put_i16(-1);
         self.send(vec![request.freeze()]).await
+    }
+}
+
+/// The row of a request that the gateway takes, by its first bytes; `None` for ApiVersions in a version that is too new. Before a
+/// client has authenticated, requests are small and few kinds of them are taken, as by brokers.
+///
+/// # Errors
+/// Why the connection has to be closed.
+pub(super) fn allowed(
+    prefix: RequestPrefix,
+    size: usize,
+    is_authenticated: bool,
+) -> Result<Option<&'static Api>, SessionError> {
+    let RequestPrefix { api_key, api_version, .. } = prefix;
+    let limit = match api_key {
+        versions::API_VERSIONS | versions::SASL_HANDSHAKE => MAX_GREETING_BYTES,
+        versions::SASL_AUTHENTICATE => MAX_TOKEN_BYTES,
+        _ if is_authenticated => usize::MAX,
+        _ => return Err(SessionError::Unauthenticated { api_key }),
+    };
+    if size > limit {
+        return Err(SessionError::Request { api_key, source: WireError::TooMany { what: "bytes", limit } });
+    }
+    match versions::supported(api_key, api_version) {
+        Some(api) => Ok(Some(api)),
+        None if api_key == versions::API_VERSIONS && api_version > 0 => Ok(None),
+        None => Err(SessionError::UnsupportedApi { api_key, api_version }),
     }
 }
 

@@ -7,16 +7,19 @@ use tokio::sync::mpsc::error::TryRecvError;
 use crate::wire::frame::{RESPONSE_PREFIX_BYTES, SIZE_BYTES, frame_size};
 use crate::wire::versions::{FETCH, SASL_HANDSHAKE};
 
+use super::connection::Due;
 use super::error::{CloseCause, ResponseError, SessionError};
 use super::fetch_stream::stream;
 use super::framed::FrameReader;
-use super::inflight::{Answer, Expected, ExpectedReceiver};
+use super::inflight::{Answer, Expected, ExpectedReceiver, Token};
 use super::rewrite::Rewriter;
 use super::rope::Rope;
 use super::sifting::Sifting;
 use super::stream::WriteEnd;
 use super::through::{PIECE, Through};
 
+/// Bytes in which the error code of a SaslHandshake response ends.
+const HANDSHAKE_VERDICT_BYTES: usize = RESPONSE_PREFIX_BYTES + 2;
 /// First Fetch version whose answer can carry addresses.
 const FETCH_WITH_ENDPOINTS: i16 = 16;
 
@@ -79,8 +82,8 @@ impl ResponseSide {
             self.client.flush().await.map_err(SessionError::ClientIo)?;
             return Ok(true);
         }
-        if let Answer::Token = &expected.answer {
-            return self.token().await;
+        if let Answer::Token(token) = expected.answer {
+            return self.token(token, &expected.due).await;
         }
         if !self.broker.fill(SIZE_BYTES + RESPONSE_PREFIX_BYTES).await.map_err(SessionError::BrokerIo)? {
             return Ok(false);
@@ -96,6 +99,13 @@ impl ResponseSide {
         }
         let looked = expected.due.look_at(&mut self.broker, size, expected.api_version).await;
         looked.map_err(SessionError::BrokerIo)?;
+        if let Answer::Handshake(verdict) = expected.answer {
+            let accepted = self.is_handshake_accepted(size).await?;
+            self.broker.copy(SIZE_BYTES + size, &mut self.client).await.map_err(SessionError::ClientIo)?;
+            // Fails where the request side has ended: nobody waits then.
+            let _ = verdict.send(accepted);
+            return Ok(true);
+        }
         let passes = self.passes(&expected);
         let api = (api_key, api_version);
         let through = Through::new(&mut self.broker, &mut self.client, SIZE_BYTES + size, api, PIECE);
@@ -122,14 +132,27 @@ impl ResponseSide {
         Ok(true)
     }
 
+    /// Whether the SaslHandshake response of `size` bytes that comes now has no error; consumes nothing.
+    async fn is_handshake_accepted(&mut self, size: usize) -> Result<bool, SessionError> {
+        if size < HANDSHAKE_VERDICT_BYTES {
+            return Ok(false);
+        }
+        let verdict = self.broker.require(SIZE_BYTES + HANDSHAKE_VERDICT_BYTES).await;
+        verdict.map_err(SessionError::BrokerIo)?;
+        Ok(i16::from_be_bytes(self.broker.peek(SIZE_BYTES + RESPONSE_PREFIX_BYTES)) == 0)
+    }
+
     /// A frame without a header.
-    async fn token(&mut self) -> Result<bool, SessionError> {
+    async fn token(&mut self, token: Token, due: &Due) -> Result<bool, SessionError> {
         if !self.broker.fill(SIZE_BYTES).await.map_err(SessionError::BrokerIo)? {
             return Ok(false);
         }
         let size = frame_size(self.broker.peek(0), 0, i32::MAX as usize).map_err(|error| {
             SessionError::Response { api_key: SASL_HANDSHAKE, api_version: 0, source: error.into() }
         })?;
+        if token == Token::Last || (token == Token::LastIfEmpty && size == 0) {
+            due.connection.authenticated();
+        }
         self.broker.copy(SIZE_BYTES + size, &mut self.client).await.map_err(SessionError::ClientIo)?;
         Ok(true)
     }

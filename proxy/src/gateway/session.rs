@@ -17,18 +17,21 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::wire::frame::{REQUEST_PREFIX_BYTES, SIZE_BYTES, frame_size};
+use crate::wire::header::RequestPrefix;
+
 use super::activity::{Budgets, Peer};
 use super::complaints::Complaints;
 use super::connection::{Connection, Connections};
 use super::endpoint_map::Brokers;
 use super::error::{CloseCause, SessionError};
 use super::framed::{Account, FrameReader};
-use super::inspect::SaslTokens;
+use super::inspect::SaslExchange;
 use super::metered::{metered_read, metered_write};
 use super::metrics::Traffic;
 use super::observer::Observer;
 use super::options::{GatewayOptions, Limits};
-use super::requests::RequestSide;
+use super::requests::{RequestSide, allowed};
 use super::responses::ResponseSide;
 use super::rewrite::Rewriter;
 use super::share_gaps::ShareGaps;
@@ -58,7 +61,9 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) {
     let mut open = shared.rewriter.metrics.opened(target);
-    let connection = shared.connections.open(peer, target, shared.ticks, shared.traffic.clone());
+    let is_authenticated = !shared.options.sasl;
+    let connection =
+        shared.connections.open(peer, target, shared.ticks, shared.traffic.clone(), is_authenticated);
     let drain_timeout = shared.options.limits.drain_timeout;
     let ended = tokio::select! {
         ended = run(stream, target, &connection, &shared, stop.clone()) => ended,
@@ -100,6 +105,7 @@ fn log_failure(
         SessionError::Frame(_)
         | SessionError::Request { .. }
         | SessionError::UnsupportedApi { .. }
+        | SessionError::Unauthenticated { .. }
         | SessionError::MirrorMeanwhile
         | SessionError::ReservedProducerId => "request refused, connection closed",
         SessionError::FillerInTheWay { .. } => "connection closed: its next one is served",
@@ -136,16 +142,13 @@ async fn run(
     let client_read = metered_read(client_read, connection);
     let client_write = metered_write(client_write, Peer::Client, connection);
     let mut client = FrameReader::new(client_read, Account::requests(&budgets.requests, connection));
-    // A broker is bothered only by clients that say something.
-    let spoke = tokio::select! {
+    let greeted = greeted(&mut client, limits.max_request_bytes, connection.is_authenticated());
+    let greeted = tokio::select! {
         () = stop.cancelled() => return Ok(CloseCause::ClientClosed),
-        spoke = timeout(limits.first_request_timeout, client.fill(4)) => spoke,
+        greeted = timeout(limits.first_request_timeout, greeted) => greeted,
     };
-    match spoke {
-        Err(_) => return Err(SessionError::FirstRequestTimeout),
-        Ok(Err(error)) => return Err(SessionError::ClientIo(error)),
-        Ok(Ok(false)) => return Ok(CloseCause::ClientClosed),
-        Ok(Ok(true)) => {}
+    if !greeted.map_err(|_| SessionError::FirstRequestTimeout)?? {
+        return Ok(CloseCause::ClientClosed);
     }
 
     let (servers, tls) = (&shared.options.bootstrap_servers, shared.options.broker_tls.as_ref());
@@ -162,8 +165,9 @@ async fn run(
         gaps: rewriter.gaps.clone(),
         metrics: rewriter.metrics.clone(),
         observer: Observer::new(connection),
+        complaints: shared.complaints.clone(),
         max_request_bytes: limits.max_request_bytes,
-        sasl_tokens: SaslTokens::default(),
+        sasl: SaslExchange::default(),
     };
     let responses = ResponseSide {
         broker: FrameReader::new(broker_read, Account::responses(&budgets.responses, connection)),
@@ -184,6 +188,21 @@ async fn run(
         Ok(Err(error)) => Err(error),
         Ok(Ok(_)) | Err(_) => Ok(CloseCause::ClientClosed),
     }
+}
+
+/// A broker is bothered only by clients that begin with a request which the gateway takes; `false` where the client closes instead.
+async fn greeted(
+    client: &mut FrameReader,
+    max_request_bytes: usize,
+    is_authenticated: bool,
+) -> Result<bool, SessionError> {
+    if !client.fill(SIZE_BYTES).await.map_err(SessionError::ClientIo)? {
+        return Ok(false);
+    }
+    let size = frame_size(client.peek(0), REQUEST_PREFIX_BYTES, max_request_bytes)?;
+    client.require(SIZE_BYTES + REQUEST_PREFIX_BYTES).await.map_err(SessionError::ClientIo)?;
+    let _ = allowed(RequestPrefix::parse(client.peek(SIZE_BYTES)), size, is_authenticated)?;
+    Ok(true)
 }
 
 /// Waits until the connection has to be closed for being too slow, or for nothing at all.

@@ -1,18 +1,19 @@
-//! Requests of administrators that name topics, as clients sent them: only what a guard must know is kept.
+//! Requests of administrators that name topics, as clients sent them: only what a guard must know is read.
+//!
+//! Each reader shows one entry after another to `stays`, which says whether the entry stays in the request or fails; none is stored.
 //!
 //! Schemas: `clients/src/main/resources/common/message/*Request.json` of Apache Kafka.
 
 use bytes::Bytes;
 
-use super::entry_list::EntryList;
 use super::header::read_request_header;
+use super::kept::Kept;
 use super::primitive::{Reader, Text, WireError};
 use super::topic_ref::TopicRef;
 use super::versions;
 
-/// Elements that all arrays of one request may have together: far above what clients send, low enough that answers stay
-/// small.
-pub const MAX_ELEMENTS: usize = 200_000;
+/// Elements that all arrays of one request may have together: ten configs of ten thousand topics.
+pub const MAX_ELEMENTS: usize = 100_000;
 
 /// Resource type of a topic in config requests (`ConfigResource.Type`).
 pub const TOPIC_RESOURCE: i8 = 2;
@@ -49,15 +50,20 @@ pub struct Marker {
 /// DeleteRecords, versions 0 to 2.
 ///
 /// # Errors
-/// [`WireError`] for anything that is no such request.
-pub fn read_delete_records(frame: &Bytes, version: i16) -> Result<EntryList<TopicPartitions>, WireError> {
+/// [`WireError`] for anything that is no such request, and whatever `stays` fails with.
+pub fn read_delete_records(
+    frame: &Bytes,
+    version: i16,
+    stays: impl FnMut(TopicPartitions) -> Result<bool, WireError>,
+) -> Result<Kept, WireError> {
     let mut walk = Walk::begin(frame, versions::DELETE_RECORDS, version)?;
-    let topics = walk.topics(|walk| {
+    let partition = |walk: &mut Walk| {
         let index = walk.reader.i32()?;
         let _offset = walk.reader.i64()?;
         walk.tags()?;
         Ok(index)
-    })?;
+    };
+    let topics = walk.topics(partition, stays)?;
     let _timeout_ms = walk.reader.i32()?;
     walk.finish()?;
     Ok(topics)
@@ -67,18 +73,22 @@ pub fn read_delete_records(frame: &Bytes, version: i16) -> Result<EntryList<Topi
 ///
 /// # Errors
 /// As [`read_delete_records`].
-pub fn read_delete_topics(frame: &Bytes, version: i16) -> Result<EntryList<TopicRef>, WireError> {
+pub fn read_delete_topics(
+    frame: &Bytes,
+    version: i16,
+    mut stays: impl FnMut(TopicRef) -> Result<bool, WireError>,
+) -> Result<Kept, WireError> {
     let mut walk = Walk::begin(frame, versions::DELETE_TOPICS, version)?;
     let topics = if version >= 6 {
         walk.list(18, |walk| {
             let name = walk.reader.nullable_string(walk.flexible)?;
             let id = walk.reader.uuid()?;
             walk.tags()?;
-            Ok(name.map_or(TopicRef::Id(id), TopicRef::Name))
+            stays(name.map_or(TopicRef::Id(id), TopicRef::Name))
         })?
     } else {
         let least = if walk.flexible { 1 } else { 2 };
-        walk.list(least, |walk| walk.reader.string(walk.flexible).map(TopicRef::Name))?
+        walk.list(least, |walk| stays(TopicRef::Name(walk.reader.string(walk.flexible)?)))?
     };
     let _timeout_ms = walk.reader.i32()?;
     walk.finish()?;
@@ -89,7 +99,11 @@ pub fn read_delete_topics(frame: &Bytes, version: i16) -> Result<EntryList<Topic
 ///
 /// # Errors
 /// As [`read_delete_records`].
-pub fn read_create_partitions(frame: &Bytes, version: i16) -> Result<EntryList<Text>, WireError> {
+pub fn read_create_partitions(
+    frame: &Bytes,
+    version: i16,
+    mut stays: impl FnMut(Text) -> Result<bool, WireError>,
+) -> Result<Kept, WireError> {
     let mut walk = Walk::begin(frame, versions::CREATE_PARTITIONS, version)?;
     let topics = walk.list(7, |walk| {
         let name = walk.reader.string(walk.flexible)?;
@@ -101,7 +115,7 @@ pub fn read_create_partitions(frame: &Bytes, version: i16) -> Result<EntryList<T
             walk.tags()?;
         }
         walk.tags()?;
-        Ok(name)
+        stays(name)
     })?;
     let _timeout_ms = walk.reader.i32()?;
     let _validate_only = walk.reader.i8()?;
@@ -117,7 +131,8 @@ pub fn read_alter_configs(
     frame: &Bytes,
     api_key: i16,
     version: i16,
-) -> Result<EntryList<AlteredResource>, WireError> {
+    mut stays: impl FnMut(AlteredResource) -> Result<bool, WireError>,
+) -> Result<Kept, WireError> {
     let mut walk = Walk::begin(frame, api_key, version)?;
     let has_operation = api_key == versions::INCREMENTAL_ALTER_CONFIGS;
     let resources = walk.list(4, |walk| {
@@ -134,7 +149,7 @@ pub fn read_alter_configs(
             walk.tags()?;
         }
         walk.tags()?;
-        Ok(AlteredResource { kind, name, configs })
+        stays(AlteredResource { kind, name, configs })
     })?;
     let _validate_only = walk.reader.i8()?;
     walk.finish()?;
@@ -145,12 +160,16 @@ pub fn read_alter_configs(
 ///
 /// # Errors
 /// As [`read_delete_records`].
-pub fn read_added_partitions(frame: &Bytes, version: i16) -> Result<EntryList<TopicPartitions>, WireError> {
+pub fn read_added_partitions(
+    frame: &Bytes,
+    version: i16,
+    stays: impl FnMut(TopicPartitions) -> Result<bool, WireError>,
+) -> Result<Kept, WireError> {
     let mut walk = Walk::begin(frame, versions::ADD_PARTITIONS_TO_TXN, version)?;
     let _transactional_id = walk.reader.string(walk.flexible)?;
     let _producer_id = walk.reader.i64()?;
     let _producer_epoch = walk.reader.i16()?;
-    let topics = walk.topics(|walk| walk.reader.i32())?;
+    let topics = walk.topics(|walk| walk.reader.i32(), stays)?;
     walk.finish()?;
     Ok(topics)
 }
@@ -159,22 +178,33 @@ pub fn read_added_partitions(frame: &Bytes, version: i16) -> Result<EntryList<To
 ///
 /// # Errors
 /// As [`read_delete_records`].
-pub fn read_txn_markers(frame: &Bytes, version: i16) -> Result<Vec<Marker>, WireError> {
+pub fn read_txn_markers(
+    frame: &Bytes,
+    version: i16,
+    mut stays: impl FnMut(Marker) -> Result<bool, WireError>,
+) -> Result<Kept, WireError> {
     let mut walk = Walk::begin(frame, versions::WRITE_TXN_MARKERS, version)?;
     let markers = walk.list(16, |walk| {
         let producer_id = walk.reader.i64()?;
         let _producer_epoch = walk.reader.i16()?;
         let _committed = walk.reader.i8()?;
-        let topics = walk.topics(|walk| walk.reader.i32())?;
+        let mut topics = Vec::new();
+        let _ = walk.topics(
+            |walk| walk.reader.i32(),
+            |topic| {
+                topics.push(topic);
+                Ok(true)
+            },
+        )?;
         let _coordinator_epoch = walk.reader.i32()?;
         if version >= 2 {
             let _transaction_version = walk.reader.i8()?;
         }
         walk.tags()?;
-        Ok(Marker { producer_id, topics: topics.iter().cloned().collect() })
+        stays(Marker { producer_id, topics })
     })?;
     walk.finish()?;
-    Ok(markers.iter().cloned().collect())
+    Ok(markers)
 }
 
 /// A walk over one request, which counts the elements it meets.
@@ -212,18 +242,18 @@ impl Walk {
         self.reader.finish()
     }
 
-    fn list<E>(
+    fn list(
         &mut self,
         least: usize,
-        mut read: impl FnMut(&mut Walk) -> Result<E, WireError>,
-    ) -> Result<EntryList<E>, WireError> {
+        mut read: impl FnMut(&mut Walk) -> Result<bool, WireError>,
+    ) -> Result<Kept, WireError> {
         let mut reader = self.reader.clone();
         let flexible = self.flexible;
-        let list = EntryList::read(&mut reader, flexible, least, |reader| {
+        let list = Kept::read(&mut reader, flexible, least, |reader| {
             std::mem::swap(&mut self.reader, reader);
-            let entry = self.counted(1).and_then(|_| read(self));
+            let stays = self.counted(1).and_then(|_| read(self));
             std::mem::swap(&mut self.reader, reader);
-            entry
+            stays
         })?;
         self.reader = reader;
         Ok(list)
@@ -233,7 +263,8 @@ impl Walk {
     fn topics(
         &mut self,
         mut partition: impl FnMut(&mut Walk) -> Result<i32, WireError>,
-    ) -> Result<EntryList<TopicPartitions>, WireError> {
+        mut stays: impl FnMut(TopicPartitions) -> Result<bool, WireError>,
+    ) -> Result<Kept, WireError> {
         self.list(3, |walk| {
             let name = walk.reader.string(walk.flexible)?;
             let count = walk.reader.count(walk.flexible, 4)?;
@@ -242,7 +273,7 @@ impl Walk {
                 partitions.push(partition(walk)?);
             }
             walk.tags()?;
-            Ok(TopicPartitions { name, partitions })
+            stays(TopicPartitions { name, partitions })
         })
     }
 }

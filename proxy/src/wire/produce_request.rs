@@ -1,14 +1,14 @@
 //! A Produce request as a client sent it: read with bounds, never re-encoded.
 //!
-//! The decoder says which topics and partitions there are and where the records stand; [`ProduceRequest::without`]
-//! builds the same request less some topics by joining the byte ranges of the others. Versions 0 to 13.
+//! The decoder shows each topic with its partitions, and where the records stand, to whoever decides whether the topic stays;
+//! [`ProduceRequest::kept`] is the same request less the topics that do not. Versions 0 to 13.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::entry_list::EntryList;
 use super::header::read_request_header;
+use super::kept::Kept;
 use super::primitive::{Reader, Text, WireError};
 use super::topic_ref::TopicRef;
 use super::versions::PRODUCE;
@@ -51,8 +51,8 @@ pub struct ProduceRequest {
     pub transactional_id: Option<Text>,
     /// Acknowledgements asked for: -1, 1, or 0 for no response at all.
     pub acks: i16,
-    /// The topics, as sent.
-    pub topics: EntryList<ProduceTopic>,
+    /// Which topics stay.
+    pub topics: Kept,
 }
 
 /// What stands before the topics.
@@ -108,17 +108,21 @@ pub(super) fn least_of_a_topic(version: i16) -> usize {
 }
 
 impl ProduceRequest {
-    /// Reads a whole request frame (its size not among the bytes).
+    /// Reads a whole request frame (its size not among the bytes); `stays` says of each topic whether it stays.
     ///
     /// # Errors
-    /// [`WireError`] for anything that is no Produce request of this version.
-    pub fn read(frame: Bytes, version: i16) -> Result<Self, WireError> {
+    /// [`WireError`] for anything that is no Produce request of this version, and whatever `stays` fails with.
+    pub fn read(
+        frame: Bytes,
+        version: i16,
+        mut stays: impl FnMut(ProduceTopic) -> Result<bool, WireError>,
+    ) -> Result<Self, WireError> {
         let mut reader = Reader::new(frame.clone());
         let Opening { transactional_id, acks } = read_opening(&mut reader, version)?;
         let flexible = version >= FLEXIBLE;
 
         let mut partitions = 0;
-        let topics = EntryList::read(&mut reader, flexible, least_of_a_topic(version), |reader| {
+        let topics = Kept::read(&mut reader, flexible, least_of_a_topic(version), |reader| {
             let topic = read_topic(reader, version)?;
             partitions += topic.partitions.len().max(1);
             if partitions > MAX_PARTITIONS {
@@ -127,7 +131,7 @@ impl ProduceRequest {
                     limit: MAX_PARTITIONS,
                 });
             }
-            Ok(topic)
+            stays(topic)
         })?;
         if flexible {
             reader.skip_tags()?;
@@ -136,15 +140,10 @@ impl ProduceRequest {
         Ok(ProduceRequest { frame, transactional_id, acks, topics })
     }
 
-    /// The frame as it was sent.
+    /// The request less the topics that do not stay: pieces to be sent one after another.
     #[must_use]
-    pub fn frame(&self) -> &Bytes {
-        &self.frame
-    }
-
-    /// The same request with the topics that `keep` says true to: pieces to be sent one after another.
-    pub fn without(&self, keep: impl FnMut(&ProduceTopic) -> bool) -> Vec<Bytes> {
-        self.topics.kept(&self.frame, keep)
+    pub fn kept(&self) -> Vec<Bytes> {
+        self.topics.pieces(&self.frame)
     }
 }
 
@@ -235,19 +234,33 @@ mod tests {
         pieces.concat().into()
     }
 
+    /// The request, and its topics.
+    fn topics(frame: &Bytes, version: i16) -> (ProduceRequest, Vec<ProduceTopic>) {
+        let mut topics = Vec::new();
+        let read = ProduceRequest::read(frame.clone(), version, |topic| {
+            topics.push(topic);
+            Ok(true)
+        });
+        (read.unwrap(), topics)
+    }
+
+    fn read(frame: Bytes, version: i16) -> Result<ProduceRequest, WireError> {
+        ProduceRequest::read(frame, version, |_| Ok(true))
+    }
+
     #[test]
     fn every_version_reads_what_the_oracle_wrote() {
         for version in 3..=13 {
             let sent = oracle(version, &[("alpha", &[0, 3]), ("be", &[5]), ("c", &[])]);
-            let read = ProduceRequest::read(frame(version, &sent), version).unwrap();
+            let frame = frame(version, &sent);
+            let (read, topics) = topics(&frame, version);
             assert_eq!((read.acks, read.transactional_id.as_ref().unwrap().as_str()), (-1, "tx"));
-            assert_eq!(peek(&read.frame().slice(..25), version).unwrap().acks, -1, "v{version}");
+            assert_eq!(peek(&frame.slice(..25), version).unwrap().acks, -1, "v{version}");
             let partitions: Vec<Vec<i32>> =
-                read.topics.iter().map(|t| t.partitions.iter().map(|p| p.index).collect()).collect();
+                topics.iter().map(|t| t.partitions.iter().map(|p| p.index).collect()).collect();
             assert_eq!(partitions, [vec![0, 3], vec![5], vec![]]);
-            let topics: Vec<_> = read.topics.iter().collect();
             let records = topics[1].partitions[0].records.clone().unwrap();
-            assert_eq!(read.frame().slice(records), &[5; 5][..]);
+            assert_eq!(frame.slice(records), &[5; 5][..]);
             match &topics[0].topic {
                 TopicRef::Name(name) => assert!(version < 13 && name.as_str() == "alpha"),
                 TopicRef::Id(id) => assert!(version == 13 && *id == *Uuid::from_u128(5).as_bytes()),
@@ -259,14 +272,7 @@ mod tests {
     fn the_front_names_the_topic_of_a_request_for_one() {
         for version in 3..=13 {
             let one = frame(version, &oracle(version, &[("alpha", &[0, 3, 100])]));
-            let topic = ProduceRequest::read(one.clone(), version)
-                .unwrap()
-                .topics
-                .iter()
-                .next()
-                .unwrap()
-                .topic
-                .clone();
+            let topic = topics(&one, version).1.remove(0).topic;
             assert_eq!(peek(&one.slice(..80), version).unwrap(), Front { acks: -1, only_topic: Some(topic) });
             assert_eq!(peek(&one.slice(..26), version).unwrap().only_topic, None, "v{version}");
             for several in [&[("alpha", &[0][..]), ("be", &[5])][..], &[]] {
@@ -282,19 +288,23 @@ mod tests {
     fn leaving_topics_out_gives_what_the_oracle_would_write() {
         for version in 3..=13 {
             let all = oracle(version, &[("alpha", &[0, 3]), ("be", &[5]), ("c", &[2])]);
-            let read = ProduceRequest::read(frame(version, &all), version).unwrap();
-            let mut at = 0;
-            let rest = joined(read.without(|_| {
-                at += 1;
-                at != 2
-            }));
+            let sent = frame(version, &all);
+            let without = |left_out: &[usize]| {
+                let mut at = 0;
+                let read = ProduceRequest::read(sent.clone(), version, |_| {
+                    at += 1;
+                    Ok(!left_out.contains(&at))
+                });
+                joined(read.unwrap().kept())
+            };
+            let rest = without(&[2]);
             assert_eq!(
                 rest,
                 frame(version, &oracle(version, &[("alpha", &[0, 3]), ("c", &[2])])),
                 "v{version}"
             );
-            assert_eq!(joined(read.without(|_| true)), read.frame());
-            let mut none = joined(read.without(|_| false)).slice(12..);
+            assert_eq!(without(&[]), sent);
+            let mut none = without(&[1, 2, 3]).slice(12..);
             if version >= 9 {
                 none = none.slice(1..);
             }
@@ -307,11 +317,11 @@ mod tests {
         for version in [3, 9, 13] {
             let whole = frame(version, &oracle(version, &[("alpha", &[0, 3])]));
             for cut in 0..whole.len() {
-                assert!(ProduceRequest::read(whole.slice(..cut), version).is_err(), "v{version} at {cut}");
+                assert!(read(whole.slice(..cut), version).is_err(), "v{version} at {cut}");
             }
             let mut longer = whole.to_vec();
             longer.push(0);
-            assert!(ProduceRequest::read(longer.into(), version).is_err());
+            assert!(read(longer.into(), version).is_err());
         }
     }
 
@@ -320,7 +330,7 @@ mod tests {
         let mut body = BytesMut::from(&frame(9, &oracle(9, &[]))[..]);
         body.truncate(body.len() - 2);
         body.put_slice(&[0xff, 0xff, 0xff, 0xff, 0x0f]);
-        assert!(matches!(ProduceRequest::read(body.freeze(), 9), Err(WireError::CountTooLarge { .. })));
+        assert!(matches!(read(body.freeze(), 9), Err(WireError::CountTooLarge { .. })));
     }
 
     #[test]
@@ -328,13 +338,13 @@ mod tests {
         let mut body = BytesMut::from(&frame(3, &oracle(3, &[]))[..]);
         body.truncate(body.len() - 4);
         body.put_slice(b"\0\0\0\x01\0\x01t\x7f\xff\xff\xff");
-        assert!(matches!(ProduceRequest::read(body.freeze(), 3), Err(WireError::CountTooLarge { .. })));
+        assert!(matches!(read(body.freeze(), 3), Err(WireError::CountTooLarge { .. })));
         let mut many = BytesMut::from(&frame(3, &oracle(3, &[]))[..]);
         many.truncate(many.len() - 4);
         many.put_slice(b"\0\0\0\x01\0\x01t");
         many.put_i32(MAX_PARTITIONS as i32 + 1);
         many.resize(many.len() + 8 * (MAX_PARTITIONS + 1), 0);
-        assert!(matches!(ProduceRequest::read(many.freeze(), 3), Err(WireError::TooMany { .. })));
+        assert!(matches!(read(many.freeze(), 3), Err(WireError::TooMany { .. })));
     }
 
     proptest! {
@@ -342,7 +352,7 @@ mod tests {
         fn no_bytes_make_it_panic(version in -1i16..15, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let bytes = Bytes::from(bytes);
             let _ = peek(&bytes, version);
-            let _ = ProduceRequest::read(bytes, version);
+            let _ = read(bytes, version);
         }
 
         #[test]
@@ -350,8 +360,8 @@ mod tests {
             let mut bytes = frame(version, &oracle(version, &[("alpha", &[0, 3]), ("b", &[9])])).to_vec();
             let at = at.index(bytes.len());
             bytes[at] = value;
-            if let Ok(read) = ProduceRequest::read(bytes.into(), version) {
-                let _ = read.without(|topic| topic.partitions.len() > 1);
+            if let Ok(read) = ProduceRequest::read(bytes.into(), version, |topic| Ok(topic.partitions.len() > 1)) {
+                let _ = read.kept();
             }
         }
     }

@@ -70,6 +70,8 @@ pub const ADD_PARTITIONS_TO_TXN: i16 = 24;
 pub const WRITE_TXN_MARKERS: i16 = 27;
 /// Api key of AlterConfigs.
 pub const ALTER_CONFIGS: i16 = 33;
+/// Api key of SaslAuthenticate.
+pub const SASL_AUTHENTICATE: i16 = 36;
 /// Api key of CreatePartitions.
 pub const CREATE_PARTITIONS: i16 = 37;
 /// Api key of IncrementalAlterConfigs.
@@ -136,7 +138,7 @@ pub const APIS: &[Api] = &[
     row(ALTER_CONFIGS, "AlterConfigs", 0, 2, 2, Inspect),
     row(34, "AlterReplicaLogDirs", 0, 2, 2, Pass),
     row(35, "DescribeLogDirs", 0, 5, 2, Pass),
-    row(36, "SaslAuthenticate", 0, 2, 2, Pass),
+    row(SASL_AUTHENTICATE, "SaslAuthenticate", 0, 2, 2, Pass),
     row(CREATE_PARTITIONS, "CreatePartitions", 0, 3, 2, Inspect),
     row(38, "CreateDelegationToken", 0, 3, 2, Pass),
     row(39, "RenewDelegationToken", 0, 2, 2, Pass),

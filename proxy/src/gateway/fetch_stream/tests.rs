@@ -86,7 +86,7 @@ async fn streamed(
     let ticks = Ticks::start();
     let budget = Budget::new(1 << 20, ticks, Gauge::default(), Gauge::default());
     let peer = ([127, 0, 0, 1], 1).into();
-    let connection = Connections::default().open(peer, Target::Bootstrap, ticks, Traffic::default());
+    let connection = Connections::default().open(peer, Target::Bootstrap, ticks, Traffic::default(), true);
     let mut reader = FrameReader::new(Box::new(from_broker), Account::responses(&budget, &connection));
     let mut writer: super::super::stream::WriteEnd = Box::new(to_client);
     let sending = async {

@@ -1,7 +1,8 @@
 //! Requests that are read before they go on, one file per kind.
 //!
 //! What would change a read-only mirror topic is answered here; the rest of such a request goes on, and its answer is
-//! completed with what was refused.
+//! completed with what was refused. A request is judged when it has come and again when its turn to be sent has come, since topics
+//! become mirrors meanwhile. Each handler takes time and memory in proportion to the bytes of the request.
 
 mod admin;
 mod produce;
@@ -9,12 +10,29 @@ mod sasl;
 mod share;
 mod transaction;
 
+use bytes::Bytes;
+
 use crate::wire::header::RequestPrefix;
+use crate::wire::kept::Kept;
+use crate::wire::primitive::WireError;
 use crate::wire::versions;
 
-use super::requests::{RequestSide, Stop};
+use super::error::SessionError;
+use super::mirror_guard::Guards;
+use super::refusal::Refusals;
+use super::requests::{RequestSide, Stop, request_error};
 
-pub(super) use sasl::SaslTokens;
+pub(super) use sasl::SaslExchange;
+
+/// What becomes of a request.
+struct Judged {
+    /// What of it goes on.
+    kept: Kept,
+    refused: Refusals,
+}
+
+/// How a kind of request is judged.
+type Judge = fn(&Guards, RequestPrefix, &Bytes) -> Result<Judged, WireError>;
 
 impl RequestSide {
     /// Reads a request whose api is in the table to be inspected.
@@ -27,5 +45,33 @@ impl RequestSide {
             versions::SHARE_FETCH => self.share_fetch(prefix, size).await,
             _ => self.admin(prefix, size).await,
         }
+    }
+
+    /// Judges a request that is held. What is refused is charged before it is kept: that takes a second look.
+    async fn judged(&mut self, prefix: RequestPrefix, frame: &Bytes, judge: Judge) -> Result<Judged, Stop> {
+        let judge = |guards: &Guards| judge(guards, prefix, frame).map_err(|e| request_error(prefix, e));
+        let judged = judge(&self.guards)?;
+        if judged.refused.is_empty() {
+            return Ok(judged);
+        }
+        let bytes = judged.refused.bytes();
+        drop(judged);
+        self.client.charge(frame.len() + bytes).await;
+        Ok(judge(&self.guards)?)
+    }
+
+    /// Sends what was kept of a request, if as much of it is to be kept now.
+    async fn send_kept(
+        &mut self,
+        prefix: RequestPrefix,
+        frame: &Bytes,
+        kept: &Kept,
+        judge: Judge,
+    ) -> Result<(), Stop> {
+        let now = judge(&self.guards, prefix, frame).map_err(|source| request_error(prefix, source))?;
+        if now.kept != *kept {
+            return Err(SessionError::MirrorMeanwhile.into());
+        }
+        self.send(kept.pieces(frame)).await
     }
 }

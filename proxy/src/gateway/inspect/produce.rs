@@ -4,16 +4,19 @@ use bytes::Bytes;
 
 use crate::wire::frame::SIZE_BYTES;
 use crate::wire::header::RequestPrefix;
+use crate::wire::primitive::WireError;
 use crate::wire::produce_request::{PartitionRecords, ProduceRequest, ProduceTopic, peek};
 use crate::wire::produce_scan::{ProduceScan, is_reserved};
 use crate::wire::topic_ref::TopicRef;
 use crate::wire::versions;
 
 use super::super::error::SessionError;
-use super::super::inflight::{Answer, RefusedTopic};
+use super::super::inflight::Answer;
 use super::super::mirror_guard::Guards;
+use super::super::refusal::{BYTES_PER_ENTRY, MAX_REFUSED, Refusals};
 use super::super::reply;
 use super::super::requests::{Gone, RequestSide, Stop, request_error, response_error};
+use super::Judged;
 
 /// Bytes in which acks and topic of any sensible Produce request for one topic are found.
 const FRONT: usize = 4 * 1024;
@@ -35,20 +38,33 @@ impl RequestSide {
             }
         }
         let frame = self.take(size).await?;
-        let request = ProduceRequest::read(frame, version).map_err(|source| request_error(prefix, source))?;
+        let survey = survey(prefix, &frame).map_err(|source| request_error(prefix, source))?;
         if version < versions::PRODUCE_READABLE_FROM {
-            return self.produce_too_old(prefix, &request).await;
+            return self.produce_too_old(prefix, &frame, &survey).await;
         }
-        if request.topics.iter().any(|topic| has_reserved(&request, topic)) {
-            return self.produce_forged(prefix, &request).await;
+        if survey.is_forged {
+            return self.produce_forged(prefix, &frame, &survey).await;
         }
-        let refused: Vec<_> =
-            request.topics.iter().filter_map(|topic| refusal(&self.guards, topic)).collect();
+        let acks = survey.acks;
+        let Judged { kept, refused } = self.judged(prefix, &frame, judge).await?;
         if refused.is_empty() {
-            self.expect_produce(prefix, request.acks).await?;
-            return self.send(vec![request.frame().clone()]).await;
+            self.expect_produce(prefix, acks).await?;
+            return self.send_kept(prefix, &frame, &kept, judge).await;
         }
-        self.produce_refused(prefix, &request, refused).await
+        self.count_writes(acks, &refused);
+        match (acks, kept.is_none()) {
+            (0, true) => Ok(()),
+            (0, false) => self.send_kept(prefix, &frame, &kept, judge).await,
+            (_, true) => {
+                let reply = reply::refused(prefix, &refused.topics);
+                let reply = reply.map_err(|source| response_error(prefix, source))?;
+                Ok(self.expect(prefix, Answer::Local(reply)).await?)
+            }
+            (_, false) => {
+                self.expect(prefix, Answer::Merge(refused)).await?;
+                self.send_kept(prefix, &frame, &kept, judge).await
+            }
+        }
     }
 
     /// Streams the request on, but not to its end where its topic has become a mirror meanwhile, and not beyond a batch with a
@@ -82,15 +98,43 @@ impl RequestSide {
 
     /// Nothing of a request goes on in which a batch bears a producer id of a mirror: no client library writes one, so the
     /// others in it are not worth telling apart.
-    async fn produce_forged(&mut self, prefix: RequestPrefix, request: &ProduceRequest) -> Result<(), Stop> {
-        tracing::debug!(acks = request.acks, "a write with a reserved producer id refused");
-        if request.acks == 0 {
+    async fn produce_forged(
+        &mut self,
+        prefix: RequestPrefix,
+        frame: &Bytes,
+        survey: &Survey,
+    ) -> Result<(), Stop> {
+        tracing::debug!(acks = survey.acks, "a write with a reserved producer id refused");
+        if survey.acks == 0 {
             return Ok(());
         }
-        let reserved = |partition: &PartitionRecords| is_reserved(records(request, partition));
-        let frame = reply::produce_forged(prefix, request, reserved)
+        let topics = self.topics(prefix, frame, survey).await?;
+        let reserved = |partition: &PartitionRecords| is_reserved(records(frame, partition));
+        let reply = reply::produce_forged(prefix, &topics, reserved)
             .map_err(|source| response_error(prefix, source))?;
-        Ok(self.expect(prefix, Answer::Local(frame)).await?)
+        drop(topics);
+        Ok(self.expect(prefix, Answer::Local(reply)).await?)
+    }
+
+    /// All topics of a request of which nothing goes on, charged before they are kept.
+    async fn topics(
+        &mut self,
+        prefix: RequestPrefix,
+        frame: &Bytes,
+        survey: &Survey,
+    ) -> Result<Vec<ProduceTopic>, Stop> {
+        let mut topics = Vec::new();
+        if survey.entries > MAX_REFUSED {
+            let source = WireError::TooMany { what: "partitions to refuse in a request", limit: MAX_REFUSED };
+            return Err(request_error(prefix, source).into());
+        }
+        self.client.charge(frame.len() + survey.entries * BYTES_PER_ENTRY).await;
+        let read = ProduceRequest::read(frame.clone(), prefix.api_version, |topic| {
+            topics.push(topic);
+            Ok(true)
+        });
+        let _ = read.map_err(|source| request_error(prefix, source))?;
+        Ok(topics)
     }
 
     async fn expect_produce(&mut self, prefix: RequestPrefix, acks: i16) -> Result<(), Gone> {
@@ -103,50 +147,40 @@ impl RequestSide {
         self.expect(prefix, answer).await
     }
 
-    async fn produce_refused(
-        &mut self,
-        prefix: RequestPrefix,
-        request: &ProduceRequest,
-        refused: Vec<RefusedTopic>,
-    ) -> Result<(), Stop> {
-        for topic in &refused {
-            if request.acks == 0 {
-                self.metrics.dropped(&topic.name, topic.partitions.len());
+    pub(super) fn count_writes(&self, acks: i16, refused: &Refusals) {
+        for (topic, partitions) in refused.by_topic() {
+            if acks == 0 {
+                self.metrics.dropped(topic, partitions);
             } else {
-                self.metrics.refused(&topic.name, topic.partitions.len());
+                self.metrics.refused(topic, partitions);
             }
-            tracing::debug!(
-                topic = topic.name,
-                partitions = topic.partitions.len(),
-                acks = request.acks,
-                "write to a mirror topic refused"
-            );
-        }
-        let nothing_left = refused.len() == request.topics.iter().len();
-        let rest = (!nothing_left)
-            .then(|| request.without(|topic| !refused.iter().any(|refused| refused.topic == topic.topic)));
-        match (request.acks, rest) {
-            (0, None) => Ok(()),
-            (0, Some(rest)) => self.send(rest).await,
-            (_, None) => {
-                let frame =
-                    reply::refused(prefix, &refused).map_err(|source| response_error(prefix, source))?;
-                Ok(self.expect(prefix, Answer::Local(frame)).await?)
-            }
-            (_, Some(rest)) => {
-                self.expect(prefix, Answer::Merge(refused)).await?;
-                self.send(rest).await
-            }
+            tracing::debug!(topic, partitions, acks, "write to a mirror topic refused");
         }
     }
 
-    async fn produce_too_old(&mut self, prefix: RequestPrefix, request: &ProduceRequest) -> Result<(), Stop> {
-        if request.acks == 0 {
+    async fn produce_too_old(
+        &mut self,
+        prefix: RequestPrefix,
+        frame: &Bytes,
+        survey: &Survey,
+    ) -> Result<(), Stop> {
+        if survey.acks == 0 {
             return Ok(());
         }
-        let frame = reply::produce_too_old(prefix.correlation_id, prefix.api_version, request);
-        Ok(self.expect(prefix, Answer::Local(frame)).await?)
+        let topics = self.topics(prefix, frame, survey).await?;
+        let reply = reply::produce_too_old(prefix.correlation_id, prefix.api_version, &topics);
+        drop(topics);
+        Ok(self.expect(prefix, Answer::Local(reply)).await?)
     }
+}
+
+/// What must be known of a request before its topics are judged.
+struct Survey {
+    acks: i16,
+    /// Partitions, and topics without any.
+    entries: usize,
+    /// Some batch bears a producer id of a mirror.
+    is_forged: bool,
 }
 
 /// Whether clients may write to a topic; to all of them, where it is not known which.
@@ -161,31 +195,44 @@ fn begins_unreserved(front: &Bytes, version: i16, size: usize) -> bool {
     scan.feed(front) == Ok(true) && scan.has_looked()
 }
 
-fn has_reserved(request: &ProduceRequest, topic: &ProduceTopic) -> bool {
-    topic.partitions.iter().any(|partition| is_reserved(records(request, partition)))
+fn survey(prefix: RequestPrefix, frame: &Bytes) -> Result<Survey, WireError> {
+    let (mut entries, mut is_forged) = (0, false);
+    let request = ProduceRequest::read(frame.clone(), prefix.api_version, |topic| {
+        entries += topic.partitions.len().max(1);
+        is_forged |= topic.partitions.iter().any(|partition| is_reserved(records(frame, partition)));
+        Ok(true)
+    })?;
+    Ok(Survey { acks: request.acks, entries, is_forged })
 }
 
-fn records<'a>(request: &'a ProduceRequest, partition: &PartitionRecords) -> &'a [u8] {
-    partition.records.clone().and_then(|range| request.frame().get(range)).unwrap_or_default()
+fn records<'a>(frame: &'a Bytes, partition: &PartitionRecords) -> &'a [u8] {
+    partition.records.clone().and_then(|range| frame.get(range)).unwrap_or_default()
 }
 
-/// Why clients may not write to a topic; `None` where they may.
-fn refusal(guards: &Guards, topic: &ProduceTopic) -> Option<RefusedTopic> {
-    let guard = guards.read_only(&topic.topic)?;
-    let message = if guard.is_linkgates_own() {
-        format!("Cannot append records to topic '{}': it is Linkgate's own.", guard.topic)
-    } else {
-        // The first sentence is Confluent Server's own.
-        format!(
-            "Cannot append records to read-only mirror topic '{}'. It follows its source over link '{}': promote it or \
-             fail it over to write to it.",
-            guard.topic, guard.link
-        )
-    };
-    Some(RefusedTopic {
-        topic: topic.topic.clone(),
-        message,
-        name: guard.topic,
-        partitions: topic.partitions.iter().map(|partition| partition.index).collect(),
-    })
+fn judge(guards: &Guards, prefix: RequestPrefix, frame: &Bytes) -> Result<Judged, WireError> {
+    let mut refused = Refusals::default();
+    let request = ProduceRequest::read(
+        frame.clone(),
+        prefix.api_version,
+        |ProduceTopic { topic, partitions }| {
+            let Some(guard) = guards.read_only(&topic) else { return Ok(true) };
+            let partitions = partitions.iter().map(|partition| partition.index).collect();
+            let message = || {
+                if guard.is_linkgates_own() {
+                    return format!(
+                        "Cannot append records to topic '{}': it is Linkgate's own.",
+                        guard.topic
+                    );
+                }
+                // The first sentence is Confluent Server's own.
+                format!(
+                    "Cannot append records to read-only mirror topic '{}'. It follows its source over link '{}': promote it \
+                 or fail it over to write to it.",
+                    guard.topic, guard.link
+                )
+            };
+            refused.add(&guard, &topic, partitions, message).map(|()| false)
+        },
+    )?;
+    Ok(Judged { kept: request.topics, refused })
 }

@@ -9,7 +9,7 @@ use kafka_protocol::protocol::Encodable;
 use crate::wire::error_code::ErrorCode;
 use crate::wire::header::{RequestPrefix, response_frame};
 use crate::wire::primitive::{put_count, put_string};
-use crate::wire::produce_request::ProduceRequest;
+use crate::wire::produce_request::ProduceTopic;
 use crate::wire::topic_ref::TopicRef;
 use crate::wire::versions;
 
@@ -21,23 +21,33 @@ pub(super) use transaction::{add_partitions_refused, markers_refused};
 /// What Confluent Server, too, refuses writes to a mirror topic with.
 const READ_ONLY: ErrorCode = ErrorCode::INVALID_REQUEST;
 
-/// A whole frame with this body.
+/// A whole frame with this body. Room is made for it before it is written, so that it never exists twice.
 ///
 /// # Errors
 /// [`ResponseError::Codec`] where the codec refuses what was built: never for the versions of the table.
 fn frame(prefix: RequestPrefix, body: &impl Encodable, version: i16) -> Result<Bytes, ResponseError> {
-    let mut bytes = BytesMut::new();
-    body.encode(&mut bytes, version).map_err(|error| ResponseError::Codec(error.to_string()))?;
     let flexible =
         versions::api(prefix.api_key).is_some_and(|api| api.has_flexible_response_header(prefix.api_version));
-    Ok(response_frame(prefix.correlation_id, flexible, &bytes))
+    let size = body.compute_size(version).map_err(codec_error)? + 4 + usize::from(flexible);
+    let mut frame = BytesMut::with_capacity(4 + size);
+    frame.put_u32(u32::try_from(size).unwrap_or(u32::MAX));
+    frame.put_i32(prefix.correlation_id);
+    if flexible {
+        frame.put_u8(0);
+    }
+    body.encode(&mut frame, version).map_err(codec_error)?;
+    Ok(frame.freeze())
+}
+
+fn codec_error(error: impl std::fmt::Display) -> ResponseError {
+    ResponseError::Codec(error.to_string())
 }
 
 /// The answer to a Produce request of version 0 to 2: such clients write formats that the gateway does not read.
-pub(super) fn produce_too_old(correlation_id: i32, version: i16, request: &ProduceRequest) -> Bytes {
+pub(super) fn produce_too_old(correlation_id: i32, version: i16, topics: &[ProduceTopic]) -> Bytes {
     let mut body = BytesMut::new();
-    put_count(&mut body, false, request.topics.iter().len());
-    for topic in request.topics.iter() {
+    put_count(&mut body, false, topics.len());
+    for topic in topics {
         let name = match &topic.topic {
             TopicRef::Name(name) => name.as_str(),
             TopicRef::Id(_) => "",

@@ -19,12 +19,12 @@ use uuid::Uuid;
 use crate::wire::admin_requests::TOPIC_RESOURCE;
 use crate::wire::error_code::ErrorCode;
 use crate::wire::header::RequestPrefix;
-use crate::wire::produce_request::{PartitionRecords, ProduceRequest, ProduceTopic};
+use crate::wire::produce_request::{PartitionRecords, ProduceTopic};
 use crate::wire::topic_ref::TopicRef;
 use crate::wire::versions;
 
 use super::super::error::ResponseError;
-use super::super::inflight::RefusedTopic;
+use super::super::refusal::RefusedTopic;
 use super::{READ_ONLY, frame};
 
 /// First Produce version whose answer has an error message.
@@ -64,7 +64,7 @@ const FORGED: &str = "Producer ids from 2^62 on are reserved to mirroring";
 /// As [`frame`].
 pub(in super::super) fn produce_forged(
     prefix: RequestPrefix,
-    request: &ProduceRequest,
+    topics: &[ProduceTopic],
     reserved: impl Fn(&PartitionRecords) -> bool,
 ) -> Result<Bytes, ResponseError> {
     let version = prefix.api_version;
@@ -84,7 +84,7 @@ pub(in super::super) fn produce_forged(
         entry.partition_responses = topic.partitions.iter().map(partition).collect();
         entry
     };
-    let response = ProduceResponse::default().with_responses(request.topics.iter().map(topic).collect());
+    let response = ProduceResponse::default().with_responses(topics.iter().map(topic).collect());
     frame(prefix, &response, version)
 }
 
@@ -104,11 +104,11 @@ fn alone<R: AddRefused>(prefix: RequestPrefix, topics: &[RefusedTopic]) -> Resul
 }
 
 fn message(topic: &RefusedTopic) -> StrBytes {
-    StrBytes::from(topic.message.clone())
+    topic.reason.message.clone()
 }
 
 fn name(topic: &RefusedTopic) -> TopicName {
-    TopicName(StrBytes::from(topic.name.clone()))
+    TopicName(topic.reason.topic.clone())
 }
 
 impl AddRefused for ProduceResponse {
@@ -121,12 +121,10 @@ impl AddRefused for ProduceResponse {
                 }
                 partition
             };
-            let mut entry = TopicProduceResponse::default();
-            match &topic.topic {
-                TopicRef::Name(name) => entry.name = TopicName(StrBytes::from(name.as_str().to_owned())),
-                TopicRef::Id(id) => entry.topic_id = Uuid::from_bytes(*id),
-            }
-            entry.with_partition_responses(topic.partitions.iter().map(partition).collect())
+            TopicProduceResponse::default()
+                .with_name(name(topic))
+                .with_topic_id(topic.id.map_or_else(Uuid::nil, Uuid::from_bytes))
+                .with_partition_responses(topic.partitions.iter().map(partition).collect())
         };
         self.responses.extend(refused.iter().map(entry));
     }
@@ -141,11 +139,11 @@ impl AddRefused for DeleteTopicsResponse {
             let mut entry = DeletableTopicResult::default().with_error_code(READ_ONLY.0);
             // As it was named: the broker tells no name for an id that it does not delete
             // (`ControllerApis.deleteTopics`).
-            match &topic.topic {
-                TopicRef::Name(_) => entry.name = Some(name(topic)),
-                TopicRef::Id(id) => {
+            match topic.id {
+                None => entry.name = Some(name(topic)),
+                Some(id) => {
                     entry.name = None;
-                    entry.topic_id = Uuid::from_bytes(*id);
+                    entry.topic_id = Uuid::from_bytes(id);
                 }
             }
             if version >= DELETE_TOPICS_WITH_MESSAGE {

@@ -65,8 +65,8 @@ impl Rewriter {
             return api_versions::too_new(frame);
         }
         let refused = match answer {
-            Answer::Merge(refused) => refused.as_slice(),
-            _ => &[],
+            Answer::Merge(refused) => &refused.topics,
+            _ => &[][..],
         };
         match api.key {
             versions::API_VERSIONS => api_versions::intersect(frame, version),

@@ -6,7 +6,7 @@ use kafka_protocol::messages::ProduceResponse;
 use crate::wire::versions::Api;
 
 use super::super::error::ResponseError;
-use super::super::inflight::RefusedTopic;
+use super::super::refusal::RefusedTopic;
 use super::super::reply::AddRefused;
 use super::{Rewriter, recode};
 

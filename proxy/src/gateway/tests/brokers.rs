@@ -80,6 +80,7 @@ impl Running {
             advertised_host: "gate.example".into(),
             advertised_port: None,
             listener_tls: None,
+            sasl: false,
             broker_tls: None,
             limits: Limits { directory_interval, ..Limits::default() },
         };

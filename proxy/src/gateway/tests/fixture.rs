@@ -59,6 +59,21 @@ impl Fixture {
         listener_tls: Option<TlsServer>,
         broker_tls: Option<TlsClient>,
     ) -> Self {
+        Self::listening(limits, listener_tls, broker_tls, false).await
+    }
+
+    /// Clients have to authenticate.
+    pub(super) async fn sasl() -> Self {
+        let limits = Limits { drain_timeout: Duration::from_secs(1), ..Limits::default() };
+        Self::listening(limits, None, None, true).await
+    }
+
+    async fn listening(
+        limits: Limits,
+        listener_tls: Option<TlsServer>,
+        broker_tls: Option<TlsClient>,
+        sasl: bool,
+    ) -> Self {
         let broker = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = HostPort::new("127.0.0.1", broker.local_addr().unwrap().port());
         let guard = |topic: &str, id: u128, read_only| TopicGuard {
@@ -79,6 +94,7 @@ impl Fixture {
             advertised_host: "gate.example".into(),
             advertised_port: Some(9092),
             listener_tls,
+            sasl,
             broker_tls,
             limits,
         };

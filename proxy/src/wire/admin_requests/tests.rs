@@ -148,27 +148,39 @@ fn samples() -> Vec<(ApiKey, i16, Bytes, Bytes)> {
 
 /// Names of the entries, and the frame with those that are not `be`.
 fn walked(key: ApiKey, version: i16, frame: &Bytes) -> Result<(Vec<String>, Vec<u8>), WireError> {
-    fn both<E>(list: &EntryList<E>, frame: &Bytes, name: impl Fn(&E) -> &Text) -> (Vec<String>, Vec<u8>) {
-        let names = list.iter().map(|entry| name(entry).as_str().to_owned()).collect();
-        (names, list.kept(frame, |entry| name(entry).as_str() != "be").concat())
+    let mut names = Vec::new();
+    let named = |topic: &TopicRef| match topic {
+        TopicRef::Name(name) => name.as_str().to_owned(),
+        TopicRef::Id(id) => format!("{id:?}"),
+    };
+    if key == ApiKey::DeleteTopics {
+        let kept = read_delete_topics(frame, version, |topic| {
+            names.push(named(&topic));
+            Ok(named(&topic) != "be")
+        })?;
+        return Ok((names, kept.pieces(frame).concat()));
     }
-    Ok(match key {
-        ApiKey::DeleteTopics => {
-            let list = read_delete_topics(frame, version)?;
-            let name = |topic: &TopicRef| match topic {
-                TopicRef::Name(name) => name.as_str().to_owned(),
-                TopicRef::Id(id) => format!("{id:?}"),
-            };
-            let names = list.iter().map(name).collect();
-            (names, list.kept(frame, |topic| name(topic) != "be").concat())
-        }
-        ApiKey::DeleteRecords => both(&read_delete_records(frame, version)?, frame, |topic| &topic.name),
-        ApiKey::CreatePartitions => both(&read_create_partitions(frame, version)?, frame, |name| name),
-        ApiKey::AddPartitionsToTxn => {
-            both(&read_added_partitions(frame, version)?, frame, |topic| &topic.name)
-        }
-        _ => both(&read_alter_configs(frame, key as i16, version)?, frame, |resource| &resource.name),
-    })
+    let mut is_not_be = |name: &Text| {
+        names.push(name.as_str().to_owned());
+        Ok(name.as_str() != "be")
+    };
+    let kept = match key {
+        ApiKey::DeleteRecords => read_delete_records(frame, version, |topic| is_not_be(&topic.name)),
+        ApiKey::CreatePartitions => read_create_partitions(frame, version, |name| is_not_be(&name)),
+        ApiKey::AddPartitionsToTxn => read_added_partitions(frame, version, |topic| is_not_be(&topic.name)),
+        _ => read_alter_configs(frame, key as i16, version, |resource| is_not_be(&resource.name)),
+    }?;
+    Ok((names, kept.pieces(frame).concat()))
+}
+
+/// Markers, as a list.
+fn markers_of(frame: &Bytes, version: i16) -> Result<Vec<Marker>, WireError> {
+    let mut all = Vec::new();
+    let _ = read_txn_markers(frame, version, |marker| {
+        all.push(marker);
+        Ok(true)
+    })?;
+    Ok(all)
 }
 
 #[test]
@@ -182,25 +194,30 @@ fn every_version_reads_what_the_oracle_wrote_and_leaves_out_what_it_would() {
 
 #[test]
 fn partitions_and_configs_are_told() {
-    let deleted = read_delete_records(&frame(ApiKey::DeleteRecords, 2, &delete_records(&ALL)), 2).unwrap();
-    assert!(deleted.iter().all(|topic| topic.partitions == [0, 7]));
+    let deleted = frame(ApiKey::DeleteRecords, 2, &delete_records(&ALL));
+    let has = |partitions: [i32; 2]| move |topic: TopicPartitions| Ok(topic.partitions == partitions);
+    assert!(read_delete_records(&deleted, 2, has([0, 7])).unwrap().is_all());
     let added = frame(ApiKey::AddPartitionsToTxn, 3, &add_partitions(&ALL));
-    assert!(read_added_partitions(&added, 3).unwrap().iter().all(|topic| topic.partitions == [4, 5]));
+    assert!(read_added_partitions(&added, 3, has([4, 5])).unwrap().is_all());
     let altered = frame(ApiKey::IncrementalAlterConfigs, 1, &incremental(&ALL));
-    for resource in read_alter_configs(&altered, 44, 1).unwrap().iter() {
+    let mut seen = 0;
+    let read = read_alter_configs(&altered, 44, 1, |resource| {
         assert_eq!(resource.kind, TOPIC_RESOURCE);
         let names: Vec<_> = resource.configs.iter().map(Text::as_str).collect();
         assert_eq!(names, ["retention.ms", "cleanup.policy"]);
-    }
+        seen += 1;
+        Ok(true)
+    });
+    assert!(read.is_ok() && seen == ALL.len());
 }
 
 #[test]
 fn topics_to_delete_may_be_named_by_id() {
     let state = DeleteTopicState::default().with_name(None).with_topic_id(uuid::Uuid::from_u128(7));
     let request = DeleteTopicsRequest::default().with_topics(vec![state]);
-    let read = read_delete_topics(&frame(ApiKey::DeleteTopics, 6, &request), 6).unwrap();
     let id = TopicRef::Id(*uuid::Uuid::from_u128(7).as_bytes());
-    assert_eq!(read.iter().collect::<Vec<_>>(), [&id]);
+    let read = read_delete_topics(&frame(ApiKey::DeleteTopics, 6, &request), 6, |topic| Ok(topic == id));
+    assert!(read.unwrap().is_all());
 }
 
 #[test]
@@ -208,13 +225,13 @@ fn markers_tell_producers_and_where() {
     // The codec knows no other version.
     for version in [1] {
         let sent = frame(ApiKey::WriteTxnMarkers, version, &markers(&ALL));
-        let read = read_txn_markers(&sent, version).unwrap();
+        let read = markers_of(&sent, version).unwrap();
         assert_eq!(read.iter().map(|marker| marker.producer_id).collect::<Vec<_>>(), [8, 9]);
         let names: Vec<_> = read[1].topics.iter().map(|topic| topic.name.as_str()).collect();
         assert_eq!(names, ALL);
         assert_eq!(read[0].topics[2].partitions, [1, 2]);
         for cut in 0..sent.len() {
-            assert!(read_txn_markers(&sent.slice(..cut), version).is_err());
+            assert!(markers_of(&sent.slice(..cut), version).is_err());
         }
     }
 }
@@ -234,7 +251,7 @@ fn every_truncation_and_every_longer_frame_is_an_error() {
 fn more_elements_than_allowed_are_refused() {
     let mut request = delete_records(&["t"]);
     request.topics[0].partitions = vec![DeleteRecordsPartition::default(); MAX_ELEMENTS];
-    let read = read_delete_records(&frame(ApiKey::DeleteRecords, 2, &request), 2);
+    let read = read_delete_records(&frame(ApiKey::DeleteRecords, 2, &request), 2, |_| Ok(true));
     assert!(matches!(read, Err(WireError::TooMany { .. })));
 }
 
@@ -262,6 +279,6 @@ proptest! {
         ] {
             let _ = walked(key, version, &bytes);
         }
-        let _ = read_txn_markers(&bytes, version);
+        let _ = markers_of(&bytes, version);
     }
 }

@@ -1,0 +1,110 @@
+//! An array of entries (topics, resources) in a request that a client sent, of which some may be left out.
+//!
+//! The array is walked once and no entry is stored: what is remembered are the byte ranges that stay, of which there are at most one
+//! more than entries left out.
+
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+
+use super::primitive::{Reader, WireError, put_count};
+
+/// Which bytes of an array stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Where the kept entries stand, neighbours joined.
+    runs: Vec<Range<usize>>,
+    entries: usize,
+    left_out: usize,
+    compact: bool,
+    count: Range<usize>,
+    end: usize,
+}
+
+impl Kept {
+    /// Reads an array whose elements take at least `least` bytes each. `read` reads one of them and says whether it stays.
+    ///
+    /// # Errors
+    /// [`WireError`] for a count that the remaining bytes cannot hold, and whatever `read` fails with.
+    pub fn read(
+        reader: &mut Reader,
+        compact: bool,
+        least: usize,
+        mut read: impl FnMut(&mut Reader) -> Result<bool, WireError>,
+    ) -> Result<Self, WireError> {
+        let count_at = reader.position();
+        let entries = reader.count(compact, least)?;
+        let count = count_at..reader.position();
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        let mut left_out = 0;
+        for _ in 0..entries {
+            let start = reader.position();
+            let stays = read(reader)?;
+            let end = reader.position();
+            match runs.last_mut() {
+                _ if !stays => left_out += 1,
+                Some(run) if run.end == start => run.end = end,
+                _ => runs.push(start..end),
+            }
+        }
+        Ok(Kept { runs, entries, left_out, compact, count, end: reader.position() })
+    }
+
+    /// Every entry stays.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.left_out == 0
+    }
+
+    /// No entry stays of those that there were.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.left_out == self.entries
+    }
+
+    /// The frame that the entries were read from, less those left out: pieces to be sent one after another.
+    #[must_use]
+    pub fn pieces(&self, frame: &Bytes) -> Vec<Bytes> {
+        if self.is_all() {
+            return vec![frame.clone()];
+        }
+        let mut count = BytesMut::new();
+        put_count(&mut count, self.compact, self.entries - self.left_out);
+        let mut pieces = Vec::with_capacity(self.runs.len() + 3);
+        pieces.push(frame.slice(..self.count.start));
+        pieces.push(count.freeze());
+        pieces.extend(self.runs.iter().map(|run| frame.slice(run.clone())));
+        pieces.push(frame.slice(self.end..));
+        pieces
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_left_out_leave_the_rest_as_it_was() {
+        let frame = Bytes::from_static(b"head\0\0\0\x04\0\x01a\0\x02bb\0\x01c\0\x01dtail");
+        let without = |names: &[&str]| {
+            let mut reader = Reader::starting_at(frame.clone(), 4);
+            let read = |reader: &mut Reader| Ok(!names.contains(&reader.string(false)?.as_str()));
+            Kept::read(&mut reader, false, 2, read).unwrap()
+        };
+        assert_eq!(without(&[]).pieces(&frame), [&frame]);
+        assert_eq!(without(&["bb"]).pieces(&frame).concat(), b"head\0\0\0\x03\0\x01a\0\x01c\0\x01dtail");
+        assert_eq!(without(&["a", "d"]).pieces(&frame).concat(), b"head\0\0\0\x02\0\x02bb\0\x01ctail");
+        // Neighbours are one piece.
+        assert_eq!(without(&["a"]).pieces(&frame).len(), 4);
+        let none = without(&["a", "bb", "c", "d"]);
+        assert!(none.is_none() && !none.is_all());
+        assert_eq!(none.pieces(&frame).concat(), b"head\0\0\0\0tail");
+    }
+
+    #[test]
+    fn count_blowups_are_refused() {
+        let frame = Bytes::from_static(b"\x7f\xff\xff\xff\0\0");
+        let kept = Kept::read(&mut Reader::new(frame), false, 2, |reader| reader.string(false).map(|_| true));
+        assert!(matches!(kept, Err(WireError::CountTooLarge { .. })));
+    }
+}
