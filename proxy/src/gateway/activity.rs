@@ -2,10 +2,13 @@
 //!
 //! All of it is single numbers, so that the judge, the registry and the two directions need no lock.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use super::budget::{Budget, HoldClock};
+use tokio::sync::Notify;
+
+use super::budget::{Budget, Holder};
 use super::error::SessionError;
 use super::options::Limits;
 use super::ticks::{Micros, Ticks, micros};
@@ -34,8 +37,10 @@ pub(super) struct Activity {
     /// The same of the broker.
     broker_blocked: AtomicU64,
     due: AtomicUsize,
-    pub(super) requests_held: Arc<HoldClock>,
-    pub(super) responses_held: Arc<HoldClock>,
+    pub(super) requests_held: Arc<Holder>,
+    pub(super) responses_held: Arc<Holder>,
+    /// The memory that the connection holds is taken back.
+    reclaimed: Notify,
 }
 
 /// The request that is arriving.
@@ -51,7 +56,7 @@ struct Frame {
 }
 
 impl Activity {
-    pub(super) fn new(ticks: Ticks) -> Self {
+    pub(super) fn new(ticks: Ticks, address: IpAddr) -> Self {
         Activity {
             ticks,
             bytes_in: AtomicU64::new(0),
@@ -61,8 +66,9 @@ impl Activity {
             client_blocked: AtomicU64::new(0),
             broker_blocked: AtomicU64::new(0),
             due: AtomicUsize::new(0),
-            requests_held: Arc::default(),
-            responses_held: Arc::default(),
+            requests_held: Holder::new(address),
+            responses_held: Holder::new(address),
+            reclaimed: Notify::new(),
         }
     }
 
@@ -134,8 +140,19 @@ impl Activity {
         let _ = self.due.fetch_sub(1, Relaxed);
     }
 
+    /// Has the connection closed, for what it holds.
+    pub(super) fn reclaim(&self) {
+        self.reclaimed.notify_one();
+    }
+
+    /// Waits for [`Activity::reclaim`].
+    pub(super) async fn reclaimed(&self) -> SessionError {
+        self.reclaimed.notified().await;
+        SessionError::MemoryReclaimed
+    }
+
     /// What the connection has to be closed for now, if anything.
-    pub(super) fn overdue(&self, limits: &Limits, budgets: &Budgets) -> Option<SessionError> {
+    pub(super) fn overdue(&self, limits: &Limits) -> Option<SessionError> {
         let now = self.ticks.now();
         let for_so_long = |since: Micros, limit| since > 0 && now.saturating_sub(since) > micros(limit);
         if self.is_request_late(now, limits) {
@@ -151,13 +168,7 @@ impl Activity {
         if idle && for_so_long(self.moved.load(Relaxed), limits.idle_timeout) {
             return Some(SessionError::Idle);
         }
-        let reclaimable = |held: &HoldClock, budget: &Budget| {
-            let (held, wanted) = (held.since(), budget.waiting_since());
-            held > 0 && wanted > 0 && for_so_long(held.max(wanted), limits.reclaim_timeout)
-        };
-        let reclaimable = reclaimable(&self.requests_held, &budgets.requests)
-            || reclaimable(&self.responses_held, &budgets.responses);
-        reclaimable.then_some(SessionError::MemoryReclaimed)
+        None
     }
 
     fn is_request_late(&self, now: Micros, limits: &Limits) -> bool {
@@ -191,23 +202,19 @@ fn begin(since: &AtomicU64, ticks: Ticks) {
 mod tests {
     use std::time::Duration;
 
-    use futures::FutureExt as _;
-    use prometheus_client::metrics::gauge::Gauge;
     use tokio::time::advance;
 
     use super::*;
 
-    fn setup() -> (Activity, Limits, Budgets) {
-        let ticks = Ticks::start();
-        let budget = || Budget::new(100, ticks, Gauge::default(), Gauge::default());
-        (Activity::new(ticks), Limits::default(), Budgets { requests: budget(), responses: budget() })
+    fn setup() -> (Activity, Limits) {
+        (Activity::new(Ticks::start(), [127, 0, 0, 1].into()), Limits::default())
     }
 
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
     async fn a_trickle_is_too_slow_and_a_slow_line_is_not() {
-        let (activity, limits, budgets) = setup();
+        let (activity, limits) = setup();
         let step = |bytes| {
             activity.client_waited_for();
             let activity = &activity;
@@ -218,69 +225,51 @@ mod tests {
         };
         activity.arrived(1);
         for _ in 0..60 {
-            assert!(activity.overdue(&limits, &budgets).is_none());
+            assert!(activity.overdue(&limits).is_none());
             step(1).await;
         }
         step(1).await;
-        assert!(matches!(activity.overdue(&limits, &budgets), Some(SessionError::SlowRequest)));
+        assert!(matches!(activity.overdue(&limits), Some(SessionError::SlowRequest)));
 
         activity.request_read(0);
         activity.arrived(1);
         for _ in 0..1_000 {
             step(20 * 1024).await;
-            assert!(activity.overdue(&limits, &budgets).is_none(), "20 KiB a second are not too slow");
+            assert!(activity.overdue(&limits).is_none(), "20 KiB a second are not too slow");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn idle_is_who_owes_nothing_and_is_owed_nothing() {
-        let (activity, limits, budgets) = setup();
+        let (activity, limits) = setup();
         activity.arrived(10);
         activity.response_due();
         activity.request_read(0);
         advance(2 * limits.idle_timeout).await;
-        assert!(activity.overdue(&limits, &budgets).is_none(), "a response is due");
+        assert!(activity.overdue(&limits).is_none(), "a response is due");
         activity.taken(Peer::Client, 10);
         activity.response_done();
         advance(limits.idle_timeout - SECOND).await;
-        assert!(activity.overdue(&limits, &budgets).is_none());
+        assert!(activity.overdue(&limits).is_none());
         advance(2 * SECOND).await;
-        assert!(matches!(activity.overdue(&limits, &budgets), Some(SessionError::Idle)));
+        assert!(matches!(activity.overdue(&limits), Some(SessionError::Idle)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_takes_a_little_now_and_then_is_no_slow_reader() {
-        let (activity, limits, budgets) = setup();
+        let (activity, limits) = setup();
         for _ in 0..100 {
             activity.blocked(Peer::Client);
             advance(limits.stall_timeout - SECOND).await;
-            assert!(activity.overdue(&limits, &budgets).is_none());
+            assert!(activity.overdue(&limits).is_none());
             activity.taken(Peer::Client, 1);
         }
         activity.blocked(Peer::Client);
         advance(limits.stall_timeout + SECOND).await;
-        assert!(matches!(activity.overdue(&limits, &budgets), Some(SessionError::SlowReader)));
+        assert!(matches!(activity.overdue(&limits), Some(SessionError::SlowReader)));
         activity.taken(Peer::Client, 1);
         activity.blocked(Peer::Broker);
         advance(limits.stall_timeout + SECOND).await;
-        assert!(matches!(activity.overdue(&limits, &budgets), Some(SessionError::BrokerStalled)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn memory_is_taken_back_only_while_others_wait_for_it() {
-        let (activity, limits, budgets) = setup();
-        let mut hold = budgets.responses.hold(&activity.responses_held);
-        hold.grow_to(100).await;
-        let mut overdraft = budgets.responses.hold(&Arc::default());
-        overdraft.grow_to(1).await;
-        activity.response_due();
-        advance(10 * limits.reclaim_timeout).await;
-        assert!(activity.overdue(&limits, &budgets).is_none());
-        let mut waiting = budgets.responses.hold(&Arc::default());
-        let mut growing = Box::pin(waiting.grow_to(1));
-        assert!((&mut growing).now_or_never().is_none());
-        assert!(activity.overdue(&limits, &budgets).is_none(), "the other has only begun to wait");
-        advance(limits.reclaim_timeout + SECOND).await;
-        assert!(matches!(activity.overdue(&limits, &budgets), Some(SessionError::MemoryReclaimed)));
+        assert!(matches!(activity.overdue(&limits), Some(SessionError::BrokerStalled)));
     }
 }

@@ -192,6 +192,11 @@ impl Connections {
         open.iter().map(|one| one.snapshot()).filter(wanted).take(most).collect()
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<Arc<Connection>> {
+        self.lock().values().cloned().collect()
+    }
+
     /// Lists a new connection until the answer is dropped.
     pub(super) fn open(
         &self,
@@ -208,7 +213,8 @@ impl Connections {
             target,
             connected_ms: now_ms(),
             traffic,
-            activity: Activity::new(ticks),
+            // A listener for both families sees an IPv4 client as ::ffff:a.b.c.d.
+            activity: Activity::new(ticks, peer.ip().to_canonical()),
             identity: Mutex::default(),
             authenticated: AtomicBool::new(is_authenticated),
             requests: AtomicU64::new(0),

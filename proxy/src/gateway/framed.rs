@@ -13,7 +13,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::io::poll_read_buf;
 
-use super::budget::{Budget, Hold, HoldClock};
+use super::budget::{Budget, Hold, Holder};
 use super::connection::Connection;
 use super::stream::{ReadEnd, WriteEnd};
 
@@ -34,7 +34,7 @@ const BELIEVED: usize = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Account {
     budget: Budget,
-    clock: Arc<HoldClock>,
+    holder: Arc<Holder>,
     /// The connection whose requests are read; `None` for responses.
     requests_of: Option<Arc<Connection>>,
 }
@@ -42,8 +42,8 @@ pub(super) struct Account {
 impl Account {
     /// For the requests of a connection.
     pub(super) fn requests(budget: &Budget, connection: &Arc<Connection>) -> Self {
-        let clock = Arc::clone(&connection.activity.requests_held);
-        Account { budget: budget.clone(), clock, requests_of: Some(Arc::clone(connection)) }
+        let holder = Arc::clone(&connection.activity.requests_held);
+        Account { budget: budget.clone(), holder, requests_of: Some(Arc::clone(connection)) }
     }
 
     /// How much more of a frame to make room for when so much of it has come. A client has to show that it means what it
@@ -58,8 +58,8 @@ impl Account {
 
     /// For its responses.
     pub(super) fn responses(budget: &Budget, connection: &Connection) -> Self {
-        let clock = Arc::clone(&connection.activity.responses_held);
-        Account { budget: budget.clone(), clock, requests_of: None }
+        let holder = Arc::clone(&connection.activity.responses_held);
+        Account { budget: budget.clone(), holder, requests_of: None }
     }
 }
 
@@ -73,7 +73,7 @@ pub(super) struct FrameReader {
 
 impl FrameReader {
     pub(super) fn new(io: ReadEnd, account: Account) -> Self {
-        let hold = account.budget.hold(&account.clock);
+        let hold = account.budget.hold(&account.holder);
         FrameReader { io, buffer: BytesMut::new(), account, hold }
     }
 
@@ -240,7 +240,7 @@ impl FrameReader {
     /// What the frame taken last is charged with, and at least `bytes`, for an answer that outlives it.
     pub(super) async fn hand_over(&mut self, bytes: usize) -> Hold {
         self.hold.grow_to(bytes).await;
-        std::mem::replace(&mut self.hold, self.account.budget.hold(&self.account.clock))
+        std::mem::replace(&mut self.hold, self.account.budget.hold(&self.account.holder))
     }
 
     /// The frame is done with: gives its memory back.
@@ -254,7 +254,7 @@ impl FrameReader {
     /// Gives back what is held, and a large buffer that nothing is in.
     fn let_go(&mut self) {
         if self.hold.is_used() {
-            self.hold = self.account.budget.hold(&self.account.clock);
+            self.hold = self.account.budget.hold(&self.account.holder);
         }
         if self.buffer.is_empty() && self.buffer.capacity() > CHUNK {
             self.buffer = BytesMut::new();

@@ -54,7 +54,7 @@ pub struct Limits {
     pub request_buffer_bytes: usize,
     /// Bytes of responses that are held, whole or a piece of them, all connections together; one response may go beyond.
     pub response_buffer_bytes: usize,
-    /// Time that a connection may go on holding such bytes while others wait for them.
+    /// Time that somebody waits for such bytes before they are taken back from those that have held most for longest.
     pub reclaim_timeout: Duration,
     /// Time to connect to one broker, TLS handshake included.
     pub connect_timeout: Duration,
@@ -81,7 +81,7 @@ impl Default for Limits {
             stall_timeout: Duration::from_secs(300),
             request_buffer_bytes: 256 * 1024 * 1024,
             response_buffer_bytes: 256 * 1024 * 1024,
-            reclaim_timeout: Duration::from_secs(30),
+            reclaim_timeout: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(5),
             directory_interval: Duration::from_secs(5),
@@ -92,8 +92,7 @@ impl Default for Limits {
 impl Limits {
     /// Time between two looks at whether a connection is overdue: a fraction of what it may take.
     pub(super) fn watch_interval(&self) -> Duration {
-        let shortest =
-            [self.request_arrival_timeout, self.idle_timeout, self.stall_timeout, self.reclaim_timeout];
+        let shortest = [self.request_arrival_timeout, self.idle_timeout, self.stall_timeout];
         let shortest = shortest.into_iter().min().unwrap_or_default();
         (shortest / 8).clamp(Duration::from_millis(5), Duration::from_secs(5))
     }

@@ -12,8 +12,9 @@ use tokio_util::task::TaskTracker;
 use crate::net::HostPort;
 
 use super::admission::listen;
+use super::budget::Holder;
 use super::complaints::Complaints;
-use super::connection::Connections;
+use super::connection::{Connection, Connections};
 use super::directory::BrokerDirectory;
 use super::endpoint_map::{Advertised, Brokers};
 use super::error::GatewayError;
@@ -25,7 +26,10 @@ use super::reload::watch_certificates;
 use super::rewrite::Rewriter;
 use super::session::Shared;
 use super::share_gaps::ShareGaps;
-use super::ticks::Ticks;
+use super::ticks::{Ticks, micros};
+
+/// Least time between two looks at who holds memory that others wait for.
+const LEAST_RECLAIM_INTERVAL: std::time::Duration = std::time::Duration::from_millis(5);
 
 /// A gateway that is not running yet.
 pub struct Gateway {
@@ -101,6 +105,7 @@ impl Gateway {
         let listeners =
             Listeners::begin(Arc::clone(&shared), listener, bootstrap, tasks.clone(), stop.clone());
         tasks.spawn(watch_certificates(&shared.options, shared.rewriter.metrics.clone(), stop.clone()));
+        tasks.spawn(reclaim(Arc::clone(&shared), stop.clone()));
         let watcher = Watcher { directory, brokers, listeners: listeners.clone(), interval };
         tasks.spawn(async move {
             tokio::select! {
@@ -142,6 +147,35 @@ impl GatewayHandle {
     pub async fn stopped(&self) {
         self.tasks.wait().await;
     }
+}
+
+/// Takes memory back from connections while others wait for it.
+async fn reclaim(shared: Arc<Shared>, stop: CancellationToken) {
+    let timeout = shared.options.limits.reclaim_timeout;
+    let interval = (timeout / 4).max(LEAST_RECLAIM_INTERVAL);
+    let budgets = &shared.budgets;
+    while stop.run_until_cancelled(tokio::time::sleep(interval)).await.is_some() {
+        if !budgets.requests.is_awaited() && !budgets.responses.is_awaited() {
+            continue;
+        }
+        let all = shared.connections.all();
+        for (budget, of) in
+            [(&budgets.requests, requests_held as fn(&_) -> _), (&budgets.responses, responses_held)]
+        {
+            let holders: Vec<_> = all.iter().map(of).collect();
+            for at in budget.to_reclaim(&holders, micros(timeout)) {
+                all[at].activity.reclaim();
+            }
+        }
+    }
+}
+
+fn requests_held(connection: &Arc<Connection>) -> Arc<Holder> {
+    Arc::clone(&connection.activity.requests_held)
+}
+
+fn responses_held(connection: &Arc<Connection>) -> Arc<Holder> {
+    Arc::clone(&connection.activity.responses_held)
 }
 
 /// Looks for brokers from time to time.

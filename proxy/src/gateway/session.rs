@@ -181,7 +181,8 @@ async fn run(
     tokio::select! {
         ended = &mut responses => return ended,
         ended = requests => ended?,
-        error = overdue(connection, limits, budgets) => return Err(error),
+        error = overdue(connection, limits) => return Err(error),
+        error = connection.activity.reclaimed() => return Err(error),
     }
     // The client is done asking; what it asked for is still delivered.
     match timeout(limits.drain_timeout, responses).await {
@@ -206,11 +207,11 @@ async fn greeted(
 }
 
 /// Waits until the connection has to be closed for being too slow, or for nothing at all.
-async fn overdue(connection: &Connection, limits: &Limits, budgets: &Budgets) -> SessionError {
+async fn overdue(connection: &Connection, limits: &Limits) -> SessionError {
     let interval = limits.watch_interval();
     loop {
         tokio::time::sleep(interval).await;
-        if let Some(error) = connection.activity.overdue(limits, budgets) {
+        if let Some(error) = connection.activity.overdue(limits) {
             return error;
         }
     }
