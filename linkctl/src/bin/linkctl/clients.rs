@@ -13,12 +13,13 @@ const ABOUT: &str = "\
 List the open connections of Kafka clients: who they are, and when they last wrote and read
 
 A client usually has several connections: one to the bootstrap port and one for every broker that it speaks to. What it \
-says of itself is shown as it says it; only a principal that a broker has accepted is certain.";
+says of itself is shown as it says it, its principal as it was claimed: a broker has accepted the exchange where there is no \
+question mark, but may know the client of OAUTHBEARER or of a delegation token by another name.";
 
 const AFTER: &str = "\
 Columns:
   CLIENT ID   client.id of the first request
-  PRINCIPAL   whom it authenticated as with SASL; with a question mark while no broker has accepted that
+  PRINCIPAL   whom it claims to be with SASL; with a question mark while no broker has accepted that
   SOFTWARE    library and version, which clients tell since Kafka 2.4
   BROKER      whose port it came to; a dash for the bootstrap port
   IN, OUT     bytes that the client sent, and took
