@@ -1,7 +1,7 @@
 //! Log lines that a client can cause at will: one of a kind now and then, the others counted.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -9,9 +9,9 @@ use tokio::time::Instant;
 /// Least time between two lines of a kind.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// When each kind was told last. Kinds are constants of the program, so it stays small. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Complaints(Arc<Mutex<BTreeMap<&'static str, Told>>>);
+/// When each kind was told last. Kinds are constants of the program, so it stays small.
+#[derive(Debug, Default)]
+pub(super) struct Complaints(Mutex<BTreeMap<&'static str, Told>>);
 
 #[derive(Debug)]
 struct Told {

@@ -1,5 +1,7 @@
 //! Client → broker: what becomes of each request.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +37,7 @@ pub(super) struct RequestSide {
     pub(super) gaps: ShareGaps,
     pub(super) metrics: GatewayMetrics,
     pub(super) observer: Observer,
-    pub(super) complaints: Complaints,
+    pub(super) complaints: Arc<Complaints>,
     pub(super) max_request_bytes: usize,
     pub(super) sasl: SaslExchange,
 }

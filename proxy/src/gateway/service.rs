@@ -13,7 +13,6 @@ use crate::net::HostPort;
 
 use super::admission::listen;
 use super::budget::Holder;
-use super::complaints::Complaints;
 use super::connection::{Connection, Connections};
 use super::directory::BrokerDirectory;
 use super::endpoint_map::{Advertised, Brokers};
@@ -98,7 +97,7 @@ impl Gateway {
             options,
             brokers: brokers.clone(),
             connections: connections.clone(),
-            complaints: Complaints::default(),
+            complaints: Arc::default(),
             ticks,
         });
         let tasks = TaskTracker::new();

@@ -47,7 +47,7 @@ pub(super) struct Shared {
     pub(super) rewriter: Rewriter,
     pub(super) connections: Connections,
     pub(super) budgets: Budgets,
-    pub(super) complaints: Complaints,
+    pub(super) complaints: Arc<Complaints>,
     pub(super) traffic: Traffic,
     pub(super) ticks: Ticks,
 }
@@ -165,7 +165,7 @@ async fn run(
         gaps: rewriter.gaps.clone(),
         metrics: rewriter.metrics.clone(),
         observer: Observer::new(connection),
-        complaints: shared.complaints.clone(),
+        complaints: Arc::clone(&shared.complaints),
         max_request_bytes: limits.max_request_bytes,
         sasl: SaslExchange::default(),
     };

@@ -8,7 +8,7 @@ use super::super::ticks::Micros;
 use super::{Budget, Holder};
 
 /// Part of the budget that is taken back at a time.
-const PART: usize = 4;
+const PART: usize = 2;
 
 impl Holder {
     /// Bytes held.
@@ -20,7 +20,7 @@ impl Holder {
 impl Budget {
     /// Which of `holders` have to give back what they hold now: none, unless somebody has waited for longer than `patience`; then those
     /// who have given nothing back for as long, whether they wait for more or not, of the addresses that hold most the connections that
-    /// have held most for longest, until what they hold is what is waited for, or a quarter of the budget.
+    /// have held most for longest, until what they hold is what is waited for, or half of the budget.
     pub(in super::super) fn to_reclaim(&self, holders: &[Arc<Holder>], patience: Micros) -> Vec<usize> {
         let now = self.0.ticks.now();
         let Some(wanted) = self.wanted(now, patience) else { return Vec::new() };

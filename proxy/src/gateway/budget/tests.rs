@@ -99,7 +99,6 @@ async fn a_small_frame_does_not_wait_behind_large_ones() {
     assert_eq!(budget.0.pool.available_permits(), 14 * MIB);
     let address = tried(&budget, &holder(3), 14 * MIB).unwrap();
     let again: Vec<_> = (0..8).map_while(|_| tried(&budget, &holder(5), SMALL)).collect();
-    // The first goes beyond the budget.
     assert_eq!(again.len(), 8);
     drop((address, again));
     assert_eq!(budget.0.in_use.get(), 0);
@@ -168,7 +167,8 @@ async fn a_convoy_does_not_hold_up_who_comes_behind_it() {
             assert!(ticks > 4, "before the patience was over");
             break;
         }
-        assert!(ticks < 12, "it still waits after three seconds");
+        // What they wait for, all together, is twice the budget.
+        assert!(ticks < 24, "it still waits after six seconds");
         for at in budget.to_reclaim(&holders, patience) {
             convoy[at].abort();
         }

@@ -250,7 +250,9 @@ async fn an_answer_that_streams_is_in_nobodys_way() {
 /// are answered: one after another, none refused.
 #[tokio::test]
 async fn requests_larger_than_the_budget_pass_one_after_another() {
-    let fixture = Fixture::with(Limits { request_buffer_bytes: 64 * 1024, ..Limits::default() }).await;
+    // None is in the way of the others for long, but the machine may be slow.
+    let limits = Limits { request_buffer_bytes: 64 * 1024, reclaim_timeout: PATIENCE, ..Limits::default() };
+    let fixture = Fixture::with(limits).await;
     let mut large = produce(9, -1, &["mirror"]);
     large.topic_data[0].partition_data[0].records = Some(vec![7; MIB].into());
     let frame = request(ApiKey::Produce, 9, 5, &large);
@@ -290,7 +292,8 @@ async fn answers_of_the_gateway_itself_are_charged_until_they_are_read() {
     };
     timeout(PATIENCE, asking).await.expect("never closed");
     until_closed(&fixture, CloseCause::SlowReader).await;
-    assert!(most <= (4 * MIB) as i64, "{most} bytes held");
+    // The answer to one goes beyond the budget: 10,000 times the message, and what it is built of.
+    assert!(most <= (9 * MIB) as i64, "{most} bytes held");
     fixture.stop().await;
 }
 

@@ -76,7 +76,7 @@ async fn what_follows_a_handshake_that_a_broker_refuses_is_read() {
         client.closed().await;
         broker.closed().await;
     }
-    assert_eq!(fixture.metrics.closed_by(CloseCause::Unauthenticated), 4);
+    until_closed(&fixture, CloseCause::Unauthenticated).await;
     fixture.stop().await;
 }
 
