@@ -13,6 +13,8 @@ const LONGEST_VALUE: usize = 200;
 const MOST_FIELDS: usize = 40;
 /// Most links and mirror topics that are shown of one record.
 const MOST_ENTRIES: usize = 100;
+/// Most entries of an object that are told one by one: a mirror may have a jump in each of thousands of partitions.
+const LARGEST_OBJECT: usize = 256;
 /// Fields that tell nothing beside the time of the record.
 const NOISE: [&str; 2] = ["state_ms", "created_ms"];
 
@@ -115,7 +117,7 @@ fn fields<T: Serialize>(of: &T) -> BTreeMap<String, String> {
 
 fn flatten(path: &str, value: &Value, into: &mut BTreeMap<String, String>) {
     match value {
-        Value::Object(inner) => {
+        Value::Object(inner) if inner.len() <= LARGEST_OBJECT => {
             for (name, value) in inner {
                 // The tag of an enum bears the name of its field: `state`, not `state.state`.
                 let below =

@@ -30,7 +30,7 @@ pub(crate) fn claim(dir: &Path) -> Result<(), StoreError> {
     if owner != ours {
         return refuse(format!(
             "it belongs to user {owner}, and this process runs as user {ours}; run Linkgate as the owner, or \
-             give it a directory of its own"
+             give it another directory"
         ));
     }
     if mode & WRITABLE != 0 {

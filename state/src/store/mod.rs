@@ -144,9 +144,8 @@ impl Store {
     ) -> Result<Store, StoreError> {
         schema::check(backend.as_ref())?;
         let mut contents = codec::read(backend.as_ref(), &sealer)?;
-        if history::renew(backend.as_ref(), &sealer, &mut contents)? {
-            backend.sweep()?;
-        }
+        // On a disk that is full this fails, which is no reason not to start: the next start tries again.
+        let renewed = history::renew(backend.as_ref(), &sealer, &mut contents).unwrap_or_default();
         #[cfg(debug_assertions)]
         check_replay(backend.as_ref(), &contents)?;
         let (sequence_sender, sequence) = watch::channel(contents.view.sequence);
@@ -162,6 +161,9 @@ impl Store {
             retention,
             condition.clone(),
         );
+        if renewed {
+            writer.sweep_next();
+        }
         writer.tidy();
         let thread = thread::Builder::new()
             .name("journal-writer".into())

@@ -70,6 +70,11 @@ impl Writer {
         Writer { backend, sealer, view, sequence, history, retention, condition, looked, unswept, poison }
     }
 
+    /// Something that was replaced before there was a writer is to leave the disk.
+    pub(crate) fn sweep_next(&mut self) {
+        self.unswept = true;
+    }
+
     /// Runs transactions until the last handle is gone.
     pub(crate) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         while let Some(job) = jobs.blocking_recv() {
