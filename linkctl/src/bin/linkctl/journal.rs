@@ -124,8 +124,8 @@ fn rows(records: &[JournalRecordData]) -> Rows {
 }
 
 fn what(change: &JournalChange) -> String {
-    let subject = if change.subject == "LINK" { "link" } else { "mirror" };
-    format!("{subject} {} {}", change.name, change.effect.to_ascii_lowercase())
+    let (subject, effect) = (change.subject.to_ascii_lowercase(), change.effect.to_ascii_lowercase());
+    format!("{subject} {} {effect}", change.name)
 }
 
 fn fields(fields: &[JournalField]) -> String {

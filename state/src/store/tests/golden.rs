@@ -1,8 +1,8 @@
 //! Journals that released versions wrote, kept as files: every later version must open them and lose nothing of them.
 //!
 //! `golden/VERSION/rows.json` holds all rows as JSON, `golden/VERSION/state/` the same as a state directory. A new one is
-//! made by `LINKGATE_GOLDEN=VERSION cargo test -p linkgate-state --features store golden`, once for each release that
-//! stores something new; those that are there are never written again.
+//! made by `LINKGATE_GOLDEN=VERSION cargo test --workspace --lib golden_journal`, once for each release that stores
+//! something new; those of releases are never written again.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::*;
 use crate::model::{
-    Jump, LinkError, LinkState, MirrorError, MirrorState, MirrorTopic, Stop, TopicRequest, View,
+    JournalIdentity, Jump, LinkError, LinkState, MirrorError, MirrorState, MirrorTopic, Stop, TopicRequest,
 };
 
 /// The key that the secrets of all golden journals are sealed with.
@@ -106,6 +106,9 @@ async fn fill(store: &Store) {
     let put = |changes: Vec<Change>| async move {
         store.transact("operator", "because", |_, _| Ok::<_, String>((changes, ()))).await.unwrap();
     };
+    let id = "00000000-0000-4000-8000-000000000999".parse().unwrap();
+    let destination_cluster_id = "destination-cluster".to_owned();
+    put(vec![Change::PutIdentity(JournalIdentity { id, destination_cluster_id })]).await;
     let altered = Link { error_message: "what goes wrong".into(), ..links[1].clone() };
     put(links.into_iter().map(Change::PutLink).chain(mirrors.into_iter().map(Change::PutMirror)).collect())
         .await;
@@ -196,11 +199,13 @@ fn rewritten(store: &Store) -> Value {
     for record in codec::read_journal(backend.as_ref(), 0, usize::MAX).unwrap() {
         add(codec::record_row(&record).unwrap().0);
     }
-    let View { links, mirrors, .. } = (*store.view()).clone();
-    links.values().for_each(|link| add(codec::link_row(link, &sealer).unwrap()));
-    for mirror in mirrors.values() {
+    let view = store.view();
+    view.links.values().for_each(|link| add(codec::link_row(link, &sealer).unwrap()));
+    for mirror in view.mirrors.values() {
         add(Write::Put(keys::mirror(&mirror.topic), serde_json::to_vec(mirror).unwrap()));
     }
+    let identity = view.identity.as_ref().unwrap();
+    add(Write::Put(keys::identity(), serde_json::to_vec(identity).unwrap()));
     Value::Object(rows)
 }
 
@@ -218,7 +223,7 @@ fn every_golden_journal_opens_and_nothing_stored_in_it_is_lost() {
         holds_all(&golden, &rewritten(&store), &version.display().to_string());
 
         let view = store.view();
-        assert_eq!((view.sequence, view.links.len(), view.mirrors.len()), (3, 5, 16));
+        assert_eq!((view.sequence, view.links.len(), view.mirrors.len()), (4, 5, 16));
         for link in view.links.values() {
             assert_eq!(link.configs["sasl.jaas.config"], SECRET);
             assert_eq!(link.configs["local.listener.name"], "sealed:v1:but a plain value");
@@ -247,7 +252,7 @@ fn paths(value: &Value, path: &str, into: &mut std::collections::BTreeSet<String
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
-                let is_key = name.starts_with('\\') || name.starts_with(' ') || name.starts_with('0');
+                let is_key = name.starts_with(['\\', ' ', '0', '@']);
                 paths(value, &if is_key { format!("{path}/*") } else { format!("{path}/{name}") }, into);
             }
         }
