@@ -9,16 +9,18 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
-use kafka_protocol::protocol::{Decodable, HeaderVersion, Message, Request, StrBytes};
+use kafka_protocol::protocol::{Decodable, Request, StrBytes};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{RwLock, mpsc};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::answer;
 use super::cluster::metadata_request;
 use super::error::{ClientError, ErrorKind, Side};
 use super::header::{RequestHead, skip_tagged_fields};
@@ -29,6 +31,9 @@ use super::waiting::Waiting;
 use crate::net::tls::TlsConnectError;
 use crate::net::{HostPort, dial};
 use crate::wire::error_code::ErrorCode;
+
+/// Largest response of a peer that is not authenticated yet, in bytes: versions and the steps of SASL are far smaller.
+const MAX_FIRST_RESPONSE: usize = 1 << 20;
 
 /// A connection. Clones share it.
 #[derive(Clone)]
@@ -102,7 +107,8 @@ impl Connection {
         let stop = CancellationToken::new();
         let peer = Peer { side: options.side, address: address.clone(), waiting: Arc::clone(&waiting) };
         let _writer = tokio::spawn(write_loop(writer, requests, peer.clone(), stop.clone()));
-        let _reader = tokio::spawn(read_loop(reader, options.max_response_bytes, peer, stop.clone()));
+        let limit = Arc::new(AtomicUsize::new(options.max_response_bytes.min(MAX_FIRST_RESPONSE)));
+        let _reader = tokio::spawn(read_loop(reader, Arc::clone(&limit), peer, stop.clone()));
         let link = Link {
             side: options.side,
             address: address.clone(),
@@ -121,6 +127,7 @@ impl Connection {
         if let Some(sasl) = options.security.sasl() {
             connection.log_in(sasl).await?;
         }
+        limit.store(options.max_response_bytes, Ordering::Release);
         if let Some(pin) = &options.pin {
             let asked = timeout(options.connect_timeout, connection.check_cluster(pin)).await;
             asked.map_err(|_| connection.late("Metadata", options.connect_timeout))??;
@@ -157,7 +164,7 @@ impl Connection {
             version = 0;
             body = self.exchange(&ApiVersionsRequest::default(), version).await?;
         }
-        let response: ApiVersionsResponse = self.decoded("ApiVersions", body, version)?;
+        let response: ApiVersionsResponse = self.decoded(ApiVersionsRequest::KEY, body, version)?;
         if let Err(code) = ErrorCode(response.error_code).ok() {
             return Err(self.answered("ApiVersions", code, ""));
         }
@@ -183,7 +190,7 @@ impl Connection {
     ) -> Result<R::Response, ClientError> {
         let version = self.version_of::<R>(version)?;
         let body = self.exchange(&request, version).await?;
-        self.decoded(&api_name(R::KEY), body, version)
+        self.decoded(R::KEY, body, version)
     }
 
     /// The version that [`Connection::call_at_most`] takes.
@@ -224,7 +231,7 @@ impl Connection {
         let body = self.encoded(request, version)?;
         let deadline = Instant::now() + self.link.request_timeout;
         let body = self.queue(R::KEY, version, vec![body], deadline).await?.await?;
-        self.decoded(&api_name(R::KEY), body, version)
+        self.decoded(R::KEY, body, version)
     }
 
     fn encoded<R: Request>(&self, request: &R, version: i16) -> Result<Bytes, ClientError> {
@@ -235,14 +242,10 @@ impl Connection {
         Ok(body.freeze())
     }
 
-    fn decoded<M: Message + Decodable + HeaderVersion>(
-        &self,
-        api: &str,
-        mut body: Bytes,
-        version: i16,
-    ) -> Result<M, ClientError> {
-        M::decode(&mut body, version)
-            .map_err(|error| self.misfit(api, format!("cannot decode the v{version} response: {error}")))
+    fn decoded<M: Decodable>(&self, api_key: i16, body: Bytes, version: i16) -> Result<M, ClientError> {
+        answer::decoded(api_key, body, version).map_err(|error| {
+            self.misfit(&api_name(api_key), format!("cannot decode the v{version} response: {error}"))
+        })
     }
 
     /// Queues a request whose body is given in segments, which are not copied. Requests leave in the order in which

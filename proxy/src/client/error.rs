@@ -125,6 +125,39 @@ pub enum ErrorKind {
     },
 }
 
+/// Longest text of a peer in an error, in characters.
+const MAX_TEXT: usize = 1_000;
+
+impl ErrorKind {
+    /// The same with texts that do nothing to a terminal or a log: what is in them may be a broker's words.
+    fn plain(mut self) -> Self {
+        match &mut self {
+            ErrorKind::Connect { reason, .. }
+            | ErrorKind::Authentication { reason, .. }
+            | ErrorKind::Lost { reason, .. }
+            | ErrorKind::Protocol { reason, .. } => make_plain(reason),
+            ErrorKind::Kafka { message, .. } => make_plain(message),
+            ErrorKind::ForeignCluster { expected, found, .. } => {
+                make_plain(expected);
+                make_plain(found);
+            }
+            ErrorKind::Timeout { .. }
+            | ErrorKind::Unsupported { .. }
+            | ErrorKind::NoLeader { .. }
+            | ErrorKind::UnknownBroker { .. } => {}
+        }
+        self
+    }
+}
+
+fn make_plain(text: &mut String) {
+    let is_harmful =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if text.len() > MAX_TEXT || text.contains(is_harmful) {
+        *text = text.chars().take(MAX_TEXT).map(|c| if is_harmful(c) { ' ' } else { c }).collect();
+    }
+}
+
 /// A request to a cluster failed. Cheap to clone: one failure may concern many waiters.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{side}: {kind}")]
@@ -138,7 +171,7 @@ impl ClientError {
     /// An error of this kind.
     #[must_use]
     pub fn new(side: Side, kind: ErrorKind) -> Self {
-        ClientError { side, kind: Arc::new(kind) }
+        ClientError { side, kind: Arc::new(kind.plain()) }
     }
 
     /// What it is.
@@ -197,5 +230,14 @@ mod tests {
         assert_eq!(error.code(), Some(ErrorCode::NOT_CONTROLLER));
         let error = ClientError::new(Side::Source, kafka("go away"));
         assert!(error.to_string().ends_with("NOT_CONTROLLER (41): go away"));
+    }
+
+    #[test]
+    fn a_brokers_words_are_plain_and_short() {
+        let address = HostPort::new("h", 9092);
+        let reason = format!("wrong\u{1b}]0;owned\u{7}\n\u{202e}{}", "x".repeat(100_000));
+        let error = ClientError::new(Side::Source, ErrorKind::Authentication { address, reason }).to_string();
+        assert!(error.contains("wrong ]0;owned   xxx"), "{}", &error[..100]);
+        assert!(!error.contains(char::is_control) && error.len() < 2_000, "{}", error.len());
     }
 }

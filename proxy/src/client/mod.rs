@@ -2,10 +2,11 @@
 //!
 //! [`Connection`] is one multiplexed connection to one broker; [`Cluster`] knows the brokers of one cluster, keeps a
 //! connection to each and carries the admin calls (`admin/`, one kind per file). Responses are decoded by
-//! `kafka-protocol`: its brokers are the ones that the operator configured, and frames are bounded by
-//! [`ClientOptions::max_response_bytes`].
+//! `kafka-protocol`, after each was held against its layout ([`answer`]): a broker, or somebody on the way to it, may
+//! answer anything. Frames are bounded by [`ClientOptions::max_response_bytes`], and are small before authentication.
 
 pub mod admin;
+pub(crate) mod answer;
 mod authenticate;
 mod backoff;
 mod cluster;

@@ -1,6 +1,7 @@
 //! The two tasks of a connection: one writes requests, one reads responses.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{ClientError, ErrorKind, Side};
 use super::waiting::Waiting;
-use crate::net::{HostPort, ReadFrameError, read_frame, write_segments};
+use crate::net::{HostPort, ReadFrameError, read_frame_within, write_segments};
 
 /// Time to say that the stream ends.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -59,13 +60,13 @@ pub(super) async fn write_loop(
 
 pub(super) async fn read_loop(
     mut stream: impl AsyncRead + Unpin,
-    limit: usize,
+    limit: Arc<AtomicUsize>,
     peer: Peer,
     stop: CancellationToken,
 ) {
     let read = async {
         loop {
-            let mut frame = match read_frame(&mut stream, limit).await {
+            let mut frame = match read_frame_within(&mut stream, || limit.load(Ordering::Acquire)).await {
                 Ok(frame) => frame,
                 Err(error @ ReadFrameError::Length { .. }) => {
                     let kind = ErrorKind::Protocol {

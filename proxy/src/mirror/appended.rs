@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::messages::ProduceResponse;
-use kafka_protocol::protocol::Decodable;
 use state::model::{KafkaUuid, MirrorError};
 use tracing::{debug, error, warn};
 
 use super::partition::{Failure, Partition};
 use super::ready::ReadyQueue;
-use crate::client::ClientError;
+use crate::client::{ClientError, answer};
 use crate::wire::error_code::ErrorCode;
-use crate::wire::produce_encode::PRODUCE_BY_ID;
+use crate::wire::produce_encode::{PRODUCE_BY_ID, PRODUCE_KEY};
 
 /// A batch that is on its way.
 #[derive(Debug)]
@@ -67,8 +66,8 @@ fn refusal(code: ErrorCode) -> Refusal {
 
 /// Handles the response body of this version for what was `sent`. Returns true when the destination's metadata looks
 /// stale.
-pub(super) fn take(link: &str, version: i16, mut body: Bytes, sent: Vec<Sent>, ready: &ReadyQueue) -> bool {
-    let response = match ProduceResponse::decode(&mut body, version) {
+pub(super) fn take(link: &str, version: i16, body: Bytes, sent: Vec<Sent>, ready: &ReadyQueue) -> bool {
+    let response = match answer::decoded::<ProduceResponse>(PRODUCE_KEY, body, version) {
         Ok(response) => response,
         Err(reason) => {
             error!(link, error = %reason, "a produce response cannot be read");

@@ -35,13 +35,24 @@ pub async fn read_frame(
     stream: &mut (impl AsyncRead + Unpin),
     limit: usize,
 ) -> Result<Bytes, ReadFrameError> {
+    read_frame_within(stream, || limit).await
+}
+
+/// As [`read_frame`], with a limit that is asked for once the length of the frame has come.
+///
+/// # Errors
+/// As [`read_frame`].
+pub async fn read_frame_within(
+    stream: &mut (impl AsyncRead + Unpin),
+    limit: impl Fn() -> usize,
+) -> Result<Bytes, ReadFrameError> {
     let mut prefix = [0; 4];
     let first = stream.read(&mut prefix).await?;
     if first == 0 {
         return Err(ReadFrameError::Closed);
     }
     let _ = stream.read_exact(&mut prefix[first..]).await?;
-    let length = i32::from_be_bytes(prefix);
+    let (length, limit) = (i32::from_be_bytes(prefix), limit());
     let size = usize::try_from(length)
         .ok()
         .filter(|size| *size <= limit)

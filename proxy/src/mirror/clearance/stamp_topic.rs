@@ -153,9 +153,9 @@ impl StampTopic {
             let topic =
                 ProduceTopic { name: STAMP_TOPIC.to_owned(), id: [0; 16], partitions: vec![partition] };
             let segments = produce(PRODUCE_VERSION, -1, REPLICATED_WITHIN_MS, &[topic]);
-            let mut body = broker.send_segments(PRODUCE_KEY, PRODUCE_VERSION, segments).await?.await?;
+            let body = broker.send_segments(PRODUCE_KEY, PRODUCE_VERSION, segments).await?.await?;
             let api = format!("Produce {STAMP_TOPIC}-0");
-            let response = ProduceResponse::decode(&mut body, PRODUCE_VERSION)
+            let response = answer::decoded::<ProduceResponse>(PRODUCE_KEY, body, PRODUCE_VERSION)
                 .map_err(|error| broker.misfit(&api, error.to_string()))?;
             let answer = response.responses.iter().flat_map(|topic| &topic.partition_responses).next();
             let answer = answer.ok_or_else(|| broker.misfit(&api, "no answer".into()))?;

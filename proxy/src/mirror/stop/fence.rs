@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::messages::ProduceResponse;
-use kafka_protocol::protocol::Decodable;
 
 use super::{NotYet, StopJob};
-use crate::client::{ClientError, PartitionMetadata};
+use crate::client::{ClientError, PartitionMetadata, answer};
 use crate::clock::now_ms;
 use crate::mirror::partition::Partition;
 use crate::wire::error_code::ErrorCode;
@@ -156,8 +155,8 @@ pub(super) struct Fences {
 type Answer = (Vec<(i32, i64)>, Option<NotYet>);
 
 /// The log ends behind the fences that were taken, and why the first of the others was not.
-fn read_fenced(version: i16, mut body: Bytes, leader: i32) -> Result<Answer, NotYet> {
-    let response = ProduceResponse::decode(&mut body, version).map_err(|error| {
+fn read_fenced(version: i16, body: Bytes, leader: i32) -> Result<Answer, NotYet> {
+    let response = answer::decoded::<ProduceResponse>(PRODUCE_KEY, body, version).map_err(|error| {
         NotYet(format!("destination broker {leader} answered what cannot be read: {error}"))
     })?;
     let (mut fenced, mut refused) = (Vec::new(), None);

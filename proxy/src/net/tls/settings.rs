@@ -119,6 +119,12 @@ impl TlsSettings {
         if errors.is_empty() { Ok(settings) } else { Err(errors) }
     }
 
+    /// `ssl.client.auth`.
+    #[must_use]
+    pub fn client_auth(&self) -> ClientAuth {
+        self.client_auth
+    }
+
     /// Files that hold keys and certificates.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();

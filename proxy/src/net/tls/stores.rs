@@ -9,7 +9,7 @@ use rustls::pki_types::{
 
 use super::pem::{Section, sections};
 use super::settings::{IdentitySource, InvalidSetting, PemSource, Store, TlsSettings, conversion};
-use crate::net::Secret;
+use crate::net::{Secret, bounded_file};
 
 /// Largest store that is read, in bytes: every root that an operating system trusts fits many times.
 const MAX_FILE: u64 = 16 << 20;
@@ -73,11 +73,7 @@ pub(super) fn system_roots() -> Result<RootCertStore, InvalidSetting> {
 fn read(key: &'static str, path: &Path, store: Store) -> Result<String, InvalidSetting> {
     let shown = path.display().to_string();
     let failed = |reason: String| InvalidSetting::new(key, reason);
-    let length = std::fs::metadata(path).map_err(|error| failed(format!("{shown}: {error}")))?.len();
-    if length > MAX_FILE {
-        return Err(failed(format!("{shown} has {length} bytes: that is no store")));
-    }
-    let bytes = std::fs::read(path).map_err(|error| failed(format!("{shown}: {error}")))?;
+    let bytes = bounded_file::read(path, MAX_FILE).map_err(|error| failed(format!("{shown}: {error}")))?;
     let is_pem = bytes.windows(11).any(|window| window == b"-----BEGIN ");
     if is_pem {
         return Ok(String::from_utf8_lossy(&bytes).into_owned());

@@ -1,6 +1,8 @@
 //! The layouts, by Kafka's schemas (`common/message/*Response.json` of kafka-clients). The RPC matrix of the suites
 //! compares them with the schemas themselves.
 
+mod own;
+
 use super::{Field, Kind};
 use crate::wire::versions;
 
@@ -34,7 +36,7 @@ pub(super) fn layout(api_key: i16) -> Option<&'static [Field]> {
         versions::DELETE_RECORDS => DELETE_RECORDS,
         versions::CREATE_PARTITIONS => CREATE_PARTITIONS,
         versions::ALTER_CONFIGS | versions::INCREMENTAL_ALTER_CONFIGS => ALTER_CONFIGS,
-        _ => return None,
+        _ => return own::layout(api_key),
     })
 }
 
