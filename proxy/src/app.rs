@@ -38,6 +38,9 @@ pub enum AppError {
     /// The gateway cannot listen.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
+    /// The thread of the admin API failed.
+    #[error("the admin api ended by itself; the log says why")]
+    AdminEnded,
     /// The signal handlers cannot be installed.
     #[error("signal handlers: {0}")]
     Signals(#[from] std::io::Error),
@@ -62,9 +65,10 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     let ended_by_itself = tokio::select! {
         signal = signals.next() => {
             tracing::info!(signal, "stopping");
-            false
+            None
         }
-        () = running.engine_ended.cancelled() => true,
+        () = running.engine_ended.cancelled() => Some(AppError::EngineEnded),
+        () = running.admin.stopped() => Some(AppError::AdminEnded),
     };
     tokio::select! {
         () = running.stop(config.shutdown_timeout) => {}
@@ -73,7 +77,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
             return Err(AppError::Impatient);
         }
     }
-    if ended_by_itself { Err(AppError::EngineEnded) } else { Ok(()) }
+    ended_by_itself.map_or(Ok(()), Err)
 }
 
 /// All components, running.
@@ -120,7 +124,7 @@ impl Running {
             metrics.register(|registry| Gateway::new(options, Arc::new(destination), guards, registry));
         let clients = gateway.connections();
         let admin = Admin::new(commands, metrics.clone(), readiness.clone(), clients);
-        let admin = admin.run(&config.admin_listeners, phases.admin.clone()).await?;
+        let admin = admin.run(&config.admin, phases.admin.clone()).await?;
 
         drop(tasks.spawn(keep_guards(store.clone(), guards_sender, phases.admin.clone())));
         drop(tasks.spawn(tidy_journal(store.clone(), phases.admin.clone())));

@@ -10,6 +10,7 @@ pub mod app;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod descriptors;
 pub mod gateway;
 pub mod mirror;
 pub mod net;

@@ -10,6 +10,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use proxy::app;
 use proxy::config::Config;
+use proxy::descriptors;
 use proxy::mirror::clearance::Accepted;
 use proxy::obs::{self, LogFormat};
 
@@ -77,6 +78,25 @@ fn main() -> ExitCode {
         .or_else(|| if std::env::var_os("RUST_LOG").is_some() { None } else { config.log_level.clone() });
     if let Err(error) = obs::init(config.log_format, level.as_deref()) {
         return fail(EXIT_CONFIG, &error);
+    }
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let descriptors = descriptors::raised();
+    match descriptors::clients(descriptors, config.limits.connections) {
+        Err(error) => return fail(EXIT_CONFIG, &error),
+        Ok(clients) if clients < config.limits.connections => {
+            let wanted = config.limits.connections;
+            tracing::warn!(
+                clients,
+                wanted,
+                descriptors,
+                "max.connections is lowered to what the limit of open files leaves beside mirroring and the journal; raise \
+                 that limit (ulimit -n, LimitNOFILE) or set max.connections"
+            );
+            config.limits.connections = clients;
+        }
+        Ok(_) => {}
     }
     if options.check_config {
         eprintln!("linkgate: the configuration is valid");

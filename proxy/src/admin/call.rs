@@ -1,17 +1,22 @@
 //! One request, taken apart: path, query, body, and where the caller sees this API.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts as _, Path, Query, Request};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use linkctl::rest::{ListMetadata, PREFIXES};
 use linkctl::segment;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::audit::Audit;
 use super::problem::Problem;
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A request.
 pub(super) struct Call {
@@ -20,6 +25,8 @@ pub(super) struct Call {
     params: HashMap<String, String>,
     query: HashMap<String, String>,
     body: Bytes,
+    /// What the handler tells for the log.
+    pub(super) audit: Audit,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Call {
@@ -40,10 +47,18 @@ impl<S: Send + Sync> FromRequest<S> for Call {
         let Query(query) = Query::<HashMap<String, String>>::from_request_parts(&mut parts, state)
             .await
             .map_err(|error| Problem::bad_request(error.body_text()))?;
-        let body = Bytes::from_request(Request::from_parts(parts, body), state)
+        let audit = parts.extensions.get::<Audit>().cloned().unwrap_or_default();
+        let is_json = is_json(&parts.headers);
+        let arriving = Bytes::from_request(Request::from_parts(parts, body), state);
+        let body = tokio::time::timeout(BODY_TIMEOUT, arriving)
             .await
+            .map_err(|_| Problem::body_timeout())?
             .map_err(|error| Problem::body(error.status()))?;
-        Ok(Call { base, params, query, body })
+        // A page of another site can make a browser send any other type.
+        if !body.is_empty() && !is_json {
+            return Err(Problem::not_json());
+        }
+        Ok(Call { base, params, query, body, audit })
     }
 }
 
@@ -74,7 +89,7 @@ impl Call {
         text.parse().map_err(|_| Problem::bad_request(format!("{name}={text}: expected a number")))
     }
 
-    /// The body as JSON, whatever content type it claims.
+    /// The body as JSON.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         serde_json::from_slice(&self.body)
             .map_err(|error| Problem::bad_request(format!("Cannot read the request body: {error}")))
@@ -100,6 +115,11 @@ impl Call {
     pub(super) fn list_metadata(&self, segments: &[&str]) -> ListMetadata {
         ListMetadata { self_url: self.url(segments), next: None }
     }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|given| given.to_str().ok()).unwrap_or_default();
+    given.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
 }
 
 /// `200` with a JSON body.

@@ -28,6 +28,30 @@ pub(super) async fn get<O: Operator>(State(admin): State<Admin<O>>, call: Call) 
     Ok(json(&cluster(&call, &id)))
 }
 
+/// What the body of a cluster refers to, as Confluent's does, and brokers tell better.
+const RELATED: [&str; 6] = ["controller", "acls", "brokers", "broker-configs", "consumer-groups", "topics"];
+
+/// Any of those: says where to ask instead, so that no client takes it for a cluster without topics.
+pub(super) async fn elsewhere<O: Operator>(
+    State(admin): State<Admin<O>>,
+    call: Call,
+) -> Result<Response, Problem> {
+    let _ = admin.cluster(&call)?;
+    match call.param("related") {
+        name if RELATED.contains(&name) => Err(Problem::not_served(name)),
+        _ => Err(Problem::not_found("HTTP 404 Not Found")),
+    }
+}
+
+/// The same for a topic and what is below it.
+pub(super) async fn topic<O: Operator>(
+    State(admin): State<Admin<O>>,
+    call: Call,
+) -> Result<Response, Problem> {
+    let _ = admin.cluster(&call)?;
+    Err(Problem::not_served("topics"))
+}
+
 fn cluster(call: &Call, id: &str) -> ClusterData {
     let related = |name: &str| Related { related: call.url(&["clusters", id, name]) };
     ClusterData {

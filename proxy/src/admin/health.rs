@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::Admin;
 use super::operator::Operator;
+use super::problem::Problem;
+use super::{Admin, pulse};
 use crate::mirror::clearance::Clearance;
 use crate::obs::CONTENT_TYPE;
 
@@ -54,8 +56,17 @@ impl Readiness {
     }
 }
 
-/// `GET /health/live`: the process answers.
-pub(super) async fn live() -> Response {
+/// `GET /health/live`: the process answers, and its workers run. Told by another thread than theirs.
+pub(super) async fn live<O: Operator>(State(admin): State<Admin<O>>) -> Response {
+    let silence = admin.pulse.silence();
+    let silent_ms = silence.as_millis() as u64;
+    if silence >= pulse::DEAD {
+        let body = json!({"status": "stalled", "workers_silent_ms": silent_ms});
+        return (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response();
+    }
+    if silence >= Duration::from_secs(1) {
+        return axum::Json(json!({"status": "live", "workers_silent_ms": silent_ms})).into_response();
+    }
     axum::Json(json!({"status": "live"})).into_response()
 }
 
@@ -81,8 +92,16 @@ pub(super) async fn ready<O: Operator>(State(admin): State<Admin<O>>) -> Respons
     (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response()
 }
 
-/// `GET /metrics`.
+/// `GET /metrics`. Made on a thread of its own: with many partitions that takes a while.
 pub(super) async fn metrics<O: Operator>(State(admin): State<Admin<O>>) -> Response {
-    admin.metrics.set_journal(admin.operator.view().sequence, admin.operator.journal_trouble().is_none());
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], admin.metrics.render()).into_response()
+    let workers = admin.workers.clone();
+    let render = move || {
+        let is_well = admin.operator.journal_trouble().is_none();
+        admin.metrics.set_journal(admin.operator.view().sequence, is_well);
+        admin.metrics.render()
+    };
+    match workers.spawn_blocking(render).await {
+        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Err(_) => Problem::internal().into_response(),
+    }
 }

@@ -48,6 +48,7 @@ pub(super) async fn put<O: Operator>(
 ) -> Result<StatusCode, Problem> {
     let _ = admin.cluster(&call)?;
     let request: UpdateConfigRequest = call.json()?;
+    call.audit.names([call.param("name")]);
     let change = (call.param("name").to_owned(), request.value);
     admin.operator.alter_link_configs(call.param("link"), vec![change], false).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -59,6 +60,7 @@ pub(super) async fn reset<O: Operator>(
     call: Call,
 ) -> Result<StatusCode, Problem> {
     let _ = admin.cluster(&call)?;
+    call.audit.names([call.param("name")]);
     let change = (call.param("name").to_owned(), None);
     admin.operator.alter_link_configs(call.param("link"), vec![change], false).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -72,6 +74,7 @@ pub(super) async fn alter<O: Operator>(
     let _ = admin.cluster(&call)?;
     let request: AlterConfigsRequest = call.json()?;
     let validate_only = call.flag("validate_only", request.validate_only.unwrap_or(false))?;
+    call.audit.names(request.data.iter().map(|change| change.name.as_str()));
     let mut changes = Vec::new();
     for change in request.data {
         let value = match (change.operation.unwrap_or_default(), change.value) {

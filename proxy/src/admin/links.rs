@@ -48,6 +48,7 @@ pub(super) async fn create<O: Operator>(
     let _ = admin.cluster(&call)?;
     let name = call.query("link_name").ok_or_else(|| Problem::bad_request("link_name is required"))?;
     let request: CreateLinkRequest = call.json()?;
+    call.audit.names(request.configs.iter().map(|entry| entry.name.as_str()));
     for (field, value) in [
         ("destination_cluster_id", &request.destination_cluster_id),
         ("remote_cluster_id", &request.remote_cluster_id),
@@ -121,7 +122,8 @@ fn body(call: &Call, cluster: &str, view: &View, link: &Link, tasks: Option<Vec<
             local_cluster_id: cluster.to_owned(),
             link_mode: link.mode.name().into(),
             connection_mode: link.connection_mode.name().into(),
-            remote_cluster_available: matches!(link.state, LinkState::Active | LinkState::Paused),
+            // Nobody asks the source of a paused link.
+            remote_cluster_available: link.state == LinkState::Active,
         }),
     }
 }

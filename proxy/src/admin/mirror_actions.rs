@@ -52,8 +52,14 @@ async fn alter<O: Operator>(
     let cluster = admin.cluster(call)?;
     let request: AlterMirrorsRequest = call.json()?;
     let selector = match (request.mirror_topic_names, request.mirror_topic_name_pattern) {
-        (Some(names), None) => Selector::Names(names),
-        (None, Some(pattern)) => Selector::Pattern(pattern),
+        (Some(names), None) => {
+            call.audit.names(names.iter().map(String::as_str));
+            Selector::Names(names)
+        }
+        (None, Some(pattern)) => {
+            call.audit.names([pattern.as_str()]);
+            Selector::Pattern(pattern)
+        }
         _ => {
             let message = "Give either mirror_topic_names or mirror_topic_name_pattern.";
             return Err(Problem::bad_request(message));

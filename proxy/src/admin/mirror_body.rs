@@ -4,7 +4,7 @@ use linkctl::rest::{
     MirrorData, MirrorExtension, MirrorLag, MirrorPartition, OpenTransaction, PartitionFilling,
     PartitionJump, ResourceMetadata, StateTransitionError,
 };
-use state::model::{KafkaUuid, MirrorError, MirrorState, MirrorStatus, MirrorTopic, View};
+use state::model::{KafkaUuid, MirrorError, MirrorState, MirrorStatus, MirrorTopic, Stop, View};
 
 use super::call::Call;
 use super::mirrors::status;
@@ -17,8 +17,30 @@ const STOP_HELD_UP: &str = "STOP_HELD_UP";
 /// A promote or failover went on without something.
 const LEFT_UNDONE: &str = "LEFT_UNDONE";
 
+/// The body of one mirror topic without what its partitions make of it.
+pub(super) fn brief(
+    call: &Call,
+    cluster: &str,
+    view: &View,
+    mirror: &MirrorTopic,
+    wait: Option<&StopWait>,
+) -> MirrorData {
+    shown(call, cluster, view, mirror, &[], wait)
+}
+
 /// The body of one mirror topic.
 pub(super) fn of(
+    call: &Call,
+    cluster: &str,
+    view: &View,
+    mirror: &MirrorTopic,
+    progress: &[PartitionProgress],
+    wait: Option<&StopWait>,
+) -> MirrorData {
+    shown(call, cluster, view, mirror, &complete(mirror, progress), wait)
+}
+
+fn shown(
     call: &Call,
     cluster: &str,
     view: &View,
@@ -34,7 +56,6 @@ pub(super) fn of(
         }
         _ => (MirrorError::NoError, wait.map(|wait| wait.reason.clone()).unwrap_or_default()),
     };
-    let progress = complete(mirror, progress);
     MirrorData {
         kind: "KafkaMirrorData".into(),
         metadata: ResourceMetadata {
@@ -45,10 +66,10 @@ pub(super) fn of(
         mirror_topic_name: mirror.topic.clone(),
         source_topic_name: mirror.source_topic.clone(),
         num_partitions: mirror.partitions,
-        mirror_lags: lags(&progress),
+        mirror_lags: lags(progress),
         mirror_status: status.name().into(),
         mirror_topic_error: error.name().into(),
-        state_time_ms: mirror.state_ms,
+        state_time_ms: state_time(view, mirror, status),
         mirror_state_transition_errors: None,
         linkgate: Some(MirrorExtension {
             link_id: view.links.get(&mirror.link).map_or(KafkaUuid::ZERO, |link| link.id).to_string(),
@@ -59,10 +80,22 @@ pub(super) fn of(
             held_up_since_ms: wait.map(|wait| wait.since_ms),
             left_undone: mirror.left_undone.clone(),
             partitions: (0..)
-                .zip(&progress)
+                .zip(progress)
                 .map(|(number, at)| partition(number, mirror, status, at))
                 .collect(),
         }),
+    }
+}
+
+/// Since when it has the status that is shown: one that follows from the link's state is no older than that.
+fn state_time(view: &View, mirror: &MirrorTopic, status: MirrorStatus) -> i64 {
+    let of_link = matches!(
+        status,
+        MirrorStatus::LinkPaused | MirrorStatus::LinkFailed | MirrorStatus::SourceUnavailable
+    );
+    match view.links.get(&mirror.link).filter(|_| of_link) {
+        Some(link) => mirror.state_ms.max(link.state_ms),
+        None => mirror.state_ms,
     }
 }
 
@@ -100,9 +133,13 @@ pub(super) fn transition_errors(mirror: &MirrorTopic, wait: Option<&StopWait>) -
 fn complete(mirror: &MirrorTopic, known: &[PartitionProgress]) -> Vec<PartitionProgress> {
     let mut all = known.to_vec();
     all.resize_with(mirror.partitions as usize, PartitionProgress::default);
-    if let MirrorState::Stopped { log_end_offsets, .. } = &mirror.state {
+    if let MirrorState::Stopped { stop, log_end_offsets, .. } = &mirror.state {
         for (at, end) in all.iter_mut().zip(log_end_offsets) {
             at.log_end_offset = *end;
+            // A promote ends with everything that the source had.
+            if *stop == Stop::Promote && at.source_high_watermark < 0 {
+                at.source_high_watermark = *end;
+            }
         }
     }
     all
@@ -125,7 +162,11 @@ fn partition(
         state: state.name().into(),
         local_log_end_offset: at.log_end_offset,
         last_fetch_source_high_watermark: at.source_high_watermark,
-        lag: at.source_high_watermark.saturating_sub(at.log_end_offset.max(0)),
+        lag: match mirror.state {
+            // How much a failover left behind is not known after a restart.
+            MirrorState::Stopped { .. } => at.lag(),
+            _ => at.source_high_watermark.saturating_sub(at.log_end_offset.max(0)),
+        },
         time_since_last_fetch_ms: now_ms().saturating_sub(at.last_fetch_ms).max(0),
         reason: at.reason.clone(),
         start_offset: mirror.start_offset(number),

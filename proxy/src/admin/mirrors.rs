@@ -34,13 +34,17 @@ const STATUSES: [MirrorStatus; 9] = [
     MirrorStatus::PendingMirror,
 ];
 
-/// `GET …/mirrors`.
+/// States of what this version does not do. No mirror topic is in them, and clients ask for every state that there is.
+const NEVER: [&str; 3] = ["PENDING_SYNCHRONIZE", "PENDING_SETUP_FOR_RESTORE", "PENDING_RESTORE"];
+
+/// `GET …/mirrors`. With `include_partitions=false` nothing is told of partitions, neither lags nor states.
 pub(super) async fn list<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<Response, Problem> {
     let cluster = admin.cluster(&call)?;
-    let wanted = call.query("mirror_status").map(status_named).transpose()?;
+    let wanted = call.query("mirror_status").map(Wanted::named).transpose()?.unwrap_or(Wanted::Any);
+    let with_partitions = call.flag("include_partitions", true)?;
     let link = call.param("link");
     let view = match link {
         ALL_LINKS => admin.operator.view(),
@@ -49,8 +53,13 @@ pub(super) async fn list<O: Operator>(
     let of_link = view.mirrors.values().filter(|mirror| link == ALL_LINKS || mirror.link == link);
     let data = of_link.filter_map(|mirror| {
         let status = status(&view, mirror);
-        let take = wanted.is_none_or(|wanted| wanted == status);
-        take.then(|| body_of(&admin, &call, &cluster, &view, mirror))
+        wanted.takes(status).then(|| match with_partitions {
+            true => body_of(&admin, &call, &cluster, &view, mirror),
+            false => {
+                let wait = admin.operator.stop_wait(&view, mirror);
+                mirror_body::brief(&call, &cluster, &view, mirror, wait.as_ref())
+            }
+        })
     });
     Ok(json(&DataList {
         kind: "KafkaMirrorDataList".into(),
@@ -103,6 +112,7 @@ pub(super) async fn create<O: Operator>(
     let cluster = admin.cluster(&call)?;
     let validate_only = call.flag("validate_only", false)?;
     let request: CreateMirrorRequest = call.json()?;
+    call.audit.names([request.source_topic_name.as_str()]);
     if request.source_topic_name.is_empty() {
         return Err(Problem::bad_request("source_topic_name is required"));
     }
@@ -157,10 +167,31 @@ pub(super) fn status(view: &View, mirror: &MirrorTopic) -> MirrorStatus {
     mirror.status(link)
 }
 
-fn status_named(text: &str) -> Result<MirrorStatus, Problem> {
-    let found = STATUSES.into_iter().find(|status| status.name().eq_ignore_ascii_case(text));
-    found.ok_or_else(|| {
-        let names: Vec<&str> = STATUSES.iter().map(|status| status.name()).collect();
-        Problem::bad_request(format!("mirror_status={text}: expected one of {}", names.join(", ")))
-    })
+/// Which mirror topics a listing shows.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Any,
+    None,
+    Only(MirrorStatus),
+}
+
+impl Wanted {
+    fn named(text: &str) -> Result<Wanted, Problem> {
+        if NEVER.iter().any(|name| name.eq_ignore_ascii_case(text)) {
+            return Ok(Wanted::None);
+        }
+        let found = STATUSES.into_iter().find(|status| status.name().eq_ignore_ascii_case(text));
+        found.map(Wanted::Only).ok_or_else(|| {
+            let names: Vec<&str> = STATUSES.iter().map(|status| status.name()).chain(NEVER).collect();
+            Problem::bad_request(format!("mirror_status={text}: expected one of {}", names.join(", ")))
+        })
+    }
+
+    fn takes(self, status: MirrorStatus) -> bool {
+        match self {
+            Wanted::Any => true,
+            Wanted::None => false,
+            Wanted::Only(wanted) => wanted == status,
+        }
+    }
 }

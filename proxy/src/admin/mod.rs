@@ -1,12 +1,15 @@
 //! HTTP on 8090: the REST v3 API, health, metrics and the OpenAPI document.
 //!
-//! Owns the admin listeners. Every answer with a body is JSON (metrics aside), errors too; requests are bounded in size. It
-//! decides nothing: what is asked goes to the [`Operator`], what is shown comes from its view.
+//! Owns the admin listeners and their thread ([`server`]). Every answer with a body is JSON (metrics aside), errors too;
+//! requests are bounded in size, time and number. It decides nothing: what is asked goes to the [`Operator`], what is shown
+//! comes from its view (docs/adr/0024).
 
+mod audit;
 mod call;
 mod clients;
 mod clusters;
 mod filler;
+mod front;
 mod health;
 mod journal;
 mod link_configs;
@@ -16,8 +19,12 @@ mod mirror_body;
 mod mirrors;
 mod openapi;
 mod operator;
+mod patience;
 mod problem;
+mod pulse;
 mod router;
+mod seats;
+mod server;
 #[cfg(test)]
 mod tests;
 
@@ -26,14 +33,17 @@ use std::sync::Arc;
 
 use state::model::{Link, View};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use self::call::Call;
+use self::front::Front;
 pub use self::health::Readiness;
 pub use self::operator::Operator;
 pub use self::problem::Problem;
-use crate::config::Listener;
+use self::pulse::Pulse;
+use self::server::Open;
+use crate::config::{AdminListeners, Listener};
 use crate::gateway::Connections;
 use crate::obs::Metrics;
 
@@ -52,19 +62,27 @@ pub struct Admin<O> {
     metrics: Metrics,
     readiness: Readiness,
     clients: Connections,
+    pulse: Pulse,
+    /// The runtime that does the work.
+    workers: Handle,
 }
 
 /// The running admin API.
 #[derive(Debug)]
 pub struct AdminHandle {
     addresses: Vec<SocketAddr>,
-    tasks: TaskTracker,
+    ended: CancellationToken,
 }
 
 impl<O: Operator> Admin<O> {
-    /// The API in front of `operator`; `clients` are those of the gateway.
+    /// The API in front of `operator`; `clients` are those of the gateway. Must be called within the tokio runtime that
+    /// carries out what is asked.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
     pub fn new(operator: O, metrics: Metrics, readiness: Readiness, clients: Connections) -> Self {
-        Admin { operator, metrics, readiness, clients }
+        let (pulse, workers) = (Pulse::default(), Handle::current());
+        Admin { operator, metrics, readiness, clients, pulse, workers }
     }
 
     /// Opens all listeners and serves until `stop` is cancelled; requests under way are finished.
@@ -73,32 +91,28 @@ impl<O: Operator> Admin<O> {
     /// A listener cannot be opened; none stays open then.
     pub async fn run(
         self,
-        listeners: &[Listener],
+        listeners: &AdminListeners,
         stop: CancellationToken,
     ) -> Result<AdminHandle, ListenError> {
+        let front = Front::new(self.workers.clone(), listeners.hosts.clone());
+        let control = (&listeners.control, router::control(self.clone(), front));
+        let metrics = (&listeners.metrics, router::metrics(self.clone()));
         let mut open = Vec::new();
-        for listener in listeners {
-            let fail = |source| ListenError { listener: listener.clone(), source };
-            let bound =
-                TcpListener::bind((listener.at.host.as_str(), listener.at.port)).await.map_err(fail)?;
-            let address = bound.local_addr().map_err(fail)?;
-            open.push((address, bound));
+        for (listeners, router) in [control, metrics] {
+            for listener in listeners {
+                let fail = |source| ListenError { listener: listener.clone(), source };
+                let (listener, address) = bind(listener).await.map_err(fail)?;
+                open.push(Open { listener, address, router: router.clone() });
+            }
         }
-        let (tasks, router) = (TaskTracker::new(), router::router(self));
-        let mut addresses = Vec::new();
-        for (address, listener) in open {
-            tracing::info!(%address, "admin api listening");
-            addresses.push(address);
-            let (router, stop) = (router.clone(), stop.clone());
-            drop(tasks.spawn(async move {
-                let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
-                if let Err(error) = served.await {
-                    tracing::error!(%address, %error, "admin api failed");
-                }
-            }));
-        }
-        let _ = tasks.close();
-        Ok(AdminHandle { addresses, tasks })
+        let addresses = open.iter().map(|open| open.address).collect();
+        drop(self.workers.spawn(self.pulse.clone().beat(stop.clone())));
+        let fail = |source| {
+            let listener = listeners.control.first().cloned();
+            ListenError { listener: listener.unwrap_or_else(|| Listener::plaintext("", 0)), source }
+        };
+        let ended = server::start(open, self.pulse, stop).map_err(fail)?;
+        Ok(AdminHandle { addresses, ended })
     }
 
     /// Id of the destination cluster, once it has answered.
@@ -122,14 +136,22 @@ impl<O: Operator> Admin<O> {
 }
 
 impl AdminHandle {
-    /// Where it listens, in the order of the configuration.
+    /// Where it listens, in the order of the configuration; those for metrics last.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Waits until all requests under way have ended, after the token given to [`Admin::run`] was cancelled.
+    /// Waits until the API is no longer served: after the token given to [`Admin::run`] was cancelled and all requests under
+    /// way have ended, or because its thread failed.
     pub async fn stopped(&self) {
-        self.tasks.wait().await;
+        self.ended.cancelled().await;
     }
+}
+
+/// Binds a listener for another runtime than the present one.
+async fn bind(listener: &Listener) -> std::io::Result<(std::net::TcpListener, SocketAddr)> {
+    let bound = TcpListener::bind((listener.at.host.as_str(), listener.at.port)).await?;
+    let address = bound.local_addr()?;
+    Ok((bound.into_std()?, address))
 }

@@ -99,7 +99,7 @@ const ROWS: [Row; 23] = [
     ("put", CONFIG, "updateLinkConfig", "Sets a config", &[], Some("UpdateConfigRequest"), None),
     ("delete", CONFIG, "resetLinkConfig", "Resets a config to its default", &[], None, None),
     ("get", MIRRORS, "listMirrors", "Mirror topics of a link, or of all with '-'",
-        &[("mirror_status", "string")], None, Some("DataList_MirrorData")),
+        &[("mirror_status", "string"), ("include_partitions", "boolean")], None, Some("DataList_MirrorData")),
     ("post", MIRRORS, CREATE_MIRROR, "Creates a mirror topic (204), or tells what that will take (200)",
         VALIDATE, Some("CreateMirrorRequest"), Some("MirrorForecastData")),
     ("get", "/clusters/{cluster}/links/{link}/mirrors/{topic}", "getMirror", "A mirror topic",

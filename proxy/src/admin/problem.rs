@@ -55,6 +55,59 @@ impl Problem {
         Problem::new(status, i32::from(status.as_u16()), "The request body is too large or incomplete.")
     }
 
+    /// The request was not meant for this daemon.
+    pub(super) fn misdirected(message: impl Into<String>) -> Self {
+        Problem::new(StatusCode::MISDIRECTED_REQUEST, 421, message)
+    }
+
+    /// Whoever asks may not.
+    pub(super) fn forbidden(message: impl Into<String>) -> Self {
+        Problem::new(StatusCode::FORBIDDEN, 403, message)
+    }
+
+    /// A body is JSON, and says so.
+    pub(super) fn not_json() -> Self {
+        Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            415,
+            "A request with a body must have the header Content-Type: application/json.",
+        )
+    }
+
+    /// The body did not arrive in time.
+    pub(super) fn body_timeout() -> Self {
+        Problem::new(StatusCode::REQUEST_TIMEOUT, 408, "The request body did not arrive in time.")
+    }
+
+    /// It takes longer than a request may. What it has begun may still happen.
+    pub(super) fn took_too_long() -> Self {
+        Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            408,
+            "The request took too long and was given up; look at what it has changed before you repeat it.",
+        )
+    }
+
+    /// A resource of Kafka's REST API that is not in this one.
+    pub(super) fn not_served(what: &str) -> Self {
+        Problem::new(
+            StatusCode::NOT_IMPLEMENTED,
+            501,
+            format!(
+                "This API tells of cluster links and mirror topics; ask the brokers for {what}, through the gateway."
+            ),
+        )
+    }
+
+    /// Too many requests at a time.
+    pub(super) fn busy() -> Self {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            50_003,
+            "Too many requests are being carried out at the moment; try again.",
+        )
+    }
+
     /// The destination has not answered since the start.
     pub(super) fn not_ready() -> Self {
         Problem::new(

@@ -2,9 +2,11 @@
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{MethodRouter, get, post, put};
+use axum::middleware;
+use axum::routing::{MethodRouter, any, get, post, put};
 use linkctl::rest::PREFIXES;
 
+use super::front::{self, Front};
 use super::operator::Operator;
 use super::problem::Problem;
 use super::{
@@ -15,18 +17,30 @@ use super::{
 pub(super) const BODY_LIMIT: usize = 1 << 20;
 
 /// All routes.
-pub(super) fn router<O: Operator>(admin: Admin<O>) -> Router {
-    let mut router = Router::new()
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready::<O>))
-        .route("/metrics", get(health::metrics::<O>))
-        .route("/openapi.json", get(openapi::document));
+pub(super) fn control<O: Operator>(admin: Admin<O>, front: Front) -> Router {
+    let mut router = probes().route("/openapi.json", get(openapi::document));
     for prefix in PREFIXES {
         for (path, methods) in api::<O>() {
             router = router.route(&format!("{prefix}{path}/"), methods.clone());
             router = router.route(&format!("{prefix}{path}"), methods);
         }
     }
+    finished(router, admin).layer(middleware::from_fn_with_state(front, front::admit))
+}
+
+/// Health and metrics alone: nothing that needs a name to be checked or changes anything.
+pub(super) fn metrics<O: Operator>(admin: Admin<O>) -> Router {
+    finished(probes(), admin)
+}
+
+fn probes<O: Operator>() -> Router<Admin<O>> {
+    Router::new()
+        .route("/health/live", get(health::live::<O>))
+        .route("/health/ready", get(health::ready::<O>))
+        .route("/metrics", get(health::metrics::<O>))
+}
+
+fn finished<O: Operator>(router: Router<Admin<O>>, admin: Admin<O>) -> Router {
     router
         .fallback(unknown)
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
@@ -42,6 +56,9 @@ fn api<O: Operator>() -> Vec<(&'static str, MethodRouter<Admin<O>>)> {
         ("/clusters/{cluster}/clients", get(clients::list::<O>)),
         ("/clusters/{cluster}/journal", get(journal::list::<O>)),
         ("/clusters/{cluster}/journal:backup", post(journal::back_up::<O>)),
+        ("/clusters/{cluster}/{related}", any(clusters::elsewhere::<O>)),
+        ("/clusters/{cluster}/topics/{topic}", any(clusters::topic::<O>)),
+        ("/clusters/{cluster}/topics/-/partitions/-/reassignment", any(clusters::topic::<O>)),
         ("/clusters/{cluster}/links", get(links::list::<O>).post(links::create::<O>)),
         ("/clusters/{cluster}/links/{link}", get(links::get::<O>).delete(links::delete::<O>)),
         ("/clusters/{cluster}/links/{link}/configs", get(link_configs::list::<O>)),

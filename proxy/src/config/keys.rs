@@ -1,12 +1,15 @@
 //! The names that the daemon's configuration knows.
 
 /// What the daemon itself reads.
-pub(super) const OWN: [&str; 24] = [
+pub(super) const OWN: [&str; 27] = [
     "bootstrap.servers",
     "listeners",
     "advertised.listeners",
     "listener.security.protocol.map",
     "admin.listeners",
+    "admin.allowed.hosts",
+    "metrics.listeners",
+    "allow.anonymous.clients",
     "state.dir",
     "state.create",
     "journal.retention.ms",

@@ -1,6 +1,7 @@
 //! `PROTOCOL://host:port`, as Kafka writes listeners.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use state::model::HostPort;
@@ -18,6 +19,14 @@ impl Listener {
     /// A listener of Kafka's plain protocol.
     pub fn plaintext(host: impl Into<String>, port: u16) -> Self {
         Listener { scheme: "PLAINTEXT".into(), at: HostPort { host: host.into(), port } }
+    }
+
+    /// Whether only this machine reaches it.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let host = self.at.host.trim_start_matches('[').trim_end_matches(']');
+        let address = host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
+        address || host.eq_ignore_ascii_case("localhost")
     }
 
     /// Whether it names all addresses of the machine: nothing that a client could connect to.

@@ -11,6 +11,9 @@
 //! | `journal.retention.ms` | 7776000000 (90 days) | how long records of the journal are kept; -1 for ever |
 //! | `journal.retention.bytes` | 67108864 | when all records take more, the oldest go |
 //! | `journal.backup.dir` | `backups` below `state.dir` | where `linkctl journal backup` puts copies |
+//! | `admin.allowed.hosts` | none | names by which the REST API may be called, beside addresses, `localhost`, this machine's name and the hosts of the listeners |
+//! | `metrics.listeners` | none | health and metrics alone |
+//! | `allow.anonymous.clients` | `false` | clients without a certificate may act with the certificate that Linkgate shows the brokers |
 //! | `max.connections` | 10000 | client connections at a time |
 //! | `max.connections.per.ip` | 2147483647 | the same from one address |
 //! | `max.connections.per.ip.overrides` | none | exceptions from that: `address:count,…` |
@@ -29,6 +32,8 @@
 //! | `listener.name.NAME.ssl.…` | as Kafka's | keys and certificates towards clients |
 //! | `security.protocol`, `ssl.…`, `sasl.…` | as Kafka's | towards the brokers of the destination |
 
+mod admin;
+mod allowed_hosts;
 mod journal;
 mod keys;
 mod limits;
@@ -43,6 +48,8 @@ use linkctl::properties;
 use state::model::HostPort;
 use state::store::StoreOptions;
 
+pub use self::admin::AdminListeners;
+pub use self::allowed_hosts::AllowedHosts;
 pub use self::limits::Limits;
 pub use self::listener::{Listener, ParseListenerError};
 use self::security::Secured;
@@ -70,10 +77,10 @@ pub struct Config {
     pub listener_tls: Option<TlsServer>,
     /// How connections to the brokers are secured.
     pub security: Security,
-    /// Where the admin API listens; never empty.
-    pub admin_listeners: Vec<Listener>,
     /// Where the journal is, and how it is kept.
     pub journal: StoreOptions,
+    /// Where the admin API listens; never nowhere.
+    pub admin: AdminListeners,
     /// How much may be used of what.
     pub limits: Limits,
     /// How long a stop may take.
@@ -84,6 +91,8 @@ pub struct Config {
     pub log_level: Option<String>,
     /// What the operator accepts at this start; from the command line only.
     pub accepted: Accepted,
+    /// What is allowed and may not be meant, one sentence each: for the log.
+    pub warnings: Vec<String>,
 }
 
 /// Everything that is wrong with a configuration, one sentence a line.
@@ -131,7 +140,12 @@ impl Config {
         if !repeated.is_empty() {
             return Err(mistakes(repeated));
         }
-        let mut reader = Reader { values: BTreeMap::new(), errors: Vec::new(), file: name.to_owned() };
+        let mut reader = Reader {
+            values: BTreeMap::new(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+            file: name.to_owned(),
+        };
         for entry in entries {
             let place = format!("{name}:{}", entry.line);
             drop(reader.values.insert(entry.key, (place, entry.value)));
@@ -148,6 +162,7 @@ struct Reader {
     /// Value of each name, and where it stands.
     values: BTreeMap<String, (String, String)>,
     errors: Vec<String>,
+    warnings: Vec<String>,
     file: String,
 }
 
@@ -158,7 +173,7 @@ impl Reader {
         self.refuse_unknown(&listener);
         let Secured { listener_tls, security } = self.secured(&listener);
         let advertised = self.advertised(&listener, host);
-        let admin_listeners = self.admin_listeners();
+        let admin = self.admin(host, &listener, &advertised);
         let limits = self.limits();
         let shutdown_timeout = Duration::from_millis(self.number("shutdown.timeout.ms", 10_000, 0) as u64);
         let log_format = self.parsed("log.format").unwrap_or_default();
@@ -173,13 +188,14 @@ impl Reader {
             advertised,
             listener_tls,
             security,
-            admin_listeners,
+            admin,
             journal,
             limits,
             shutdown_timeout,
             log_format,
             log_level,
             accepted: Accepted::default(),
+            warnings: self.warnings,
         })
     }
 
@@ -229,30 +245,6 @@ impl Reader {
             ));
         }
         given
-    }
-
-    fn admin_listeners(&mut self) -> Vec<Listener> {
-        let Some((place, value)) = self.text("admin.listeners") else {
-            return vec![Listener {
-                scheme: "http".into(),
-                at: HostPort::new("127.0.0.1", DEFAULT_ADMIN_PORT),
-            }];
-        };
-        let mut listeners = Vec::new();
-        for text in value.split(',').map(str::trim).filter(|text| !text.is_empty()) {
-            match text.parse::<Listener>() {
-                Ok(listener) if listener.scheme == "http" => listeners.push(listener),
-                Ok(listener) => self.errors.push(format!(
-                    "{place}: admin.listeners: this version serves http only, not {}",
-                    listener.scheme
-                )),
-                Err(error) => self.errors.push(format!("{place}: admin.listeners: {error}")),
-            }
-        }
-        if listeners.is_empty() {
-            self.errors.push(format!("{place}: admin.listeners: expected http://host:port"));
-        }
-        listeners
     }
 
     fn number(&mut self, key: &str, default: usize, least: usize) -> usize {

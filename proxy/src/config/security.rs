@@ -3,7 +3,7 @@
 use super::{Listener, Reader, keys};
 use crate::client::Security;
 use crate::net::SecurityProtocol;
-use crate::net::tls::{InvalidSetting, TlsServer, TlsSettings};
+use crate::net::tls::{ClientAuth, InvalidSetting, TlsServer, TlsSettings};
 
 /// Both sides.
 #[derive(Default)]
@@ -38,10 +38,11 @@ impl Reader {
     /// Everything about security. Reads the files that are named.
     pub(super) fn secured(&mut self, listener: &Listener) -> Secured {
         let Some(protocol) = self.listener_protocol(listener) else { return Secured::default() };
-        let mut listener_tls = None;
+        let (mut listener_tls, mut client_auth) = (None, ClientAuth::None);
         if protocol.has_tls() {
             let prefix = format!("listener.name.{}.", listener.scheme.to_ascii_lowercase());
             let settings = TlsSettings::parse(&|key| self.raw(&format!("{prefix}{key}")));
+            client_auth = settings.as_ref().map_or(client_auth, TlsSettings::client_auth);
             match settings.and_then(|settings| TlsServer::load(settings).map_err(|error| vec![error])) {
                 Ok(tls) => listener_tls = Some(tls),
                 Err(errors) => self.complain(&prefix, &errors),
@@ -58,6 +59,8 @@ impl Reader {
                 return Secured { listener_tls, security: Security::default() };
             }
         };
+        self.judge_anonymous(listener, client_auth, security.protocol());
+        self.warn_of_plain(listener, protocol, security.protocol());
         if protocol.has_sasl() != security.protocol().has_sasl() {
             let (place, _) =
                 self.text("listeners").or_else(|| self.text("security.protocol")).unwrap_or_default();
@@ -67,6 +70,44 @@ impl Reader {
             ));
         }
         Secured { listener_tls, security }
+    }
+
+    /// Refuses to lend Linkgate's certificate to clients that show none.
+    ///
+    /// With SASL, a certificate is no principal: the brokers know each client by its own credentials.
+    fn judge_anonymous(&mut self, listener: &Listener, client_auth: ClientAuth, brokers: SecurityProtocol) {
+        const ALLOW: &str = "allow.anonymous.clients";
+        let is_allowed = self.parsed::<bool>(ALLOW).unwrap_or(false);
+        let given =
+            ["ssl.keystore.location", "ssl.keystore.key"].into_iter().find(|key| self.text(key).is_some());
+        let Some(key) = given.filter(|_| brokers == SecurityProtocol::Ssl) else { return };
+        if is_allowed || client_auth == ClientAuth::Required {
+            return;
+        }
+        let name = listener.scheme.to_ascii_lowercase();
+        let place = self.text(key).map(|(place, _)| place).unwrap_or_default();
+        self.errors.push(format!(
+            "{place}: {key}: the brokers know Linkgate by this certificate, and the listener {listener} does not ask clients \
+             for one: whoever reaches it would act with Linkgate's rights. Make it a listener of SSL with \
+             listener.name.{name}.ssl.client.auth=required, or set {ALLOW}=true if that is meant"
+        ));
+    }
+
+    /// Tells of connections that others may read.
+    fn warn_of_plain(&mut self, listener: &Listener, protocol: SecurityProtocol, brokers: SecurityProtocol) {
+        if listener.is_loopback() || protocol.has_tls() {
+            return;
+        }
+        let reason = match (protocol.has_sasl(), brokers.has_tls()) {
+            (true, true) => {
+                "clients send their credentials in the clear, though the brokers want them encrypted; make it SASL_SSL"
+            }
+            (true, false) => "clients send their credentials in the clear; SASL_SSL encrypts them",
+            (false, _) => {
+                "whoever reaches it is served, and everybody in between reads along; SSL or SASL_SSL protects clients"
+            }
+        };
+        self.warnings.push(format!("listeners: {listener}: {reason}"));
     }
 
     /// What the listener's name stands for.

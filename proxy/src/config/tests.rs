@@ -15,7 +15,7 @@ fn bootstrap_servers_alone_are_enough() {
     assert_eq!(config.bootstrap_servers, [HostPort::new("b", 9092)]);
     assert_eq!(config.listener.to_string(), "PLAINTEXT://0.0.0.0:19092");
     assert_eq!(config.advertised.to_string(), "PLAINTEXT://gate-1:19092");
-    assert_eq!(config.admin_listeners[0].to_string(), "http://127.0.0.1:8090");
+    assert_eq!(config.admin.control[0].to_string(), "http://127.0.0.1:8090");
     assert_eq!(config.log_format, LogFormat::Text);
 }
 
@@ -28,9 +28,43 @@ fn a_file_is_typed_and_the_command_line_wins() {
     let config = Config::parse("f", text, &overrides, "gate-1").unwrap();
     assert_eq!(config.bootstrap_servers, [HostPort::new("c", 3)]);
     assert_eq!(config.advertised, config.listener);
-    assert_eq!(config.admin_listeners.len(), 2);
     assert_eq!((config.journal, config.limits.connections), (StoreOptions::new(Path::new("/tmp/x")), 7));
+    assert_eq!(config.admin.control.len(), 2);
     assert_eq!(config.log_format, LogFormat::Json);
+}
+
+#[test]
+fn the_admin_api_is_called_by_its_own_names() {
+    let text = "bootstrap.servers=a:1\nadvertised.listeners=PLAINTEXT://kafka.example:9\n\
+                admin.listeners=http://admin.example:8090\nadmin.allowed.hosts=one.example, two.example\n\
+                metrics.listeners=http://0.0.0.0:9090\n";
+    let config = parse(text).unwrap();
+    for name in ["gate-1", "kafka.example", "admin.example", "one.example", "two.example"] {
+        assert!(config.admin.hosts.has(name), "{name}");
+    }
+    assert!(!config.admin.hosts.has("three.example"));
+    assert_eq!(config.admin.metrics[0].to_string(), "http://0.0.0.0:9090");
+    assert!(config.warnings.iter().any(|warning| warning.contains("http://admin.example:8090")));
+    assert_eq!(
+        errors("bootstrap.servers=a:1\nmetrics.listeners=https://a:1\n"),
+        [
+            "linkgate.properties:2: metrics.listeners: this version serves http only, not https",
+            "linkgate.properties:2: metrics.listeners: expected http://host:port"
+        ]
+    );
+}
+
+#[test]
+fn connections_that_others_can_read_are_told() {
+    let told = |text: &str| parse(&format!("bootstrap.servers=a:1\n{text}")).unwrap().warnings.join("\n");
+    assert!(told("").contains("PLAINTEXT://0.0.0.0:19092: whoever reaches it is served"), "{}", told(""));
+    assert_eq!(told("listeners=PLAINTEXT://127.0.0.1:9092"), "");
+    assert_eq!(told("listeners=PLAINTEXT://[::1]:9092"), "");
+    let sasl = "security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.jaas.config=\
+                org.apache.kafka.common.security.plain.PlainLoginModule required username=\"u\" password=\"p\";\n";
+    let mixed = told(&format!("listeners=SASL_PLAINTEXT://:9092\n{sasl}"));
+    assert!(mixed.contains("credentials in the clear, though the brokers want them encrypted"), "{mixed}");
+    assert_eq!(told(&format!("listeners=SASL_PLAINTEXT://127.0.0.1:9092\n{sasl}")), "");
 }
 
 #[test]
@@ -142,6 +176,38 @@ fn each_side_is_secured_by_its_own_keys() {
     assert_eq!(config.advertised.to_string(), "SASL_SSL://gate-1:9092");
     assert_eq!(config.limits.handshake, Duration::from_millis(700));
     assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn linkgates_certificate_is_not_lent_to_clients_without_one() {
+    let (_dir, path) = key_store();
+    let brokers = format!(
+        "bootstrap.servers=a:1\nsecurity.protocol=SSL\nssl.keystore.location={path}\nssl.truststore.location={path}\n"
+    );
+    let listener = |auth: &str| {
+        format!(
+            "listeners=SSL://:9092\nlistener.name.ssl.ssl.keystore.location={path}\n\
+             listener.name.ssl.ssl.truststore.location={path}\nlistener.name.ssl.ssl.client.auth={auth}\n"
+        )
+    };
+    // The default listener, a plain one, and ones that let clients in without a certificate.
+    for text in [
+        String::new(),
+        "listeners=PLAINTEXT://127.0.0.1:9092".into(),
+        listener("none"),
+        listener("requested"),
+    ] {
+        let all = errors(&format!("{brokers}{text}"));
+        assert_eq!(all.len(), 1, "{all:#?}");
+        for part in ["ssl.keystore.location", ".ssl.client.auth=required", "allow.anonymous.clients=true"] {
+            assert!(all[0].contains(part), "{}", all[0]);
+        }
+        parse(&format!("{brokers}{text}\nallow.anonymous.clients=true")).unwrap();
+    }
+    parse(&format!("{brokers}{}", listener("required"))).unwrap();
+    // Brokers that ask for no certificate of Linkgate's know nobody by it.
+    parse(&format!("bootstrap.servers=a:1\nsecurity.protocol=SSL\nssl.truststore.location={path}\n"))
+        .unwrap();
 }
 
 #[test]

@@ -14,6 +14,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::admin::*;
+use crate::config::AllowedHosts;
+use crate::mirror::command::who;
 use crate::mirror::fill_cost::FillCost;
 use crate::mirror::filler_census::{Census, CensusState, PartitionTally};
 use crate::mirror::handle::{
@@ -28,6 +30,8 @@ use crate::mirror::stop_waits::StopWait;
 pub(super) struct Double {
     store: Store,
     pub(super) told: Arc<Mutex<Vec<String>>>,
+    /// Who asked for it.
+    pub(super) who: Arc<Mutex<Vec<String>>>,
 }
 
 impl Double {
@@ -43,6 +47,7 @@ impl Double {
             return Err(CommandError { status: 409, error_code: 40_902, message: "It is broken.".into() });
         }
         self.told.lock().unwrap().push(what);
+        self.who.lock().unwrap().push(who::name());
         Ok(())
     }
 }
@@ -232,11 +237,13 @@ pub(super) async fn server() -> Server {
         Change::PutMirror(mirror("old", 2, stopped)),
     ];
     store.transact("test", "set up", move |_, _| Ok::<_, String>((changes, ()))).await.unwrap();
-    let double = Double { store, told: Arc::default() };
+    let double = Double { store, told: Arc::default(), who: Arc::default() };
     let (readiness, stop) = (Readiness::default(), CancellationToken::new());
     let admin = Admin::new(double.clone(), Metrics::default(), readiness.clone(), Connections::default());
-    let listener = "http://127.0.0.1:0".parse().unwrap();
-    let handle = admin.run(&[listener], stop.clone()).await.unwrap();
+    let any = || vec!["http://127.0.0.1:0".parse().unwrap()];
+    let hosts = AllowedHosts::new(["gate".to_owned()]);
+    let listeners = AdminListeners { control: any(), metrics: any(), hosts };
+    let handle = admin.run(&listeners, stop.clone()).await.unwrap();
     Server { address: handle.addresses()[0], double, readiness, stop, handle }
 }
 
@@ -255,11 +262,24 @@ impl Answer {
 
 impl Server {
     pub(super) async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
-        let length = body.len();
+        let headers = ["Host: gate:8090", "Content-Type: application/json; charset=utf-8"];
+        self.ask_with(self.address, method, path, &headers, body).await
+    }
+
+    /// The same with these headers, of any listener.
+    pub(super) async fn ask_with(
+        &self,
+        address: SocketAddr,
+        method: &str,
+        path: &str,
+        headers: &[&str],
+        body: &str,
+    ) -> Answer {
+        let (length, headers) = (body.len(), headers.join("\r\n"));
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: gate:8090\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\n{headers}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
         );
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
         // A body that is refused need not be read to its end.
         let _ = stream.write_all(body.as_bytes()).await;
@@ -273,6 +293,16 @@ impl Server {
             content_type: field.unwrap_or_default().to_owned(),
             body: body.to_owned(),
         }
+    }
+
+    /// Alters the one link behind the API's back.
+    pub(super) async fn alter_link(&self, alter: impl FnOnce(&mut Link) + Send + 'static) {
+        let change = |view: &View, _| {
+            let mut link = view.links["dr"].clone();
+            alter(&mut link);
+            Ok::<_, String>((vec![Change::PutLink(link)], ()))
+        };
+        self.double.store.transact("test", "alter", change).await.unwrap();
     }
 
     pub(super) async fn get(&self, path: &str) -> Value {

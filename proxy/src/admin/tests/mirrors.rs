@@ -1,6 +1,7 @@
 //! Mirror topics: listed, shown, created, acted on.
 
 use serde_json::{Value, json};
+use state::model::LinkState;
 
 use super::fixture::{LINKS, server};
 
@@ -41,6 +42,48 @@ async fn mirrors_are_listed_filtered_and_shown() {
     );
     assert_eq!(server.ask("GET", &format!("{LINKS}/dr/mirrors?mirror_status=NEW"), "").await.status, 400);
     assert_eq!(server.ask("GET", &format!("{LINKS}/lk/mirrors"), "").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_listing_may_leave_out_partitions() {
+    let server = server().await;
+    let brief =
+        server.get(&format!("{LINKS}/dr/mirrors?include_partitions=false&mirror_status=active")).await;
+    let users = &brief["data"][0];
+    assert_eq!((brief["data"].as_array().unwrap().len(), &users["mirror_topic_name"]), (1, &json!("users")));
+    assert_eq!((&users["mirror_lags"], &users["linkgate"]["partitions"]), (&json!([]), &json!([])));
+    assert_eq!(users["num_partitions"], 1);
+}
+
+#[tokio::test]
+async fn every_state_of_the_api_may_be_asked_for() {
+    let server = server().await;
+    for state in ["PENDING_SYNCHRONIZE", "PENDING_SETUP_FOR_RESTORE", "PENDING_RESTORE", "LINK_PAUSED"] {
+        let none = server.get(&format!("{LINKS}/-/mirrors?mirror_status={state}")).await;
+        assert_eq!(none["data"], json!([]), "{state}");
+    }
+}
+
+#[tokio::test]
+async fn a_promoted_topic_does_not_lag_after_a_restart() {
+    let server = server().await;
+    let old = server.get(&format!("{LINKS}/dr/mirrors/old")).await;
+    assert_eq!(old["mirror_lags"][0]["lag"], 0);
+    let partition = &old["linkgate"]["partitions"][0];
+    assert_eq!((&partition["lag"], &partition["local_log_end_offset"]), (&json!(0), &json!(55)));
+}
+
+#[tokio::test]
+async fn a_state_that_follows_from_the_link_is_as_old_as_the_links() {
+    let server = server().await;
+    server.alter_link(|link| (link.state, link.state_ms) = (LinkState::Paused, 99)).await;
+    let users = server.get(&format!("{LINKS}/dr/mirrors/users")).await;
+    assert_eq!((&users["mirror_status"], &users["state_time_ms"]), (&json!("LINK_PAUSED"), &json!(99)));
+    let old = server.get(&format!("{LINKS}/dr/mirrors/old")).await;
+    assert_eq!((&old["mirror_status"], &old["state_time_ms"]), (&json!("STOPPED"), &json!(7)));
+    // Nobody knows whether the source of a paused link is there.
+    let link = server.get(&format!("{LINKS}/dr")).await;
+    assert_eq!(link["linkgate"]["remote_cluster_available"], false);
 }
 
 #[tokio::test]

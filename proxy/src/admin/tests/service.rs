@@ -27,6 +27,25 @@ async fn the_one_cluster_is_listed_under_both_prefixes() {
 }
 
 #[tokio::test]
+async fn what_a_cluster_refers_to_is_no_bare_404() {
+    let server = server().await;
+    let cluster = server.get("/v3/clusters/CID").await;
+    let mut asked = 0;
+    for (name, value) in cluster.as_object().unwrap() {
+        let Some(url) = value["related"].as_str() else { continue };
+        let path = url.strip_prefix("http://gate:8090").unwrap();
+        let answer = server.ask("GET", path, "").await;
+        assert_eq!(answer.status, 501, "{name}: {path}");
+        assert!(answer.json()["message"].as_str().unwrap().contains("ask the brokers"), "{}", answer.body);
+        asked += 1;
+    }
+    assert_eq!(asked, 7);
+    assert_eq!(server.ask("DELETE", "/v3/clusters/CID/topics/users", "").await.status, 501);
+    assert_eq!(server.ask("GET", "/v3/clusters/X/topics", "").await.status, 404);
+    assert_eq!(server.ask("GET", "/v3/clusters/CID/nothing", "").await.status, 404);
+}
+
+#[tokio::test]
 async fn whatever_comes_is_answered_with_json() {
     let server = server().await;
     let large = "x".repeat((1 << 20) + 1);

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use kafka_protocol::messages::ProduceResponse;
-use kafka_protocol::protocol::Decodable;
 use state::model::KafkaUuid;
 use tracing::{info, warn};
 
 use super::stamp::{Read, Stamp, Stamps};
 use crate::client::admin::OffsetSpec;
-use crate::client::{ClientError, Cluster, ErrorCode};
+use crate::client::{ClientError, Cluster, ErrorCode, answer};
 use crate::mirror::topic_admin;
 use crate::wire::keyed_record::{keyed_batch, keyed_records};
 use crate::wire::produce_encode::{PRODUCE_KEY, PRODUCE_VERSION, ProducePartition, ProduceTopic, produce};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use state::model::link_config::{self, LinkConfig};
 use state::model::{Change, Link};
 
-use super::{Commands, create_link, refusal};
+use super::{Commands, create_link, new_target, refusal};
 use crate::mirror::handle::CommandError;
 
 const OFFSET_FILTERS: &str = "consumer.offset.group.filters";
@@ -17,8 +17,9 @@ impl Commands {
     /// Sets configs of a link, or brings them back to their defaults (`None`).
     ///
     /// # Errors
-    /// No such link; a config that is unknown, fixed at creation or not valid; new bootstrap servers or credentials with which the source does not answer, or that
-    /// belong to another cluster; the journal cannot be written.
+    /// No such link; a config that is unknown, fixed at creation or not valid; another target without the link's secrets;
+    /// new bootstrap servers or credentials with which the source does not answer, or that belong to another cluster; the
+    /// journal cannot be written.
     pub async fn alter_link_configs(
         &self,
         name: &str,
@@ -70,6 +71,7 @@ fn altered(
             None => configs.remove(name),
         };
     }
+    new_target::secrets_given(present, &configs, changes)?;
     let typed = create_link::checked(&configs)?;
     let was_enabled = create_link::checked(present).is_ok_and(|config| config.offset_sync.enabled);
     let gives = |name: &str| changes.iter().any(|(changed, _)| changed == name);
@@ -125,6 +127,25 @@ mod tests {
         );
         assert!(alter(&[("consumer.offset.sink.ms", Some("1"))]).unwrap_err().contains("Unknown"));
         assert!(alter(&[("bootstrap.servers", None)]).unwrap_err().contains("bootstrap.servers"));
+    }
+
+    #[test]
+    fn stored_secrets_stay_with_their_cluster() {
+        let mut present = present();
+        present.extend(configs(&[
+            ("security.protocol", "SASL_SSL"),
+            ("sasl.mechanism", "PLAIN"),
+            ("sasl.jaas.config", "a password"),
+        ]));
+        let to = |secret: Option<&str>| {
+            let mut changes = vec![("bootstrap.servers".to_owned(), Some("evil:9".to_owned()))];
+            changes.extend(secret.map(|secret| ("sasl.jaas.config".to_owned(), Some(secret.to_owned()))));
+            altered(&present, &changes)
+        };
+        // Nobody is contacted with configs that are refused here.
+        let refused = to(None).unwrap_err();
+        assert!(refused.message.contains("give sasl.jaas.config again"), "{}", refused.message);
+        assert_eq!(to(Some("a password")).unwrap().0["bootstrap.servers"], "evil:9");
     }
 
     #[test]

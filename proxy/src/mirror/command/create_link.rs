@@ -70,9 +70,19 @@ pub(super) async fn check_security(config: &LinkConfig) -> Result<(), CommandErr
     });
     // The task fails only when the runtime ends.
     checked.await.unwrap_or(Ok(())).map_err(|errors| {
-        let sentence = |error: &InvalidSetting| format!("Invalid configuration {error}.");
+        let sentence = |error: &InvalidSetting| format!("Invalid configuration {}.", without_file(error));
         refusal::invalid(errors.iter().map(sentence).collect::<Vec<_>>().join(" "))
     })
+}
+
+/// What is wrong, for whoever asked over the network: what the daemon finds in a file, or on the way to it, is for its
+/// log, lest the API tell which files there are and what is in them.
+fn without_file(error: &InvalidSetting) -> String {
+    if !error.key.ends_with("store.location") {
+        return error.to_string();
+    }
+    tracing::warn!(%error, "a file that a request names is not usable");
+    format!("{}: there is no PEM store that the daemon can use; its log says why", error.key)
 }
 
 fn check_new(view: &View, name: &str, configs: &BTreeMap<String, String>) -> Result<(), CommandError> {
@@ -152,6 +162,27 @@ mod tests {
         clearance.set(Clearance::Given);
         commands.create_link(request()).await.unwrap();
         assert_eq!(store.view().sequence, 1);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_named_is_not_told_about() {
+        let refused = async |location: &str| {
+            let configs = [
+                ("bootstrap.servers", "src:9092"),
+                ("security.protocol", "SSL"),
+                ("ssl.truststore.location", location),
+            ];
+            let configs = configs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            check_security(&checked(&BTreeMap::from(configs)).unwrap()).await.unwrap_err().message
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let there = dir.path().join("there");
+        std::fs::write(&there, "no store").unwrap();
+        let missing = refused("/no/such/file").await;
+        assert!(missing.contains("ssl.truststore.location"), "{missing}");
+        assert_eq!(refused(&there.display().to_string()).await, missing);
+        // Endless: it would take all memory.
+        assert_eq!(refused("/dev/zero").await, missing);
     }
 
     #[test]

@@ -13,8 +13,10 @@ mod delete_link;
 mod finish_create;
 mod journal;
 mod names;
+mod new_target;
 mod prepare_mirror;
 pub(crate) mod refusal;
+pub(crate) mod who;
 
 use std::sync::{Arc, OnceLock};
 
@@ -32,9 +34,6 @@ use super::task_status::{self, Task, TaskTable};
 use crate::client::{Cluster, ClusterPin, ForeignCluster};
 
 pub use self::finish_create::FinishCreateError;
-
-/// Who stands in the journal for what operators ask.
-const WHO: &str = "operator";
 
 /// The commands, and what one may ask. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -188,7 +187,7 @@ impl Commands {
             Clearance::Awaited => return Err(refusal::not_cleared_yet()),
             Clearance::Refused(fault) => return Err(refusal::not_cleared(fault.message)),
         }
-        self.store.transact(WHO, why, decide).await.map_err(|error| match error {
+        self.store.transact(&who::name(), why, decide).await.map_err(|error| match error {
             TransactError::Refused(refused) => refused,
             TransactError::Store(error) => {
                 tracing::error!(error = %error, why, "a command is not journaled");
@@ -211,6 +210,8 @@ impl Commands {
         config: &LinkConfig,
         expected: Option<&str>,
     ) -> Result<String, CommandError> {
+        // Whoever is shown credentials leaves a trace, also when nothing is recorded afterwards.
+        new_target::tell(config);
         let source = source_clusters::connect(config);
         let id = source_clusters::cluster_id(&source).await.map_err(|error| {
             refusal::source_unusable(format!(
