@@ -1,6 +1,8 @@
 //! Where the REST API is: the flag, then the environment, then the bootstrap host with port 8090. Pure.
 
-use state::model::HostPort;
+use std::net::IpAddr;
+
+use state::model::{HostPort, link_config};
 
 /// Environment variable that names the REST API.
 pub const ENVIRONMENT: &str = "LINKGATE_REST_URL";
@@ -105,6 +107,53 @@ impl Address {
     }
 }
 
+/// Environment variable that allows what `--allow-cleartext` allows.
+pub const ALLOW_CLEARTEXT: &str = "LINKGATE_ALLOW_CLEARTEXT";
+
+/// Secrets would cross the network for all to read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{names} would be sent to {url} in the clear: run this on the machine of Linkgate (--rest-url http://127.0.0.1:8090), \
+     through a tunnel such as ssh -L, or with --allow-cleartext (or LINKGATE_ALLOW_CLEARTEXT=true) where that network is \
+     trusted"
+)]
+pub struct Cleartext {
+    names: String,
+    url: String,
+}
+
+impl Address {
+    /// Whether what is sent there does not leave this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let host = self.host().trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost")
+            || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    }
+
+    /// Checks that the configs of these names may be sent there: secrets only where nobody can read along, or where that
+    /// is allowed by the flag or the environment.
+    ///
+    /// # Errors
+    /// [`Cleartext`] with the names of the secrets.
+    pub fn may_send<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a str>,
+        is_allowed: bool,
+    ) -> Result<(), Cleartext> {
+        let by_environment =
+            std::env::var(ALLOW_CLEARTEXT).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
+        if self.is_loopback() || is_allowed || by_environment {
+            return Ok(());
+        }
+        let secrets: Vec<&str> = names.into_iter().filter(|name| link_config::is_sensitive(name)).collect();
+        if secrets.is_empty() {
+            return Ok(());
+        }
+        Err(Cleartext { names: secrets.join(", "), url: self.url.clone() })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,6 +192,21 @@ mod tests {
         assert_eq!(resolve(None, None, Some("[::1]:9092")).unwrap().host(), "[::1]");
         for bad in ["h", ":9092", "h:kafka", ",", "a b:1"] {
             assert!(resolve(None, None, Some(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn secrets_leave_this_machine_only_when_that_is_allowed() {
+        let to = |url: &str| resolve(Some(url), None, None).unwrap();
+        let names = ["bootstrap.servers", "sasl.jaas.config"];
+        for url in ["http://localhost:8090", "http://127.0.0.1:1", "http://[::1]:8090", "http://127.9.9.9"] {
+            to(url).may_send(names, false).unwrap();
+        }
+        for url in ["http://kafka:8090", "http://10.0.0.1:8090", "http://localhost.evil:1"] {
+            let refused = to(url).may_send(names, false).unwrap_err().to_string();
+            assert!(refused.starts_with("sasl.jaas.config would be sent to"), "{refused}");
+            to(url).may_send(names, true).unwrap();
+            to(url).may_send(["bootstrap.servers"], false).unwrap();
         }
     }
 

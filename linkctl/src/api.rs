@@ -12,6 +12,9 @@ use crate::rest::{
 };
 use crate::segment::encoded;
 
+/// So many topics are asked for one by one; of more, a list is shorter.
+pub const FEW: usize = 16;
+
 /// What may be asked of mirror topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -154,6 +157,46 @@ impl Api {
             None => self.path("/links/-/mirrors"),
         };
         self.client.get::<DataList<MirrorData>>(&path).map(|list| list.data)
+    }
+
+    /// The same without lags and partitions: of a cluster with many, that is far less.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn mirrors_in_brief(&self, link: Option<&str>) -> Result<Vec<MirrorData>, ClientError> {
+        let path = match link {
+            Some(link) => self.link_path(link, "/mirrors")?,
+            None => self.path("/links/-/mirrors"),
+        };
+        let path = format!("{path}?include_partitions=false");
+        self.client.get::<DataList<MirrorData>>(&path).map(|list| list.data)
+    }
+
+    /// A mirror topic of any link; `None` when it is no mirror topic.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn mirror(&self, topic: &str) -> Result<Option<MirrorData>, ClientError> {
+        match self.client.get(&self.path(&format!("/links/-/mirrors/{}", segment("topic", topic)?))) {
+            Ok(mirror) => Ok(Some(mirror)),
+            Err(error) if error.status() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The mirror topics named, or those of the links named, or all.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn mirrors_named(&self, links: &[String], topics: &[String]) -> Result<Vec<MirrorData>, ClientError> {
+        if !links.is_empty() || !(1..=FEW).contains(&topics.len()) {
+            return self.mirrors_of(links);
+        }
+        let mut all = Vec::new();
+        for topic in topics {
+            all.extend(self.mirror(topic)?);
+        }
+        Ok(all)
     }
 
     /// The mirror topics of the links named, or of all links when none is.

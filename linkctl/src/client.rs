@@ -22,6 +22,11 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a request may take in all: the server may itself be waiting for the source cluster.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
+/// Header that tells who is asking: it stands in the daemon's log and journal, and nobody checks it.
+pub const OPERATOR: &str = "X-Linkgate-Operator";
+/// After this time without a request a connection is not used again: the daemon closes it after ten seconds.
+const MAX_IDLE: Duration = Duration::from_secs(5);
+
 /// The server's own refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -92,6 +97,7 @@ impl ClientError {
 pub struct Client {
     agent: ureq::Agent,
     address: Address,
+    operator: String,
 }
 
 impl Client {
@@ -107,8 +113,9 @@ impl Client {
             .timeout_global(Some(REQUEST_TIMEOUT))
             .user_agent(concat!("linkgate-cli/", env!("CARGO_PKG_VERSION")))
             .accept("application/json")
+            .max_idle_age(MAX_IDLE)
             .build();
-        Client { agent: config.new_agent(), address }
+        Client { agent: config.new_agent(), address, operator: operator() }
     }
 
     /// Where it asks.
@@ -168,7 +175,7 @@ impl Client {
             Some(body) => serde_json::to_vec(body).map_err(|err| ClientError::BadRequest(err.to_string()))?,
             None => Vec::new(),
         };
-        let request = Request::builder().method(method).uri(&url);
+        let request = Request::builder().method(method).uri(&url).header(OPERATOR, &self.operator);
         let result = if body.is_some() {
             let request = request.header(header::CONTENT_TYPE, "application/json").body(content);
             self.agent.run(request.map_err(|err| ClientError::BadRequest(format!("{url}: {err}")))?)
@@ -230,6 +237,14 @@ impl Client {
             },
         }
     }
+}
+
+/// Whoever runs this, as the environment says.
+fn operator() -> String {
+    let name = ["LINKGATE_OPERATOR", "SUDO_USER", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
+    name.unwrap_or_default().chars().filter(char::is_ascii_graphic).take(64).collect()
 }
 
 fn io_reason(err: &io::Error) -> String {

@@ -4,13 +4,15 @@
 //! * [`address`], [`client`], [`segment`], [`api`]: where the API is, one request to it, its paths, its operations.
 //! * [`opts`], [`tool`], [`texts`], [`layout`]: `kafka-cluster-links` and `kafka-mirrors` speak and look like Kafka's
 //!   own tools.
-//! * [`config_list`], [`filters`], [`link_configs`], [`select`]: what the operator gave, checked before it is sent.
+//! * [`config_list`], [`filters`], [`link_configs`], [`select`]: what the operator gave, checked before it is sent;
+//!   [`chosen`]: the mirror topics meant.
 //! * [`forecast`]: what a creation will take, in words and columns.
 //! * [`output`], [`table`], [`watch`], [`wait`], [`exit`]: how `linkctl` answers.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod address;
 pub mod api;
+pub mod chosen;
 pub mod client;
 pub mod config_list;
 pub mod exit;

@@ -1,5 +1,6 @@
 //! Gathers the configs of a link or a mirror topic from flags and files. Reads the files named, nothing else.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use crate::config_list;
@@ -104,11 +105,14 @@ impl Gathered {
 
 fn read_filter(path: &str) -> Result<String, ConfigsError> {
     let unreadable = |err: std::io::Error| ConfigsError(format!("cannot read {path}: {err}"));
-    let size = std::fs::metadata(path).map_err(unreadable)?.len();
-    if size > MAX_FILTER_FILE {
-        return Err(ConfigsError(format!("{path} has {size} bytes, more than any filter needs")));
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    // What the system says of its size need not be true of a pipe.
+    let read = file.take(MAX_FILTER_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if read as u64 > MAX_FILTER_FILE {
+        return Err(ConfigsError(format!("{path} has more bytes than any filter needs")));
     }
-    std::fs::read_to_string(path).map_err(unreadable)
+    Ok(text)
 }
 
 #[cfg(test)]

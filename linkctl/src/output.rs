@@ -1,5 +1,6 @@
 //! Data to stdout, everything else to stderr. A reader that has gone away (`| head`) ends the output, not in an error.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 
 /// How `linkctl` shows data.
@@ -36,17 +37,38 @@ pub fn stream(text: &str) -> io::Result<bool> {
     }
 }
 
+/// Clears the terminal; where stdout is none, nothing is written.
+///
+/// # Errors
+/// What the system said.
+pub fn clear() -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if out.is_terminal() { out.write_all(b"\x1b[H\x1b[2J") } else { Ok(()) }
+}
+
 /// Writes a line for people to stderr. There is nobody left to tell when that fails.
 pub fn note(text: &str) {
     let _ = write_all(&mut io::stderr().lock(), text);
 }
 
 fn write_all(out: &mut impl io::Write, text: &str) -> io::Result<()> {
+    let text = &*harmless(text);
     out.write_all(text.as_bytes())?;
     if !text.is_empty() && !text.ends_with('\n') {
         out.write_all(b"\n")?;
     }
     out.flush()
+}
+
+/// The text without what would make a terminal do something: names, reasons and messages come from other machines.
+#[must_use]
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    let is_harmful = |c: char| {
+        // Marks that turn the direction of writing could make a name look like another one.
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if text.contains(is_harmful) { Cow::Owned(text.replace(is_harmful, "")) } else { Cow::Borrowed(text) }
 }
 
 /// Asks on the terminal; yes without asking where there is none.
@@ -58,9 +80,23 @@ pub fn confirm(question: &str) -> io::Result<bool> {
         return Ok(true);
     }
     let mut err = io::stderr().lock();
-    err.write_all(format!("{question} [y/N] ").as_bytes())?;
+    err.write_all(format!("{} [y/N] ", harmless(question)).as_bytes())?;
     err.flush()?;
     let mut answer = String::new();
     let _ = io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_left_out() {
+        let mut out = Vec::new();
+        write_all(&mut out, "users\tFAILED\u{1b}]0;owned\u{7}\u{9b}31m\r\u{202e}gnp.exe\u{7f}\nnext")
+            .unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "users\tFAILED]0;owned31mgnp.exe\nnext\n");
+        assert!(matches!(harmless("Größe\t1\n"), Cow::Borrowed(_)));
+    }
 }

@@ -5,6 +5,8 @@
 //! daemon's configuration and the tools' files are read by this one reader.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 /// One key and its value.
@@ -82,19 +84,32 @@ pub fn parse(text: &str) -> Result<Vec<Property>, Vec<Malformed>> {
     if errors.is_empty() { Ok(properties) } else { Err(errors) }
 }
 
-/// The properties of a file.
+/// Longest file that is read, in bytes.
+const MAX_FILE: u64 = 4 << 20;
+
+/// The properties of a file, or of stdin where it is called `-`.
 ///
 /// # Errors
 /// [`PropertiesError`] naming the file.
 pub fn read_file(path: &Path) -> Result<Vec<Property>, PropertiesError> {
-    let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path)
+    let is_stdin = path == Path::new("-");
+    let shown = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
+    let text = if is_stdin { bounded(std::io::stdin().lock()) } else { File::open(path).and_then(bounded) }
         .map_err(|err| PropertiesError::Unreadable { path: shown.clone(), reason: err.to_string() })?;
     parse(&text).map_err(|errors| {
         let (line, reason) =
             errors.into_iter().next().map(|first| (first.line, first.reason)).unwrap_or_default();
         PropertiesError::Malformed { path: shown, line, reason }
     })
+}
+
+fn bounded(source: impl Read) -> io::Result<String> {
+    let mut text = String::new();
+    let read = source.take(MAX_FILE + 1).read_to_string(&mut text)?;
+    if read as u64 > MAX_FILE {
+        return Err(io::Error::other(format!("it has more than {MAX_FILE} bytes")));
+    }
+    Ok(text)
 }
 
 /// Key to value; of a repeated key the last one counts, as in Java.

@@ -5,10 +5,13 @@ use crate::rest::MirrorData;
 /// Name of the state in which a mirror topic is an ordinary topic again.
 pub const STOPPED: &str = "STOPPED";
 
+/// Topics of one request: a body must not become larger than the API takes.
+const MAX_TOPICS: usize = 1000;
+
 /// The topics meant, by link.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Picked {
-    /// Each link with its topics, in the order given.
+    /// Each link with its topics, in the order given; a link with very many more than once.
     pub by_link: Vec<(String, Vec<String>)>,
     /// Named, but no mirror topics (of these links).
     pub unknown: Vec<String>,
@@ -21,7 +24,9 @@ impl Picked {
     }
 
     fn add(&mut self, link: &str, topic: &str) {
-        match self.by_link.iter_mut().find(|(known, _)| known == link) {
+        let has_room =
+            |(known, topics): &&mut (String, Vec<String>)| known == link && topics.len() < MAX_TOPICS;
+        match self.by_link.iter_mut().rev().find(has_room) {
             Some((_, topics)) => topics.push(topic.to_owned()),
             None => self.by_link.push((link.to_owned(), vec![topic.to_owned()])),
         }
@@ -122,6 +127,15 @@ mod tests {
         let picked = pick(&mirrors, &[]);
         assert_eq!(picked.by_link, [("a".into(), names(&["t1", "t4"])), ("b".into(), names(&["t2"]))]);
         assert!(picked.unknown.is_empty());
+    }
+
+    #[test]
+    fn a_request_holds_so_many_topics_and_no_more() {
+        let mirrors: Vec<_> = (0..2500).map(|n| mirror("a", &format!("t{n}"), "ACTIVE")).collect();
+        let picked = pick(&mirrors, &[]);
+        let sizes: Vec<usize> = picked.by_link.iter().map(|(_, topics)| topics.len()).collect();
+        assert_eq!(sizes, [1000, 1000, 500]);
+        assert_eq!(picked.topics().count(), 2500);
     }
 
     #[test]

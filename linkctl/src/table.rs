@@ -16,9 +16,9 @@ impl Rows {
         Rows { heading: heading.to_vec(), rows: Vec::new() }
     }
 
-    /// Adds a row. Line breaks and tabs in a cell become blanks.
+    /// Adds a row. Line breaks, tabs and other control characters in a cell become blanks.
     pub fn push<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.into_iter().map(|cell| cell.replace(['\n', '\r', '\t'], " ")).collect());
+        self.rows.push(cells.into_iter().map(|cell| cell.replace(char::is_control, " ")).collect());
     }
 
     /// No row.

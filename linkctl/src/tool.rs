@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::address;
+use crate::address::{self, Address};
 use crate::api::Api;
 use crate::client::ClientError;
 use crate::exit;
@@ -116,6 +116,16 @@ fn help(tool: &Tool) -> String {
     format!("{}\n{}", tool.purpose, opts::usage(tool.options))
 }
 
+/// Where the REST API is.
+///
+/// # Errors
+/// [`ToolError::Usage`] when nothing says so.
+pub fn address(options: &Options) -> Result<Address, ToolError> {
+    let environment = std::env::var(address::ENVIRONMENT).ok();
+    address::resolve(options.get("rest-url"), environment.as_deref(), options.get("bootstrap-server"))
+        .map_err(|err| UsageError(err.to_string()).into())
+}
+
 /// Finds the REST API and asks it for its cluster. Reads `--command-config` first, so that a wrong one is told early.
 ///
 /// # Errors
@@ -124,9 +134,5 @@ pub fn connect(options: &Options) -> Result<Api, ToolError> {
     if let Some(file) = options.get("command-config") {
         let _ = properties::read_file(Path::new(file)).map_err(|err| ToolError::Failed(err.to_string()))?;
     }
-    let environment = std::env::var(address::ENVIRONMENT).ok();
-    let address =
-        address::resolve(options.get("rest-url"), environment.as_deref(), options.get("bootstrap-server"))
-            .map_err(|err| UsageError(err.to_string()))?;
-    Ok(Api::connect(address)?)
+    Ok(Api::connect(address(options)?)?)
 }

@@ -1,6 +1,5 @@
 //! `--watch`: the same answer again and again, until interrupted or until nobody reads.
 
-use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use crate::client::ClientError;
@@ -21,11 +20,11 @@ pub fn show(
     let Some(interval) = interval else {
         return Ok(output::print(&render()?)?);
     };
-    let clear = if io::stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
     loop {
         match render() {
             Ok(text) => {
-                if !output::stream(&format!("{clear}{text}\n"))? {
+                output::clear()?;
+                if !output::stream(&format!("{text}\n"))? {
                     return Ok(());
                 }
             }

@@ -246,9 +246,13 @@ fn every_mechanism_mirrors_and_authenticates_anew() {
         produce::send(&stage.source.direct_bootstrap(), topic, Kind::plain("none"), 100);
         wait_caught_up(&stage, topic);
     }
-    let (status, body) = alter(&stage, &[("sasl.mechanism", "PLAIN")]);
+    let (status, body) = alter(&stage, &[("sasl.mechanism", "PLAIN"), ("sasl.jaas.config", &scram)]);
     assert_eq!(status, 400);
     assert!(body.contains("needs the login module"), "{body}");
+    // And nobody is shown what was stored for another
+    let (status, body) = alter(&stage, &[("sasl.mechanism", "PLAIN")]);
+    assert_eq!(status, 400);
+    assert!(body.contains("give sasl.jaas.config again"), "{body}");
 
     // And for several lifetimes of an authentication neither the engine nor a client loses a connection
     let ticks = Ticks::start(&stage);

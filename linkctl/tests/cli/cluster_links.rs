@@ -213,3 +213,50 @@ fn help_and_version_go_to_stdout() {
     let nothing = run(binary, None, &[]);
     assert_eq!((nothing.code, nothing.out.as_str()), (1, ""));
 }
+
+#[test]
+fn secrets_do_not_leave_the_machine_in_the_clear_unless_told_to() {
+    let server =
+        Server::start(&[("POST /links?link_name=dr&validate_only=false&validate_link=true", 204, "")]);
+    let words = |url: &'static str| {
+        [
+            "--create",
+            "--link",
+            "dr",
+            "--config",
+            "bootstrap.servers=s:9092,sasl.jaas.config=[x y]",
+            "--rest-url",
+            url,
+        ]
+    };
+    // Nobody is there: it would be told as unreachable if it were tried.
+    let far = "http://192.0.2.1:8090";
+    let ran = cluster_links(&server, &words(far));
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert!(
+        ran.err.contains("sasl.jaas.config would be sent to http://192.0.2.1:8090 in the clear"),
+        "{}",
+        ran.err
+    );
+    assert!(ran.err.contains("--allow-cleartext") && !ran.err.contains("x y"), "{}", ran.err);
+    let near = ["--create", "--link", "dr", "--config", "bootstrap.servers=s:9092,sasl.jaas.config=[x y]"];
+    assert_eq!(cluster_links(&server, &near).code, 0);
+}
+
+#[test]
+fn configs_may_come_from_standard_input() {
+    use std::io::Write as _;
+    use std::process::Stdio;
+    let server =
+        Server::start(&[("POST /links?link_name=dr&validate_only=false&validate_link=true", 204, "")]);
+    let words = ["--create", "--link", "dr", "--config-file", "-"];
+    let mut tool = crate::run::command(env!("CARGO_BIN_EXE_kafka-cluster-links"), Some(&server.url), &words);
+    let mut running = tool.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    running.stdin.take().unwrap().write_all(b"bootstrap.servers=s:9092\nsasl.jaas.config=x y\n").unwrap();
+    assert!(running.wait().unwrap().success());
+    assert!(
+        server.requests()[0].contains(r#"{"name":"sasl.jaas.config","value":"x y"}"#),
+        "{:?}",
+        server.requests()
+    );
+}

@@ -167,6 +167,51 @@ fn one_link_that_fails_does_not_keep_the_others_back() {
 }
 
 #[test]
+fn a_link_that_is_not_there_does_not_keep_the_others_back() {
+    let of_b = list(&[mirror("b", "orders", "ACTIVE", 0)]);
+    let gone =
+        r#"{"error_code":404,"message":"The cluster link doesn't exist: Cluster link 'a' does not exist."}"#;
+    let server = Server::start(&[
+        ("GET /links/a/mirrors", 404, gone),
+        ("GET /links/b/mirrors", 200, &of_b),
+        ("POST /links/b/mirrors:failover?validate_only=false", 200, &list(&[entry("orders", None)])),
+    ]);
+    let ran = mirrors(&server, &["--failover", "--links", "a,b"]);
+    assert_eq!((ran.code, ran.out), (1, format!("{}\n", scheduled("orders"))));
+    assert!(ran.err.contains("Cluster link 'a' does not exist."), "{}", ran.err);
+    // Where none is there, there is the one error and nothing else.
+    let ran = mirrors(&server, &["--failover", "--links", "a"]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
+}
+
+#[test]
+fn an_action_asks_for_no_more_than_it_needs() {
+    let all = list(&[mirror("a", "users", "ACTIVE", 0)]);
+    let server = Server::start(&[
+        (ALL, 200, &all),
+        ("GET /links/a/mirrors", 200, &all),
+        ("POST /links/a/mirrors:failover?validate_only=false", 200, &list(&[entry("users", None)])),
+    ]);
+    for words in [&["--failover", "--topics", "users"][..], &["--failover", "--link", "a"]] {
+        assert_eq!(mirrors(&server, words).code, 0);
+    }
+    let asked = server.requests();
+    let reads: Vec<&str> = asked.iter().map(String::as_str).filter(|line| line.starts_with("GET")).collect();
+    assert_eq!(reads, ["GET /links/-/mirrors/users", "GET /links/a/mirrors?include_partitions=false"]);
+}
+
+#[test]
+fn what_comes_from_other_machines_does_nothing_to_a_terminal() {
+    let mut failed = mirror("a", "users", "FAILED", 0);
+    failed["linkgate"]["reason"] = "source said \u{1b}]0;owned\u{7}".into();
+    let server = Server::start(&[(ALL, 200, &list(&[failed]))]);
+    let ran = mirrors(&server, &["--describe"]);
+    assert!(ran.out.contains("Reason: source said ]0;owned"), "{}", ran.out);
+    assert!(!ran.out.contains(['\u{1b}', '\u{7}']), "{:?}", ran.out);
+}
+
+#[test]
 fn wrong_command_lines_send_nothing() {
     let server = Server::start(&[]);
     let usage = "\nUse kafka-mirrors --help for its options.";

@@ -72,9 +72,9 @@ fn answer(stream: TcpStream, table: &mut Routes, seen: &Mutex<Vec<String>>) {
         seen.lock().unwrap().push(format!("{request} {body}").replace(CLUSTER, "").trim_end().to_owned());
     }
     let (status, body) = match table.get_mut(&request) {
-        Some(answers) if answers.len() > 1 => answers.remove(0),
-        Some(answers) => answers[0].clone(),
-        None => (404, format!(r#"{{"error_code":404,"message":"no route for {request}"}}"#)),
+        Some(answers) => next(answers),
+        None => listed(&request, table)
+            .unwrap_or_else(|| (404, format!(r#"{{"error_code":404,"message":"no route for {request}"}}"#))),
     };
     let mut stream = reader.into_inner();
     let head = format!(
@@ -83,4 +83,26 @@ fn answer(stream: TcpStream, table: &mut Routes, seen: &Mutex<Vec<String>>) {
     );
     // A client that refuses a huge body hangs up in the middle of it.
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+}
+
+/// A listing without partitions, or one mirror topic, from the listing that the test gave.
+fn listed(request: &str, table: &mut Routes) -> Option<(u16, String)> {
+    if let Some(list) = request.strip_suffix("?include_partitions=false") {
+        return Some(next(table.get_mut(list)?));
+    }
+    let (list, topic) = request.rsplit_once("/mirrors/").filter(|(_, topic)| !topic.contains('/'))?;
+    let (status, body) = next(table.get_mut(&format!("{list}/mirrors"))?);
+    if status != 200 {
+        return Some((status, body));
+    }
+    let all: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let found = all["data"].as_array().unwrap().iter().find(|mirror| mirror["mirror_topic_name"] == topic);
+    Some(found.map_or_else(
+        || (404, format!(r#"{{"error_code":404,"message":"Topic '{topic}' is not a mirror topic."}}"#)),
+        |mirror| (200, mirror.to_string()),
+    ))
+}
+
+fn next(answers: &mut Vec<(u16, String)>) -> (u16, String) {
+    if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() }
 }

@@ -20,6 +20,7 @@ const OWN: &[&str] = &[
     "acl-filters-json",
     "validate-only",
     "exclude-validate-link",
+    "allow-cleartext",
 ];
 
 pub(crate) fn run(options: &Options) -> Result<(), ToolError> {
@@ -41,6 +42,10 @@ pub(crate) fn run(options: &Options) -> Result<(), ToolError> {
     };
     let (validate_only, validate_link) =
         (options.has("validate-only"), !options.has("exclude-validate-link"));
+    let names = request.configs.iter().map(|entry| entry.name.as_str());
+    tool::address(options)?
+        .may_send(names, options.has("allow-cleartext"))
+        .map_err(|err| ToolError::Failed(err.to_string()))?;
     tool::connect(options)?.create_link(link, &request, validate_only, validate_link)?;
     let done = if validate_only { texts::link_validated(link) } else { texts::link_created(link) };
     Ok(output::print(&done)?)

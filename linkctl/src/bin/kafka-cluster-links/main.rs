@@ -27,7 +27,11 @@ static OPTIONS: &[OptionSpec] = &[
         "k=v,k=v",
         "Configs of the new link. Write a value that contains commas as k=[a,b]; JSON values stay whole.",
     ),
-    valued("config-file", "file", "Properties file with configs of the new link."),
+    valued("config-file", "file", "Properties file with configs of the new link; - reads them from stdin."),
+    flag(
+        "allow-cleartext",
+        "Send secrets to a REST API on another machine, though http does not encrypt them.",
+    ),
     valued("cluster-id", "id", "Expected cluster id of the source: creation fails if it has another one."),
     valued("consumer-group-filters-json-file", "file", "JSON file for consumer.offset.group.filters."),
     valued("topic-filters-json-file", "file", "JSON file for auto.create.mirror.topics.filters."),

@@ -3,9 +3,10 @@
 //! A link whose request fails does not keep the others from being asked: in an emergency as much as possible is done.
 
 use linkctl::api::{Action, Api};
+use linkctl::chosen::{self, Chosen};
 use linkctl::opts::{Options, UsageError};
 use linkctl::rest::AlterMirrorsEntry;
-use linkctl::select::{self, Picked};
+use linkctl::select::Picked;
 use linkctl::tool::{self, ToolError};
 use linkctl::{output, texts};
 
@@ -20,16 +21,21 @@ pub(crate) fn run(options: &Options, action: Action, word: &str) -> Result<(), T
         return Err(UsageError(text).into());
     }
     let api = tool::connect(options)?;
-    let picked = select::pick(&api.mirrors_of(&links)?, &topics);
+    let Chosen { picked, failed } = chosen::choose(&api, &links, &topics)?;
+    for (_, error) in &failed {
+        output::note(&format!("{}{}", texts::MIRROR_ERROR_PREFIX, texts::server_message(error)));
+    }
     let names: Vec<&str> = picked.topics().collect();
     if names.is_empty() && picked.unknown.is_empty() {
-        return Ok(output::print(texts::NO_MIRRORS)?);
+        output::print(texts::NO_MIRRORS)?;
+        return if failed.is_empty() { Ok(()) } else { Err(ToolError::Told) };
     }
     if action == Action::Promote && !names.is_empty() {
         output::print(&texts::calculating_lag(&names))?;
         output::print(&texts::calculated_lag(&names))?;
     }
-    if send(&api, action, &picked, options.has("validate-only"))? { Ok(()) } else { Err(ToolError::Told) }
+    let all_accepted = send(&api, action, &picked, options.has("validate-only"))?;
+    if all_accepted && failed.is_empty() { Ok(()) } else { Err(ToolError::Told) }
 }
 
 /// Sends the requests and tells what became of them: true when all were accepted.

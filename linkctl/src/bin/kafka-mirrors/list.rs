@@ -27,7 +27,7 @@ pub(crate) fn chosen(options: &Options, action: &str) -> Result<Vec<MirrorData>,
         pending_stopped_only: options.has("pending-stopped-only"),
         include_stopped: options.has("include-stopped"),
     };
-    let mut mirrors = tool::connect(options)?.mirrors_of(&links)?;
+    let mut mirrors = tool::connect(options)?.mirrors_named(&links, &topics)?;
     mirrors.retain(|mirror| shown.contains(mirror));
     Ok(mirrors)
 }

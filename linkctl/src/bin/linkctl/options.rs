@@ -25,16 +25,39 @@ pub(crate) struct Global {
 impl Global {
     /// Connects to the REST API.
     pub(crate) fn connect(&self) -> Result<Api, Failure> {
-        let environment = std::env::var(address::ENVIRONMENT).ok();
-        let (url, server) = (self.rest_url.as_deref(), self.bootstrap_server.as_deref());
-        let address = match address::resolve(url, environment.as_deref(), server) {
-            Err(AddressError::Missing) => {
-                Address { url: format!("http://127.0.0.1:{}", address::DEFAULT_PORT), origin: "the default" }
-            }
-            found => found.map_err(|err| Failure::Usage(err.to_string()))?,
-        };
+        Ok(Api::connect(self.address()?)?)
+    }
+
+    /// The same to send configs of these names, unless secrets among them would leave this machine in the clear.
+    pub(crate) fn connect_with<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a str>,
+        cleartext: &Cleartext,
+    ) -> Result<Api, Failure> {
+        let address = self.address()?;
+        address.may_send(names, cleartext.allow_cleartext).map_err(|err| Failure::Usage(err.to_string()))?;
         Ok(Api::connect(address)?)
     }
+
+    fn address(&self) -> Result<Address, Failure> {
+        let environment = std::env::var(address::ENVIRONMENT).ok();
+        let (url, server) = (self.rest_url.as_deref(), self.bootstrap_server.as_deref());
+        match address::resolve(url, environment.as_deref(), server) {
+            Err(AddressError::Missing) => {
+                let url = format!("http://127.0.0.1:{}", address::DEFAULT_PORT);
+                Ok(Address { url, origin: "the default" })
+            }
+            found => found.map_err(|err| Failure::Usage(err.to_string())),
+        }
+    }
+}
+
+/// `--allow-cleartext`
+#[derive(Debug, Args)]
+pub(crate) struct Cleartext {
+    /// Send secrets to a REST API on another machine, though http does not encrypt them
+    #[arg(long)]
+    allow_cleartext: bool,
 }
 
 /// `--watch`

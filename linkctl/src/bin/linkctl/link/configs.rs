@@ -4,11 +4,12 @@ use clap::Subcommand;
 use linkctl::config_list;
 use linkctl::exit::Failure;
 use linkctl::filters::FilterKind;
+use linkctl::link_configs::ConfigSources;
 use linkctl::output;
-use linkctl::rest::{AlterConfig, AlterConfigsRequest, AlterOperation};
+use linkctl::rest::{AlterConfig, AlterConfigsRequest, AlterOperation, ConfigEntry};
 use linkctl::table::Rows;
 
-use crate::options::Global;
+use crate::options::{Cleartext, Global};
 use crate::show;
 
 /// What to do with the configs of a link.
@@ -18,7 +19,10 @@ pub(crate) enum Verb {
     List(ListArgs),
     /// Alter configs, all of them or none
     #[command(
-        after_help = "Example:\n  linkctl link configs alter dr --set consumer.offset.sync.ms=1000 --unset acl.filters"
+        after_help = "A change of where the link leads (bootstrap.servers, security.protocol, the trust store, the SASL \
+                      mechanism, the token endpoint) needs the link's secrets again, in the same command.\n\nExamples:\n  \
+                      linkctl link configs alter dr --set consumer.offset.sync.ms=1000 --unset acl.filters\n  \
+                      linkctl link configs alter dr --config-file source.properties"
     )]
     Alter(AlterArgs),
 }
@@ -39,14 +43,19 @@ pub(crate) struct AlterArgs {
     /// Name of the link
     name: String,
     /// Configs to set
-    #[arg(long, value_name = "K=V,K=V", required_unless_present = "unset")]
+    #[arg(long, value_name = "K=V,K=V", required_unless_present_any = ["unset", "config_file"])]
     set: Vec<String>,
+    /// Properties file with configs to set, where others shall not see them; - reads them from stdin
+    #[arg(long, value_name = "FILE")]
+    config_file: Option<String>,
     /// Configs to bring back to their default
     #[arg(long, value_name = "K,K", value_delimiter = ',')]
     unset: Vec<String>,
     /// Only check that it could be done
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    cleartext: Cleartext,
 }
 
 pub(crate) fn run(global: &Global, verb: Verb) -> Result<(), Failure> {
@@ -82,12 +91,23 @@ fn alter(global: &Global, args: &AlterArgs) -> Result<(), Failure> {
             data.push(AlterConfig { name, value: Some(value), operation: Some(AlterOperation::Set) });
         }
     }
+    if let Some(file) = &args.config_file {
+        let sources = ConfigSources { file: Some(file), ..ConfigSources::default() };
+        let gathered = sources.gather().map_err(|err| Failure::Usage(err.to_string()))?;
+        gathered.notes.iter().for_each(|note| output::note(note));
+        data.extend(gathered.configs.into_iter().map(|ConfigEntry { name, value }| {
+            let operation = Some(AlterOperation::Set);
+            AlterConfig { name, value, operation }
+        }));
+    }
     for name in &args.unset {
         let (name, operation) = (name.trim().to_owned(), Some(AlterOperation::Delete));
         data.push(AlterConfig { name, value: None, operation });
     }
     let request = AlterConfigsRequest { data, validate_only: Some(args.dry_run) };
-    global.connect()?.alter_link_configs(&args.name, &request)?;
+    let set = request.data.iter().filter(|change| change.value.is_some());
+    let names: Vec<&str> = set.map(|change| change.name.as_str()).collect();
+    global.connect_with(names, &args.cleartext)?.alter_link_configs(&args.name, &request)?;
     let done = if args.dry_run { "can be altered" } else { "altered" };
     output::note(&format!("configs of link '{}' {done}", args.name));
     Ok(())

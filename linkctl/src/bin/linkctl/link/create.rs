@@ -10,7 +10,7 @@ use linkctl::output::{self, Format};
 use linkctl::rest::CreateLinkRequest;
 use linkctl::wait::{self, Progress};
 
-use crate::options::{Global, Wait};
+use crate::options::{Cleartext, Global, Wait};
 use crate::show;
 
 /// `linkctl link create`
@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// Configs; write a value that contains commas as k=[a,b], JSON stays whole
     #[arg(long, value_name = "K=V,K=V")]
     config: Vec<String>,
-    /// Properties file with configs
+    /// Properties file with configs; - reads them from stdin
     #[arg(long, value_name = "FILE")]
     config_file: Option<String>,
     /// Expected cluster id of the source
@@ -44,12 +44,15 @@ pub(crate) struct Args {
     #[arg(long)]
     no_validate: bool,
     #[command(flatten)]
+    cleartext: Cleartext,
+    #[command(flatten)]
     wait: Wait,
 }
 
 pub(crate) fn run(global: &Global, args: &Args) -> Result<(), Failure> {
     let request = request(args)?;
-    let api = global.connect()?;
+    let names = request.configs.iter().map(|entry| entry.name.as_str());
+    let api = global.connect_with(names, &args.cleartext)?;
     api.create_link(&args.name, &request, args.dry_run, !args.no_validate)?;
     if args.dry_run {
         output::note(&format!("link '{}' can be created", args.name));

@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use linkctl::api::{Action, Api};
+use linkctl::api::{Action, Api, FEW};
+use linkctl::chosen::{self, Chosen};
 use linkctl::exit::Failure;
 use linkctl::output;
 use linkctl::rest::{AlterMetadata, AlterMirrorsEntry, MirrorData};
-use linkctl::select::{self, Picked, STOPPED};
+use linkctl::select::{Picked, STOPPED};
 use linkctl::table::Rows;
 use linkctl::wait::{self, Progress};
 
@@ -42,7 +43,10 @@ pub(crate) fn run(
     timeout: Option<Duration>,
 ) -> Result<(), Failure> {
     let api = global.connect()?;
-    let picked = select::pick(&api.mirrors_of(&which.link)?, &which.topics);
+    let Chosen { picked, failed } = chosen::choose(&api, &which.link, &which.topics)?;
+    for (link, error) in &failed {
+        output::note(&format!("link '{link}': {error}"));
+    }
     let topics: Vec<String> = picked.topics().map(str::to_owned).collect();
     if topics.is_empty() && picked.unknown.is_empty() {
         output::note("no mirror topics, nothing to do");
@@ -63,8 +67,10 @@ pub(crate) fn run(
     if let Some(timeout) = timeout.filter(|_| !which.dry_run && !accepted.is_empty()) {
         wait::until_done(timeout, || stopping(&api, action, &accepted))?;
     }
+    let links: Vec<String> = failed.into_iter().map(|(link, _)| format!("'{link}'")).collect();
     match entries.len() - accepted.len() {
-        0 => Ok(()),
+        0 if links.is_empty() => Ok(()),
+        0 => Err(Failure::Failed(format!("nothing was done for {}", links.join(", ")))),
         refused => Err(Failure::Failed(format!("{refused} of {} refused", entries.len()))),
     }
 }
@@ -131,7 +137,15 @@ fn stopping(
     action: Action,
     topics: &[&str],
 ) -> Result<BTreeMap<String, Progress>, linkctl::client::ClientError> {
-    let mirrors = api.mirrors(None)?;
+    let mirrors = if topics.len() <= FEW {
+        let mut found = Vec::new();
+        for topic in topics {
+            found.extend(api.mirror(topic)?);
+        }
+        found
+    } else {
+        api.mirrors_in_brief(None)?
+    };
     Ok(topics
         .iter()
         .map(|topic| {
@@ -151,6 +165,8 @@ fn stop_progress(mirror: &MirrorData, action: Action) -> Progress {
         (STOPPED, _) => Progress::Done(state),
         // A failover goes on from FAILED; a promote cannot.
         ("FAILED", Action::Promote) => Progress::Failed(format!("{state} ({})", show::reason(mirror))),
+        // Of very many nobody asks for the lags.
+        _ if mirror.mirror_lags.is_empty() => Progress::Pending(state),
         _ => Progress::Pending(format!("{state}, lag {}", show::max_lag(mirror))),
     }
 }

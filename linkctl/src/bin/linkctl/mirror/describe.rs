@@ -22,7 +22,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(global: &Global, args: &Args) -> Result<(), Failure> {
     watch::show(args.watch.interval(), || {
-        let mut mirrors = global.connect()?.mirrors(None)?;
+        let mut mirrors = global.connect()?.mirrors_named(&[], &args.topics)?;
         mirrors.retain(|mirror| args.topics.contains(&mirror.mirror_topic_name));
         let missing = args
             .topics
