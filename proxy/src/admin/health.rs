@@ -15,6 +15,9 @@ use super::{Admin, pulse};
 use crate::mirror::clearance::Clearance;
 use crate::obs::CONTENT_TYPE;
 
+/// Metrics that are made at a time.
+pub(super) const MAX_SCRAPES: usize = 2;
+
 /// What must have happened before the daemon is ready. Cheap to clone.
 ///
 /// The journal is open before there is an admin API at all; the destination counts as reached once its id is known.
@@ -95,6 +98,8 @@ pub(super) async fn ready<O: Operator>(State(admin): State<Admin<O>>) -> Respons
 /// `GET /metrics`. Made on a thread of its own: with many partitions that takes a while.
 pub(super) async fn metrics<O: Operator>(State(admin): State<Admin<O>>) -> Response {
     let workers = admin.workers.clone();
+    // Whoever waits goes first when there is room.
+    let _turn = Arc::clone(&admin.scrapes).acquire_owned().await;
     let render = move || {
         let is_well = admin.operator.journal_trouble().is_none();
         admin.metrics.set_journal(admin.operator.view().sequence, is_well);

@@ -59,6 +59,7 @@ pub(super) async fn back_up<O: Operator>(
     let _ = admin.cluster(&call)?;
     let request: JournalBackupRequest = call.json()?;
     let name = request.name.filter(|name| !name.is_empty());
+    call.audit.names(name.as_deref());
     let name: Option<BackupName> =
         name.map(|name| name.parse()).transpose().map_err(|error: state::store::ParseBackupNameError| {
             Problem::bad_request(format!("name: {error}"))

@@ -113,6 +113,7 @@ pub(super) async fn create<O: Operator>(
     let validate_only = call.flag("validate_only", false)?;
     let request: CreateMirrorRequest = call.json()?;
     call.audit.names([request.source_topic_name.as_str()]);
+    call.audit.names(request.configs.iter().map(|entry| entry.name.as_str()));
     if request.source_topic_name.is_empty() {
         return Err(Problem::bad_request("source_topic_name is required"));
     }

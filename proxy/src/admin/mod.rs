@@ -34,6 +34,7 @@ use std::sync::Arc;
 use state::model::{Link, View};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::call::Call;
@@ -65,6 +66,8 @@ pub struct Admin<O> {
     pulse: Pulse,
     /// The runtime that does the work.
     workers: Handle,
+    /// Metrics that are made at a time: of a large cluster they take much memory.
+    scrapes: Arc<Semaphore>,
 }
 
 /// The running admin API.
@@ -82,7 +85,8 @@ impl<O: Operator> Admin<O> {
     /// Outside of a runtime.
     pub fn new(operator: O, metrics: Metrics, readiness: Readiness, clients: Connections) -> Self {
         let (pulse, workers) = (Pulse::default(), Handle::current());
-        Admin { operator, metrics, readiness, clients, pulse, workers }
+        let scrapes = Arc::new(Semaphore::new(health::MAX_SCRAPES));
+        Admin { operator, metrics, readiness, clients, pulse, workers, scrapes }
     }
 
     /// Opens all listeners and serves until `stop` is cancelled; requests under way are finished.

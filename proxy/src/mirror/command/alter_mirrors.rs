@@ -8,6 +8,15 @@ use state::model::{Change, MirrorEvent, MirrorTopic, View};
 use super::{Commands, refusal};
 use crate::mirror::handle::{ActionOutcome, CommandError, MirrorAction, Selector};
 
+/// Longest pattern of topic names, in bytes.
+const MAX_PATTERN: usize = 4096;
+/// What a pattern may take compiled, in bytes: repetitions of repetitions are short to write and long to compile.
+const MAX_COMPILED: usize = 1 << 20;
+
+fn compiled(pattern: &str) -> Result<regex::Regex, regex::Error> {
+    regex::RegexBuilder::new(pattern).size_limit(MAX_COMPILED).build()
+}
+
 type Verdict = (String, Result<(), CommandError>);
 
 impl Commands {
@@ -62,12 +71,17 @@ impl Choice {
             }
             Selector::Names(names) => Selected::Names(names),
             Selector::Pattern(pattern) => {
+                if pattern.len() > MAX_PATTERN {
+                    return Err(refusal::invalid(format!(
+                        "The mirror topic name pattern has more than {MAX_PATTERN} bytes."
+                    )));
+                }
                 // The pattern alone first: it must not be able to close the group around it.
-                let whole = regex::Regex::new(&pattern)
-                    .and_then(|_| regex::Regex::new(&format!("^(?:{pattern})$")))
-                    .map_err(|error| {
+                let whole = compiled(&pattern).and_then(|_| compiled(&format!("^(?:{pattern})$"))).map_err(
+                    |error| {
                         refusal::invalid(format!("Mirror topic name pattern '{pattern}' is invalid: {error}"))
-                    })?;
+                    },
+                )?;
                 Selected::Pattern(whole)
             }
         };
@@ -229,6 +243,16 @@ mod tests {
         let (changes, verdicts) = run(&two_links(), None, names(&["orders"]), MirrorAction::Resume).unwrap();
         assert!(changes.is_empty());
         assert_eq!(verdicts, [("orders".to_owned(), None)]);
+    }
+
+    #[test]
+    fn a_pattern_costs_little_whatever_it_says() {
+        let begin = std::time::Instant::now();
+        for pattern in ["a".repeat(1 << 19), r"(\w{50}){50}".repeat(300), r"((\pL{30}){30}){30}".to_owned()] {
+            let error = run(&two_links(), None, Selector::Pattern(pattern), MirrorAction::Pause).unwrap_err();
+            assert_eq!(error.status, 400);
+        }
+        assert!(begin.elapsed() < std::time::Duration::from_secs(2), "{:?}", begin.elapsed());
     }
 
     #[test]

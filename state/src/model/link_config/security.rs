@@ -9,6 +9,7 @@ use std::fmt;
 use super::kind::Kind;
 use super::table::{ConfigDef, def};
 
+/// Of Kafka's type PASSWORD: also PEM texts of certificates, which a private key may have come along with.
 const fn secret(name: &'static str, doc: &'static str) -> ConfigDef {
     ConfigDef { sensitive: true, ..def(name, Kind::Text, None, doc) }
 }
@@ -157,22 +158,12 @@ macro_rules! security {
             ),
             def(concat!($prefix, "ssl.truststore.location"), Kind::Text, None, "File of the trust store."),
             secret(concat!($prefix, "ssl.truststore.password"), "Password of the trust store."),
-            def(
-                concat!($prefix, "ssl.truststore.certificates"),
-                Kind::Text,
-                None,
-                "Trusted certificates, PEM.",
-            ),
+            secret(concat!($prefix, "ssl.truststore.certificates"), "Trusted certificates, PEM."),
             def(concat!($prefix, "ssl.keystore.type"), Kind::Text, Some("PEM"), "Format of the key store: PEM."),
             def(concat!($prefix, "ssl.keystore.location"), Kind::Text, None, "File of the key store."),
             secret(concat!($prefix, "ssl.keystore.password"), "Password of the key store."),
             secret(concat!($prefix, "ssl.keystore.key"), "Private key, PEM."),
-            def(
-                concat!($prefix, "ssl.keystore.certificate.chain"),
-                Kind::Text,
-                None,
-                "Certificate chain, PEM.",
-            ),
+            secret(concat!($prefix, "ssl.keystore.certificate.chain"), "Certificate chain, PEM."),
             secret(concat!($prefix, "ssl.key.password"), "Password of the private key."),
         ]
     };

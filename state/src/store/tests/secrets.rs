@@ -67,3 +67,12 @@ async fn secrets_in_records_of_an_earlier_version_are_taken_out_at_open() {
     assert!(!holds(&record, "sealed:v1:") && holds(&record, HIDDEN));
     assert_eq!(store.journal(1, 9).await.unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn texts_of_certificates_open_as_they_were_and_are_sealed_from_then_on() {
+    let disk = Memory::default();
+    disk.commit(rows(r#"{"ssl.truststore.certificates":"a certificate"}"#)).unwrap();
+    let store = start(Arc::new(disk)).unwrap();
+    assert_eq!(store.view().links["dr"].configs["ssl.truststore.certificates"], "a certificate");
+    assert_eq!(sealed_forms(&store, "dr").len(), 1);
+}
