@@ -48,7 +48,7 @@ fn mirrored(source: &Source, compacted: bool, fetching: &Fetching) -> Destinatio
             next_offset,
             last_timestamp,
             producer_id: PRODUCER,
-            drop_unkeyed: compacted,
+            unkeyed_below: if compacted { i64::MAX } else { 0 },
             join_bytes: JOINED_BYTES,
         };
         let run = shape(&records, aborted, target);

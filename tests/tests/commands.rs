@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use linkgate_tests::admin::Admin;
 use linkgate_tests::kafka::{Cluster, Version};
+use linkgate_tests::produce::{Kind, send};
 use linkgate_tests::wait::{LONG, until};
-use proxy::client::{ClientOptions, HostPort, Side};
+use proxy::client::{ClientOptions, ClusterPin, HostPort, Side};
+use proxy::mirror::Engine;
+use proxy::mirror::clearance::Accepted;
 use proxy::mirror::command::Commands;
 use proxy::mirror::config_sync::ConfigSync;
-use proxy::mirror::handle::{CreateLink, CreateMirror};
+use proxy::mirror::handle::{CreateLink, CreateMirror, MirrorAction, Selector};
 use proxy::mirror::link_probe::LinkProbe;
 use proxy::mirror::progress::ProgressTable;
 use proxy::mirror::source_clusters::SourceClusters;
@@ -16,6 +19,7 @@ use proxy::mirror::task_status::TaskTable;
 use state::model::{Change, KafkaUuid, LinkError, LinkState, MirrorState, MirrorTopic};
 use state::store::Store;
 use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
 
 const UNLIMITED: &str = "9223372036854775807";
 
@@ -87,6 +91,17 @@ impl World {
         self.store.view().mirrors.get(topic).cloned().unwrap()
     }
 
+    /// Records a config of the link, as an earlier version may have done.
+    fn put_config(&self, name: &str, value: &str) {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        let write = self.store.transact("test", "test", move |view, _| {
+            let mut link = view.links["dr"].clone();
+            let _ = link.configs.insert(name, value);
+            Ok::<_, std::convert::Infallible>((vec![Change::PutLink(link)], ()))
+        });
+        self.runtime.block_on(write).unwrap();
+    }
+
     fn put(&self, mirror: MirrorTopic) {
         let write = self.store.transact("test", "test", move |view, _| {
             let mut link = view.links["dr"].clone();
@@ -100,7 +115,9 @@ impl World {
 fn client_of(cluster: &Cluster) -> proxy::client::Cluster {
     let servers = cluster.bootstrap();
     let servers = servers.split(',').map(|server| server.parse::<HostPort>().unwrap()).collect();
-    proxy::client::Cluster::new(servers, ClientOptions::new(Side::Destination))
+    let mut options = ClientOptions::new(Side::Destination);
+    options.pin = Some(ClusterPin::at_first_contact("destination", "DESTINATION_CLUSTER_CHANGED"));
+    proxy::client::Cluster::new(servers, options)
 }
 
 fn config(admin: &mut Admin, topic: &str, name: &str) -> String {
@@ -279,4 +296,51 @@ fn the_link_state_follows_the_source() {
         (link(&world).state == LinkState::Active).then_some(())
     });
     let _ = &world.tasks;
+}
+
+/// Given a link that an earlier version recorded with a config that this one does not take, then it is FAILED and says why;
+/// its mirror topics can be failed over, altering the config mends it, and it can be deleted.
+#[test]
+fn a_link_whose_configs_are_no_longer_taken_can_be_failed_over_mended_and_deleted() {
+    let world = World::new("failed-link", Version::V4_3_1, Version::V4_3_1);
+    let source = world.source.bootstrap();
+    world.create_link("dr", &source, None).unwrap();
+    for topic in ["a", "b"] {
+        world.source.admin().create_topic(topic, 1, &[]);
+        world.create_mirror(topic, Some(1)).unwrap();
+    }
+    world.put_config("topic.config.sync.ms", "5");
+    let (engine, commands) =
+        Engine::new(world.store.clone(), client_of(&world.destination), Accepted::default());
+    let shutdown = CancellationToken::new();
+    let running = world.runtime.spawn(engine.run(shutdown.clone()));
+    let shown = || world.store.view().links["dr"].status();
+
+    assert_eq!(shown().state, LinkState::Failed);
+    assert_eq!(world.mirror("a").status(shown().state).name(), "LINK_FAILED");
+    let task = commands.tasks("dr").into_iter().find(|task| task.name == "TopicConfigsSync").unwrap();
+    assert_eq!((task.state, task.errors[0].0.as_str()), ("LINK_FAILED", "MISCONFIGURATION_ERROR"));
+    assert!(task.errors[0].1.contains("topic.config.sync.ms"), "{}", task.errors[0].1);
+
+    let one = Selector::Names(vec!["a".into()]);
+    until("the journal has its clearance", LONG, || {
+        let asked = commands.alter_mirrors(Some("dr"), one.clone(), MirrorAction::Failover, false);
+        world.runtime.block_on(asked).ok()
+    });
+    until("a is failed over", LONG, || {
+        matches!(world.mirror("a").state, MirrorState::Stopped { .. }).then_some(())
+    });
+
+    let mended = vec![("topic.config.sync.ms".to_owned(), Some("5000".to_owned()))];
+    world.runtime.block_on(commands.alter_link_configs("dr", mended, false)).unwrap();
+    assert_eq!(shown().state, LinkState::Active);
+    send(&source, "b", Kind::plain("none"), 10);
+    until("b is mirrored", LONG, || (commands.progress("b").first()?.log_end_offset == 10).then_some(()));
+
+    world.put_config("replica.fetch.max.bytes", "0");
+    assert_eq!(shown().state, LinkState::Failed);
+    world.runtime.block_on(commands.delete_link("dr", true, false)).unwrap();
+    assert!(world.store.view().links.is_empty());
+    shutdown.cancel();
+    world.runtime.block_on(running).unwrap();
 }

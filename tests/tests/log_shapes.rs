@@ -160,6 +160,18 @@ fn records_without_a_key_are_left_out_of_a_compacted_mirror() {
     assert_eq!(mirrored, kept(&source));
     assert_eq!(pair.linkgate.status(LINK, "t"), "ACTIVE");
     assert_eq!(pair.linkgate.metric("linkgate_mirror_unkeyed_records_total"), 2.0);
+
+    // When it is no longer compacted, then records without a key are mirrored again
+    admin.alter_config("t", "cleanup.policy", "delete");
+    let mut here = pair.destination.admin();
+    until("the mirror topic is not compacted", LONG, || {
+        (here.config("t", "cleanup.policy").as_deref() == Some("delete")).then_some(())
+    });
+    let _ = pair.source.tools().console_producer(&source, "t", &[], "legal\nagain\n").success("produce");
+    pair.wait_caught_up("t");
+    let mirrored = read::partition(&pair.linkgate.bootstrap(), "t", 0).records;
+    assert_eq!(mirrored[20..], read::partition(&source, "t", 0).records[22..]);
+    assert_eq!((mirrored.len(), pair.linkgate.status(LINK, "t").as_str()), (22, "ACTIVE"));
 }
 
 /// Given a compacted topic with transactions, when its mirror is failed over, then the topic opens.

@@ -97,6 +97,7 @@ pub(super) fn configs(entries: Vec<ConfigEntry>) -> Result<BTreeMap<String, Stri
 fn body(call: &Call, cluster: &str, view: &View, link: &Link, tasks: Option<Vec<TaskStatus>>) -> LinkData {
     let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let mirrors = || view.mirrors_of(&link.name);
+    let status = link.status();
     LinkData {
         kind: "KafkaLinkData".into(),
         metadata: ResourceMetadata {
@@ -113,17 +114,17 @@ fn body(call: &Call, cluster: &str, view: &View, link: &Link, tasks: Option<Vec<
             .filter(|mirror| mirror.is_read_only())
             .map(|mirror| mirror.topic.clone())
             .collect(),
-        link_error: link.error.name().into(),
-        link_error_message: named(&link.error_message),
-        link_state: link.state.name().into(),
+        link_error: status.error.name().into(),
+        link_error_message: named(&status.message),
+        link_state: status.state.name().into(),
         tasks: tasks.map(|tasks| tasks.into_iter().map(task).collect()),
-        category_counts: categories(mirrors().map(|mirror| mirror.status(link.state))),
+        category_counts: categories(mirrors().map(|mirror| mirror.status(status.state))),
         linkgate: Some(LinkExtension {
             local_cluster_id: cluster.to_owned(),
             link_mode: link.mode.name().into(),
             connection_mode: link.connection_mode.name().into(),
             // Nobody asks the source of a paused link.
-            remote_cluster_available: link.state == LinkState::Active,
+            remote_cluster_available: status.state == LinkState::Active,
         }),
     }
 }

@@ -164,7 +164,7 @@ fn forecast_body(call: &Call, cluster: &str, forecast: MirrorForecast) -> Mirror
 
 /// What a mirror topic's status is, its link's state included.
 pub(super) fn status(view: &View, mirror: &MirrorTopic) -> MirrorStatus {
-    let link = view.links.get(&mirror.link).map_or(LinkState::Failed, |link| link.state);
+    let link = view.links.get(&mirror.link).map_or(LinkState::Failed, |link| link.status().state);
     mirror.status(link)
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{MetadataRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::admin::{EpochEnd, ListedOffset, OffsetSpec, ProducerState, TopicPartition};
 use super::backoff;
@@ -26,6 +26,9 @@ use crate::wire::error_code::ErrorCode;
 
 /// How often an admin call is tried before its error is given to the caller.
 pub(crate) const ATTEMPTS: u32 = 6;
+
+/// Longest pause between attempts, where no longer backoff is configured.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A cluster. Clones share connections and metadata.
 #[derive(Clone)]
@@ -157,8 +160,21 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::broker`].
     pub async fn dedicated(&self, broker_id: i32) -> Result<Connection, ClientError> {
+        self.dedicated_within(broker_id, self.0.options.request_timeout).await
+    }
+
+    /// As [`Cluster::dedicated`], with a request timeout of its own.
+    ///
+    /// # Errors
+    /// As [`Cluster::dedicated`].
+    pub async fn dedicated_within(
+        &self,
+        broker_id: i32,
+        request_timeout: Duration,
+    ) -> Result<Connection, ClientError> {
         let address = self.address_of(broker_id).await?;
-        Connection::connect(&address, &self.0.options).await
+        let options = ClientOptions { request_timeout, ..self.0.options.clone() };
+        Connection::connect(&address, &options).await
     }
 
     async fn address_of(&self, id: i32) -> Result<HostPort, ClientError> {
@@ -176,6 +192,22 @@ impl Cluster {
     /// # Errors
     /// The last one's error.
     pub async fn any(&self) -> Result<Connection, ClientError> {
+        let candidates = self.candidates();
+        if let Some(live) = candidates.iter().find_map(|address| self.0.pool.live(address)) {
+            return Ok(live);
+        }
+        let mut last = None;
+        for address in &candidates {
+            match self.0.pool.get(address, &self.0.options).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| self.no_bootstrap()))
+    }
+
+    /// Where a broker may be reached: those known, in any order, and then the bootstrap addresses, in any order.
+    pub(super) fn candidates(&self) -> Vec<HostPort> {
         let known = self.cached();
         let mut candidates: Vec<HostPort> = known
             .iter()
@@ -195,17 +227,11 @@ impl Cluster {
         if let Some(bootstrap) = candidates.get_mut(known..) {
             fastrand::shuffle(bootstrap);
         }
-        if let Some(live) = candidates.iter().find_map(|address| self.0.pool.live(address)) {
-            return Ok(live);
-        }
-        let mut last = None;
-        for address in &candidates {
-            match self.0.pool.get(address, &self.0.options).await {
-                Ok(connection) => return Ok(connection),
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.unwrap_or_else(|| self.no_bootstrap()))
+        candidates
+    }
+
+    pub(super) fn pool(&self) -> &Pool {
+        &self.0.pool
     }
 
     /// The controller, or any broker where the metadata names none.
@@ -248,8 +274,9 @@ impl Cluster {
         })
     }
 
-    /// Does `once` until it succeeds, fails for good, or was tried [`ATTEMPTS`] times. Between attempts it waits (in all
-    /// about three seconds) and asks for metadata again: of `topic`, or of the brokers only.
+    /// Does `once` until it succeeds, fails for good, was tried [`ATTEMPTS`] times, or the time for an operation is over. Between
+    /// attempts it waits (in all about three seconds, as long as nobody configured another backoff) and asks for metadata again:
+    /// of `topic`, or of the brokers only.
     pub(crate) async fn retrying<T, F>(
         &self,
         topic: Option<&str>,
@@ -258,27 +285,42 @@ impl Cluster {
     where
         F: Future<Output = Result<T, ClientError>>,
     {
-        let mut failures = 0;
-        loop {
-            let error = match once().await {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
-            };
-            let failed = Instant::now();
-            failures += 1;
-            if failures >= ATTEMPTS || !error.retriable() {
-                return Err(error);
+        let deadline = Instant::now() + self.0.options.api_timeout;
+        let (mut failures, mut last) = (0, None);
+        let attempts = async {
+            loop {
+                let error = match once().await {
+                    Ok(value) => return Ok(value),
+                    Err(error) => error,
+                };
+                let failed = Instant::now();
+                failures += 1;
+                if failures >= ATTEMPTS || !error.retriable() {
+                    return Err(error);
+                }
+                tracing::debug!(side = %self.side(), %error, failures, "trying again");
+                last = Some(error);
+                self.pause(failures).await;
+                // When nobody answers, the next attempt says so itself.
+                let _refreshed = self.refreshed_since(topic, failed).await;
             }
-            tracing::debug!(side = %self.side(), %error, failures, "trying again");
-            self.pause(failures).await;
-            // When nobody answers, the next attempt says so itself.
-            let _refreshed = self.refreshed_since(topic, failed).await;
+        };
+        match timeout_at(deadline, attempts).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(last.unwrap_or_else(|| self.out_of_time())),
         }
     }
 
+    /// The time for an operation is over, and nobody has answered at all.
+    fn out_of_time(&self) -> ClientError {
+        let address = self.candidates().into_iter().next().unwrap_or_else(|| HostPort::new("", 0));
+        let within = self.0.options.api_timeout;
+        ClientError::new(self.side(), ErrorKind::Timeout { address, api: "the operation".into(), within })
+    }
+
     pub(crate) async fn pause(&self, failures: u32) {
-        let (base, most) = (Duration::from_millis(100), Duration::from_secs(1));
-        tokio::time::sleep(backoff::delay(failures, base, most)).await;
+        let base = self.0.options.retry_backoff;
+        tokio::time::sleep(backoff::delay(failures, base, base.max(LONGEST_PAUSE))).await;
     }
 
     pub(super) fn gathered(&self) -> &Gathered {
@@ -316,7 +358,7 @@ impl Cluster {
         self.0.options.side
     }
 
-    fn no_bootstrap(&self) -> ClientError {
+    pub(super) fn no_bootstrap(&self) -> ClientError {
         let address = HostPort::new("", 0);
         let reason = "no bootstrap servers are configured".to_owned();
         ClientError::new(self.side(), ErrorKind::Connect { address, reason })

@@ -205,3 +205,21 @@ fn futures_may_move_between_threads() {
     check(|cluster| cluster.commit_group_offsets("g", &[]));
     check(|cluster| cluster.describe_cluster());
 }
+
+#[tokio::test]
+async fn an_operation_ends_when_its_time_is_over() {
+    let scripted = Scripted::start(1, |_| None).await;
+    let hasty = ClientOptions { api_timeout: Duration::from_millis(200), ..options() };
+    let cluster = Cluster::new(scripted.addresses.clone(), hasty);
+    let begun = Instant::now();
+    let silent = cluster.retrying::<(), _>(None, std::future::pending).await.unwrap_err();
+    assert!(matches!(silent.kind(), ErrorKind::Timeout { .. }), "{silent}");
+    // What went wrong last says more
+    let refused = || async {
+        let kind = ErrorKind::Lost { address: HostPort::new("h", 1), reason: "gone".into() };
+        Err::<(), _>(ClientError::new(Side::Source, kind))
+    };
+    let lost = cluster.retrying(None, refused).await.unwrap_err();
+    assert!(matches!(lost.kind(), ErrorKind::Lost { .. }), "{lost}");
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}

@@ -106,7 +106,8 @@ impl Connection {
         let waiting = Arc::new(Waiting::new());
         let stop = CancellationToken::new();
         let peer = Peer { side: options.side, address: address.clone(), waiting: Arc::clone(&waiting) };
-        let _writer = tokio::spawn(write_loop(writer, requests, peer.clone(), stop.clone()));
+        let _writer =
+            tokio::spawn(write_loop(writer, requests, peer.clone(), options.max_idle, stop.clone()));
         let limit = Arc::new(AtomicUsize::new(options.max_response_bytes.min(MAX_FIRST_RESPONSE)));
         let _reader = tokio::spawn(read_loop(reader, Arc::clone(&limit), peer, stop.clone()));
         let link = Link {

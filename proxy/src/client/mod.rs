@@ -14,6 +14,7 @@ mod connection;
 mod error;
 mod gather;
 mod header;
+mod liveness;
 mod metadata;
 mod options;
 mod pin;
@@ -23,7 +24,7 @@ mod sasl;
 mod security;
 mod streams;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod waiting;
 
 pub use crate::net::{HostPort, ParseHostPortError, SocketOptions};

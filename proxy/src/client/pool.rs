@@ -36,7 +36,10 @@ impl Pool {
         options: &ClientOptions,
     ) -> Result<Connection, ClientError> {
         let attempt = self.attempt(address, options)?;
-        let connect = || async { (Connection::connect(address, options).await, Instant::now()) };
+        let connect = || async {
+            let options = options.after(attempt.failures.saturating_sub(1));
+            (Connection::connect(address, &options).await, Instant::now())
+        };
         attempt.outcome.get_or_init(connect).await.0.clone()
     }
 

@@ -54,7 +54,13 @@ impl Security {
     #[must_use]
     pub fn unusable(errors: Vec<InvalidSetting>) -> Security {
         let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        Security { unusable: Some(all.join("; ").into()), ..Security::default() }
+        Security::barred(&all.join("; "))
+    }
+
+    /// Connects to nobody, and says why.
+    #[must_use]
+    pub fn barred(reason: &str) -> Security {
+        Security { unusable: Some(reason.into()), ..Security::default() }
     }
 
     /// Why no connection can be made at all.

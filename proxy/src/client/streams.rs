@@ -35,10 +35,11 @@ pub(super) async fn write_loop(
     mut stream: impl AsyncWrite + Unpin,
     mut requests: mpsc::Receiver<Vec<Bytes>>,
     peer: Peer,
+    max_idle: Option<Duration>,
     stop: CancellationToken,
 ) {
     let write = async {
-        while let Some(mut segments) = requests.recv().await {
+        while let Some(mut segments) = next(&mut requests, max_idle, &peer).await {
             // What else waits goes out in the same write.
             while segments.len() < 64
                 && let Ok(more) = requests.try_recv()
@@ -56,6 +57,25 @@ pub(super) async fn write_loop(
     stop.cancel();
     // The end of a TLS stream is announced; a peer that no longer reads must not keep the task.
     let _ = tokio::time::timeout(FAREWELL, stream.shutdown()).await;
+}
+
+/// The next request; `None` when there will be none, or the connection has been idle for long.
+async fn next(
+    requests: &mut mpsc::Receiver<Vec<Bytes>>,
+    max_idle: Option<Duration>,
+    peer: &Peer,
+) -> Option<Vec<Bytes>> {
+    let Some(max_idle) = max_idle else { return requests.recv().await };
+    loop {
+        match tokio::time::timeout(max_idle, requests.recv()).await {
+            Ok(request) => return request,
+            Err(_) if peer.waiting.is_empty() => {
+                peer.lost(format!("it was idle for {max_idle:?}"));
+                return None;
+            }
+            Err(_) => {}
+        }
+    }
 }
 
 pub(super) async fn read_loop(
@@ -89,4 +109,33 @@ pub(super) async fn read_loop(
     let _ = stop.run_until_cancelled(read).await;
     peer.lost("it was closed".into());
     stop.cancel();
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::ListGroupsRequest;
+
+    use crate::client::testing::{Scripted, options};
+    use crate::client::{ClientOptions, Cluster};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_idle_connection_is_closed_and_made_anew_when_it_is_wanted_again() {
+        let scripted = Scripted::start(1, |_| None).await;
+        let idle = ClientOptions { max_idle: Some(Duration::from_millis(100)), ..options() };
+        let cluster = Cluster::new(scripted.addresses.clone(), idle);
+        let is_open = || cluster.pool().live(&scripted.addresses[0]).is_some();
+        let _ = cluster.metadata(Some(&[])).await.unwrap();
+        assert!(is_open());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(!is_open());
+        let _ = cluster.metadata(Some(&[])).await.unwrap();
+        // One on which an answer is waited for is not idle
+        let connection = cluster.any().await.unwrap();
+        let answer = tokio::spawn(async move { connection.call(ListGroupsRequest::default()).await });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(is_open() && !answer.is_finished());
+        answer.abort();
+    }
 }

@@ -20,31 +20,31 @@ use super::{ClientOptions, Cluster};
 use crate::net::{HostPort, read_frame};
 
 /// A request as a scripted broker gets it: who was asked, what for, and the body.
-pub(super) struct Asked {
-    pub(super) node: i32,
-    pub(super) api: ApiKey,
-    pub(super) version: i16,
-    pub(super) body: Bytes,
+pub(crate) struct Asked {
+    pub(crate) node: i32,
+    pub(crate) api: ApiKey,
+    pub(crate) version: i16,
+    pub(crate) body: Bytes,
 }
 
 type Answer = dyn Fn(&Asked) -> Option<Bytes> + Send + Sync;
 
 /// Brokers 0 to n-1. ApiVersions and Metadata they answer themselves.
-pub(super) struct Scripted {
-    pub(super) cluster: Cluster,
-    pub(super) addresses: Vec<HostPort>,
+pub(crate) struct Scripted {
+    pub(crate) cluster: Cluster,
+    pub(crate) addresses: Vec<HostPort>,
     /// Leader of partition 0 of every topic, and the controller: what metadata says next.
-    pub(super) leader: Arc<Mutex<i32>>,
+    pub(crate) leader: Arc<Mutex<i32>>,
     /// The cluster id that metadata says next; none where it is empty.
     cluster_id: Arc<Mutex<String>>,
     /// Node and API of every request, Metadata and ApiVersions too.
-    pub(super) log: Arc<Mutex<Vec<(i32, ApiKey)>>>,
+    pub(crate) log: Arc<Mutex<Vec<(i32, ApiKey)>>>,
     _tasks: JoinSet<()>,
 }
 
 impl Scripted {
     /// Starts `brokers` brokers. `answer` gives the body of a response; `None` leaves the request unanswered.
-    pub(super) async fn start(
+    pub(crate) async fn start(
         brokers: usize,
         answer: impl Fn(&Asked) -> Option<Bytes> + Send + Sync + 'static,
     ) -> Self {
@@ -53,7 +53,7 @@ impl Scripted {
     }
 
     /// The same where the script answers Metadata, too, unless it gives `None` for it.
-    pub(super) async fn saying_all(
+    pub(crate) async fn saying_all(
         brokers: usize,
         answer: impl Fn(&Asked) -> Option<Bytes> + Send + Sync + 'static,
     ) -> Self {
@@ -113,17 +113,17 @@ impl Scripted {
     }
 
     /// From now on all brokers say that they belong to this cluster.
-    pub(super) fn names_cluster(&self, id: &str) {
+    pub(crate) fn names_cluster(&self, id: &str) {
         id.clone_into(&mut self.cluster_id.lock().unwrap());
     }
 
     /// How often a node was asked this.
-    pub(super) fn asked(&self, node: i32, api: ApiKey) -> usize {
+    pub(crate) fn asked(&self, node: i32, api: ApiKey) -> usize {
         self.log.lock().unwrap().iter().filter(|entry| **entry == (node, api)).count()
     }
 }
 
-pub(super) fn options() -> ClientOptions {
+pub(crate) fn options() -> ClientOptions {
     ClientOptions {
         connect_timeout: Duration::from_secs(5),
         request_timeout: Duration::from_secs(5),
@@ -131,7 +131,7 @@ pub(super) fn options() -> ClientOptions {
     }
 }
 
-pub(super) fn encoded(message: &impl Encodable, version: i16) -> Bytes {
+pub(crate) fn encoded(message: &impl Encodable, version: i16) -> Bytes {
     let mut body = BytesMut::new();
     message.encode(&mut body, version).unwrap();
     body.freeze()

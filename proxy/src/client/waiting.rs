@@ -81,6 +81,14 @@ impl Waiting {
         }
     }
 
+    /// Whether no response is to come.
+    pub(crate) fn is_empty(&self) -> bool {
+        match &*self.lock() {
+            State::Open { waiting, .. } => waiting.is_empty(),
+            State::Closed(_) => true,
+        }
+    }
+
     /// Whether a waiter went away this long ago and nothing at all has come since.
     pub(crate) fn silent_for(&self, patience: Duration) -> bool {
         match &*self.lock() {

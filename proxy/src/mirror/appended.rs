@@ -27,6 +27,8 @@ pub(super) struct Sent {
     pub(super) size: usize,
     /// Several source batches in one.
     pub(super) joined: bool,
+    /// For so many offsets it is filler and nothing else; 0 where it is not.
+    pub(super) filler: i64,
 }
 
 /// What to do with a partition whose batch was refused.
@@ -36,8 +38,10 @@ enum Refusal {
     Register,
     /// The same, after a pause and with fresh metadata.
     RegisterWithMetadata,
-    /// The same, once the topic's `max.message.bytes` is raised, or with less joined.
+    /// The same, once the topic's `max.message.bytes` is raised, or with less in a batch.
     TooLarge,
+    /// The same, with less in a batch. What the source itself has in one batch cannot be made smaller.
+    LargerThanSegment,
     /// The same, once it is known what the topic has against the records.
     Records,
     /// No retry can help.
@@ -53,12 +57,11 @@ fn refusal(code: ErrorCode) -> Refusal {
         // Fenced: the register tells whether by a stop of our own.
         | ErrorCode::INVALID_PRODUCER_EPOCH => Refusal::Register,
         ErrorCode::MESSAGE_TOO_LARGE => Refusal::TooLarge,
+        ErrorCode::RECORD_LIST_TOO_LARGE => Refusal::LargerThanSegment,
         ErrorCode::INVALID_RECORD => Refusal::Records,
         ErrorCode::INVALID_TIMESTAMP
         | ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT
         | ErrorCode::UNSUPPORTED_COMPRESSION_TYPE
-        // Larger than a segment of the mirror topic.
-        | ErrorCode::RECORD_LIST_TOO_LARGE
         | ErrorCode::POLICY_VIOLATION => Refusal::Fail(MirrorError::UnsupportedMirrorState),
         _ => Refusal::RegisterWithMetadata,
     }
@@ -71,8 +74,9 @@ pub(super) fn take(link: &str, version: i16, body: Bytes, sent: Vec<Sent>, ready
         Ok(response) => response,
         Err(reason) => {
             error!(link, error = %reason, "a produce response cannot be read");
-            for Sent { partition, .. } in sent {
-                partition.reset("a produce response could not be read", Some(Duration::from_secs(1)));
+            for Sent { partition, attempt, .. } in sent {
+                let why = "a produce response could not be read";
+                partition.reset_attempt(attempt, why, Some(Duration::from_secs(1)));
             }
             return true;
         }
@@ -95,12 +99,13 @@ pub(super) fn take(link: &str, version: i16, body: Bytes, sent: Vec<Sent>, ready
             (id.topic.as_str(), KafkaUuid::ZERO.0, id.index)
         };
         let Some(answer) = answers.get(&named) else {
-            partition.reset("the destination did not answer for the partition", Some(Duration::from_secs(1)));
+            let why = "the destination did not answer for the partition";
+            partition.reset_attempt(*attempt, why, Some(Duration::from_secs(1)));
             continue;
         };
         let code = ErrorCode(answer.error_code);
         if code.is_none() && is_stamped(&batch, answer.log_append_time_ms) {
-            partition.fail(stamped(*base_offset));
+            partition.fail_attempt(*attempt, stamped(*base_offset));
             continue;
         }
         if code.is_none() {
@@ -140,7 +145,7 @@ fn refused(link: &str, sent: &Sent, code: ErrorCode, text: &str) -> bool {
     let what = format!("destination refused the batch for offset {offset}: {} {text}", code.name());
     let what = what.trim_end();
     match refusal {
-        Refusal::Fail(_) | Refusal::TooLarge | Refusal::Records => {
+        Refusal::Fail(_) | Refusal::TooLarge | Refusal::LargerThanSegment | Refusal::Records => {
             warn!(link, topic, partition = index, offset, size, error = code.name(), "append refused");
         }
         Refusal::Register | Refusal::RegisterWithMetadata => {
@@ -148,22 +153,23 @@ fn refused(link: &str, sent: &Sent, code: ErrorCode, text: &str) -> bool {
         }
     }
     match refusal {
-        Refusal::Fail(error) if partition.attempt() == *attempt => {
-            partition.fail(Failure { error, reason: what.to_owned() });
+        Refusal::Fail(error) => {
+            partition.fail_attempt(*attempt, Failure { error, reason: what.to_owned() });
         }
-        Refusal::Fail(_) => {}
+        Refusal::TooLarge | Refusal::LargerThanSegment if is_made_smaller(sent) => {
+            partition.reset_attempt(*attempt, what, None);
+        }
         Refusal::TooLarge => {
-            if sent.joined {
-                partition.joined_too_large(*size);
-                partition.reset_attempt(*attempt, what, None);
-            } else {
-                partition.reset_attempt(*attempt, what, Some(Duration::from_millis(500)));
-                partition.too_large(*size);
-            }
+            partition.reset_attempt(*attempt, what, Some(Duration::from_millis(500)));
+            partition.too_large(*size);
+        }
+        Refusal::LargerThanSegment => {
+            let error = MirrorError::UnsupportedMirrorState;
+            partition.fail_attempt(*attempt, Failure { error, reason: what.to_owned() });
         }
         Refusal::Records => {
             let error = MirrorError::UnsupportedMirrorState;
-            partition.records_refused(*attempt, Failure { error, reason: what.to_owned() });
+            partition.records_refused(*attempt, *offset, Failure { error, reason: what.to_owned() });
         }
         Refusal::Register => partition.reset_attempt(*attempt, what, None),
         Refusal::RegisterWithMetadata => {
@@ -171,6 +177,15 @@ fn refused(link: &str, sent: &Sent, code: ErrorCode, text: &str) -> bool {
         }
     }
     refusal == Refusal::RegisterWithMetadata
+}
+
+/// Whether it was for us how much went into the batch, and less does from now on.
+fn is_made_smaller(sent: &Sent) -> bool {
+    if sent.joined {
+        sent.partition.joined_too_large(sent.size);
+        return true;
+    }
+    sent.partition.filler_too_large(sent.filler)
 }
 
 /// The connection broke: whether these batches were appended is for the register to say.
@@ -181,5 +196,51 @@ pub(super) fn lost(sent: Vec<Sent>, error: &ClientError) {
             &format!("the connection to the destination broke: {error}"),
             Some(Duration::from_millis(50)),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::partition::Phase;
+    use crate::mirror::partition::testing::registered_at;
+
+    fn sent(partition: &Arc<Partition>, joined: bool, filler: i64) -> Sent {
+        let (partition, attempt) = (Arc::clone(partition), partition.attempt());
+        Sent { partition, attempt, base_offset: 7, max_timestamp: None, size: 200_000, joined, filler }
+    }
+
+    #[test]
+    fn what_was_made_larger_than_the_destination_takes_is_made_smaller() {
+        for code in [ErrorCode::MESSAGE_TOO_LARGE, ErrorCode::RECORD_LIST_TOO_LARGE] {
+            let partition = Arc::new(registered_at("t", 7));
+            let _ = refused("dr", &sent(&partition, true, 0), code, "");
+            assert_eq!((partition.phase(), partition.join_bytes()), (Phase::Unregistered, 100_000));
+            let _ = refused("dr", &sent(&partition, false, 50_000), code, "");
+            assert_eq!((partition.phase(), partition.take_too_large()), (Phase::Unregistered, None));
+        }
+    }
+
+    #[test]
+    fn what_the_source_has_in_one_batch_needs_room() {
+        let partition = Arc::new(registered_at("t", 7));
+        let _ = refused("dr", &sent(&partition, false, 0), ErrorCode::MESSAGE_TOO_LARGE, "");
+        assert_eq!((partition.phase(), partition.take_too_large()), (Phase::Unregistered, Some(200_000)));
+        let _ = refused("dr", &sent(&partition, false, 0), ErrorCode::RECORD_LIST_TOO_LARGE, "");
+        assert!(matches!(partition.phase(), Phase::Failed(_)));
+    }
+
+    #[test]
+    fn a_refusal_of_an_earlier_attempt_changes_nothing() {
+        let partition = Arc::new(registered_at("t", 7));
+        let earlier = [sent(&partition, false, 0), sent(&partition, true, 0), sent(&partition, false, 9)];
+        partition.reset("connection lost", None);
+        let attempt = partition.attempt();
+        for sent in earlier {
+            for code in [ErrorCode::RECORD_LIST_TOO_LARGE, ErrorCode::INVALID_TIMESTAMP] {
+                let _ = refused("dr", &sent, code, "");
+            }
+        }
+        assert_eq!((partition.phase(), partition.attempt()), (Phase::Unregistered, attempt));
     }
 }

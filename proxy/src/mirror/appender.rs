@@ -131,6 +131,7 @@ impl Appender {
             let id = &partition.id;
             let (base_offset, size) = (sending.batch.base_offset, sending.batch.size());
             let (max_timestamp, joined) = (sending.batch.max_timestamp(), sending.batch.joined);
+            let filler = if sending.batch.filler { sending.batch.next_offset - base_offset } else { 0 };
             let topic = topics.entry(id.topic.clone()).or_insert_with(|| ProduceTopic {
                 name: id.topic.clone(),
                 id: *id.local_topic_id.0.as_bytes(),
@@ -141,7 +142,8 @@ impl Appender {
                 header: sending.batch.header,
                 payload: sending.batch.payload,
             });
-            sent.push(Sent { partition, attempt: sending.attempt, base_offset, max_timestamp, size, joined });
+            let attempt = sending.attempt;
+            sent.push(Sent { partition, attempt, base_offset, max_timestamp, size, joined, filler });
         }
         let topics: Vec<ProduceTopic> = topics.into_values().collect();
         let offered = connection.broker_versions(PRODUCE_KEY).map_or(0, |(_, most)| most);

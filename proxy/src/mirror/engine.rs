@@ -1,7 +1,6 @@
 //! The mirror engine: one runner per link, and the syncers and probes that serve all links.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use state::model::link_config::LinkConfig;
@@ -154,19 +153,17 @@ fn end_after_panic(ended: &Result<(), JoinError>, shutdown: &CancellationToken) 
 async fn run_link(shared: Shared, name: String, cancel: CancellationToken) {
     loop {
         let Some(link) = shared.store.view().links.get(&name).cloned() else { return };
-        let config = match LinkConfig::parse(&link.configs) {
-            Ok(config) => config,
-            Err(errors) => {
-                let reasons = state::model::link_config::describe_errors(&errors);
-                error!(link = name, reasons, "the link's configs are not valid; nothing is mirrored");
-                tokio::select! {
-                    () = cancel.cancelled() => return,
-                    () = tokio::time::sleep(Duration::from_secs(5)) => continue,
-                }
+        let runner = match LinkConfig::parse(&link.configs) {
+            Ok(config) => {
+                info!(link = name, "link is at work");
+                LinkRunner::new(shared.clone(), link, &config, &cancel)
+            }
+            Err(_) => {
+                let reason = link.status().message;
+                error!(link = name, reason, "the link has failed; its mirror topics can be failed over");
+                LinkRunner::of_failed(shared.clone(), link, &reason, &cancel)
             }
         };
-        info!(link = name, "link is at work");
-        let runner = LinkRunner::new(shared.clone(), link, &config, &cancel);
         if runner.run(&cancel).await == Ended::Over {
             return;
         }

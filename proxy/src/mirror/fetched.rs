@@ -9,7 +9,9 @@ use state::model::MirrorError;
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
+use super::compacted;
 use super::fetch_session::{FetchSession, Told};
+use super::fetcher::FetchOptions;
 use super::lane::lane;
 use super::log_bounds::{list_offset, log_end_offset};
 use super::partition::{Failure, FetchPlan, Partition};
@@ -20,16 +22,19 @@ use crate::client::admin::OffsetSpec;
 use crate::wire::aborted::AbortedTransaction;
 use crate::wire::error_code::ErrorCode;
 
-/// Pause of a partition whose source leader is elsewhere or not ready.
+/// Longest pause of a partition whose source leader is elsewhere or not ready.
 const LEADER_PAUSE: Duration = Duration::from_millis(100);
-/// Pause of a partition after any other error.
-const ERROR_PAUSE: Duration = Duration::from_secs(1);
+
+/// The configs of both topics later than this do not count: other partitions wait meanwhile.
+const CONFIGS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Takes fetch responses of one source broker.
 pub(super) struct Fetched<'a> {
     pub(super) link: &'a str,
     pub(super) source: &'a Cluster,
+    pub(super) destination: &'a Cluster,
     pub(super) ready: &'a ReadyBoard,
+    pub(super) options: &'a FetchOptions,
 }
 
 impl Fetched<'_> {
@@ -39,7 +44,7 @@ impl Fetched<'_> {
         if !top.is_none() {
             warn!(link = self.link, error = top.name(), "source refused a fetch");
             for Told { partition, .. } in session.all() {
-                partition.delay(&format!("the source refused a fetch: {}", top.name()), ERROR_PAUSE);
+                partition.delay(&format!("the source refused a fetch: {}", top.name()), self.options.backoff);
             }
             return true;
         }
@@ -70,9 +75,7 @@ impl Fetched<'_> {
         }
         match code {
             ErrorCode::OFFSET_OUT_OF_RANGE => {
-                if !partition.forget_fetched_epoch() {
-                    self.out_of_range(partition, *plan).await;
-                }
+                self.out_of_range(partition, *plan).await;
                 false
             }
             ErrorCode::NOT_LEADER_OR_FOLLOWER
@@ -84,11 +87,14 @@ impl Fetched<'_> {
             | ErrorCode::UNKNOWN_TOPIC_ID
             | ErrorCode::INCONSISTENT_TOPIC_ID
             | ErrorCode::OFFSET_NOT_AVAILABLE => {
-                partition.delay(&format!("source: {}", code.name()), LEADER_PAUSE);
+                let pause = LEADER_PAUSE.min(self.options.backoff);
+                partition.delay(&format!("source: {}", code.name()), pause);
                 true
             }
             other => {
-                partition.delay(&format!("source: {}", other.name()), ERROR_PAUSE);
+                let FetchOptions { backoff, retry_timeout, .. } = *self.options;
+                partition.delay(&format!("source: {}", other.name()), backoff);
+                partition.source_refused(plan.attempt, other, retry_timeout);
                 true
             }
         }
@@ -98,11 +104,11 @@ impl Fetched<'_> {
         let id = &partition.id;
         if data.diverging_epoch.epoch >= 0 {
             let (epoch, end) = (data.diverging_epoch.epoch, data.diverging_epoch.end_offset);
-            partition.fail(Failure {
+            partition.source_diverged(plan, |held| Failure {
                 error: MirrorError::UnexpectedTruncation,
                 reason: format!(
-                    "the source log was truncated: its leader epoch {epoch} ends at offset {end}, the mirror already holds records of epoch {} up to offset {}",
-                    plan.last_fetched_epoch, plan.offset
+                    "the source log was truncated: its leader epoch {epoch} ends at offset {end}, the mirror already holds records of epoch {} up to offset {held}",
+                    plan.last_fetched_epoch
                 ),
             });
             return;
@@ -137,7 +143,7 @@ impl Fetched<'_> {
             next_offset: plan.offset,
             last_timestamp: partition.last_timestamp(),
             producer_id: id.producer_id,
-            drop_unkeyed: partition.drops_unkeyed(),
+            unkeyed_below: partition.drops_unkeyed_below(),
             join_bytes: partition.join_bytes(),
         };
         if is_heavy(&records, &target) {
@@ -145,33 +151,49 @@ impl Fetched<'_> {
                 link: self.link.to_owned(),
                 partition: Arc::clone(partition),
                 ready: self.ready.clone(),
+                source: self.source.clone(),
+                destination: self.destination.clone(),
+                backoff: self.options.backoff,
             };
             shape_aside(records, aborted, target, plan, queue).await;
         } else {
-            take(self.link, partition, self.ready, plan, shape(&records, aborted, target));
+            let run = shape(&records, aborted, target);
+            if run.unkeyed > 0
+                && !may_leave_out(self.source, self.destination, partition, self.options.backoff).await
+            {
+                return;
+            }
+            take(self.link, partition, self.ready, plan, run);
         }
     }
 
-    /// The source has no such offset: trimmed away before it was copied, or truncated.
+    /// The source has no such offset (trimmed away before it was copied, or truncated), or it cannot place the epoch.
     async fn out_of_range(&self, partition: &Arc<Partition>, plan: FetchPlan) {
         let id = &partition.id;
         let start = list_offset(self.source, &id.source_topic, id.index, OffsetSpec::Earliest).await;
         let end = log_end_offset(self.source, &id.source_topic, id.index).await;
         let (Ok(start), Ok(end)) = (start, end) else {
-            partition.delay("source: OFFSET_OUT_OF_RANGE, and its log bounds are not known yet", ERROR_PAUSE);
+            partition.delay(
+                "source: OFFSET_OUT_OF_RANGE, and its log bounds are not known yet",
+                self.options.backoff,
+            );
             return;
         };
         partition.source_starts_at(start);
         if plan.offset < start {
             partition.met_gap(plan, start);
         } else if plan.offset > end {
-            partition.fail(Failure {
-                error: MirrorError::UnexpectedTruncation,
-                reason: format!(
-                    "the mirror holds records up to offset {}, the source log ends at offset {end}: the source was truncated",
-                    plan.offset
-                ),
-            });
+            partition.source_diverged(plan, |held| truncated(held, end));
+        } else if plan.last_fetched_epoch >= 0 {
+            info!(
+                link = self.link,
+                topic = id.topic,
+                partition = id.index,
+                offset = plan.offset,
+                epoch = plan.last_fetched_epoch,
+                "the source cannot place the leader epoch of the mirror's last record"
+            );
+            partition.epoch_not_placed(plan);
         } else {
             info!(
                 link = self.link,
@@ -183,6 +205,29 @@ impl Fetched<'_> {
             partition.delay("source: OFFSET_OUT_OF_RANGE", LEADER_PAUSE);
         }
     }
+}
+
+/// Whether records without a key may be left out of what was just fetched. Where not, it is fetched again: the destination takes them
+/// by now, or they stand in the way until somebody sets its `cleanup.policy` right, but they are not lost.
+async fn may_leave_out(
+    source: &Cluster,
+    destination: &Cluster,
+    partition: &Partition,
+    backoff: Duration,
+) -> bool {
+    let asked = compacted::may_leave_out(source, destination, &partition.id);
+    let why = match tokio::time::timeout(CONFIGS_WITHIN, asked).await {
+        Ok(Ok(true)) => return true,
+        Ok(Ok(false)) => {
+            partition.keep_unkeyed();
+            return false;
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "no answer".to_owned(),
+    };
+    let why = format!("records without a key: it is not known whether they may be left out: {why}");
+    partition.delay(&why, backoff);
+    false
 }
 
 /// Queues what was shaped.
@@ -209,6 +254,9 @@ struct Queue {
     link: String,
     partition: Arc<Partition>,
     ready: ReadyBoard,
+    source: Cluster,
+    destination: Cluster,
+    backoff: Duration,
 }
 
 /// Answers that are shaped off the async workers at the same time.
@@ -231,7 +279,12 @@ async fn shape_aside(
         let done = tokio::task::spawn_blocking(move || shape(&records, aborted, target)).await;
         drop(turn);
         match done {
-            Ok(run) => take(&queue.link, &queue.partition, &queue.ready, plan, run),
+            Ok(run) => {
+                let Queue { link, partition, ready, source, destination, backoff } = &queue;
+                if run.unkeyed == 0 || may_leave_out(source, destination, partition, *backoff).await {
+                    take(link, partition, ready, plan, run);
+                }
+            }
             // Nobody may be waiting any more, so it is told here.
             Err(failed) if failed.is_panic() => queue.partition.fail(Failure {
                 error: MirrorError::Unknown,
@@ -248,3 +301,15 @@ async fn shape_aside(
     // Done, or it goes on by itself.
     let _ = tokio::time::timeout(ASIDE_AFTER, &mut task).await;
 }
+/// The mirror holds records up to `held`, and the source's log ends before that.
+pub(super) fn truncated(held: i64, end: i64) -> Failure {
+    Failure {
+        error: MirrorError::UnexpectedTruncation,
+        reason: format!(
+            "the mirror holds records up to offset {held}, the source log ends at offset {end}: the source was truncated"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -46,6 +46,12 @@ pub struct FetchOptions {
     pub min_bytes: i32,
     /// And no longer than this.
     pub wait_max_ms: i32,
+    /// A response later than this ends the connection.
+    pub timeout: Duration,
+    /// Pause of a partition for which the source answered with an error.
+    pub backoff: Duration,
+    /// So long such errors are borne before the mirror fails; `None` for ever.
+    pub retry_timeout: Option<Duration>,
 }
 
 /// Fetches what one source broker leads.
@@ -57,6 +63,8 @@ pub struct Fetcher {
     pub broker: i32,
     /// The source cluster.
     pub source: Cluster,
+    /// The destination cluster.
+    pub destination: Cluster,
     /// Partitions that this broker leads.
     pub assigned: watch::Receiver<Arc<Vec<Arc<Partition>>>>,
     /// Where appenders look for work.
@@ -99,7 +107,7 @@ impl Fetcher {
         session: &mut FetchSession,
         failures: &mut u32,
     ) -> Result<(), ClientError> {
-        let connection = self.source.dedicated(self.broker).await?;
+        let connection = self.source.dedicated_within(self.broker, self.options.timeout).await?;
         info!(link = self.link, broker = self.broker, "fetching from source broker");
         session.begin_anew();
         let (mut round, mut confirmed, mut begun) = (0usize, Instant::now(), Instant::now());
@@ -132,7 +140,9 @@ impl Fetcher {
                 tokio::time::sleep(FULL_PAUSE).await;
                 continue;
             }
-            let fetched = Fetched { link: &self.link, source: &self.source, ready: &self.ready };
+            let (source, destination) = (&self.source, &self.destination);
+            let (ready, options) = (&self.ready, &self.options);
+            let fetched = Fetched { link: &self.link, source, destination, ready, options };
             if fetched.take(response, session).await {
                 self.refresh.notify_one();
             }

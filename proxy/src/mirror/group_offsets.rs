@@ -31,6 +31,18 @@ pub async fn list(cluster: &Cluster) -> Result<Vec<Group>, ClientError> {
         .collect())
 }
 
+/// The groups of the Streams protocol (KIP-1071), whose offsets are not synced. A commit to a group that is not there makes a simple one,
+/// which a Streams application takes over at the destination; brokers 4.1 and some later ones then fail to load the coordinator
+/// (`GroupMetadataManager.getOrMaybeCreatePersistedStreamsGroup` found a group of another type).
+///
+/// # Errors
+/// Some broker could not be asked.
+pub async fn streams(cluster: &Cluster) -> Result<Vec<String>, ClientError> {
+    let groups = cluster.list_groups().await?;
+    let of_streams = groups.into_iter().filter(|group| group.group_type.eq_ignore_ascii_case("streams"));
+    Ok(of_streams.map(|group| group.group_id).collect())
+}
+
 /// Whether a group in this state has members. No state (brokers before ListGroups v4) says nothing: the commit will tell.
 fn has_members(state: &str) -> bool {
     !matches!(state, "" | "Empty" | "Dead")
@@ -114,7 +126,31 @@ pub fn is_in_use(error: &ClientError) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use kafka_protocol::messages::list_groups_response::ListedGroup;
+    use kafka_protocol::messages::{ApiKey, GroupId, ListGroupsResponse};
+    use kafka_protocol::protocol::StrBytes;
+
     use super::*;
+    use crate::client::testing::{Scripted, encoded};
+
+    #[tokio::test]
+    async fn groups_of_the_streams_protocol_are_told_apart() {
+        let scripted = Scripted::start(1, |asked| {
+            let group = |name: &'static str, kind: &'static str| {
+                ListedGroup::default()
+                    .with_group_id(GroupId(StrBytes::from_static_str(name)))
+                    .with_group_type(StrBytes::from_static_str(kind))
+            };
+            let groups = [("a", "classic"), ("b", "consumer"), ("c", "streams"), ("d", "share")];
+            let groups = groups.map(|(name, kind)| group(name, kind)).into();
+            (asked.api == ApiKey::ListGroups)
+                .then(|| encoded(&ListGroupsResponse::default().with_groups(groups), asked.version))
+        })
+        .await;
+        let synced = list(&scripted.cluster).await.unwrap();
+        assert_eq!(synced.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(streams(&scripted.cluster).await.unwrap(), ["c"]);
+    }
 
     #[test]
     fn only_groups_with_members_are_in_use() {

@@ -1,32 +1,40 @@
 //! Whether the source still is the log that the mirror is a copy of.
 //!
 //! While it runs, the engine gives the leader epoch of the last copied batch with each fetch, and the source tells when its log
-//! has diverged from that. A process that just started knows no epoch. It compares the last record of the mirror with what
-//! the source has at that offset: an unclean election, or a restored disk, leaves another record there, or none.
+//! has diverged from that. A process that just started knows no epoch, and others are in doubt ([`super::partition`]'s `origin`). Then
+//! the last record of the mirror is compared with what the source has at that offset: an unclean election, or a restored disk,
+//! leaves another record there, or none. A mirror that ends in filler is compared at the record before it.
 
 use std::time::Duration;
 
 use state::model::MirrorError;
 use tracing::{debug, info};
 
-use super::log_bounds::{At, batch_at};
+use super::fetched::truncated;
+use super::log_bounds::{At, batch_at, list_offset, log_end_offset};
 use super::partition::{Failure, Partition};
+use crate::client::admin::OffsetSpec;
 use crate::client::{ClientError, Cluster, ErrorKind, Side};
 use crate::wire::batch::RawBatch;
 use crate::wire::densify::MAX_DECOMPRESSED;
+use crate::wire::error_code::ErrorCode;
 use crate::wire::filler::{Mark, mark};
-use crate::wire::lookup::record_at;
+use crate::wire::lookup::{Content, last_record};
 
 /// An answer later than this does not count.
 const WITHIN: Duration = Duration::from_secs(10);
+/// Batches of a mirror that are looked at, from its end backwards, for a record that can be compared.
+const LOOK_BACK: usize = 16;
 
 /// What a comparison says.
 #[derive(Debug, PartialEq, Eq)]
 enum Lineage {
-    /// One record on both sides; the leader epoch of the source's batch.
-    Same(i32),
-    /// Two records at one offset.
-    Other,
+    /// One record on both sides, at this offset; the leader epoch of the source's batch.
+    Same(i64, i32),
+    /// Two records at this offset.
+    Other(i64),
+    /// The source's log ends here, before the mirror's does.
+    Short(i64),
     /// Nothing to compare: filler here, or the source no longer has the record.
     Unknown,
 }
@@ -41,11 +49,14 @@ pub(super) async fn check(
 ) {
     let attempt = partition.attempt();
     let (topic, index) = (partition.id.topic.as_str(), partition.id.index);
-    match tokio::time::timeout(WITHIN, compare(source, destination, partition, next - 1)).await {
-        Ok(Ok(Lineage::Same(epoch))) => partition.lineage_checked(attempt, epoch),
+    match tokio::time::timeout(WITHIN, compare(source, destination, partition, next)).await {
+        // What stands behind is filler: of its epoch nothing is known.
+        Ok(Ok(Lineage::Same(offset, epoch))) => {
+            partition.lineage_checked(attempt, if offset == next - 1 { epoch } else { -1 });
+        }
         Ok(Ok(Lineage::Unknown)) => partition.lineage_checked(attempt, -1),
-        Ok(Ok(Lineage::Other)) => {
-            let offset = next - 1;
+        Ok(Ok(Lineage::Short(end))) => partition.fail_attempt(attempt, truncated(next, end)),
+        Ok(Ok(Lineage::Other(offset))) => {
             info!(
                 link,
                 topic,
@@ -53,21 +64,22 @@ pub(super) async fn check(
                 offset,
                 "the source has another record at the mirror's end"
             );
-            partition.fail(Failure {
+            let failure = Failure {
                 error: MirrorError::UnexpectedTruncation,
                 reason: format!(
                     "the record at offset {offset}, the mirror's last one, is not what the source has there: the source log was truncated and written anew"
                 ),
-            });
+            };
+            partition.fail_attempt(attempt, failure);
         }
         Ok(Err(error)) => {
             debug!(link, topic, partition = index, %error, "the mirror's end cannot be compared with the source yet");
-            partition.lineage_unclear(&format!(
-                "the mirror's end cannot be compared with the source yet: {error}"
-            ));
+            let why = format!("the mirror's end cannot be compared with the source yet: {error}");
+            partition.lineage_unclear(attempt, &why);
         }
         Err(_) => {
-            partition.lineage_unclear("the mirror's end cannot be compared with the source yet: no answer")
+            let why = "the mirror's end cannot be compared with the source yet: no answer";
+            partition.lineage_unclear(attempt, why);
         }
     }
 }
@@ -76,75 +88,82 @@ async fn compare(
     source: &Cluster,
     destination: &Cluster,
     partition: &Partition,
-    offset: i64,
+    next: i64,
 ) -> Result<Lineage, ClientError> {
     let id = &partition.id;
-    let here = match batch_at(destination, &id.topic, id.index, offset).await? {
-        At::Batch(batch) => batch,
-        At::OutOfRange => return Ok(Lineage::Unknown),
-        // Not replicated yet.
-        At::Nothing => {
-            let kind = ErrorKind::NoLeader {
-                topic: id.topic.clone(),
-                partition: id.index,
-                code: crate::wire::error_code::ErrorCode::OFFSET_NOT_AVAILABLE,
-            };
-            return Err(ClientError::new(Side::Destination, kind));
-        }
-    };
-    // The fetch that follows tells of a source that does not reach here.
-    let At::Batch(there) = batch_at(source, &id.source_topic, id.index, offset).await? else {
+    let (source_topic, index) = (id.source_topic.as_str(), id.index);
+    let Some((offset, ours)) = last_of(destination, &id.topic, index, next).await? else {
         return Ok(Lineage::Unknown);
     };
-    Ok(judge(&here, &there, offset))
+    match batch_at(source, source_topic, index, offset).await? {
+        At::Batch(there) => return Ok(judge(&ours, &there, offset)),
+        At::Nothing | At::OutOfRange => {}
+    }
+    // Only what its high watermark had passed was ever copied, so an end at or below is a truncation.
+    let end = log_end_offset(source, source_topic, index).await?;
+    if end <= offset {
+        return Ok(Lineage::Short(end));
+    }
+    if list_offset(source, source_topic, index, OffsetSpec::Earliest).await? > offset {
+        return Ok(Lineage::Unknown);
+    }
+    // A leader that is new has yet to learn how far its log is replicated.
+    Err(not_visible(Side::Source, source_topic, index))
+}
+
+/// The last record of a mirror that ends at `next`, and its offset; `None` where filler, or what cannot be read, stands there for longer than
+/// is looked back.
+async fn last_of(
+    destination: &Cluster,
+    topic: &str,
+    index: i32,
+    next: i64,
+) -> Result<Option<(i64, Content)>, ClientError> {
+    let mut offset = next - 1;
+    for look in 0..LOOK_BACK {
+        let batch = match batch_at(destination, topic, index, offset).await? {
+            At::Batch(batch) => batch,
+            // Not replicated yet.
+            At::Nothing if look == 0 => return Err(not_visible(Side::Destination, topic, index)),
+            At::Nothing | At::OutOfRange => return Ok(None),
+        };
+        if mark(&batch.header) != Mark::Filler {
+            match last_record(&batch, offset, MAX_DECOMPRESSED) {
+                Ok(Some(found)) => return Ok(Some(found)),
+                Ok(None) => {}
+                // A batch that cannot be read is left to those who have to.
+                Err(_) => return Ok(None),
+            }
+        }
+        offset = batch.header.base_offset.min(offset) - 1;
+        if offset < 0 {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+fn not_visible(side: Side, topic: &str, partition: i32) -> ClientError {
+    let code = ErrorCode::OFFSET_NOT_AVAILABLE;
+    ClientError::new(side, ErrorKind::NoLeader { topic: topic.to_owned(), partition, code })
 }
 
 /// Pure. A batch that cannot be read is left to those who have to.
-fn judge(here: &RawBatch, there: &RawBatch, offset: i64) -> Lineage {
-    if mark(&here.header) == Mark::Filler || there.header.base_offset > offset {
+fn judge(ours: &Content, there: &RawBatch, offset: i64) -> Lineage {
+    if there.header.base_offset > offset {
         return Lineage::Unknown;
     }
-    let Ok(Some(ours)) = record_at(here, offset, MAX_DECOMPRESSED) else { return Lineage::Unknown };
     if there.header.is_control() {
-        return Lineage::Other;
+        return Lineage::Other(offset);
     }
-    match record_at(there, offset, MAX_DECOMPRESSED) {
-        Ok(Some(theirs)) if theirs == ours => Lineage::Same(there.header.partition_leader_epoch),
-        Ok(Some(_)) => Lineage::Other,
-        Ok(None) | Err(_) => Lineage::Unknown,
+    match last_record(there, offset, MAX_DECOMPRESSED) {
+        Ok(Some((at, theirs))) if at == offset && theirs == *ours => {
+            Lineage::Same(offset, there.header.partition_leader_epoch)
+        }
+        Ok(Some((at, _))) if at == offset => Lineage::Other(offset),
+        Ok(_) | Err(_) => Lineage::Unknown,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::batch::testing::{batch, header, records};
-    use crate::wire::batch::{BatchHeader, CONTROL};
-
-    fn at(base_offset: i64, count: i32, shift: i64) -> RawBatch {
-        let header = header(base_offset, count);
-        batch(BatchHeader { base_timestamp: header.base_timestamp + shift, ..header }, &records(count))
-    }
-
-    #[test]
-    fn one_record_on_both_sides_is_one_lineage_whatever_the_batches() {
-        assert_eq!(judge(&at(4, 3, 0), &at(5, 2, 0), 6), Lineage::Same(7));
-    }
-
-    #[test]
-    fn another_record_or_a_marker_is_another_lineage() {
-        assert_eq!(judge(&at(4, 3, 0), &at(5, 2, 1), 6), Lineage::Other);
-        let marker = batch(BatchHeader { attributes: CONTROL, ..header(6, 1) }, &records(1));
-        assert_eq!(judge(&at(4, 3, 0), &marker, 6), Lineage::Other);
-    }
-
-    #[test]
-    fn where_either_side_has_no_record_nothing_is_known() {
-        let gone = at(9, 1, 0);
-        assert_eq!(judge(&at(4, 3, 0), &gone, 6), Lineage::Unknown);
-        let ids =
-            crate::wire::rehead::WriterIds { producer_id: 1 << 62, producer_epoch: 0, base_sequence: 0 };
-        let filler = RawBatch::parse(&crate::wire::filler::filler(7, 5, ids)).unwrap();
-        assert_eq!(judge(&filler, &at(5, 2, 0), 6), Lineage::Unknown);
-    }
-}
+mod tests;

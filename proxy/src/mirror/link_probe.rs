@@ -4,13 +4,20 @@
 //! UNAVAILABLE after `availability.check.consecutive.failure.threshold` failures in a row, and ACTIVE again with the
 //! first success. `cluster.link.paused` makes it PAUSED: then nothing is asked. Only changes are journaled, so a flapping
 //! network writes little and a steady one nothing.
+//!
+//! A source that is silent is no better than one that refuses: a probe has `request.timeout.ms` or `availability.check.ms`,
+//! whichever is shorter, and connections of its own. The next one is due a period after it began, so with threshold n the link is
+//! UNAVAILABLE (n + 1) periods after the source fell silent at the latest.
+
+use std::time::Duration;
 
 use state::model::link_config::LinkConfig;
 use state::model::{Change, Link, LinkError, LinkState};
 use state::store::Store;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::per_link::{next_round, per_link};
+use super::per_link::{altered, per_link};
 use super::source_clusters::{self, SOURCE_CLUSTER_CHANGED, SourceClusters};
 use crate::client::ErrorKind;
 
@@ -63,6 +70,11 @@ fn after_probe(link: &Link, found: Found, failures: u32, threshold: u32) -> (Con
     }
 }
 
+/// How long a probe waits for an answer.
+fn time_limit(config: &LinkConfig) -> Duration {
+    config.request_timeout.min(config.availability_check)
+}
+
 /// Probes the sources of all links.
 #[derive(Debug, Clone)]
 pub struct LinkProbe {
@@ -90,15 +102,28 @@ impl LinkProbe {
     async fn watch_link(&self, name: &str, cancel: &CancellationToken) {
         let mut failures = 0;
         loop {
+            let Some(link) = self.store.view().links.get(name).cloned() else { return };
+            let begun = Instant::now();
             tokio::select! {
                 () = cancel.cancelled() => return,
-                now = self.run_once(name, failures) => failures = now,
+                // What is found about configs that are no longer the link's counts for nothing.
+                () = altered(&link, &self.store) => continue,
+                now = self.probe(&link, failures) => failures = now,
             }
-            let Some(link) = self.store.view().links.get(name).cloned() else { return };
-            let Ok(config) = LinkConfig::parse(&link.configs) else { return };
-            let period = config.availability_check;
-            if !next_round(period, &link, &self.store, cancel).await {
-                return;
+            let next = async {
+                match LinkConfig::parse(&link.configs) {
+                    // Links do not march in step, and none is later than it should be.
+                    Ok(config) => {
+                        let period = config.availability_check.mul_f64(0.95 + 0.05 * fastrand::f64());
+                        tokio::time::sleep_until(begun + period).await;
+                    }
+                    Err(_) => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = altered(&link, &self.store) => {}
+                () = next => {}
             }
         }
     }
@@ -106,27 +131,36 @@ impl LinkProbe {
     /// Probes one link once and journals what is new. `failures` is how many probes in a row had failed before; the
     /// count after this one comes back.
     pub async fn run_once(&self, name: &str, failures: u32) -> u32 {
-        let Some(link) = self.store.view().links.get(name).cloned() else { return 0 };
+        let link = self.store.view().links.get(name).cloned();
+        match link {
+            Some(link) => self.probe(&link, failures).await,
+            None => 0,
+        }
+    }
+
+    async fn probe(&self, link: &Link, failures: u32) -> u32 {
         // A link is recorded only with valid configs; what an older version accepted is not probed.
         let Ok(config) = LinkConfig::parse(&link.configs) else { return 0 };
-        let found = if config.paused {
-            Found::Paused
-        } else {
-            match source_clusters::cluster_id(&self.sources.of(&link, &config)).await {
-                Ok(id) => Found::Source(id),
-                Err(error) => match error.kind() {
-                    ErrorKind::ForeignCluster { found, .. } => Found::Foreign(found.clone()),
-                    _ => Found::Nothing(source_clusters::link_error(&error), error.to_string()),
-                },
-            }
-        };
+        let found = if config.paused { Found::Paused } else { self.ask(link, &config).await };
         let threshold = config.availability_failures;
-        let (condition, now_failed) = after_probe(&link, found, failures, threshold);
+        let (condition, now_failed) = after_probe(link, found, failures, threshold);
         if condition == (link.state, link.error, link.error_message.clone(), link.source_cluster_id.clone()) {
             return now_failed;
         }
-        self.journal(link, condition).await;
+        self.journal(link.clone(), condition).await;
         now_failed
+    }
+
+    async fn ask(&self, link: &Link, config: &LinkConfig) -> Found {
+        let within = time_limit(config);
+        let source = self.sources.for_probe(link, config, within);
+        match source.answers(within).await {
+            Ok(metadata) => Found::Source(metadata.cluster_id.clone()),
+            Err(error) => match error.kind() {
+                ErrorKind::ForeignCluster { found, .. } => Found::Foreign(found.clone()),
+                _ => Found::Nothing(source_clusters::link_error(&error), error.to_string()),
+            },
+        }
     }
 
     async fn journal(&self, probed: Link, condition: Condition) {
@@ -166,8 +200,65 @@ impl LinkProbe {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use tokio::net::TcpListener;
+
     use super::*;
     use crate::mirror::sample::link;
+
+    /// Puts a link into a journal, whose source is the listener, and watches it.
+    async fn watched(
+        listener: &TcpListener,
+        configs: &[(&str, &str)],
+    ) -> (Store, tokio::task::JoinHandle<()>) {
+        let mut watched = link("dr");
+        let address = listener.local_addr().unwrap().to_string();
+        let _ = watched.configs.insert("bootstrap.servers".into(), address);
+        watched.configs.extend(configs.iter().map(|(name, value)| ((*name).into(), (*value).into())));
+        let store = Store::in_memory().unwrap();
+        put(&store, watched).await;
+        let probe = LinkProbe::new(store.clone(), SourceClusters::default());
+        let task = tokio::spawn(probe.run(CancellationToken::new()));
+        (store, task)
+    }
+
+    async fn put(store: &Store, link: Link) {
+        let change = vec![Change::PutLink(link)];
+        store.transact("test", "test", |_, _| Ok::<_, Infallible>((change, ()))).await.unwrap();
+    }
+
+    async fn becomes(store: &Store, state: LinkState) {
+        let _ = store.watch().wait_for(|_| store.view().links["dr"].state == state).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_source_that_is_silent_is_unavailable_after_threshold_and_one_periods() {
+        // A listener whose connections nobody answers: what a stopped process looks like
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let configs =
+            [("availability.check.ms", "300"), ("availability.check.consecutive.failure.threshold", "3")];
+        let begun = Instant::now();
+        let (store, task) = watched(&listener, &configs).await;
+        let limit = Duration::from_millis(4 * 300 + 1_000);
+        tokio::time::timeout(limit, becomes(&store, LinkState::Unavailable)).await.unwrap();
+        assert!(begun.elapsed() >= Duration::from_millis(3 * 250), "each had its time");
+        assert_eq!(store.view().links["dr"].error, LinkError::TimeoutError);
+        task.abort();
+    }
+
+    #[tokio::test]
+    async fn configs_that_are_altered_while_a_probe_waits_count_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (store, task) = watched(&listener, &[]).await;
+        // Given a probe under way
+        let _silent = listener.accept().await.unwrap();
+        let mut paused = store.view().links["dr"].clone();
+        let _ = paused.configs.insert("cluster.link.paused".into(), "true".into());
+        put(&store, paused).await;
+        tokio::time::timeout(Duration::from_secs(5), becomes(&store, LinkState::Paused)).await.unwrap();
+        task.abort();
+    }
 
     fn timeout() -> Found {
         Found::Nothing(LinkError::TimeoutError, "no answer".into())

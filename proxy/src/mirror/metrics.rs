@@ -1,6 +1,7 @@
 //! Metrics of links and mirror topics, read from the journal's view and the progress table when they are asked for: so a
 //! topic that is gone leaves no series behind.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use prometheus_client::collector::Collector;
@@ -99,15 +100,17 @@ impl Collector for MirrorMetrics {
         let name = "linkgate_link_active";
         let kind = ConstGauge::new(0i64).metric_type();
         let mut family = encoder.encode_descriptor(name, "1 while the link is ACTIVE", None, kind)?;
-        for link in view.links.values() {
-            let labels = [("link", link.name.as_str()), ("state", link.state.name())];
-            let active = ConstGauge::new(i64::from(link.state == LinkState::Active));
+        let states: HashMap<&str, LinkState> =
+            view.links.values().map(|link| (link.name.as_str(), link.status().state)).collect();
+        for (name, state) in &states {
+            let labels = [("link", *name), ("state", state.name())];
+            let active = ConstGauge::new(i64::from(*state == LinkState::Active));
             active.encode(family.encode_family(&labels)?)?;
         }
         let name = "linkgate_mirror_topic";
         let mut family = encoder.encode_descriptor(name, "Mirror topics by state, 1 each", None, kind)?;
         for mirror in view.mirrors.values() {
-            let link = view.links.get(&mirror.link).map_or(LinkState::Failed, |link| link.state);
+            let link = states.get(mirror.link.as_str()).copied().unwrap_or(LinkState::Failed);
             let labels = [
                 ("link", mirror.link.as_str()),
                 ("topic", mirror.topic.as_str()),

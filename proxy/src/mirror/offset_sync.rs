@@ -131,12 +131,23 @@ impl OffsetSync {
             match self.sync(link, &config, &mirrors, follows_source, false).await {
                 Ok(mut troubles) => {
                     troubles.dedup_by(|a, b| a.group == b.group);
-                    troubles.into_iter().map(|trouble| trouble.error).collect()
+                    let mut errors: Vec<_> = troubles.into_iter().map(|trouble| trouble.error).collect();
+                    errors.extend(self.left_out(link, &config).await);
+                    errors
                 }
                 Err(error) => vec![TaskError::of("groups cannot be listed", &error)],
             }
         };
         self.tasks.set(name, Task::ConsumerOffsetSync, errors);
+    }
+
+    /// The selected groups whose kind is not synced. When the source cannot be asked, the sync itself says so.
+    async fn left_out(&self, link: &Link, config: &LinkConfig) -> Vec<TaskError> {
+        let mut groups = group_offsets::streams(&self.sources.of(link, config)).await.unwrap_or_default();
+        groups.retain(|group| selects(&config.offset_sync, group));
+        groups.sort();
+        let told = |group: String| TaskError::new(TaskErrorCode::Misconfiguration, not_synced(&group));
+        groups.into_iter().map(told).collect()
     }
 
     /// Brings the groups in line with the source in these topics, as long as they `go_on`. With `wait_for_stable`, positions
@@ -293,6 +304,13 @@ impl OffsetSync {
 
 const MISCONFIGURED: &str = "Consumer offset sync is enabled but consumer.offset.group.filters is not set. Please set \
                              consumer.offset.group.filters to proceed with consumer offset sync.";
+
+fn not_synced(group: &str) -> String {
+    format!(
+        "The offsets of group '{group}' are not synced: it is of the Streams protocol (KIP-1071), which this version leaves alone. Exclude it \
+         in consumer.offset.group.filters, and let the application begin where you want it to after a promote or failover."
+    )
+}
 
 /// Whether the periodic syncers work on a mirror topic: not once a promote has begun to fence, when only its own last sync
 /// may.

@@ -80,7 +80,13 @@ pub async fn in_rounds<F, Fut>(
         let (store, round) = (links.clone(), round.clone());
         async move {
             while let Some(link) = store.view().links.get(&name).cloned() {
-                let Ok(config) = LinkConfig::parse(&link.configs) else { return };
+                // What an older version accepted may be altered to what this one takes.
+                let Ok(config) = LinkConfig::parse(&link.configs) else {
+                    tokio::select! {
+                        () = cancel.cancelled() => return,
+                        () = altered(&link, &store) => continue,
+                    }
+                };
                 tokio::select! {
                     () = cancel.cancelled() => return,
                     () = round(name.clone()) => {}
@@ -107,6 +113,17 @@ pub fn link_and_mirror<'a>(
     let (link, mirror) = found.ok_or("the mirror topic is gone")?;
     let config = LinkConfig::parse(&link.configs).map_err(|_| "the link's configs are not valid")?;
     Ok((link, config, mirror))
+}
+
+/// Waits until the configs of `link` are not what they were, or it is gone. Never comes back once the store is gone.
+pub async fn altered(link: &Link, store: &Store) {
+    let is_news = |_: &u64| {
+        let view = store.view();
+        view.links.get(&link.name).is_none_or(|now| now.id != link.id || now.configs != link.configs)
+    };
+    if store.watch().wait_for(is_news).await.is_err() {
+        std::future::pending().await
+    }
 }
 
 /// Waits until the next round is due: after `period` (with jitter, so that links do not march in step), or as soon as

@@ -17,16 +17,21 @@ use crate::wire::error_code::ErrorCode;
 /// Pause before a creation that could not be finished is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Journals that a mirror topic failed.
-pub(super) async fn fail(store: &Store, link: &str, topic: &str, partition: i32, failure: Failure) {
-    let name = topic.to_owned();
+/// Pause after what happened to a mirror topic could not be recorded.
+const JOURNAL_PAUSE: Duration = Duration::from_secs(5);
+
+/// Journals that this generation of a mirror topic failed. Comes back some seconds later when that could not be recorded.
+pub(super) async fn fail(store: &Store, mirror: &MirrorTopic, partition: i32, failure: Failure) {
+    let (link, topic) = (&mirror.link, &mirror.topic);
+    let (name, generation) = (topic.clone(), mirror.generation);
     let event = MirrorEvent::Fail {
         error: failure.error,
         reason: format!("partition {partition}: {}", failure.reason),
         partition: Some(partition),
     };
     let transition = move |view: &state::model::View, now_ms: i64| {
-        let Some(mirror) = view.mirrors.get(&name) else {
+        let same = view.mirrors.get(&name).filter(|mirror| mirror.generation == generation);
+        let Some(mirror) = same else {
             return Ok::<_, IllegalTransition>((Vec::new(), false));
         };
         let state = mirror.on(event)?;
@@ -44,25 +49,20 @@ pub(super) async fn fail(store: &Store, link: &str, topic: &str, partition: i32,
         }
         Ok(false) => {}
         Err(error) => {
-            warn!(link, topic, partition, %error, "the failure of a mirror topic could not be recorded")
+            warn!(link, topic, partition, %error, "the failure of a mirror topic could not be recorded");
+            tokio::time::sleep(JOURNAL_PAUSE).await;
         }
     }
 }
 
-/// Journals that the source no longer had offsets when they were next: by partition, the first such offset and where the
-/// source's log begins now. What goes on with a jump that is in the journal already is no news.
-///
-/// # Errors
-/// The journal cannot be written.
-pub(super) async fn jumps(
-    store: &Store,
-    link: &str,
-    topic: &str,
-    met: BTreeMap<i32, (i64, i64)>,
-) -> Result<(), TransactError<std::convert::Infallible>> {
+/// Journals that the source no longer had offsets when they were next, for this generation of a mirror topic: by partition, the first
+/// such offset and where the source's log begins now. What goes on with a jump that is in the journal already is no news. False, some
+/// seconds later, when that could not be recorded.
+pub(super) async fn jumps(store: &Store, mirror: &MirrorTopic, met: BTreeMap<i32, (i64, i64)>) -> bool {
     if met.is_empty() {
-        return Ok(());
+        return true;
     }
+    let (link, topic) = (&mirror.link, &mirror.topic);
     let places: Vec<String> = met
         .iter()
         .map(|(partition, (from, to))| format!("partition {partition}: {from} to {}", to - 1))
@@ -71,9 +71,10 @@ pub(super) async fn jumps(
         "the source no longer holds offsets that were to be mirrored; filler stands in their place ({})",
         places.join(", ")
     );
-    let name = topic.to_owned();
+    let (name, generation) = (topic.clone(), mirror.generation);
     let transition = move |view: &state::model::View, now_ms: i64| {
-        let Some(mirror) = view.mirrors.get(&name) else { return Ok((Vec::new(), Vec::new())) };
+        let same = view.mirrors.get(&name).filter(|mirror| mirror.generation == generation);
+        let Some(mirror) = same else { return Ok((Vec::new(), Vec::new())) };
         let mut next = mirror.clone();
         let mut news = Vec::new();
         for (partition, (from, to)) in met {
@@ -88,17 +89,26 @@ pub(super) async fn jumps(
         let changes = if news.is_empty() { Vec::new() } else { vec![Change::PutMirror(next)] };
         Ok::<_, std::convert::Infallible>((changes, news))
     };
-    for (partition, from, to) in store.transact("engine", &why, transition).await? {
-        warn!(
-            link,
-            topic,
-            partition,
-            from,
-            to,
-            "the source no longer holds these offsets; filler stands in their place"
-        );
+    match store.transact("engine", &why, transition).await {
+        Ok(news) => {
+            for (partition, from, to) in news {
+                warn!(
+                    link,
+                    topic,
+                    partition,
+                    from,
+                    to,
+                    "the source no longer holds these offsets; filler stands in their place"
+                );
+            }
+            true
+        }
+        Err(error) => {
+            warn!(link, topic, %error, "a jump of the source's log start could not be recorded; the mirror waits");
+            tokio::time::sleep(JOURNAL_PAUSE).await;
+            false
+        }
     }
-    Ok(())
 }
 
 /// Gives a mirror topic `count` partitions, as its source has, and journals it.
@@ -208,5 +218,42 @@ pub(super) async fn raise_max_message_bytes(destination: &Cluster, topic: &str, 
     match topic_admin::alter_configs(destination, topic, std::slice::from_ref(&change)).await {
         Ok(()) => info!(topic, size, "max.message.bytes of the mirror topic raised"),
         Err(error) => warn!(topic, size, %error, "max.message.bytes of the mirror topic could not be raised"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use state::model::{MirrorError, MirrorState};
+
+    use super::*;
+    use crate::mirror::sample::{link, mirror};
+
+    /// A journal with one mirror topic.
+    async fn journal(mirror: &MirrorTopic) -> Store {
+        let store = Store::in_memory().unwrap();
+        let changes = vec![
+            Change::PutLink(state::model::Link { generations: mirror.generation + 1, ..link(&mirror.link) }),
+            Change::PutMirror(mirror.clone()),
+        ];
+        store.transact("test", "test", |_, _| Ok::<_, Infallible>((changes, ()))).await.unwrap();
+        store
+    }
+
+    #[tokio::test]
+    async fn what_happened_to_a_generation_is_recorded_for_that_one_only() {
+        let present = MirrorTopic { generation: 1, ..mirror("dr", "t", MirrorState::Active) };
+        let earlier = MirrorTopic { generation: 0, ..present.clone() };
+        let store = journal(&present).await;
+        let failure = Failure { error: MirrorError::IllegalState, reason: "foreign".to_owned() };
+        fail(&store, &earlier, 0, failure.clone()).await;
+        assert!(jumps(&store, &earlier, BTreeMap::from([(0, (3, 9))])).await);
+        assert_eq!(store.view().mirrors["t"], present);
+
+        assert!(jumps(&store, &present, BTreeMap::from([(0, (3, 9))])).await);
+        assert_eq!(store.view().mirrors["t"].jumps[&0].to, 9);
+        fail(&store, &present, 0, failure).await;
+        assert!(matches!(store.view().mirrors["t"].state, MirrorState::Failed { .. }));
     }
 }

@@ -63,7 +63,7 @@ impl Registration {
             match next {
                 Next::On(register) => return self.go_on(attempt, register),
                 Next::Again(why) => return self.partition.delay(why, RETRY),
-                Next::Fenced(log_end) => return self.fenced(log_end),
+                Next::Fenced(log_end) => return self.fenced(attempt, log_end),
                 Next::Never(failure) if look == LOOKS => {
                     warn!(
                         link = self.link,
@@ -72,7 +72,7 @@ impl Registration {
                         reason = failure.reason,
                         "mirror partition failed"
                     );
-                    return self.partition.fail(failure);
+                    return self.partition.fail_attempt(attempt, failure);
                 }
                 Next::Never(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
@@ -115,18 +115,19 @@ impl Registration {
         }
     }
 
-    fn fenced(&self, log_end: i64) {
+    fn fenced(&self, attempt: u64, log_end: i64) {
         // A promote records that it is about to fence before it does.
         let view = self.store.view();
         let mirror = view.mirrors.get(&self.partition.id.topic);
         if mirror.is_some_and(|mirror| mirror.generation == self.generation && mirror.is_closed()) {
             return self.partition.found_fenced(log_end);
         }
-        self.partition.fail(Failure {
+        let failure = Failure {
             error: MirrorError::IllegalState,
             reason: format!(
                 "the log is fenced at log end offset {log_end}: this mirror was stopped before, perhaps by another Linkgate"
             ),
-        });
+        };
+        self.partition.fail_attempt(attempt, failure);
     }
 }

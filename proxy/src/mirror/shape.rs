@@ -45,7 +45,7 @@ pub struct ShapedRun {
     pub last_timestamp: i64,
     /// Leader epoch of the last source batch; -1 when none.
     pub last_epoch: i32,
-    /// Records without a key that were left out, because the topic is compacted ([`Target::drop_unkeyed`]).
+    /// Records without a key that were left out, because the topic is compacted ([`Target::unkeyed_below`]).
     pub unkeyed: usize,
     /// Why the partition can go no further than the end of `pieces`.
     pub stop: Option<Failure>,
@@ -60,11 +60,17 @@ pub struct Target {
     pub last_timestamp: i64,
     /// Reserved producer id.
     pub producer_id: i64,
-    /// The topic is compacted on both sides and holds records without a key, which a compacted topic does not take and
-    /// its source's cleaner is about to remove: they become filler.
-    pub drop_unkeyed: bool,
+    /// Below this offset, records without a key become filler: the topic is compacted on both sides, a compacted topic does not
+    /// take them, and its source's cleaner is about to remove them. 0 for none.
+    pub unkeyed_below: i64,
     /// Most bytes of small batches that are joined to one: [`JOINED_BYTES`], or less where the topic takes less.
     pub join_bytes: usize,
+}
+
+impl Target {
+    fn drops_unkeyed(&self, header: &BatchHeader) -> bool {
+        header.last_offset() < self.unkeyed_below
+    }
 }
 
 /// Shapes the `records` of one partition's fetch response (isolation level read_committed).
@@ -197,6 +203,7 @@ impl Shaping {
             header: head,
             payload,
             joined: false,
+            filler: false,
         }));
         Ok(())
     }
@@ -217,6 +224,7 @@ impl Shaping {
             header: Bytes::new(),
             payload,
             joined: true,
+            filler: false,
         }));
         Ok(())
     }
@@ -250,6 +258,7 @@ impl Shaping {
                 header: Bytes::new(),
                 payload: dense.bytes,
                 joined: false,
+                filler: false,
             }));
         }
         Ok(())
@@ -257,7 +266,8 @@ impl Shaping {
 
     /// In memory, and record by record where that is too large for it.
     fn dense(&self, batch: &RawBatch) -> Result<Vec<Dense>, DensifyError> {
-        let (from, timestamp, drop_unkeyed) = (self.next, self.run.last_timestamp, self.target.drop_unkeyed);
+        let (from, timestamp) = (self.next, self.run.last_timestamp);
+        let drop_unkeyed = self.target.drops_unkeyed(&batch.header);
         let ids = self.ids(from);
         let streams = is_dense(&batch.header) && !drop_unkeyed;
         let limit = if streams { STREAMED_FROM } else { MAX_DECOMPRESSED };
@@ -289,7 +299,7 @@ fn fits_as_it_is(header: &BatchHeader, target: &Target) -> bool {
     // A mark of ours must never come under a header of ours but where this mirror puts it: not from a producer who wrote one, nor
     // from a source that is a mirror itself, whose marks are looked into. So is what a cleaner left of filler there.
     let told_apart = !is_magic(header.base_timestamp) && mark_in_source(header) != Mark::Cleaned;
-    is_dense(header) && told_apart && !header.is_log_append_time() && !target.drop_unkeyed
+    is_dense(header) && told_apart && !header.is_log_append_time() && !target.drops_unkeyed(header)
 }
 
 fn is_dense(header: &BatchHeader) -> bool {

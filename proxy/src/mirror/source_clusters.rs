@@ -15,45 +15,97 @@ use crate::net::tls::InvalidSetting;
 use crate::wire::error_code::ErrorCode;
 
 /// What a client is made of: other values, another client.
-type Recipe = (Vec<HostPort>, Duration, Duration, SecurityConfigs);
+#[derive(Debug, Clone, PartialEq)]
+struct Recipe {
+    bootstrap_servers: Vec<HostPort>,
+    security: SecurityConfigs,
+    request_timeout: Duration,
+    connect_timeout: Duration,
+    connect_timeout_max: Duration,
+    api_timeout: Duration,
+    retry_backoff: Duration,
+    max_idle: Option<Duration>,
+    receive_buffer: Option<usize>,
+}
 
 /// Name of the error when another cluster answers for a source than its link was made with.
 pub const SOURCE_CLUSTER_CHANGED: &str = "SOURCE_CLUSTER_CHANGED";
 
 /// The clients by link. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct SourceClusters(Arc<Mutex<HashMap<KafkaUuid, (Recipe, Cluster)>>>);
+pub struct SourceClusters(Arc<Mutex<HashMap<(KafkaUuid, Purpose), (Recipe, Cluster)>>>);
+
+/// What a client is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Purpose {
+    /// The work of the link.
+    Work,
+    /// To find out whether the source answers: with connections of its own, since one that hangs would be held against a source that
+    /// answers again.
+    Probe,
+}
 
 impl SourceClusters {
     /// The client of a link with these configs; connects when it is first used.
     #[must_use]
     pub fn of(&self, link: &Link, config: &LinkConfig) -> Cluster {
+        self.client(link, Purpose::Work, Recipe::of(config))
+    }
+
+    /// The client that asks whether the source of a link answers. A connection on which it does not answer within nearly `within` is given up.
+    #[must_use]
+    pub fn for_probe(&self, link: &Link, config: &LinkConfig, within: Duration) -> Cluster {
+        let recipe = Recipe::of(config);
+        // Before the probe ends: the next one has a connection of its own.
+        let request_timeout = within.mul_f64(0.9);
+        let connect_timeout = within.min(recipe.connect_timeout);
+        let connect_timeout_max = connect_timeout;
+        let recipe = Recipe { request_timeout, connect_timeout, connect_timeout_max, ..recipe };
+        self.client(link, Purpose::Probe, recipe)
+    }
+
+    fn client(&self, link: &Link, purpose: Purpose, recipe: Recipe) -> Cluster {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((recipe, cluster)) = all.get(&link.id)
-            && *recipe == recipe_of(config)
+        if let Some((known, cluster)) = all.get(&(link.id, purpose))
+            && *known == recipe
         {
             return cluster.clone();
         }
-        // Pinned to the cluster that the link was made with; a link that was never in contact takes the first one, and
-        // its probe journals which.
-        let whose = format!("source of link '{}'", link.name);
-        let pin = ClusterPin::to(&link.source_cluster_id, whose, SOURCE_CLUSTER_CHANGED);
-        let cluster = client(config, Some(pin));
-        let _ = all.insert(link.id, (recipe_of(config), cluster.clone()));
+        let mut options = recipe.options();
+        options.pin = Some(pin(&all, link));
+        if purpose == Purpose::Probe {
+            // The rhythm is the caller's.
+            (options.reconnect_backoff, options.reconnect_backoff_max) = (Duration::ZERO, Duration::ZERO);
+        }
+        let cluster = Cluster::new(recipe.bootstrap(), options);
+        let _ = all.insert((link.id, purpose), (recipe, cluster.clone()));
         cluster
     }
 
-    /// Forgets the client of a link that is gone.
+    /// Forgets the clients of a link that is gone.
     pub fn forget(&self, link: KafkaUuid) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = all.remove(&link);
+        all.retain(|(id, _), _| *id != link);
     }
 }
 
 /// A client of its own for these configs: for a link that is not recorded yet, so pinned to no cluster.
 #[must_use]
 pub fn connect(config: &LinkConfig) -> Cluster {
-    client(config, None)
+    let recipe = Recipe::of(config);
+    Cluster::new(recipe.bootstrap(), recipe.options())
+}
+
+/// Both clients of a link are pinned to the cluster that it was made with. A link that was never in contact takes the first
+/// cluster that answers either of them, and its probe journals which.
+fn pin(all: &HashMap<(KafkaUuid, Purpose), (Recipe, Cluster)>, link: &Link) -> ClusterPin {
+    let mut present = all.iter().filter(|((id, _), _)| *id == link.id);
+    let present = present.find_map(|(_, (_, cluster))| cluster.options().pin.clone());
+    let recorded = link.source_cluster_id.as_str();
+    let is_its = |pin: &ClusterPin| recorded.is_empty() || pin.id() == Some(recorded);
+    present.filter(is_its).unwrap_or_else(|| {
+        ClusterPin::to(recorded, format!("source of link '{}'", link.name), SOURCE_CLUSTER_CHANGED)
+    })
 }
 
 /// The source topic of a mirror is not there as it was mirrored, or cannot be asked for; for people.
@@ -110,18 +162,46 @@ pub async fn fresh_topic(source: &Cluster, mirror: &MirrorTopic) -> Result<Arc<T
     }
 }
 
-fn client(config: &LinkConfig, pin: Option<ClusterPin>) -> Cluster {
+/// The client of a link whose configs cannot be used: it connects to nobody, and says why.
+#[must_use]
+pub fn unusable(reason: &str) -> Cluster {
     let mut options = ClientOptions::new(Side::Source);
-    options.request_timeout = config.request_timeout;
-    options.connect_timeout = config.connection_setup_timeout;
-    options.pin = pin;
-    options.security = security(config).unwrap_or_else(Security::unusable);
-    let bootstrap = config
-        .bootstrap_servers
-        .iter()
-        .map(|server| crate::net::HostPort::new(&server.host, server.port))
-        .collect();
-    Cluster::new(bootstrap, options)
+    options.security = Security::barred(reason);
+    Cluster::new(vec![crate::net::HostPort::new("", 0)], options)
+}
+
+impl Recipe {
+    fn of(config: &LinkConfig) -> Recipe {
+        Recipe {
+            bootstrap_servers: config.bootstrap_servers.clone(),
+            security: config.security.clone(),
+            request_timeout: config.request_timeout,
+            connect_timeout: config.connection_setup_timeout,
+            connect_timeout_max: config.connection_setup_timeout_max,
+            api_timeout: config.api_timeout,
+            retry_backoff: config.retry_backoff,
+            max_idle: config.connections_max_idle,
+            receive_buffer: config.fetch.receive_buffer,
+        }
+    }
+
+    fn bootstrap(&self) -> Vec<crate::net::HostPort> {
+        let there = |server: &HostPort| crate::net::HostPort::new(&server.host, server.port);
+        self.bootstrap_servers.iter().map(there).collect()
+    }
+
+    fn options(&self) -> ClientOptions {
+        let mut options = ClientOptions::new(Side::Source);
+        options.request_timeout = self.request_timeout;
+        options.connect_timeout = self.connect_timeout;
+        options.connect_timeout_max = self.connect_timeout_max;
+        options.api_timeout = self.api_timeout;
+        options.retry_backoff = self.retry_backoff;
+        options.max_idle = self.max_idle;
+        options.socket.receive_buffer = self.receive_buffer;
+        options.security = of_configs(&self.security).unwrap_or_else(Security::unusable);
+        options
+    }
 }
 
 /// How connections to the source are secured.
@@ -129,7 +209,11 @@ fn client(config: &LinkConfig, pin: Option<ClusterPin>) -> Cluster {
 /// # Errors
 /// All that is wrong with the configs; none of them was looked for in files.
 pub fn security(config: &LinkConfig) -> Result<Security, Vec<InvalidSetting>> {
-    Security::parse("link", &|name| config.security.get(name).map(str::to_owned))
+    of_configs(&config.security)
+}
+
+fn of_configs(configs: &SecurityConfigs) -> Result<Security, Vec<InvalidSetting>> {
+    Security::parse("link", &|name| configs.get(name).map(str::to_owned))
 }
 
 /// The cluster's id, asked for now.
@@ -138,11 +222,6 @@ pub fn security(config: &LinkConfig) -> Result<Security, Vec<InvalidSetting>> {
 /// No broker answered.
 pub async fn cluster_id(cluster: &Cluster) -> Result<String, ClientError> {
     Ok(cluster.metadata(Some(&[])).await?.cluster_id.clone())
-}
-
-fn recipe_of(config: &LinkConfig) -> Recipe {
-    let (request, setup) = (config.request_timeout, config.connection_setup_timeout);
-    (config.bootstrap_servers.clone(), request, setup, config.security.clone())
 }
 
 /// What an error of the source's client says about the link.

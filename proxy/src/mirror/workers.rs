@@ -128,6 +128,7 @@ impl Workers {
             link: self.sides.link.clone(),
             broker,
             source: self.sides.source.clone(),
+            destination: self.sides.destination.clone(),
             assigned,
             ready: self.ready.clone(),
             refresh: Arc::clone(&self.sides.refresh_source),
@@ -198,7 +199,15 @@ mod tests {
     #[tokio::test]
     async fn a_topic_that_was_created_anew_under_the_name_has_no_leader_for_the_mirror() {
         let nobody = |side| Cluster::new(vec![HostPort::new("127.0.0.1", 1)], ClientOptions::new(side));
-        let fetch = FetchOptions { max_bytes: 1, response_max_bytes: 1, min_bytes: 1, wait_max_ms: 1 };
+        let fetch = FetchOptions {
+            max_bytes: 1,
+            response_max_bytes: 1,
+            min_bytes: 1,
+            wait_max_ms: 1,
+            timeout: Duration::from_secs(1),
+            backoff: Duration::from_secs(1),
+            retry_timeout: None,
+        };
         let sides = Sides {
             link: "dr".into(),
             source: nobody(Side::Source),

@@ -31,7 +31,7 @@ impl Destination {
                 Piece::Batch(shaped) => written.push(shaped),
                 Piece::Nothing(mut run) => {
                     while run.from < run.to {
-                        written.push(run.next_filler(producer_id));
+                        written.push(run.next_filler(producer_id, i64::MAX));
                     }
                 }
             }

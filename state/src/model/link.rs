@@ -140,7 +140,35 @@ pub struct Link {
     pub state_ms: i64,
 }
 
+/// What is shown of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkStatus {
+    /// Whether it works.
+    pub state: LinkState,
+    /// Why not.
+    pub error: LinkError,
+    /// The same for people; empty when nothing is wrong.
+    pub message: String,
+}
+
 impl Link {
+    /// State, error and message as they are shown: those of the journal, unless this version does not take the configs, which an earlier
+    /// one recorded. Then the link is FAILED until they are altered; that is derived whenever it is asked for and never recorded.
+    #[must_use]
+    pub fn status(&self) -> LinkStatus {
+        match link_config::LinkConfig::parse(&self.configs) {
+            Ok(_) => LinkStatus { state: self.state, error: self.error, message: self.error_message.clone() },
+            Err(errors) => LinkStatus {
+                state: LinkState::Failed,
+                error: LinkError::Unknown,
+                message: format!(
+                    "This version does not take the link's configs, and nothing is mirrored until they are altered: {}",
+                    link_config::describe_errors(&errors)
+                ),
+            },
+        }
+    }
+
     /// The producer id that every batch of one mirror generation carries (design: compare-and-append).
     ///
     /// A pure function of link id and generation, so that a restarted or second Linkgate derives the same one, and two
@@ -206,6 +234,18 @@ mod tests {
             assert_ne!(id, a.reserved_producer_id(generation + 1));
             assert_ne!(id, b.reserved_producer_id(generation));
         }
+    }
+
+    #[test]
+    fn a_link_whose_configs_no_longer_do_is_shown_as_failed_and_says_which() {
+        let mut link = sample::link("dr");
+        link.configs = [("bootstrap.servers".to_owned(), "src:9092".to_owned())].into();
+        assert_eq!((link.status().state, link.status().message), (link.state, link.error_message.clone()));
+        let _ = link.configs.insert("topic.config.sync.ms".to_owned(), "5".to_owned());
+        let status = link.status();
+        assert_eq!((status.state, status.error), (LinkState::Failed, LinkError::Unknown));
+        assert!(status.message.contains("topic.config.sync.ms"), "{}", status.message);
+        assert_eq!(link.state, LinkState::Active, "nothing is recorded");
     }
 
     #[test]

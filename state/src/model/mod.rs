@@ -19,7 +19,9 @@ pub use fencing::Fencing;
 pub use guard::{STAMP_TOPIC, TopicGuard, TopicGuards, Written};
 pub use identity::JournalIdentity;
 pub use ids::{KafkaUuid, ParseUuidError};
-pub use link::{ConnectionMode, HIDDEN, Link, LinkError, LinkMode, LinkState, RESERVED_PRODUCER_ID_BASE};
+pub use link::{
+    ConnectionMode, HIDDEN, Link, LinkError, LinkMode, LinkState, LinkStatus, RESERVED_PRODUCER_ID_BASE,
+};
 pub use mirror::{
     IllegalTransition, Jump, MirrorError, MirrorEvent, MirrorState, MirrorStatus, MirrorTopic, Stop,
     TopicRequest,

@@ -26,13 +26,17 @@ impl Commands {
         changes: Vec<(String, Option<String>)>,
         validate_only: bool,
     ) -> Result<(), CommandError> {
-        let (link, present) = self.link(name)?;
-        let (_, wanted) = altered(&link.configs, &changes)?;
-        let secured_anew = wanted.security != present.security;
+        // Those recorded by an earlier version may be ones that this one no longer takes.
+        let view = self.view();
+        let link = view.links.get(name).ok_or_else(|| refusal::no_such_link(name))?;
+        let (configs, wanted) = altered(&link.configs, &changes)?;
+        let (present_security, present_servers) = link_config::way_to_source(&link.configs);
+        let (security, servers) = link_config::way_to_source(&configs);
+        let secured_anew = security != present_security;
         if secured_anew {
             create_link::check_security(&wanted).await?;
         }
-        if wanted.bootstrap_servers != present.bootstrap_servers || secured_anew {
+        if servers != present_servers || secured_anew {
             let _ = self.contact_source(&wanted, Some(&link.source_cluster_id)).await?;
         }
         if validate_only {
@@ -73,7 +77,7 @@ fn altered(
     }
     new_target::secrets_given(present, &configs, changes)?;
     let typed = create_link::checked(&configs)?;
-    let was_enabled = create_link::checked(present).is_ok_and(|config| config.offset_sync.enabled);
+    let was_enabled = link_config::is_offset_sync_wanted(present);
     let gives = |name: &str| changes.iter().any(|(changed, _)| changed == name);
     if was_enabled && !typed.offset_sync.enabled && gives(OFFSET_SYNC) && !gives(OFFSET_FILTERS) {
         // As Confluent does: a sync that is switched off forgets what it synced.
@@ -146,6 +150,31 @@ mod tests {
         let refused = to(None).unwrap_err();
         assert!(refused.message.contains("give sasl.jaas.config again"), "{}", refused.message);
         assert_eq!(to(Some("a password")).unwrap().0["bootstrap.servers"], "evil:9");
+    }
+
+    #[test]
+    fn what_this_version_no_longer_takes_can_be_mended_and_nothing_else_be_altered_before() {
+        let mut recorded = present();
+        let _ = recorded.insert("topic.config.sync.ms".to_owned(), "5".to_owned());
+        let change = |name: &str, value: &str| vec![(name.to_owned(), Some(value.to_owned()))];
+        let refused = altered(&recorded, &change("consumer.offset.sync.ms", "2000")).unwrap_err();
+        assert!(refused.message.contains("topic.config.sync.ms"), "{}", refused.message);
+        assert!(altered(&recorded, &change("topic.config.sync.ms", "2000")).is_ok());
+    }
+
+    #[test]
+    fn configs_that_do_not_fit_together_are_refused() {
+        for (name, value) in [
+            ("replica.fetch.wait.max.ms", "30000"),
+            ("request.timeout.ms", "500"),
+            ("replica.socket.timeout.ms", "400"),
+            ("default.api.timeout.ms", "29999"),
+        ] {
+            let refused = alter(&[(name, Some(value))]).unwrap_err();
+            assert!(refused.contains(name), "{refused}");
+        }
+        assert!(alter(&[("request.timeout.ms", Some("501"))]).is_ok());
+        assert!(alter(&[("request.timeout.ms", Some("90000"))]).is_ok(), "the other is a default");
     }
 
     #[test]

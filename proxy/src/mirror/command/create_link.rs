@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use state::model::link_config::{LinkConfig, describe_errors};
+use state::model::link_config::{self, ConfigError, LinkConfig, describe_errors};
 use state::model::{Change, ConnectionMode, KafkaUuid, Link, LinkError, LinkMode, LinkState, View};
 
 use super::{Commands, names, refusal};
@@ -59,7 +59,10 @@ impl Commands {
 
 /// The typed form of link configs that an operator gave.
 pub(super) fn checked(configs: &BTreeMap<String, String>) -> Result<LinkConfig, CommandError> {
-    LinkConfig::parse(configs).map_err(|errors| refusal::invalid(describe_errors(&errors)))
+    let refused = |errors: Vec<ConfigError>| refusal::invalid(describe_errors(&errors));
+    let config = LinkConfig::parse(configs).map_err(refused)?;
+    let conflicts = link_config::conflicts(configs);
+    if conflicts.is_empty() { Ok(config) } else { Err(refused(conflicts)) }
 }
 
 /// What the configs of security mean together, and whether their files can be read.
@@ -90,8 +93,11 @@ fn check_new(view: &View, name: &str, configs: &BTreeMap<String, String>) -> Res
     if view.links.contains_key(name) {
         return Err(refusal::link_exists(name));
     }
-    let Some(prefix) = configs.get(PREFIX).filter(|prefix| !prefix.is_empty()) else { return Ok(()) };
-    let is_taken = |link: &&Link| link.configs.get(PREFIX) == Some(prefix);
+    // As they count: without the blanks around them.
+    let prefix_of =
+        |configs: &BTreeMap<String, String>| configs.get(PREFIX).map(|prefix| prefix.trim().to_owned());
+    let Some(prefix) = prefix_of(configs).filter(|prefix| !prefix.is_empty()) else { return Ok(()) };
+    let is_taken = |link: &&Link| prefix_of(&link.configs).as_ref() == Some(&prefix);
     match view.links.values().find(is_taken) {
         Some(link) => Err(refusal::invalid(format!(
             "{PREFIX} '{prefix}' already exists: cluster link '{}' uses it.",
@@ -128,6 +134,8 @@ mod tests {
         let error = check_new(&known, "eu", &configs("west.")).unwrap_err();
         assert_eq!((error.status, error.error_code), (400, 40_002));
         assert!(error.message.contains("prefix 'west.' already exists"), "{}", error.message);
+        let blank_behind = check_new(&known, "eu", &configs(" west. ")).unwrap_err();
+        assert_eq!(blank_behind.message, error.message);
         check_new(&known, "eu", &configs("east.")).unwrap();
         check_new(&known, "eu", &configs("")).unwrap();
     }

@@ -20,7 +20,7 @@ pub(crate) mod who;
 
 use std::sync::{Arc, OnceLock};
 
-use state::model::link_config::LinkConfig;
+use state::model::link_config::{self, LinkConfig};
 use state::model::{Change, Link, LinkState, MirrorState, MirrorTopic, Stop, View};
 use state::store::{Store, TransactError};
 
@@ -30,7 +30,7 @@ use super::handle::{CommandError, TaskStatus};
 use super::progress::{PartitionProgress, ProgressTable};
 use super::source_clusters::{self, SourceClusters};
 use super::stop_waits::StopWait;
-use super::task_status::{self, Task, TaskTable};
+use super::task_status::{self, Task, TaskError, TaskErrorCode, TaskTable};
 use crate::client::{Cluster, ClusterPin, ForeignCluster};
 
 pub use self::finish_create::FinishCreateError;
@@ -120,18 +120,25 @@ impl Commands {
     pub fn tasks(&self, link: &str) -> Vec<TaskStatus> {
         let view = self.view();
         let Some(link) = view.links.get(link) else { return Vec::new() };
+        let status = link.status();
         let config = LinkConfig::parse(&link.configs).ok();
         let is_enabled = |task| match task {
             // This version refuses to switch these on.
             Task::AclSync | Task::AutoCreateMirror => false,
-            Task::ConsumerOffsetSync => config.as_ref().is_some_and(|config| config.offset_sync.enabled),
+            Task::ConsumerOffsetSync => config.as_ref().map_or_else(
+                || link_config::is_offset_sync_wanted(&link.configs),
+                |config| config.offset_sync.enabled,
+            ),
             Task::TopicConfigsSync => true,
         };
         Task::ALL
             .into_iter()
             .map(|task| {
-                let errors = self.tasks.errors(&link.name, task);
-                task_status::status(task, link.state, is_enabled(task), &errors)
+                let errors = match &config {
+                    Some(_) => self.tasks.errors(&link.name, task),
+                    None => vec![TaskError::new(TaskErrorCode::Misconfiguration, status.message.clone())],
+                };
+                task_status::status(task, status.state, is_enabled(task), &errors)
             })
             .collect()
     }
@@ -200,7 +207,9 @@ impl Commands {
     fn link(&self, name: &str) -> Result<(Link, LinkConfig), CommandError> {
         let view = self.view();
         let link = view.links.get(name).ok_or_else(|| refusal::no_such_link(name))?;
-        let config = create_link::checked(&link.configs)?;
+        let config = LinkConfig::parse(&link.configs).map_err(|_| {
+            refusal::invalid(format!("Cluster link '{name}' has FAILED. {}", link.status().message))
+        })?;
         Ok((link.clone(), config))
     }
 

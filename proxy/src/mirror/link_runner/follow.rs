@@ -16,20 +16,18 @@ use crate::mirror::{compacted, lineage, log_start, open_transaction, record};
 
 /// The producers of open transactions are asked for at most this often.
 const HOLDERS_EVERY: Duration = Duration::from_secs(2);
-/// Pause after a jump could not be recorded.
-const JOURNAL_PAUSE: Duration = Duration::from_secs(5);
 
 impl LinkRunner {
     /// Journals what the source no longer had when it was next, and lets the partitions go on behind it.
-    pub(super) async fn record_jumps(&mut self) {
-        if self.journal_failed.is_some_and(|at| at.elapsed() < JOURNAL_PAUSE) {
-            return;
-        }
-        self.journal_failed = None;
+    pub(super) fn record_jumps(&mut self) {
+        self.jumping.retain(|_, task| !task.is_finished());
         for (topic, work) in &self.topics {
-            let met: Vec<(&Arc<Partition>, Gap)> =
-                work.partitions.iter().filter_map(|partition| Some((partition, partition.gap()?))).collect();
-            if met.is_empty() {
+            let met: Vec<(Arc<Partition>, Gap)> = work
+                .partitions
+                .iter()
+                .filter_map(|partition| Some((Arc::clone(partition), partition.gap()?)))
+                .collect();
+            if met.is_empty() || self.jumping.contains_key(topic) {
                 continue;
             }
             // What is below the start offset was never to be copied.
@@ -40,16 +38,19 @@ impl LinkRunner {
                     (partition.id.index, (gap.from.max(partition.id.start_offset), gap.to))
                 })
                 .collect();
-            if let Err(error) = record::jumps(&self.shared.store, &self.link.name, topic, jumps).await {
-                warn!(link = self.link.name, topic, %error, "a jump of the source's log start could not be recorded; the mirror waits");
-                self.journal_failed = Some(Instant::now());
-                continue;
-            }
-            for (partition, gap) in met {
-                if partition.fill_gap(gap) {
-                    self.workers.ready().push(Arc::clone(partition));
+            let (store, mirror) = (self.shared.store.clone(), work.mirror.clone());
+            let ready = self.workers.ready().clone();
+            let task = self.tasks.spawn(async move {
+                if !record::jumps(&store, &mirror, jumps).await {
+                    return;
                 }
-            }
+                for (partition, gap) in met {
+                    if partition.fill_gap(gap) {
+                        ready.push(partition);
+                    }
+                }
+            });
+            let _ = self.jumping.insert(topic.clone(), task);
         }
     }
 

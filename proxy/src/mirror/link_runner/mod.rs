@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use state::model::link_config::LinkConfig;
-use state::model::{Link, MirrorState, MirrorTopic, Stop, View};
+use state::model::{Link, LinkState, MirrorState, MirrorTopic, Stop, View};
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,7 @@ use super::keeper::MetadataKeeper;
 use super::partition::{Partition, Phase};
 use super::per_link::unless_panicked;
 use super::record;
+use super::source_clusters;
 use super::stop::StopJob;
 use super::topic::{Identification, TopicAtWork, Wanted, wanted};
 use super::workers::{Sides, Workers};
@@ -37,7 +38,7 @@ const IDLE_PARTS: u32 = 50;
 const BUSY_PARTS: u32 = 10;
 /// Nothing that calls for attention waits longer than this for the next look.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
-/// Metadata is asked for this often at least while topics are mirrored, so that leaders that moved are noticed.
+/// Metadata of the destination is asked for this often at least while topics are mirrored, so that leaders that moved are noticed.
 const METADATA_INTERVAL: Duration = Duration::from_secs(3);
 /// Bytes that one partition holds between fetch and append.
 const WINDOW_BYTES: usize = 16 * 1024 * 1024;
@@ -48,6 +49,8 @@ type Metadata = watch::Receiver<Option<Arc<ClusterMetadata>>>;
 pub(super) struct LinkRunner {
     shared: Shared,
     link: Link,
+    /// As it is shown.
+    state: LinkState,
     source: Cluster,
     topics: BTreeMap<String, TopicAtWork>,
     destinations: HashMap<(String, u32), Identification>,
@@ -73,8 +76,10 @@ pub(super) struct LinkRunner {
     doubting: HashMap<String, AbortHandle>,
     /// When the producers of open transactions were last asked for.
     asked_for_holders: Option<tokio::time::Instant>,
-    /// When a jump last could not be recorded.
-    journal_failed: Option<tokio::time::Instant>,
+    /// Topics whose failures are being recorded: in tasks, since a journal that hangs must hold up no decision about others.
+    failing: HashMap<String, AbortHandle>,
+    /// Topics whose jumps are being recorded.
+    jumping: HashMap<String, AbortHandle>,
     cancel: CancellationToken,
 }
 
@@ -90,23 +95,39 @@ pub(super) enum Ended {
 impl LinkRunner {
     /// A runner for `link` whose tasks end with `cancel`.
     pub(super) fn new(shared: Shared, link: Link, config: &LinkConfig, cancel: &CancellationToken) -> Self {
-        let cancel = cancel.child_token();
         let source = shared.sources.of(&link, config);
+        Self::at_work(shared, link, config, source, cancel)
+    }
+
+    /// A runner for a link that this version cannot use: what needs no source is done.
+    pub(super) fn of_failed(shared: Shared, link: Link, reason: &str, cancel: &CancellationToken) -> Self {
+        let (config, source) = (LinkConfig::defaults(), source_clusters::unusable(reason));
+        Self::at_work(shared, link, &config, source, cancel)
+    }
+
+    fn at_work(
+        shared: Shared,
+        link: Link,
+        config: &LinkConfig,
+        source: Cluster,
+        cancel: &CancellationToken,
+    ) -> Self {
+        let cancel = cancel.child_token();
         let (refresh_source, refresh_destination) = (Arc::<Notify>::default(), Arc::<Notify>::default());
         let (source_topics, asked_source) = watch::channel(Vec::new());
         let (destination_topics, asked_destination) = watch::channel(Vec::new());
         let (publish_source, source_metadata) = watch::channel(None);
         let (publish_destination, destination_metadata) = watch::channel(None);
         let mut tasks = JoinSet::new();
-        let interval = config.metadata_max_age.min(METADATA_INTERVAL);
-        for (cluster, side, topics, refresh, publish) in [
-            (&source, "source", asked_source, &refresh_source, publish_source),
+        for (cluster, side, topics, refresh, publish, interval) in [
+            (&source, "source", asked_source, &refresh_source, publish_source, config.metadata_max_age),
             (
                 &shared.destination,
                 "destination",
                 asked_destination,
                 &refresh_destination,
                 publish_destination,
+                METADATA_INTERVAL,
             ),
         ] {
             let keeper = MetadataKeeper {
@@ -131,12 +152,16 @@ impl LinkRunner {
                 response_max_bytes: config.fetch.response_bytes,
                 min_bytes: config.fetch.min_bytes,
                 wait_max_ms: i32::try_from(config.fetch.max_wait.as_millis()).unwrap_or(i32::MAX),
+                timeout: config.fetch.timeout,
+                backoff: config.fetch.backoff,
+                retry_timeout: config.retry_timeout,
             },
             append_timeout: config.request_timeout,
         };
         LinkRunner {
             workers: Workers::new(sides, cancel.clone()),
             shared,
+            state: link.status().state,
             link,
             source,
             topics: BTreeMap::new(),
@@ -157,7 +182,8 @@ impl LinkRunner {
             forgetting: HashMap::new(),
             doubting: HashMap::new(),
             asked_for_holders: None,
-            journal_failed: None,
+            failing: HashMap::new(),
+            jumping: HashMap::new(),
             cancel,
         }
     }
@@ -172,7 +198,11 @@ impl LinkRunner {
             match view.links.get(&self.link.name) {
                 Some(link) if link.id != self.link.id => break Ended::Over,
                 Some(link) if link.configs != self.link.configs => break Ended::Restart,
-                Some(link) => self.link = link.clone(),
+                Some(link) if *link != self.link => {
+                    self.link = link.clone();
+                    self.state = link.status().state;
+                }
+                Some(_) => {}
                 None => break Ended::Over,
             }
             let changed = self.reconcile(&view);
@@ -181,8 +211,8 @@ impl LinkRunner {
             if changed || fresh_source || fresh_destination {
                 self.assign(fresh_source, fresh_destination);
             }
-            self.record_failures().await;
-            self.record_jumps().await;
+            self.record_failures();
+            self.record_jumps();
             self.raise_limits();
             self.look_at_refused_records();
             self.check_lineages();
@@ -240,7 +270,7 @@ impl LinkRunner {
                     mirror.generation != work.mirror.generation
                         // More partitions: taken up anew with all of them.
                         || mirror.partitions != work.mirror.partitions
-                        || matches!(wanted(mirror, self.link.state), Wanted::Hold | Wanted::Nothing)
+                        || matches!(wanted(mirror, self.state), Wanted::Hold | Wanted::Nothing)
                 })
             })
             .map(|(topic, _)| topic.clone())
@@ -258,15 +288,14 @@ impl LinkRunner {
             }
         }
         self.creating.retain(|topic, task| {
-            let wants =
-                mine.get(topic.as_str()).is_some_and(|m| wanted(m, self.link.state) == Wanted::Create);
+            let wants = mine.get(topic.as_str()).is_some_and(|m| wanted(m, self.state) == Wanted::Create);
             if !wants {
                 task.abort();
             }
             wants
         });
         for mirror in mine.values() {
-            match wanted(mirror, self.link.state) {
+            match wanted(mirror, self.state) {
                 Wanted::Create => self.create(&mirror.topic),
                 Wanted::Mirror => changed |= self.take_up(mirror),
                 Wanted::Stop(stop) => {
@@ -376,15 +405,20 @@ impl LinkRunner {
     }
 
     /// Journals the first failure of each topic.
-    async fn record_failures(&self) {
+    fn record_failures(&mut self) {
+        self.failing.retain(|_, task| !task.is_finished());
         for (topic, work) in &self.topics {
             let failed = work.partitions.iter().find_map(|partition| match partition.phase() {
                 Phase::Failed(failure) => Some((partition.id.index, failure)),
                 _ => None,
             });
-            if let Some((index, failure)) = failed {
-                record::fail(&self.shared.store, &self.link.name, topic, index, failure).await;
+            let Some((index, failure)) = failed else { continue };
+            if self.failing.contains_key(topic) {
+                continue;
             }
+            let (store, mirror) = (self.shared.store.clone(), work.mirror.clone());
+            let task = self.tasks.spawn(async move { record::fail(&store, &mirror, index, failure).await });
+            let _ = self.failing.insert(topic.clone(), task);
         }
     }
 }

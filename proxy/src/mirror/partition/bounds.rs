@@ -44,9 +44,10 @@ impl Default for Bounds {
 }
 
 impl Partition {
-    /// The source's log begins here; -1 when it does not say.
+    /// The source answers for the partition, whose log begins here; -1 when it does not say.
     pub fn source_starts_at(&self, offset: i64) {
         let mut state = self.state();
+        state.refusals.source_since = None;
         let advanced = offset > state.bounds.source_start;
         state.bounds.source_start = state.bounds.source_start.max(offset);
         drop(state);
@@ -168,6 +169,6 @@ impl Partition {
             let same = progress.filling.filter(|filling| filling.to == to);
             progress.filling = Some(same.unwrap_or(Filling { from, to, since_ms: now_ms() }));
         });
-        state.window.may_send() && !std::mem::replace(&mut state.ready, true)
+        state.window.may_send(Instant::now()) && !std::mem::replace(&mut state.ready, true)
     }
 }

@@ -15,6 +15,7 @@
 //! window by more than one fetch.
 
 mod bounds;
+mod epochs;
 mod leaders;
 mod origin;
 mod refused;
@@ -259,12 +260,7 @@ impl Partition {
             }
         }
         self.fail_when_drained(&mut state);
-        state.window.may_send() && !std::mem::replace(&mut state.ready, true)
-    }
-
-    /// Forgets the epoch of the last fetched batch: the source could not place it.
-    pub fn forget_fetched_epoch(&self) -> bool {
-        std::mem::replace(&mut self.state().window.last_fetched_epoch, -1) >= 0
+        state.window.may_send(Instant::now()) && !std::mem::replace(&mut state.ready, true)
     }
 
     /// The next batch to send to `broker`, and whether more are queued behind it. `None` when there is nothing to send or
@@ -280,11 +276,12 @@ impl Partition {
             state.ready = false;
             return None;
         }
-        let Some(batch) = state.window.take(self.id.producer_id) else {
+        let now = Instant::now();
+        let Some(batch) = state.window.take(self.id.producer_id, now) else {
             state.ready = false;
             return None;
         };
-        let more = state.window.may_send();
+        let more = state.window.may_send(now);
         state.ready = more;
         Some((Sending { batch, attempt: state.window.attempt }, more))
     }
@@ -297,7 +294,8 @@ impl Partition {
         if state.window.attempt != attempt || matches!(state.phase, Phase::Failed(_)) {
             return false;
         }
-        let bytes = match state.window.acknowledge(intended, landed) {
+        let now = Instant::now();
+        let bytes = match state.window.acknowledge(intended, landed, now) {
             Ok(bytes) => bytes,
             Err(broken) => {
                 self.give_up(&mut state, illegal(&broken));
@@ -309,7 +307,7 @@ impl Partition {
         state.refusals.settled();
         let log_end = state.window.acknowledged;
         self.fail_when_drained(&mut state);
-        let ready = state.window.may_send() && !std::mem::replace(&mut state.ready, true);
+        let ready = state.window.may_send(now) && !std::mem::replace(&mut state.ready, true);
         drop(state);
         self.progress.update(|progress| {
             progress.log_end_offset = log_end;
@@ -324,6 +322,14 @@ impl Partition {
     pub fn fail(&self, failure: Failure) {
         let mut state = self.state();
         if !matches!(state.phase, Phase::Failed(_)) {
+            self.give_up(&mut state, failure);
+        }
+    }
+
+    /// As [`Partition::fail`], unless a later attempt has begun: what was found out before says nothing of it.
+    pub fn fail_attempt(&self, attempt: u64, failure: Failure) {
+        let mut state = self.state();
+        if state.window.attempt == attempt && !matches!(state.phase, Phase::Failed(_)) {
             self.give_up(&mut state, failure);
         }
     }
@@ -378,5 +384,7 @@ fn backoff(resets: u32) -> Duration {
     Duration::from_millis(base.min(2_000))
 }
 
+#[cfg(test)]
+pub(super) mod testing;
 #[cfg(test)]
 mod tests;

@@ -1,19 +1,26 @@
 //! Whether the source is known to be the log that the mirror is a copy of. Nothing is fetched before that.
+//!
+//! A fetch that names the leader epoch of the last copied batch lets the source tell. Before one that cannot (a process just
+//! started, somebody else appended, the source cannot place the epoch), the mirror's end is compared with the source
+//! ([`crate::mirror::lineage`]).
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Partition, Phase};
+use super::{Failure, FetchPlan, Partition, Phase};
 
 /// Pause before a comparison that could not be made is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// How far the question is settled, once in the life of a partition.
+/// How far the question is settled.
 #[derive(Debug, Default)]
 pub(super) struct Origin {
     settled: bool,
-    asking: bool,
+    /// The attempt that a comparison under way is of.
+    asking: Option<u64>,
+    /// The end that was compared in this attempt.
+    compared: Option<i64>,
     not_before: Option<Instant>,
 }
 
@@ -22,9 +29,10 @@ impl Origin {
         self.settled
     }
 
-    /// There is nothing of the source in the mirror yet.
-    pub(super) fn settle(&mut self) {
-        self.settled = true;
+    /// An attempt begins. It `is_settled` when the source can be told an epoch, or nothing of it is in the mirror yet.
+    pub(super) fn begin(&mut self, is_settled: bool) {
+        self.settled = is_settled;
+        self.compared = None;
     }
 }
 
@@ -34,10 +42,12 @@ impl Partition {
     pub fn begin_lineage_check(&self, now: Instant) -> Option<i64> {
         let mut state = self.state();
         let open = matches!(state.phase, Phase::Running | Phase::Frozen) && !state.origin.settled;
-        if !open || state.origin.asking || state.origin.not_before.is_some_and(|moment| moment > now) {
+        let attempt = state.window.attempt;
+        let is_asking = state.origin.asking == Some(attempt);
+        if !open || is_asking || state.origin.not_before.is_some_and(|moment| moment > now) {
             return None;
         }
-        state.origin.asking = true;
+        state.origin.asking = Some(attempt);
         Some(state.window.acknowledged)
     }
 
@@ -45,17 +55,62 @@ impl Partition {
     /// known. An answer of an earlier attempt settles nothing.
     pub fn lineage_checked(&self, attempt: u64, epoch: i32) {
         let mut state = self.state();
-        state.origin.asking = false;
         if state.window.attempt == attempt {
+            state.origin.asking = None;
             state.origin.settled = true;
+            state.origin.compared = Some(state.window.acknowledged);
             state.window.learn_epoch(epoch);
         }
     }
 
-    /// It could not be compared; for people, why.
-    pub fn lineage_unclear(&self, why: &str) {
+    /// The source's log is not the one that `plan` goes on from. What is only queued is dropped and fetched anew; where nothing is,
+    /// the mirror itself holds what the source does not, and ends with what `failure` makes of its log end. An answer to an
+    /// earlier attempt, or to a fetch whose data is here already, says nothing.
+    pub fn source_diverged(&self, plan: FetchPlan, failure: impl FnOnce(i64) -> Failure) {
         let mut state = self.state();
-        state.origin.asking = false;
+        let window = &state.window;
+        let is_present = window.attempt == plan.attempt && window.next_fetch == plan.offset;
+        if !is_present || !matches!(state.phase, Phase::Running | Phase::Frozen) {
+            return;
+        }
+        if window.is_idle() {
+            let failure = failure(window.acknowledged);
+            return self.give_up(&mut state, failure);
+        }
+        drop(state);
+        let why =
+            "the source no longer has all that was fetched from it; what is not appended yet is dropped";
+        self.reset_attempt(plan.attempt, why, None);
+    }
+
+    /// The source has the offset of `plan` in its log and cannot place the epoch that was named with it: its log may be another. What
+    /// is only queued is dropped; where nothing is, the mirror's end is compared before anything is fetched.
+    pub fn epoch_not_placed(&self, plan: FetchPlan) {
+        let mut state = self.state();
+        let window = &state.window;
+        let is_present = window.attempt == plan.attempt && window.next_fetch == plan.offset;
+        if !is_present || !matches!(state.phase, Phase::Running | Phase::Frozen) {
+            return;
+        }
+        if window.is_idle() {
+            state.window.forget_epoch();
+            // Compared a moment ago: it is the source's epoch that it cannot place.
+            let is_compared = state.origin.compared == Some(plan.offset);
+            state.origin.settled = is_compared || plan.offset <= self.id.start_offset;
+            drop(state);
+            return self.attention.notify_one();
+        }
+        drop(state);
+        self.reset_attempt(plan.attempt, "the source cannot place the epoch of what was fetched last", None);
+    }
+
+    /// It could not be compared; for people, why.
+    pub fn lineage_unclear(&self, attempt: u64, why: &str) {
+        let mut state = self.state();
+        if state.window.attempt != attempt {
+            return;
+        }
+        state.origin.asking = None;
         state.origin.not_before = Some(Instant::now() + RETRY);
         drop(state);
         self.progress.update(|progress| why.clone_into(&mut progress.reason));

@@ -24,10 +24,9 @@ impl Partition {
             return false;
         }
         state.not_before = None;
-        state.window.begin(next, armed);
-        if next <= self.id.start_offset {
-            state.origin.settle();
-        }
+        state.window.begin(next, armed.then(Instant::now));
+        let is_settled = state.window.last_fetched_epoch >= 0 || next <= self.id.start_offset;
+        state.origin.begin(is_settled);
         if state.phase == Phase::Unregistered {
             state.phase = if state.closing { Phase::Frozen } else { Phase::Running };
         }

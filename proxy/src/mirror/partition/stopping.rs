@@ -8,7 +8,7 @@ impl Partition {
         let mut state = self.state();
         self.abandon_window(&mut state);
         state.phase = Phase::Frozen;
-        state.window.begin(log_end, true);
+        state.window.begin(log_end, None);
         state.fenced = true;
         drop(state);
         self.progress.update(|progress| progress.log_end_offset = log_end);

@@ -1,17 +1,23 @@
-//! What lies between fetch and acknowledged append. Pure: no lock, no clock.
+//! What lies between fetch and acknowledged append. Pure: no lock, and the clock is the caller's.
 //!
 //! Batches enter in offset order without gap or overlap (`batch-is-next`), leave in that order, and are acknowledged in
 //! that order at exactly their offsets (`landed-where-intended`). Any rule broken is returned, never repaired.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use state::invariant::{self, Broken};
+use tokio::time::Instant;
 
 use super::Failure;
-use crate::mirror::shape::{Piece, Run, Shaped, ShapedRun};
+use super::epochs::Epochs;
+use crate::mirror::shape::{MAX_FILLER_OFFSETS, Piece, Run, Shaped, ShapedRun};
 
 /// An offset that is not known.
 const UNKNOWN: i64 = -1;
+/// So long after it said so last, the broker is taken to know the producer id. It forgets ids by the largest timestamp of their last
+/// batch, so that of old records at its next check, which may come at any moment ([ADR 0026](adr/)).
+const ARMED_FOR: Duration = Duration::from_millis(200);
 
 /// One attempt's batches and positions.
 #[derive(Debug)]
@@ -30,12 +36,16 @@ pub(super) struct Window {
     pub(super) last_fetched_epoch: i32,
     /// Fails once everything before it is acknowledged.
     pub(super) fails_after_drain: Option<Failure>,
-    /// The broker is known to know the producer id, and so refuses whatever is out of sequence. Until then it accepts
+    /// When the broker was last known to know the producer id, and so to refuse whatever is out of sequence. Without that it accepts
     /// anything, and only one batch may be on its way: behind a refused one, the next would land at its offset.
-    armed: bool,
-    /// Leader epoch of the last batch acknowledged, and where it ended: outlives restarts, so that a source that was
-    /// truncated meanwhile is noticed.
-    placed: Option<(i64, i32)>,
+    armed_at: Option<Instant>,
+    /// Size of the largest batch that the destination took in this attempt, in bytes. A larger one may be refused for its size, so
+    /// nothing is sent behind it before it is acknowledged.
+    pub(super) largest_taken: usize,
+    /// Most offsets of one filler batch.
+    pub(super) filler_offsets: i64,
+    /// Leader epochs of what was copied: outlive restarts, so that a source that was truncated meanwhile is noticed.
+    epochs: Epochs,
     queue: VecDeque<Piece>,
     in_flight: VecDeque<InFlight>,
 }
@@ -45,7 +55,10 @@ struct InFlight {
     base_offset: i64,
     next_offset: i64,
     epoch: i32,
+    /// What it counts for in the byte budget.
     bytes: usize,
+    /// Its size on the wire.
+    size: usize,
 }
 
 impl Window {
@@ -58,25 +71,31 @@ impl Window {
             last_timestamp: -1,
             last_fetched_epoch: -1,
             fails_after_drain: None,
-            armed: false,
-            placed: None,
+            armed_at: None,
+            largest_taken: 0,
+            filler_offsets: MAX_FILLER_OFFSETS,
+            epochs: Epochs::default(),
             queue: VecDeque::new(),
             in_flight: VecDeque::new(),
         }
     }
 
-    /// Begins at `next`, with nothing queued. `armed`: the broker knows the producer id.
-    pub(super) fn begin(&mut self, next: i64, armed: bool) {
+    /// Begins at `next`, with nothing queued. `armed_at`: the broker said then that it knows the producer id.
+    pub(super) fn begin(&mut self, next: i64, armed_at: Option<Instant>) {
         self.next_fetch = next;
         self.acknowledged = next;
-        self.armed = armed;
-        self.last_fetched_epoch = self.placed.filter(|(end, _)| *end == next).map_or(-1, |(_, epoch)| epoch);
+        self.armed_at = armed_at;
+        self.last_fetched_epoch = self.epochs.before(next);
+        self.epochs.cut(next);
     }
 
     /// A new attempt with nothing queued or in flight. Positions are no longer known. Returns the bytes given up.
     pub(super) fn restart(&mut self) -> usize {
-        let (bytes, attempt, placed) = (self.bytes, self.attempt + 1, self.placed);
-        *self = Window { attempt, placed, ..Window::new() };
+        let (bytes, attempt, filler_offsets) = (self.bytes, self.attempt + 1, self.filler_offsets);
+        let mut epochs = std::mem::take(&mut self.epochs);
+        // They may have landed.
+        self.in_flight.iter().for_each(|sent| epochs.add(sent.base_offset, sent.next_offset, sent.epoch));
+        *self = Window { attempt, filler_offsets, epochs, ..Window::new() };
         bytes
     }
 
@@ -93,7 +112,14 @@ impl Window {
     pub(super) fn learn_epoch(&mut self, epoch: i32) {
         if self.next_fetch == self.acknowledged {
             self.last_fetched_epoch = self.last_fetched_epoch.max(epoch);
+            self.epochs.learn(self.next_fetch, self.last_fetched_epoch);
         }
+    }
+
+    /// Nothing is queued or in flight, and the source cannot place the epoch of the last copied batch.
+    pub(super) fn forget_epoch(&mut self) {
+        self.last_fetched_epoch = -1;
+        self.epochs = Epochs::default();
     }
 
     /// Queues what a fetch brought. Returns the bytes taken.
@@ -128,13 +154,18 @@ impl Window {
     }
 
     /// Whether [`Window::take`] has something.
-    pub(super) fn may_send(&self) -> bool {
-        !self.queue.is_empty() && (self.armed || self.in_flight.is_empty())
+    pub(super) fn may_send(&self, now: Instant) -> bool {
+        if self.queue.is_empty() {
+            return false;
+        }
+        let Some(last) = self.in_flight.back() else { return true };
+        let is_armed = self.armed_at.is_some_and(|at| now.saturating_duration_since(at) < ARMED_FOR);
+        is_armed && last.size <= self.largest_taken
     }
 
     /// The next batch to send; of a run, the next filler batch, under this producer id.
-    pub(super) fn take(&mut self, producer_id: i64) -> Option<Shaped> {
-        if !self.may_send() {
+    pub(super) fn take(&mut self, producer_id: i64, now: Instant) -> Option<Shaped> {
+        if !self.may_send(now) {
             return None;
         }
         let (batch, bytes) = match self.queue.pop_front()? {
@@ -143,7 +174,7 @@ impl Window {
                 (batch, bytes)
             }
             Piece::Nothing(mut run) => {
-                let filler = run.next_filler(producer_id);
+                let filler = run.next_filler(producer_id, self.filler_offsets);
                 // The run's own share is given back with its last batch.
                 let rest = Piece::Nothing(run);
                 let bytes = if run.from < run.to {
@@ -160,19 +191,21 @@ impl Window {
             next_offset: batch.next_offset,
             epoch: batch.epoch,
             bytes,
+            size: batch.size(),
         });
         Some(batch)
     }
 
     /// The batch for `intended` stands at `landed`. Returns the bytes given back.
-    pub(super) fn acknowledge(&mut self, intended: i64, landed: i64) -> Result<usize, Broken> {
+    pub(super) fn acknowledge(&mut self, intended: i64, landed: i64, now: Instant) -> Result<usize, Broken> {
         invariant::landed_where_intended(intended, landed)?;
         let Some(batch) = self.in_flight.pop_front() else { return Ok(0) };
         invariant::batch_is_next(batch.base_offset, intended)?;
         self.bytes = self.bytes.saturating_sub(batch.bytes);
         self.acknowledged = batch.next_offset;
-        self.placed = Some((batch.next_offset, batch.epoch));
-        self.armed = true;
+        self.epochs.add(batch.base_offset, batch.next_offset, batch.epoch);
+        self.armed_at = Some(now);
+        self.largest_taken = self.largest_taken.max(batch.size);
         Ok(batch.bytes)
     }
 

@@ -29,6 +29,8 @@ pub struct Shaped {
     pub payload: Bytes,
     /// Several source batches in one.
     pub joined: bool,
+    /// Nothing but filler.
+    pub filler: bool,
 }
 
 impl Shaped {
@@ -63,10 +65,10 @@ pub struct Run {
 }
 
 impl Run {
-    /// The filler batch that begins the run; the run then begins behind it.
-    pub fn next_filler(&mut self, producer_id: i64) -> Shaped {
+    /// The filler batch that begins the run, for no more than `most` offsets; the run then begins behind it.
+    pub fn next_filler(&mut self, producer_id: i64, most: i64) -> Shaped {
         let base_offset = self.from;
-        let count = (self.to - self.from).clamp(0, MAX_FILLER_OFFSETS);
+        let count = (self.to - self.from).clamp(0, most.clamp(1, MAX_FILLER_OFFSETS));
         let ids = WriterIds { producer_id, producer_epoch: 0, base_sequence: sequence_of(base_offset) };
         let (header, payload) = match template() {
             // Long runs are before the first record or in place of lost ones: no timestamp disturbs nothing there.
@@ -74,7 +76,15 @@ impl Run {
             _ => (Bytes::new(), filler(u32::try_from(count).unwrap_or(0), self.timestamp, ids)),
         };
         self.from += count;
-        Shaped { base_offset, next_offset: self.from, epoch: self.epoch, header, payload, joined: false }
+        Shaped {
+            base_offset,
+            next_offset: self.from,
+            epoch: self.epoch,
+            header,
+            payload,
+            joined: false,
+            filler: true,
+        }
     }
 }
 

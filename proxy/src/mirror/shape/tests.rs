@@ -13,7 +13,7 @@ fn target(next_offset: i64) -> Target {
         next_offset,
         last_timestamp: -1,
         producer_id: PRODUCER,
-        drop_unkeyed: false,
+        unkeyed_below: 0,
         join_bytes: JOINED_BYTES,
     }
 }
@@ -70,7 +70,7 @@ fn sent(run: &ShapedRun) -> Vec<Shaped> {
             Piece::Nothing(run) => {
                 let mut run = *run;
                 while run.from < run.to {
-                    all.push(run.next_filler(PRODUCER));
+                    all.push(run.next_filler(PRODUCER, MAX_FILLER_OFFSETS));
                 }
             }
         }
@@ -356,7 +356,7 @@ fn records_without_a_key_are_left_out_where_the_topic_is_compacted() {
     let mut payload = records(2);
     // A third one: attributes, deltas, null key, empty value, no headers
     payload.extend_from_slice(&[12, 0, 0, 4, 1, 0, 0]);
-    let run = shape(&batch(header(0, 3), &payload).bytes, vec![], Target { drop_unkeyed: true, ..target(0) });
+    let run = shape(&batch(header(0, 3), &payload).bytes, vec![], Target { unkeyed_below: 3, ..target(0) });
     assert_eq!((ranges(&run), run.unkeyed), (vec![(0, 3, false)], 1));
     assert_eq!(mark(&written(&sent(&run)[0])), Mark::Mixed);
 }
@@ -433,4 +433,13 @@ fn a_run_of_filler_is_taken_up_inside_an_aborted_batch() {
     let aborted = vec![AbortedTransaction { first_offset: 0, producer_id: 5 }];
     let log = bytes_of(&[transactional(0, 10, 5), data(10, 1)]);
     assert_eq!(ranges(&shape(&log, aborted, target(4))), [(4, 10, true), (10, 11, false)]);
+}
+
+#[test]
+fn what_ends_at_or_behind_the_bound_keeps_its_records_without_a_key() {
+    let mut payload = records(2);
+    payload.extend_from_slice(&[12, 0, 0, 4, 1, 0, 0]);
+    let run = shape(&batch(header(0, 3), &payload).bytes, vec![], Target { unkeyed_below: 2, ..target(0) });
+    assert_eq!((ranges(&run), run.unkeyed), (vec![(0, 3, false)], 0));
+    assert_eq!(mark(&written(&sent(&run)[0])), Mark::Real);
 }

@@ -1,7 +1,10 @@
 //! The configs of a link: the table of all of them, and the typed view of a set.
 //!
 //! Parsing reports everything that is wrong at once. What this version does not do is refused with a sentence that says
-//! so, never ignored.
+//! so, never ignored. Each config and what it does is in docs/link-configs.md.
+//!
+//! Values that are right by themselves and do not fit together are told by [`conflicts`], which is asked when an operator gives
+//! them. A link that an earlier version recorded with such works all the same, with the nearest that fits.
 
 mod kind;
 mod security;
@@ -21,6 +24,10 @@ pub use self::security::SecurityConfigs;
 pub use self::start_offset::{START_OFFSET_SPEC, StartOffset, StartOffsetError};
 pub use self::table::{ConfigDef, all, find, is_sensitive, nearest};
 pub use self::topic_configs::{ALWAYS_SYNCED, OPTIONALLY_SYNCED, OWNED, all_syncable, is_syncable};
+
+/// A connection is not closed before it has been idle for this long, whatever the config says: there is some rest between the requests
+/// of one operation.
+const LEAST_IDLE: Duration = Duration::from_secs(1);
 
 /// What is wrong with one config.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,7 +74,7 @@ pub struct FetchLimits {
     pub max_wait: Duration,
     /// `replica.fetch.backoff.ms`.
     pub backoff: Duration,
-    /// `replica.socket.timeout.ms`.
+    /// `replica.socket.timeout.ms`, or `request.timeout.ms` where that is shorter.
     pub timeout: Duration,
     /// `replica.socket.receive.buffer.bytes`; `None` for the system's own.
     pub receive_buffer: Option<usize>,
@@ -82,8 +89,8 @@ pub struct LinkConfig {
     pub prefix: String,
     /// `cluster.link.paused`.
     pub paused: bool,
-    /// `cluster.link.retry.timeout.ms`.
-    pub retry_timeout: Duration,
+    /// `cluster.link.retry.timeout.ms`; `None` for ever.
+    pub retry_timeout: Option<Duration>,
     /// `availability.check.ms`.
     pub availability_check: Duration,
     /// `availability.check.consecutive.failure.threshold`.
@@ -110,6 +117,8 @@ pub struct LinkConfig {
     pub connections_max_idle: Option<Duration>,
     /// `socket.connection.setup.timeout.ms`.
     pub connection_setup_timeout: Duration,
+    /// `socket.connection.setup.timeout.max.ms`.
+    pub connection_setup_timeout_max: Duration,
 }
 
 impl LinkConfig {
@@ -130,6 +139,12 @@ impl LinkConfig {
             errors.push(error("consumer.group.prefix.enable", message.into()));
         }
         if errors.is_empty() { Ok(values.typed()) } else { Err(errors) }
+    }
+
+    /// All defaults, and no bootstrap server.
+    #[must_use]
+    pub fn defaults() -> LinkConfig {
+        Values(&BTreeMap::new()).typed()
     }
 
     /// The name that a source topic has on the destination.
@@ -153,6 +168,47 @@ pub fn check(name: &str, value: &str) -> Result<(), ConfigError> {
         let shown = if def.sensitive { "[hidden]" } else { value };
         error(name, format!("Invalid value {shown} for configuration {name}: {why}."))
     })
+}
+
+/// What does not fit together in a set of configs that are right by themselves.
+#[must_use]
+pub fn conflicts(configs: &BTreeMap<String, String>) -> Vec<ConfigError> {
+    let values = Values(configs);
+    let mut found = Vec::new();
+    let wait = values.millis("replica.fetch.wait.max.ms");
+    for timeout in ["request.timeout.ms", "replica.socket.timeout.ms"] {
+        if wait >= values.millis(timeout) {
+            let message = format!(
+                "replica.fetch.wait.max.ms={} must be less than {timeout}={}: every fetch that finds nothing new would time out.",
+                wait.as_millis(),
+                values.text(timeout)
+            );
+            found.push(error("replica.fetch.wait.max.ms", message));
+        }
+    }
+    let (api, request) = (values.millis("default.api.timeout.ms"), values.millis("request.timeout.ms"));
+    if configs.contains_key("default.api.timeout.ms") && api < request {
+        let message = format!(
+            "default.api.timeout.ms={} must not be less than request.timeout.ms={}.",
+            api.as_millis(),
+            request.as_millis()
+        );
+        found.push(error("default.api.timeout.ms", message));
+    }
+    found
+}
+
+/// Whether these configs, valid or not, ask for the offset sync.
+#[must_use]
+pub fn is_offset_sync_wanted(configs: &BTreeMap<String, String>) -> bool {
+    Values(configs).is_true("consumer.offset.sync.enable")
+}
+
+/// How connections to the source are secured by these configs, valid or not, and its bootstrap servers: what has to be tried when it
+/// changes.
+#[must_use]
+pub fn way_to_source(configs: &BTreeMap<String, String>) -> (SecurityConfigs, String) {
+    (SecurityConfigs::of(configs), Values(configs).text("bootstrap.servers").to_owned())
 }
 
 fn error(name: &str, message: String) -> ConfigError {
@@ -194,7 +250,14 @@ impl Values<'_> {
         Duration::from_millis(self.number(name))
     }
 
+    /// -1, or any other number below 0, is for none.
+    fn millis_or_never(&self, name: &str) -> Option<Duration> {
+        self.text(name).parse().ok().map(Duration::from_millis)
+    }
+
     fn typed(&self) -> LinkConfig {
+        let request_timeout = self.millis("request.timeout.ms");
+        let fetch_timeout = self.millis("replica.socket.timeout.ms").min(request_timeout);
         let filters = self.text("consumer.offset.group.filters");
         let include: Vec<String> =
             kind::list(self.text("topic.config.sync.include")).map(str::to_owned).collect();
@@ -202,7 +265,7 @@ impl Values<'_> {
             bootstrap_servers: kind::list(self.text("bootstrap.servers")).flat_map(str::parse).collect(),
             prefix: self.text("cluster.link.prefix").to_owned(),
             paused: self.is_true("cluster.link.paused"),
-            retry_timeout: self.millis("cluster.link.retry.timeout.ms"),
+            retry_timeout: self.millis_or_never("cluster.link.retry.timeout.ms"),
             availability_check: self.millis("availability.check.ms"),
             availability_failures: self.number("availability.check.consecutive.failure.threshold"),
             offset_sync: OffsetSync {
@@ -220,22 +283,25 @@ impl Values<'_> {
                 partition_bytes: self.number("replica.fetch.max.bytes"),
                 response_bytes: self.number("replica.fetch.response.max.bytes"),
                 min_bytes: self.number("replica.fetch.min.bytes"),
-                max_wait: self.millis("replica.fetch.wait.max.ms"),
+                max_wait: self.millis("replica.fetch.wait.max.ms").min(fetch_timeout / 2),
                 backoff: self.millis("replica.fetch.backoff.ms"),
-                timeout: self.millis("replica.socket.timeout.ms"),
-                receive_buffer: self.text("replica.socket.receive.buffer.bytes").parse().ok(),
+                timeout: fetch_timeout,
+                receive_buffer: self
+                    .text("replica.socket.receive.buffer.bytes")
+                    .parse()
+                    .ok()
+                    .filter(|bytes| *bytes > 0),
             },
             metadata_max_age: self.millis("metadata.max.age.ms"),
             retry_backoff: self.millis("retry.backoff.ms"),
-            request_timeout: self.millis("request.timeout.ms"),
-            api_timeout: self.millis("default.api.timeout.ms"),
+            request_timeout,
+            api_timeout: self.millis("default.api.timeout.ms").max(request_timeout),
             security: SecurityConfigs::of(self.0),
             connections_max_idle: self
-                .text("connections.max.idle.ms")
-                .parse()
-                .ok()
-                .map(Duration::from_millis),
+                .millis_or_never("connections.max.idle.ms")
+                .map(|idle| idle.max(LEAST_IDLE)),
             connection_setup_timeout: self.millis("socket.connection.setup.timeout.ms"),
+            connection_setup_timeout_max: self.millis("socket.connection.setup.timeout.max.ms"),
         }
     }
 }

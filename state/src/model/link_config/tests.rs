@@ -28,10 +28,10 @@ fn every_name_is_there_once_and_every_default_is_valid() {
 }
 
 #[test]
-fn defaults_are_confluents() {
+fn defaults_are_confluents_but_for_the_retry_timeout_and_the_age_of_metadata() {
     let config = LinkConfig::parse(&configs(&[("bootstrap.servers", "a:1, b:2,")])).unwrap();
     assert_eq!(config.to_string(), "a:1,b:2");
-    assert_eq!(config.retry_timeout, Duration::from_secs(300));
+    assert_eq!(config.retry_timeout, None);
     assert_eq!((config.availability_check, config.availability_failures), (Duration::from_secs(60), 5));
     assert!(!config.offset_sync.enabled && config.offset_sync.filters.is_none() && !config.paused);
     assert_eq!(config.offset_sync.period, Duration::from_secs(30));
@@ -39,7 +39,7 @@ fn defaults_are_confluents() {
     assert_eq!(config.topic_config_sync.include.len(), 26);
     assert_eq!((config.fetch.partition_bytes, config.fetch.response_bytes), (5_242_880, 10_485_760));
     assert_eq!(config.fetch.receive_buffer, None);
-    assert_eq!(config.metadata_max_age, Duration::from_secs(300));
+    assert_eq!(config.metadata_max_age, Duration::from_secs(3));
     assert_eq!(config.mirror_name("users"), "users");
     assert_eq!(config.start_offset, StartOffset::Earliest);
 }
@@ -144,4 +144,65 @@ fn all_errors_come_at_once() {
         names,
         ["consumer.offset.sync.ms", "nope", "bootstrap.servers", "consumer.group.prefix.enable"]
     );
+}
+
+/// The row of a config in docs/link-configs.md.
+fn row(def: &ConfigDef) -> String {
+    let default = match def.default {
+        None => "none".to_owned(),
+        Some("") => "empty".to_owned(),
+        Some(value) => format!("`{value}`"),
+    };
+    let altered = if def.dynamic { "yes" } else { "no" };
+    let doc = if def.sensitive { format!("{} Secret: never shown.", def.doc) } else { def.doc.to_owned() };
+    format!("| `{}` | {default} | {altered} | {doc} |", def.name)
+}
+
+#[test]
+fn the_page_of_link_configs_has_every_config_and_no_other() {
+    let page = include_str!("../../../../docs/link-configs.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    // Those toward the own cluster are the same once more, and without effect.
+    let is_listed = |def: &&ConfigDef| {
+        !def.name.starts_with("local.") || find(def.name.trim_start_matches("local.")).is_none()
+    };
+    let expected: Vec<String> = all().filter(is_listed).map(row).collect();
+    assert!(page.contains("all `local.*`"));
+    assert_eq!(rows, expected, "docs/link-configs.md should have these rows:\n{}\n", expected.join("\n"));
+}
+
+#[test]
+fn values_that_do_not_fit_together_are_told_and_a_recorded_link_works_with_the_nearest() {
+    let with = |pairs: &[(&str, &str)]| {
+        let mut set = configs(&[("bootstrap.servers", "src:9092")]);
+        set.extend(configs(pairs));
+        set
+    };
+    assert_eq!(conflicts(&with(&[])), []);
+    let slow = with(&[("replica.fetch.wait.max.ms", "5000"), ("request.timeout.ms", "4000")]);
+    assert!(describe_errors(&conflicts(&slow)).contains("request.timeout.ms=4000"));
+    let config = LinkConfig::parse(&slow).unwrap();
+    assert_eq!(
+        (config.fetch.max_wait, config.fetch.timeout),
+        (Duration::from_secs(2), Duration::from_secs(4))
+    );
+    let short = with(&[("default.api.timeout.ms", "1000")]);
+    assert!(describe_errors(&conflicts(&short)).contains("request.timeout.ms=30000"));
+    assert_eq!(LinkConfig::parse(&short).unwrap().api_timeout, Duration::from_secs(30));
+    // Without it the default follows the longer request timeout
+    let long = with(&[("request.timeout.ms", "90000")]);
+    assert_eq!(conflicts(&long), []);
+    assert_eq!(LinkConfig::parse(&long).unwrap().api_timeout, Duration::from_secs(90));
+}
+
+#[test]
+fn the_lowest_values_are_for_never_or_for_the_systems_own() {
+    let typed = |name: &str, value: &str| {
+        LinkConfig::parse(&configs(&[("bootstrap.servers", "src:9092"), (name, value)])).unwrap()
+    };
+    assert_eq!(typed("connections.max.idle.ms", "-1").connections_max_idle, None);
+    assert_eq!(typed("connections.max.idle.ms", "0").connections_max_idle, Some(Duration::from_secs(1)));
+    assert_eq!(typed("cluster.link.retry.timeout.ms", "0").retry_timeout, Some(Duration::ZERO));
+    assert_eq!(typed("replica.socket.receive.buffer.bytes", "0").fetch.receive_buffer, None);
+    assert_eq!(typed("replica.socket.receive.buffer.bytes", "65536").fetch.receive_buffer, Some(65_536));
 }

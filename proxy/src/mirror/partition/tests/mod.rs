@@ -1,4 +1,6 @@
 mod bounds;
+mod diverged;
+mod pipeline;
 
 use bytes::Bytes;
 use state::model::KafkaUuid;
@@ -11,7 +13,7 @@ const BROKER: i32 = 2;
 
 fn batch(base_offset: i64, next_offset: i64) -> Shaped {
     let payload = Bytes::from(vec![0; 400]);
-    Shaped { base_offset, next_offset, epoch: 3, header: Bytes::new(), payload, joined: false }
+    Shaped { base_offset, next_offset, epoch: 3, header: Bytes::new(), payload, joined: false, filler: false }
 }
 
 fn run(batches: Vec<Shaped>) -> ShapedRun {
@@ -40,9 +42,11 @@ fn partition_from(start_offset: i64) -> (Partition, Arc<ByteBudget>) {
     (partition, budget)
 }
 
+/// A partition that goes on at `next`, and whose batches are no larger than the destination took before.
 fn running_at(next: i64) -> (Partition, Arc<ByteBudget>) {
     let (partition, budget) = partition();
     register(&partition, next);
+    partition.state().window.largest_taken = 400;
     (partition, budget)
 }
 
@@ -312,15 +316,16 @@ fn nothing_is_fetched_until_the_mirrors_end_was_compared_with_the_source() {
     assert_eq!(partition.begin_lineage_check(now), Some(9));
     assert_eq!(partition.begin_lineage_check(now), None, "once");
     // No answer: it is asked again after a while
-    partition.lineage_unclear("the source does not answer");
+    partition.lineage_unclear(partition.attempt(), "the source does not answer");
     assert_eq!(partition.begin_lineage_check(Instant::now()), None);
     assert_eq!(partition.begin_lineage_check(now + Duration::from_secs(1)), Some(9));
     partition.lineage_checked(partition.attempt(), 4);
     assert_eq!((plan(&partition).offset, plan(&partition).last_fetched_epoch), (9, 4));
-    // A reset does not ask again
+    // A reset does not ask again: the source can be told the epoch
     partition.reset("connection lost", None);
-    register(&partition, 9);
+    let _ = partition.registered(partition.attempt(), Register { next: 9, armed: true });
     assert_eq!(partition.begin_lineage_check(now + Duration::from_secs(9)), None);
+    assert_eq!(plan(&partition).last_fetched_epoch, 4);
 }
 
 #[test]
@@ -328,17 +333,23 @@ fn refused_records_are_told_once_and_counted_until_an_append_goes_through() {
     let (partition, _) = running_at(0);
     let failure = Failure { error: MirrorError::UnsupportedMirrorState, reason: "INVALID_RECORD".into() };
     for times in 1..=2 {
-        partition.records_refused(partition.attempt(), failure.clone());
+        partition.records_refused(partition.attempt(), 0, failure.clone());
         register(&partition, 0);
         assert_eq!(partition.take_records_refused().map(|refused| refused.times), Some(times));
     }
     assert_eq!(partition.take_records_refused(), None);
-    partition.drop_unkeyed();
+    partition.drop_unkeyed_below(1);
+    register(&partition, 0);
     let _ = partition.fetched(plan(&partition), run(vec![batch(0, 1)]));
     assert_eq!(drain(&partition), [(0, 1)]);
-    partition.records_refused(partition.attempt(), failure);
+    partition.records_refused(partition.attempt(), 0, failure.clone());
     let again = partition.take_records_refused().unwrap();
     assert_eq!((again.times, again.unkeyed_dropped), (1, true));
+    // What lies behind was not there when records were found to be left out
+    partition.records_refused(partition.attempt(), 1, failure);
+    let behind = partition.take_records_refused().unwrap();
+    assert_eq!((behind.times, behind.unkeyed_dropped), (2, false));
+    assert_eq!(behind.attempt, partition.attempt());
 }
 
 #[test]

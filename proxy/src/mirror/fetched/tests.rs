@@ -1,0 +1,211 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use kafka_protocol::messages::describe_configs_response::{
+    DescribeConfigsResourceResult, DescribeConfigsResult,
+};
+use kafka_protocol::messages::fetch_response::EpochEndOffset as Diverging;
+use kafka_protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
+use kafka_protocol::messages::offset_for_leader_epoch_response::{
+    EpochEndOffset, OffsetForLeaderTopicResult,
+};
+use kafka_protocol::messages::{
+    ApiKey, DescribeConfigsResponse, ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochResponse,
+    TopicName,
+};
+use kafka_protocol::protocol::{Decodable, StrBytes};
+
+use super::*;
+use crate::client::testing::{Asked, Scripted, encoded};
+use crate::mirror::partition::testing::registered_at;
+use crate::mirror::partition::{NoFetch, Phase};
+use crate::wire::batch::testing::{batch, header, records};
+
+const OPTIONS: FetchOptions = FetchOptions {
+    max_bytes: 1 << 20,
+    response_max_bytes: 1 << 20,
+    min_bytes: 1,
+    wait_max_ms: 500,
+    timeout: Duration::from_secs(5),
+    backoff: Duration::from_millis(10),
+    retry_timeout: None,
+};
+
+fn name() -> TopicName {
+    TopicName(StrBytes::from_static_str("t"))
+}
+
+/// The answer of a broker whose topic `t` has this `cleanup.policy`, and whose log reaches from 0 to `end`.
+fn answer(asked: &Asked, policy: &str, end: i64) -> Option<Bytes> {
+    let mut body = asked.body.clone();
+    let body = match asked.api {
+        ApiKey::DescribeConfigs => {
+            let config = DescribeConfigsResourceResult::default()
+                .with_name(StrBytes::from_static_str("cleanup.policy"))
+                .with_value(Some(StrBytes::from_string(policy.to_owned())))
+                .with_config_source(1);
+            let topic = DescribeConfigsResult::default()
+                .with_resource_type(2)
+                .with_resource_name(name().0)
+                .with_configs(vec![config]);
+            encoded(&DescribeConfigsResponse::default().with_results(vec![topic]), asked.version)
+        }
+        ApiKey::ListOffsets => {
+            let request = ListOffsetsRequest::decode(&mut body, asked.version).unwrap();
+            let earliest = request.topics[0].partitions[0].timestamp == -2;
+            let found = ListOffsetsPartitionResponse::default().with_offset(if earliest { 0 } else { end });
+            let topic = ListOffsetsTopicResponse::default().with_name(name()).with_partitions(vec![found]);
+            encoded(&ListOffsetsResponse::default().with_topics(vec![topic]), asked.version)
+        }
+        ApiKey::OffsetForLeaderEpoch => {
+            let end = EpochEndOffset::default().with_leader_epoch(7).with_end_offset(end);
+            let topic = OffsetForLeaderTopicResult::default().with_topic(name()).with_partitions(vec![end]);
+            encoded(&OffsetForLeaderEpochResponse::default().with_topics(vec![topic]), asked.version)
+        }
+        other => panic!("{other:?} is not answered"),
+    };
+    Some(body)
+}
+
+/// A topic with this policy and log end.
+async fn cluster(policy: &'static str, end: i64) -> Scripted {
+    Scripted::start(1, move |asked| answer(asked, policy, end)).await
+}
+
+/// Takes one answer of the source for the partition.
+async fn take(source: &Scripted, destination: &Scripted, partition: &Arc<Partition>, data: PartitionData) {
+    let ready = ReadyBoard::default();
+    let (source, destination) = (&source.cluster, &destination.cluster);
+    let fetched = Fetched { link: "dr", source, destination, ready: &ready, options: &OPTIONS };
+    let plan = partition.fetch_plan().unwrap();
+    match ErrorCode(data.error_code) {
+        ErrorCode::OFFSET_OUT_OF_RANGE => fetched.out_of_range(partition, plan).await,
+        _ => fetched.data(partition, plan, data).await,
+    }
+}
+
+/// A partition that leaves out records without a key below offset 100, and has nothing yet.
+fn leaving_out() -> Arc<Partition> {
+    let partition = registered_at("t", 0);
+    partition.drop_unkeyed_below(100);
+    let next = crate::mirror::partition::Register { next: 0, armed: true };
+    let _ = partition.registered(partition.attempt(), next);
+    Arc::new(partition)
+}
+
+/// Two records with a key and one without.
+fn unkeyed() -> PartitionData {
+    let mut payload = records(2);
+    payload.extend_from_slice(&[12, 0, 0, 4, 1, 0, 0]);
+    PartitionData::default().with_high_watermark(3).with_records(Some(batch(header(0, 3), &payload).bytes))
+}
+
+#[tokio::test]
+async fn records_without_a_key_are_left_out_while_both_topics_are_compacted() {
+    let (source, destination) = (cluster("compact", 3).await, cluster("compact,delete", 3).await);
+    let partition = leaving_out();
+    take(&source, &destination, &partition, unkeyed()).await;
+    assert_eq!(partition.fetch_plan().map(|plan| plan.offset), Ok(3));
+    assert_eq!(partition.progress.get().unkeyed_records, 1);
+}
+
+#[tokio::test]
+async fn no_record_is_left_out_any_more_once_one_of_the_topics_is_not_compacted() {
+    for (there, here) in [("delete", "compact"), ("compact", "delete"), ("delete", "delete")] {
+        let (source, destination) = (cluster(there, 3).await, cluster(here, 3).await);
+        let partition = leaving_out();
+        take(&source, &destination, &partition, unkeyed()).await;
+        // Nothing of it is taken: it is fetched again, and sent as it is
+        assert_eq!(partition.fetch_plan().map(|plan| plan.offset), Ok(0), "{there} {here}");
+        assert_eq!((partition.drops_unkeyed_below(), partition.progress.get().unkeyed_records), (0, 0));
+        take(&source, &destination, &partition, unkeyed()).await;
+        assert_eq!(partition.fetch_plan().map(|plan| plan.offset), Ok(3), "{there} {here}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_came_after_the_topic_was_found_compacted_is_not_left_out() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let compact = Scripted::start(1, move |asked| {
+        let _ = count.fetch_add(1, Ordering::Relaxed);
+        answer(asked, "compact", 3)
+    })
+    .await;
+    let partition = leaving_out();
+    partition.drop_unkeyed_below(2);
+    let next = crate::mirror::partition::Register { next: 0, armed: true };
+    let _ = partition.registered(partition.attempt(), next);
+    take(&compact, &compact, &partition, unkeyed()).await;
+    assert_eq!(partition.fetch_plan().map(|plan| plan.offset), Ok(3));
+    assert_eq!((partition.progress.get().unkeyed_records, asked.load(Ordering::Relaxed)), (0, 0));
+}
+
+#[tokio::test]
+async fn an_epoch_that_the_source_cannot_place_makes_the_mirrors_end_be_compared_first() {
+    let (source, destination) = (cluster("delete", 50).await, cluster("delete", 10).await);
+    let partition = Arc::new(registered_at("t", 10));
+    partition.lineage_checked(partition.attempt(), 4);
+    assert_eq!(partition.fetch_plan().map(|plan| plan.last_fetched_epoch), Ok(4));
+    // A source that was restored from an older copy and has grown beyond the mirror's end
+    let refused = PartitionData::default().with_error_code(ErrorCode::OFFSET_OUT_OF_RANGE.0);
+    take(&source, &destination, &partition, refused).await;
+    assert_eq!(partition.fetch_plan(), Err(NoFetch::NotRunning));
+    assert_eq!(partition.begin_lineage_check(tokio::time::Instant::now()), Some(10));
+}
+
+#[tokio::test]
+async fn a_source_that_ends_below_what_is_only_queued_fails_nothing() {
+    let (source, destination) = (cluster("delete", 2).await, cluster("delete", 0).await);
+    let partition = Arc::new(registered_at("t", 0));
+    let data = PartitionData::default().with_records(Some(batch(header(0, 3), &records(3)).bytes));
+    take(&source, &destination, &partition, data).await;
+    let refused = PartitionData::default().with_error_code(ErrorCode::OFFSET_OUT_OF_RANGE.0);
+    take(&source, &destination, &partition, refused).await;
+    assert_eq!(partition.phase(), Phase::Unregistered);
+}
+
+#[tokio::test]
+async fn a_diverging_epoch_below_what_is_only_queued_fails_nothing_and_below_what_is_held_does() {
+    let (source, destination) = (cluster("delete", 2).await, cluster("delete", 0).await);
+    let diverging = || {
+        let epoch = Diverging::default().with_epoch(6).with_end_offset(2);
+        PartitionData::default().with_diverging_epoch(epoch)
+    };
+    let partition = Arc::new(registered_at("t", 0));
+    let data = PartitionData::default().with_records(Some(batch(header(0, 3), &records(3)).bytes));
+    take(&source, &destination, &partition, data).await;
+    take(&source, &destination, &partition, diverging()).await;
+    assert_eq!(partition.phase(), Phase::Unregistered);
+
+    let partition = Arc::new(registered_at("t", 3));
+    partition.lineage_checked(partition.attempt(), 7);
+    take(&source, &destination, &partition, diverging()).await;
+    let Phase::Failed(failure) = partition.phase() else { panic!("goes on") };
+    assert!(failure.reason.contains("up to offset 3"), "{}", failure.reason);
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_of_the_source_are_borne_for_as_long_as_is_configured() {
+    let partition = registered_at("t", 0);
+    let refused = |patience| {
+        partition.source_refused(partition.attempt(), ErrorCode::TOPIC_AUTHORIZATION_FAILED, patience);
+    };
+    let patience = Some(Duration::from_secs(300));
+    refused(patience);
+    tokio::time::advance(Duration::from_secs(299)).await;
+    refused(patience);
+    // An answer, and the time begins anew
+    partition.source_starts_at(0);
+    refused(patience);
+    tokio::time::advance(Duration::from_secs(299)).await;
+    refused(patience);
+    assert_eq!(partition.phase(), Phase::Running);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    refused(None);
+    assert_eq!(partition.phase(), Phase::Running);
+    refused(patience);
+    let Phase::Failed(failure) = partition.phase() else { panic!("goes on") };
+    assert!(failure.reason.contains("TOPIC_AUTHORIZATION_FAILED"), "{}", failure.reason);
+}
