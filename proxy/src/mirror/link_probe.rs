@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use state::model::link_config::LinkConfig;
-use state::model::{Change, Link, LinkError, LinkState};
+use state::model::{Change, Link, LinkError, LinkState, clipped};
 use state::store::Store;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,9 @@ pub enum Found {
     Nothing(LinkError, String),
 }
 
+/// Longest message that is kept, in characters: it may hold what the source said.
+const LONGEST_MESSAGE: usize = 512;
+
 /// State, error, message and source cluster id of a link.
 type Condition = (LinkState, LinkError, String, String);
 
@@ -52,6 +55,7 @@ fn after_probe(link: &Link, found: Found, failures: u32, threshold: u32) -> (Con
             let message = format!(
                 "The source cluster is '{found}' now, but the link was created with '{id}' ({SOURCE_CLUSTER_CHANGED})."
             );
+            let message = clipped(&message, LONGEST_MESSAGE);
             ((LinkState::Unavailable, LinkError::Unknown, message, id), threshold)
         }
         Found::Nothing(error, message) => {
@@ -59,7 +63,8 @@ fn after_probe(link: &Link, found: Found, failures: u32, threshold: u32) -> (Con
             if failures >= threshold || link.state == LinkState::Unavailable {
                 // Wording differs from probe to probe; only another class of error is news.
                 let is_known = link.state == LinkState::Unavailable && link.error == error;
-                let message = if is_known { link.error_message.clone() } else { message };
+                let message =
+                    if is_known { link.error_message.clone() } else { clipped(&message, LONGEST_MESSAGE) };
                 ((LinkState::Unavailable, error, message, id), failures)
             } else if link.state == LinkState::Paused {
                 (healthy(LinkState::Active, id), failures)
@@ -323,6 +328,15 @@ mod tests {
         // Known to the client alone, when the first contact could not be journaled: it is not taken for the source.
         let (condition, _) = after_probe(&never_contacted, Found::Foreign("other".into()), 0, 3);
         assert_eq!((condition.0, condition.3.as_str()), (LinkState::Unavailable, ""));
+    }
+
+    #[test]
+    fn what_a_source_says_is_kept_short() {
+        let long = "x".repeat(100_000);
+        for found in [Found::Foreign(long.clone()), Found::Nothing(LinkError::Unknown, long)] {
+            let (condition, _) = after_probe(&link("dr"), found, 9, 1);
+            assert_eq!(condition.2.chars().count(), LONGEST_MESSAGE);
+        }
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub use self::start_offset::{START_OFFSET_SPEC, StartOffset, StartOffsetError};
 pub use self::table::{ConfigDef, all, find, is_sensitive, nearest};
 pub use self::topic_configs::{ALWAYS_SYNCED, OPTIONALLY_SYNCED, OWNED, all_syncable, is_syncable};
 
+/// Shortest period of the probe of the source that an operator may give.
+const LEAST_CHECK: Duration = Duration::from_secs(1);
 /// A connection is not closed before it has been idle for this long, whatever the config says: there is some rest between the requests
 /// of one operation.
 const LEAST_IDLE: Duration = Duration::from_secs(1);
@@ -175,6 +177,15 @@ pub fn check(name: &str, value: &str) -> Result<(), ConfigError> {
 pub fn conflicts(configs: &BTreeMap<String, String>) -> Vec<ConfigError> {
     let values = Values(configs);
     let mut found = Vec::new();
+    let check = values.millis("availability.check.ms");
+    if check < LEAST_CHECK {
+        let message = format!(
+            "availability.check.ms={} must be at least {}: a source that comes and goes writes into the journal each time.",
+            check.as_millis(),
+            LEAST_CHECK.as_millis()
+        );
+        found.push(error("availability.check.ms", message));
+    }
     let wait = values.millis("replica.fetch.wait.max.ms");
     for timeout in ["request.timeout.ms", "replica.socket.timeout.ms"] {
         if wait >= values.millis(timeout) {

@@ -91,7 +91,7 @@ const LINK: &[ConfigDef] = &[
         "availability.check.ms",
         Kind::Int(1),
         Some("60000"),
-        "Period of the probe of the source, in milliseconds. A probe waits no longer than this, or request.timeout.ms, for an answer.",
+        "Period of the probe of the source, in milliseconds, at least 1000. A probe waits no longer than this, or request.timeout.ms, for an answer.",
     ),
     def(
         "availability.check.consecutive.failure.threshold",

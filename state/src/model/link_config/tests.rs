@@ -206,3 +206,17 @@ fn the_lowest_values_are_for_never_or_for_the_systems_own() {
     assert_eq!(typed("replica.socket.receive.buffer.bytes", "0").fetch.receive_buffer, None);
     assert_eq!(typed("replica.socket.receive.buffer.bytes", "65536").fetch.receive_buffer, Some(65_536));
 }
+
+#[test]
+fn a_source_is_not_probed_more_often_than_every_second_but_an_old_link_works() {
+    let configs = |ms: &str| {
+        BTreeMap::from([
+            ("bootstrap.servers".to_owned(), "src:9092".to_owned()),
+            ("availability.check.ms".to_owned(), ms.to_owned()),
+        ])
+    };
+    assert!(conflicts(&configs("1000")).is_empty());
+    let found = conflicts(&configs("999"));
+    assert!(found.len() == 1 && found[0].message.contains("at least 1000"), "{found:?}");
+    assert!(LinkConfig::parse(&configs("1")).is_ok());
+}

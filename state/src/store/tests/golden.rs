@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 
 use super::*;
 use crate::model::{
-    JournalIdentity, Jump, LinkError, LinkState, MirrorError, MirrorState, MirrorTopic, Stop, TopicRequest,
+    Fencing, JournalIdentity, Jump, LinkError, LinkState, MirrorError, MirrorState, MirrorTopic, Stop,
+    TopicRequest,
 };
 
 /// The key that the secrets of all golden journals are sealed with.
@@ -94,6 +95,13 @@ fn specimens() -> (Vec<Link>, Vec<MirrorTopic>) {
             configs: BTreeMap::from([("retention.ms".to_owned(), "7".to_owned())]),
         };
         mirror.start_offsets = vec![8, 9];
+        mirror.fencing = match index % 3 {
+            0 => Fencing::NotYet,
+            1 => Fencing::Begun,
+            _ => Fencing::Done { log_end_offsets: vec![13] },
+        };
+        mirror.source_configs = BTreeMap::from([("compression.type".to_owned(), "lz4".to_owned())]);
+        mirror.left_undone = vec!["what was left".into()];
         mirror.jumps = BTreeMap::from([(1, Jump { from: 10, to: 11, at_ms: 1_796_000_000_004, count: 12 })]);
         mirror
     });
