@@ -22,6 +22,9 @@ pub struct Pair {
     pub destination: Cluster,
 }
 
+/// Version, number of brokers and configs (name, value) of one cluster.
+pub type Side<'a> = (Version, usize, &'a [(&'a str, &'a str)]);
+
 impl Pair {
     /// One broker on each side, 4.3.1.
     #[must_use]
@@ -61,8 +64,8 @@ impl Pair {
 
     /// Version, number of brokers and their configs of the source, then of the destination.
     #[must_use]
-    pub fn launch_each(name: &str, sides: [(Version, usize, &[(&str, &str)]); 2]) -> Pair {
-        let launch = |side: &str, (version, brokers, extra): (Version, usize, &[(&str, &str)])| {
+    pub fn launch_each(name: &str, sides: [Side<'_>; 2]) -> Pair {
+        let launch = |side: &str, (version, brokers, extra): Side<'_>| {
             Cluster::launch(WorkDir::new(&format!("{name}-{side}")), version, brokers, extra)
         };
         let [source, destination] = sides;

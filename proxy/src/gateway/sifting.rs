@@ -44,7 +44,7 @@ impl<'a> Sifting<'a> {
     }
 
     /// From here on every batch is looked into: nothing of this answer may be left out.
-    pub(super) fn to_the_end(&mut self) {
+    pub(super) fn look_into_all(&mut self) {
         self.left = None;
     }
 

@@ -33,7 +33,10 @@ pub const SOURCE_CLUSTER_CHANGED: &str = "SOURCE_CLUSTER_CHANGED";
 
 /// The clients by link. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct SourceClusters(Arc<Mutex<HashMap<(KafkaUuid, Purpose), (Recipe, Cluster)>>>);
+pub struct SourceClusters(Arc<Mutex<HashMap<(KafkaUuid, Purpose), Built>>>);
+
+/// A client and the configs that it was built by: others make another client.
+type Built = (Recipe, Cluster);
 
 /// What a client is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -94,7 +94,9 @@ impl Walk {
                     let _ = reader.skip("fixed field", bytes)?;
                 }
                 Kind::Text => drop(reader.nullable_string(flexible)?),
-                Kind::Bytes => drop(reader.nullable_bytes(flexible)?),
+                Kind::Bytes => {
+                    let _ = reader.nullable_bytes(flexible)?;
+                }
                 Kind::Texts => {
                     for _ in 0..reader.nullable_count(flexible, length(flexible, 2))?.unwrap_or(0) {
                         let _ = reader.nullable_string(flexible)?;

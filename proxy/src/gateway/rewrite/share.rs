@@ -30,7 +30,7 @@ impl Rewriter {
         let response = ShareFetchResponse::read(frame.clone(), body_at, version)?;
         let (mut replaced, mut gaps) = (Vec::new(), Gaps::new());
         // A consumer takes what it acquired and does not get for gaps.
-        sifting.to_the_end();
+        sifting.look_into_all();
         if !self.guards.is_empty() {
             for (at, partition) in response.partitions.iter().enumerate() {
                 let hidden = self.hidden(&response, at, partition, sifting).await;
