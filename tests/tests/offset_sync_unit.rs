@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use linkgate_tests::admin::LATEST;
 use linkgate_tests::kafka::{Cluster, Version};
 use linkgate_tests::produce::{Kind, send};
 use linkgate_tests::wait::{LONG, until};
@@ -125,6 +126,13 @@ fn offsets_follow_the_source_within_what_the_mirror_holds() {
         world.destination.admin().commit("app", &[("orders", 2, 6)]);
         world.sync();
         assert_eq!(world.local("app"), [(0, 12), (1, 80), (2, 5)]);
+
+        // What only the leader has acknowledged counts for nothing: the replicas have less.
+        world.mirror_holds([100_000, 90, 7]);
+        there.commit("app", &[("orders", 0, 90_000)]);
+        world.sync();
+        let replicated = world.destination.admin().offsets("orders", LATEST)[0];
+        assert_eq!(world.local("app"), [(0, replicated), (1, 80), (2, 5)]);
     }
 }
 

@@ -13,6 +13,8 @@ use crate::mirror::partition::Phase;
 
 /// How often progress is looked at.
 const POLL: Duration = Duration::from_millis(5);
+/// How often it is shown what is waited for.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 /// The longest pause between two questions about high watermarks.
 const LONGEST_POLL: Duration = Duration::from_millis(100);
 /// How long one attempt waits for the log starts.
@@ -82,6 +84,7 @@ impl StopJob {
     }
 
     async fn drained(&self, targets: &[i64]) -> Result<Vec<i64>, NotYet> {
+        let mut told = tokio::time::Instant::now();
         loop {
             let mut ends = Vec::with_capacity(targets.len());
             for (partition, target) in self.partitions.iter().zip(targets) {
@@ -99,9 +102,30 @@ impl StopJob {
                 }
             }
             if ends.len() == targets.len() {
+                self.waits.clear(self.topic());
                 return Ok(ends);
             }
+            if told.elapsed() >= TELL_EVERY {
+                told = tokio::time::Instant::now();
+                self.tell_what_lags(targets);
+            }
             tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Shows which partition still lacks records of the source, and what holds it back.
+    fn tell_what_lags(&self, targets: &[i64]) {
+        for (partition, target) in self.partitions.iter().zip(targets) {
+            let (index, at) = (partition.id.index, partition.acknowledged().unwrap_or(-1));
+            if at >= *target {
+                continue;
+            }
+            let held = partition.progress.held().map_or_else(String::new, |held| {
+                format!(", behind an open transaction of the source at offset {}", held.offset)
+            });
+            let reason =
+                format!("waiting for records: partition {index} is at offset {at} of {target}{held}");
+            return self.waits.set(self.topic(), &reason);
         }
     }
 

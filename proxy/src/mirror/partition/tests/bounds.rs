@@ -73,3 +73,19 @@ fn a_gap_of_an_earlier_attempt_is_forgotten() {
     assert!(!partition.fill_gap(gap));
     assert_eq!(drain(&partition), []);
 }
+
+#[test]
+fn a_trim_that_is_refused_for_good_is_told_and_tried_again_now_and_then() {
+    let (partition, _) = running_at(20);
+    partition.destination_starts_at(0);
+    partition.source_starts_at(15);
+    assert_eq!(partition.begin_trim(Instant::now()), Some(15));
+    partition.trim_refused("dr", 15, "TOPIC_AUTHORIZATION_FAILED");
+    let told = partition.starts_where_it_should().unwrap_err();
+    assert!(told.contains("offset 15") && told.contains("TOPIC_AUTHORIZATION_FAILED"), "{told}");
+    assert_eq!(partition.begin_trim(Instant::now() + Duration::from_secs(5)), None);
+    assert_eq!(partition.begin_trim(Instant::now() + Duration::from_secs(31)), Some(15));
+    // Somebody has allowed it
+    partition.trimmed(15);
+    assert_eq!(partition.starts_where_it_should(), Ok(true));
+}
