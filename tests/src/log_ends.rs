@@ -50,6 +50,11 @@ impl LogEnds {
         self.ask(0)
     }
 
+    /// Asks anew who leads what: topics may have got partitions meanwhile.
+    pub fn look_again(&mut self) {
+        self.leaders.clear();
+    }
+
     fn ask(&mut self, isolation: i8) -> Result<Ends, Error> {
         let answer = self.try_ask(isolation);
         if answer.is_err() {

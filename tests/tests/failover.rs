@@ -11,7 +11,7 @@ use linkgate_tests::read;
 /// exactly a prefix of the source's committed records, nothing hangs, and writes are accepted.
 #[test]
 fn holds_a_prefix_of_what_was_committed() {
-    let mut pair = Pair::small("failover");
+    let mut pair = Pair::forgetful("failover");
     let source = pair.source.bootstrap();
     pair.link("");
     pair.mirror_topic("t", 1, &[]);
@@ -46,7 +46,7 @@ fn holds_a_prefix_of_what_was_committed() {
 /// lands behind a client's first write.
 #[test]
 fn nothing_of_the_source_lands_behind_the_first_write() {
-    let pair = Pair::small("fence");
+    let pair = Pair::forgetful("fence");
     let source = pair.source.bootstrap();
     pair.link("");
     pair.mirror_topic("t", 2, &[]);

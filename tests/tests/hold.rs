@@ -40,7 +40,6 @@ const ROWS: [Row; 12] = [
 /// Given real brokers of each version, when each accident and attack happens, then no record is lost, shifted or foreign, nothing
 /// opens that must stay closed, and whatever was said to be done is done.
 #[test]
-#[ignore = "awaits the mends of its rows"]
 fn accidents_and_attacks_change_nothing() {
     let chosen = |name: &str, variable: &str| {
         std::env::var(variable).map_or(true, |only| only.split(',').any(|one| one == name))

@@ -30,7 +30,6 @@ const LINES: usize = 200;
 /// Given a gateway, when clients without credentials send what is dear to answer, half of what they announce, or what they may
 /// not write, then probes are answered, mirrors follow, other clients are served, and memory and log stay bounded.
 #[test]
-#[ignore = "awaits limits of the gateway and of the admin listener"]
 fn hostile_clients_harm_nobody_else() {
     let is_long = std::env::var("LINKGATE_HOSTILE").is_ok_and(|value| value == "long");
     let lasts = Duration::from_secs(if is_long { 20 } else { 5 });

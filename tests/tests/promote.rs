@@ -11,7 +11,7 @@ const SCHEDULED: &str = "Request for stopping topic t's mirror was successfully 
 /// there with nothing but a fence behind it, the source's configs are the topic's own, and writes are accepted.
 #[test]
 fn a_promoted_topic_is_complete_and_writable() {
-    let pair = Pair::small("promote");
+    let pair = Pair::forgetful("promote");
     let source = pair.source.bootstrap();
     pair.link("topic.config.sync.ms=1000");
     pair.mirror_topic("t", 3, &[("compression.type", "lz4"), ("retention.ms", "7200000")]);
@@ -52,7 +52,7 @@ fn a_promoted_topic_is_complete_and_writable() {
 /// read-only, and a failover brings it to its end.
 #[test]
 fn a_promote_without_a_source_waits_and_a_failover_ends_it() {
-    let mut pair = Pair::small("promote-alone");
+    let mut pair = Pair::forgetful("promote-alone");
     let source = pair.source.bootstrap();
     pair.link("");
     pair.mirror_topic("t", 1, &[]);

@@ -21,7 +21,6 @@ use clusters::Clusters;
 /// holds from its start on, a failed over one a beginning of that, each is open for writes, and nothing that the destination
 /// refuses holds up anything else.
 #[test]
-#[ignore = "awaits the mends of promote and failover"]
 fn every_stop_from_every_state() {
     let begin = Instant::now();
     let step = |what: &str| println!("{:5.1} s {what}", begin.elapsed().as_secs_f32());

@@ -226,6 +226,12 @@ impl Cluster {
         all.join(",")
     }
 
+    /// Version of its brokers.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.dist.version
+    }
+
     /// Cluster id.
     #[must_use]
     pub fn id(&self) -> &str {

@@ -82,7 +82,7 @@ impl Kind {
     ];
 
     /// Faults of processes, disks, clusters and producers, and where each is possible.
-    pub const PROCESS: [(Kind, Place); 15] = [
+    pub const PROCESS: [(Kind, Place); 18] = [
         (Kind::BrokerKill, Place::Source),
         (Kind::BrokerKill, Place::Destination),
         (Kind::BrokerPause, Place::Source),
@@ -98,10 +98,6 @@ impl Kind {
         (Kind::Hang, Place::Source),
         (Kind::Hang, Place::Destination),
         (Kind::Grow, Place::Source),
-    ];
-
-    /// Those that await a mend: they happen where `LINKGATE_AWAITED` is set.
-    pub const AWAITED: [(Kind, Place); 3] = [
         (Kind::OtherCluster, Place::Source),
         (Kind::OtherCluster, Place::Destination),
         (Kind::ForgedMarks, Place::Source),

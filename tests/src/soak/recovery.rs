@@ -63,6 +63,9 @@ pub fn wait(
                     if missing.is_empty() && (place != Place::Client || has_read(reader, workloads, target)) {
                         return Ok(begin.elapsed());
                     }
+                    if missing.values().any(|(have, _)| *have < 0) {
+                        mirror.look_again();
+                    }
                     last = if missing.is_empty() {
                         format!(
                             "{} has not read what the mirror holds: {:?}",

@@ -92,9 +92,6 @@ impl Schedule {
     fn process(&mut self) -> Planned {
         if self.process.is_empty() {
             self.process = Kind::PROCESS.to_vec();
-            if std::env::var_os("LINKGATE_AWAITED").is_some() {
-                self.process.extend(Kind::AWAITED);
-            }
             // It is quick, and the one thing that moves leaders while all brokers are well.
             self.process.extend([(Kind::LeaderMove, Place::Destination); 2]);
             self.rng.shuffle(&mut self.process);

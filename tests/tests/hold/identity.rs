@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use linkgate_tests::admin::{Admin, LATEST};
+use linkgate_tests::kafka::Version;
 use linkgate_tests::pair::LINK;
 use linkgate_tests::produce::{Kind, send};
 use linkgate_tests::trio::Trio;
@@ -43,7 +44,8 @@ pub(crate) fn a_link_with_a_wrong_cluster_id_copies_nothing(trio: &mut Trio) {
 }
 
 /// Given a mirror, when its destination topic is deleted and one of the same name is there at once, as where topics come up by
-/// themselves, then the new topic gets nothing of the source.
+/// themselves, then the new topic gets nothing of the source. Brokers before 4.1 know topics in Produce by their names only: there
+/// it may get what was under way before Linkgate has seen that the topic is another one, and nothing of what was copied before.
 pub(crate) fn a_topic_that_is_created_anew_gets_nothing_of_the_source(trio: &mut Trio) {
     mirrored(trio, "anew", 1, 500);
     let destination = trio.destination.direct_bootstrap();
@@ -54,8 +56,12 @@ pub(crate) fn a_topic_that_is_created_anew_gets_nothing_of_the_source(trio: &mut
         (trio.linkgate.status(LINK, "anew") != "ACTIVE").then_some(())
     });
     std::thread::sleep(Duration::from_secs(1));
-    let held = Admin::to(&destination).offsets("anew", LATEST);
-    assert_eq!(held, [0], "records of the source in a topic that is no mirror");
+    let held = Admin::to(&destination).offsets("anew", LATEST)[0];
+    let under_way = if trio.destination.version() == Version::V3_9_1 { 50 } else { 0 };
+    assert!(held <= under_way, "{held} records of the source in a topic that is no mirror");
+    send(&trio.source.bootstrap(), "anew", Kind::plain("none"), 50);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(Admin::to(&destination).offsets("anew", LATEST), [held], "and it goes on");
 }
 
 /// Given a source that is asked once a second and unavailable after three silences, when it hangs without closing a connection,

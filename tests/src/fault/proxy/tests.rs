@@ -167,3 +167,16 @@ fn connections_are_refused_and_then_taken_again() {
     let mut stream = until("it accepts", Duration::from_secs(5), || rig.try_connect().ok());
     assert_eq!(echo(&mut stream, b"back").expect("an echo"), b"back");
 }
+
+/// Given a connection, when the proxy is led to another port, then the connection ends and the next one comes out there.
+#[test]
+fn a_proxy_that_leads_elsewhere_cuts_what_is_open() {
+    let rig = Rig::new();
+    let mut stream = rig.connect();
+    let elsewhere = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    rig.proxy.lead_to(elsewhere.local_addr().expect("it has one").port());
+    assert_eq!(stream.read(&mut [0; 1]).expect("the end of the stream"), 0);
+    let _client = rig.try_connect().expect("the proxy listens");
+    let (mut server, _) = elsewhere.accept().expect("the connection arrives");
+    server.write_all(b"elsewhere").expect("a write");
+}
