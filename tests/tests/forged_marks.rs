@@ -146,7 +146,7 @@ fn what_hostile_producers_write_is_mirrored_and_shown() {
 
     // No client gets a reserved id past the gateway: to a mirror, an open topic, or one that no mirror ever was.
     pair.destination.admin().create_topic("other", 1, &[]);
-    pair.linkgate.mirrors(&["--promote", "--topics", "t"]).success("promote");
+    let _ = pair.linkgate.mirrors(&["--promote", "--topics", "t"]).success("promote");
     pair.linkgate.wait_status(LINK, "t", "STOPPED");
     pair.wait_writable("t");
     let end = pair.destination.admin().offsets("t", LATEST)[0];

@@ -6,8 +6,8 @@
 //!
 //! Promises: a client that knows only the gateway never learns a broker's address; responses leave in the order of their
 //! requests, also those that the gateway gives itself; whatever a client sends, memory stays bounded: two buffers of 64 KiB
-//! a connection, and for frames that are held whole two budgets that all share, with one frame more of each; no
-//! task outlives the cancellation of the service for longer than the drain deadline. Back-pressure: a client that does
+//! a connection, and for frames that are held whole, with what looking into their batches takes, two budgets that all share, with
+//! one frame more of each; no task outlives the cancellation of the service for longer than the drain deadline. Back-pressure: a client that does
 //! not read stops the reading of its upstream connection and, once the in-flight queue is full, of its own requests; a
 //! broker that does not read stops the reading of the client.
 //!
