@@ -172,6 +172,7 @@ fn gateway_options(config: &Config) -> GatewayOptions {
         request_arrival_timeout: config.limits.request_arrival_timeout,
         idle_timeout: config.limits.idle_timeout,
         stall_timeout: config.limits.stall_timeout,
+        max_age: config.limits.max_age,
         request_buffer_bytes: config.limits.request_buffer_bytes,
         response_buffer_bytes: config.limits.response_buffer_bytes,
         // The other components need some of the time, too.

@@ -1,7 +1,7 @@
 //! The names that the daemon's configuration knows.
 
 /// What the daemon itself reads.
-pub(super) const OWN: [&str; 27] = [
+pub(super) const OWN: [&str; 28] = [
     "bootstrap.servers",
     "listeners",
     "advertised.listeners",
@@ -23,6 +23,7 @@ pub(super) const OWN: [&str; 27] = [
     "request.arrival.timeout.ms",
     "connections.max.idle.ms",
     "connections.max.stall.ms",
+    "connections.max.age.ms",
     "queued.max.request.bytes",
     "queued.max.response.bytes",
     "socket.connection.setup.timeout.ms",

@@ -27,6 +27,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// `connections.max.stall.ms`: without taking anything of what is due.
     pub stall_timeout: Duration,
+    /// `connections.max.age.ms`: how long a connection may last; `None` for as long as it likes.
+    pub max_age: Option<Duration>,
     /// `queued.max.request.bytes`: requests held whole, all clients together.
     pub request_buffer_bytes: usize,
     /// `queued.max.response.bytes`: responses held, whole or a piece of them, all clients together.
@@ -45,6 +47,9 @@ impl Reader {
             request_arrival_timeout: self.millis("request.arrival.timeout.ms", 60_000),
             idle_timeout: self.millis("connections.max.idle.ms", 600_000),
             stall_timeout: self.millis("connections.max.stall.ms", 300_000),
+            max_age: Some(self.number("connections.max.age.ms", 0, 0) as u64)
+                .filter(|ms| *ms > 0)
+                .map(Duration::from_millis),
             request_buffer_bytes: self.number("queued.max.request.bytes", 256 << 20, 1 << 20),
             response_buffer_bytes: self.number("queued.max.response.bytes", 256 << 20, 1 << 20),
         }

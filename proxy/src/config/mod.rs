@@ -21,6 +21,7 @@
 //! | `first.request.timeout.ms` | 30000 | from connecting to the first request |
 //! | `request.arrival.timeout.ms` | 60000 | how long a client is waited for while a request arrives; a second more for each 16 KiB |
 //! | `connections.max.idle.ms` | 600000 | without a byte either way and with no response due |
+//! | `connections.max.age.ms` | 0 | how long a connection may last, give or take a tenth; 0 for as long as it likes |
 //! | `connections.max.stall.ms` | 300000 | with a response due of which the client takes nothing |
 //! | `queued.max.request.bytes` | 268435456 | requests that are held whole, all clients together |
 //! | `queued.max.response.bytes` | 268435456 | responses that are held, whole or a piece of them, all clients together |

@@ -50,6 +50,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// Time in which a client, or a broker, takes nothing of what it is to get.
     pub stall_timeout: Duration,
+    /// Time that a connection may last (`connections.max.age.ms`), give or take a tenth; `None` for as long as it likes.
+    pub max_age: Option<Duration>,
     /// Bytes of requests that are held whole, all connections together; one request may go beyond.
     pub request_buffer_bytes: usize,
     /// Bytes of responses that are held, whole or a piece of them, all connections together; one response may go beyond.
@@ -79,6 +81,7 @@ impl Default for Limits {
             request_arrival_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(600),
             stall_timeout: Duration::from_secs(300),
+            max_age: None,
             request_buffer_bytes: 256 * 1024 * 1024,
             response_buffer_bytes: 256 * 1024 * 1024,
             reclaim_timeout: Duration::from_secs(1),

@@ -177,17 +177,24 @@ async fn run(
     };
 
     let mut responses = pin!(responses.run());
-    let requests = pin!(requests.run(stop));
+    let no_more = stop.child_token();
+    let requests = pin!(requests.run(no_more.clone()));
     tokio::select! {
         ended = &mut responses => return ended,
         ended = requests => ended?,
         error = overdue(connection, limits) => return Err(error),
         error = connection.activity.reclaimed() => return Err(error),
+        () = too_old(limits.max_age, &no_more) => {}
     }
     // The client is done asking; what it asked for is still delivered.
+    let cause = if no_more.is_cancelled() && !stop.is_cancelled() {
+        CloseCause::MaxAge
+    } else {
+        CloseCause::ClientClosed
+    };
     match timeout(limits.drain_timeout, responses).await {
         Ok(Err(error)) => Err(error),
-        Ok(Ok(_)) | Err(_) => Ok(CloseCause::ClientClosed),
+        Ok(Ok(_)) | Err(_) => Ok(cause),
     }
 }
 
@@ -204,6 +211,16 @@ async fn greeted(
     client.require(SIZE_BYTES + REQUEST_PREFIX_BYTES).await.map_err(SessionError::ClientIo)?;
     let _ = allowed(RequestPrefix::parse(client.peek(SIZE_BYTES)), size, is_authenticated)?;
     Ok(true)
+}
+
+/// Has no more requests taken when the connection is too old, and never ends: the request that is arriving is served. Connections that
+/// were made together do not end together.
+async fn too_old(max_age: Option<std::time::Duration>, no_more: &CancellationToken) {
+    if let Some(age) = max_age {
+        tokio::time::sleep(age.mul_f64(0.9 + 0.2 * fastrand::f64())).await;
+        no_more.cancel();
+    }
+    std::future::pending().await
 }
 
 /// Waits until the connection has to be closed for being too slow, or for nothing at all.

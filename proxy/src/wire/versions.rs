@@ -68,6 +68,8 @@ pub const DELETE_RECORDS: i16 = 21;
 pub const ADD_PARTITIONS_TO_TXN: i16 = 24;
 /// Api key of WriteTxnMarkers.
 pub const WRITE_TXN_MARKERS: i16 = 27;
+/// Api key of DescribeConfigs.
+pub const DESCRIBE_CONFIGS: i16 = 32;
 /// Api key of AlterConfigs.
 pub const ALTER_CONFIGS: i16 = 33;
 /// Api key of SaslAuthenticate.
@@ -134,7 +136,7 @@ pub const APIS: &[Api] = &[
     row(29, "DescribeAcls", 0, 3, 2, Pass),
     row(30, "CreateAcls", 0, 3, 2, Pass),
     row(31, "DeleteAcls", 0, 3, 2, Pass),
-    row(32, "DescribeConfigs", 0, 4, 4, Pass),
+    row(DESCRIBE_CONFIGS, "DescribeConfigs", 0, 4, 4, Rewrite),
     row(ALTER_CONFIGS, "AlterConfigs", 0, 2, 2, Inspect),
     row(34, "AlterReplicaLogDirs", 0, 2, 2, Pass),
     row(35, "DescribeLogDirs", 0, 5, 2, Pass),

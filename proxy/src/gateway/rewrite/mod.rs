@@ -5,6 +5,7 @@
 
 mod addresses;
 mod api_versions;
+mod configs;
 mod fetch;
 mod produce;
 mod share;
@@ -34,6 +35,7 @@ use super::mirror_guard::Guards;
 use super::share_gaps::ShareGaps;
 use super::sifting::Sifting;
 use addresses::without_voters;
+use configs::without_addresses;
 use produce::with_refused;
 
 /// What rewriting needs to know.
@@ -75,6 +77,7 @@ impl Rewriter {
             versions::DESCRIBE_CLUSTER => self.describe_cluster(frame, api, version),
             versions::SHARE_FETCH => self.share_fetch(frame, api, version, sifting).await,
             versions::SHARE_ACKNOWLEDGE => self.share_acknowledge(frame, api, version),
+            versions::DESCRIBE_CONFIGS => without_addresses(&frame, api, version),
             versions::DESCRIBE_QUORUM => without_voters(&frame, api, version),
             versions::PRODUCE => self.produce(frame, api, version, refused),
             versions::DELETE_TOPICS => with_refused::<DeleteTopicsResponse>(&frame, api, version, refused),

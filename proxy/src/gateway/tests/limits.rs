@@ -111,6 +111,21 @@ async fn an_idle_connection_is_closed_and_one_that_waits_for_an_answer_is_not() 
     fixture.stop().await;
 }
 
+/// Given a connection that is older than it may be, when an answer is due, then it is given, and no further request is taken.
+#[tokio::test]
+async fn an_old_connection_ends_between_two_requests() {
+    let fixture = Fixture::with(Limits { max_age: Some(SOON), ..Limits::default() }).await;
+    let (mut client, mut broker, _) = fixture.connected(&heartbeat(1)).await;
+    sleep(2 * SOON).await;
+    broker.send(&beat(1)).await;
+    assert_eq!(client.receive().await, beat(1));
+    broker.closed().await;
+    drop(broker);
+    client.closed().await;
+    until_closed(&fixture, CloseCause::MaxAge).await;
+    fixture.stop().await;
+}
+
 /// Given a client that asks for far more than any buffer holds and never reads, when the broker answers as fast as it can,
 /// then the gateway takes no more than the budget and one frame, and closes both sides in the end.
 #[tokio::test]

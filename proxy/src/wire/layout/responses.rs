@@ -34,6 +34,7 @@ pub(super) fn layout(api_key: i16) -> Option<&'static [Field]> {
         versions::PRODUCE => PRODUCE,
         versions::DELETE_TOPICS => DELETE_TOPICS,
         versions::DELETE_RECORDS => DELETE_RECORDS,
+        versions::DESCRIBE_CONFIGS => DESCRIBE_CONFIGS,
         versions::CREATE_PARTITIONS => CREATE_PARTITIONS,
         versions::ALTER_CONFIGS | versions::INCREMENTAL_ALTER_CONFIGS => ALTER_CONFIGS,
         _ => return own::layout(api_key),
@@ -188,6 +189,33 @@ const DELETE_RECORDS: &[Field] = &[
         Kind::Array(&[
             since(0, TEXT),
             since(0, Kind::Array(&[since(0, INT32), since(0, INT64), since(0, INT16)])),
+        ]),
+    ),
+];
+
+const DESCRIBE_CONFIGS: &[Field] = &[
+    since(0, INT32),
+    since(
+        0,
+        Kind::Array(&[
+            since(0, INT16),
+            since(0, TEXT),
+            since(0, INT8),
+            since(0, TEXT),
+            since(
+                0,
+                Kind::Array(&[
+                    since(0, TEXT),
+                    since(0, TEXT),
+                    since(0, INT8),
+                    within(0, 0, INT8),
+                    since(1, INT8),
+                    since(0, INT8),
+                    since(1, Kind::Array(&[since(1, TEXT), since(1, TEXT), since(1, INT8)])),
+                    since(3, INT8),
+                    since(3, TEXT),
+                ]),
+            ),
         ]),
     ),
 ];
