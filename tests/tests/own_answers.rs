@@ -8,7 +8,7 @@ use proxy::wire::layout;
 
 /// Key, and the versions that the client may agree upon with a broker of these Kafkas.
 const OWN: &[(i16, i16, i16)] = &[
-    (0, 9, 9),  // Produce
+    (0, 9, 13), // Produce
     (1, 4, 17), // Fetch
     (2, 1, 9),  // ListOffsets
     (3, 0, 12), // Metadata

@@ -99,6 +99,7 @@ impl Cluster {
     /// No broker answered; the last one's error.
     pub async fn metadata(&self, topics: Option<&[String]>) -> Result<Arc<ClusterMetadata>, ClientError> {
         let request = metadata_request(topics);
+        let deadline = Instant::now() + self.0.options.api_timeout;
         let mut last = None;
         // A pooled connection may have died unnoticed: one more broker, or one more connection, is worth a try.
         for _ in 0..3 {
@@ -106,10 +107,11 @@ impl Cluster {
                 let broker = self.any().await?;
                 self.answer_of(&broker, request.clone()).await
             };
-            match asked.await {
-                Ok(answer) => return Ok(self.remember(answer, topics.is_none())),
-                Err(error) if error.retriable() => last = Some(error),
-                Err(error) => return Err(error),
+            match timeout_at(deadline, asked).await {
+                Ok(Ok(answer)) => return Ok(self.remember(answer, topics.is_none())),
+                Ok(Err(error)) if error.retriable() => last = Some(error),
+                Ok(Err(error)) => return Err(error),
+                Err(_) => return Err(last.unwrap_or_else(|| self.out_of_time())),
             }
         }
         Err(last.unwrap_or_else(|| self.no_bootstrap()))

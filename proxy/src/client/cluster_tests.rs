@@ -214,6 +214,11 @@ async fn an_operation_ends_when_its_time_is_over() {
     let begun = Instant::now();
     let silent = cluster.retrying::<(), _>(None, std::future::pending).await.unwrap_err();
     assert!(matches!(silent.kind(), ErrorKind::Timeout { .. }), "{silent}");
+    let silent_listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = HostPort::new("127.0.0.1", silent_listener.local_addr().unwrap().port());
+    let nobody = Cluster::new(vec![address], cluster.options().clone());
+    let silent = nobody.metadata(Some(&[])).await.unwrap_err();
+    assert!(matches!(silent.kind(), ErrorKind::Timeout { .. }), "{silent}");
     // What went wrong last says more
     let refused = || async {
         let kind = ErrorKind::Lost { address: HostPort::new("h", 1), reason: "gone".into() };
