@@ -1,6 +1,12 @@
 //! What a request may cost: every handler of the gateway, under a counting allocator and a clock, with inputs that grow. Time and memory
 //! grow with the bytes and no faster; what is compared are ratios, and a slow machine is slow at both ends of them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test, which tells what it measured"
+)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -182,9 +188,12 @@ fn topics(
     })
 }
 
-/// Each handler with what costs it most for its bytes, and how many entries the smallest input has.
-fn inputs() -> Vec<(String, usize, Box<dyn Fn(usize) -> Bytes>)> {
-    let mut all: Vec<(String, usize, Box<dyn Fn(usize) -> Bytes>)> = Vec::new();
+/// A name, how many entries the smallest input has, and what makes one of so many.
+type Input = (String, usize, Box<dyn Fn(usize) -> Bytes>);
+
+/// Each handler with what costs it most for its bytes.
+fn inputs() -> Vec<Input> {
+    let mut all: Vec<Input> = Vec::new();
     let mut add = |name: &str, n: usize, make: Box<dyn Fn(usize) -> Bytes>| all.push((name.into(), n, make));
     for names in ["mixed", "mirror", "plain"] {
         // As many as can be refused; of what passes, as many as there may be.
@@ -384,20 +393,15 @@ async fn grows_with_the_bytes() {
 async fn what_waits_is_within_the_budget() {
     const BUDGET: usize = 16 * MIB;
     let gateway = gateway(Limits { request_buffer_bytes: BUDGET, ..Limits::default() }, false).await;
-    let mut request = BytesMut::new();
-    for _ in 0..4 {
-        let mut names = vec!["mirror"; 9_000];
-        names.push("a");
-        let frame = frame(0, 3, |out| {
-            out.put_slice(&[0xff, 0xff, 0, 1, 0, 0, 0, 1]);
-            count(out, names.len());
-            for name in &names {
-                put_string(out, false, name);
-                count(out, 0);
-            }
-        });
-        request.put_slice(&frame);
-    }
+    let refused = frame(0, 3, |out| {
+        out.put_slice(&[0xff, 0xff, 0, 1, 0, 0, 0, 1]);
+        count(out, 9_001);
+        for name in std::iter::repeat_n("mirror", 9_000).chain(["a"]) {
+            put_string(out, false, name);
+            count(out, 0);
+        }
+    });
+    let request = refused.repeat(4);
     HEAP.reset_peak_usage();
     let before = HEAP.current_usage();
     let mut clients = Vec::new();
