@@ -113,7 +113,7 @@ impl Fetched<'_> {
             });
             return;
         }
-        partition.source_starts_at(data.log_start_offset);
+        partition.source_answers(data.log_start_offset);
         let records = data.records.unwrap_or_default();
         let held =
             records.is_empty() && (plan.offset..data.high_watermark).contains(&data.last_stable_offset);

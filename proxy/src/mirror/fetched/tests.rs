@@ -197,7 +197,7 @@ async fn errors_of_the_source_are_borne_for_as_long_as_is_configured() {
     tokio::time::advance(Duration::from_secs(299)).await;
     refused(patience);
     // An answer, and the time begins anew
-    partition.source_starts_at(0);
+    partition.source_answers(0);
     refused(patience);
     tokio::time::advance(Duration::from_secs(299)).await;
     refused(patience);

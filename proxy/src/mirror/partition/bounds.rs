@@ -44,10 +44,18 @@ impl Default for Bounds {
 }
 
 impl Partition {
-    /// The source answers for the partition, whose log begins here; -1 when it does not say.
-    pub fn source_starts_at(&self, offset: i64) {
+    /// The source answers a fetch, and its log begins here; -1 when it does not say.
+    pub fn source_answers(&self, log_start: i64) {
         let mut state = self.state();
         state.refusals.source_since = None;
+        state.origin.unplaced = None;
+        drop(state);
+        self.source_starts_at(log_start);
+    }
+
+    /// The source's log begins here; -1 when it does not say.
+    pub fn source_starts_at(&self, offset: i64) {
+        let mut state = self.state();
         let advanced = offset > state.bounds.source_start;
         state.bounds.source_start = state.bounds.source_start.max(offset);
         drop(state);

@@ -19,8 +19,8 @@ pub(super) struct Origin {
     settled: bool,
     /// The attempt that a comparison under way is of.
     asking: Option<u64>,
-    /// The end that was compared in this attempt.
-    compared: Option<i64>,
+    /// Where the source could not place the epoch that was named, unless it has answered a fetch since.
+    pub(super) unplaced: Option<i64>,
     not_before: Option<Instant>,
 }
 
@@ -32,7 +32,7 @@ impl Origin {
     /// An attempt begins. It `is_settled` when the source can be told an epoch, or nothing of it is in the mirror yet.
     pub(super) fn begin(&mut self, is_settled: bool) {
         self.settled = is_settled;
-        self.compared = None;
+        self.unplaced = None;
     }
 }
 
@@ -58,7 +58,6 @@ impl Partition {
         if state.window.attempt == attempt {
             state.origin.asking = None;
             state.origin.settled = true;
-            state.origin.compared = Some(state.window.acknowledged);
             state.window.learn_epoch(epoch);
         }
     }
@@ -94,8 +93,8 @@ impl Partition {
         }
         if window.is_idle() {
             state.window.forget_epoch();
-            // Compared a moment ago: it is the source's epoch that it cannot place.
-            let is_compared = state.origin.compared == Some(plan.offset);
+            // A second time in a row, after the comparison: it is its own epoch that the source cannot place.
+            let is_compared = state.origin.unplaced.replace(plan.offset) == Some(plan.offset);
             state.origin.settled = is_compared || plan.offset <= self.id.start_offset;
             drop(state);
             return self.attention.notify_one();

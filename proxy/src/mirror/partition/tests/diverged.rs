@@ -65,6 +65,10 @@ fn where_the_source_cannot_place_the_epoch_the_end_is_compared_before_anything_i
     // A source that cannot place its own epoch is asked without one
     partition.epoch_not_placed(plan(&partition));
     assert_eq!(plan(&partition).last_fetched_epoch, -1);
+    // After it has answered, nothing that was compared before counts
+    partition.source_answers(0);
+    partition.epoch_not_placed(plan(&partition));
+    assert_eq!(partition.fetch_plan(), Err(NoFetch::NotRunning));
 }
 
 #[test]
