@@ -1,6 +1,7 @@
 //! Where the logs of a partition begin, on both sides: the destination's log start follows the source's, and what lies
 //! between is filler.
 
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -49,13 +50,15 @@ impl Partition {
         let mut state = self.state();
         state.refusals.source_since = None;
         state.origin.unplaced = None;
-        drop(state);
-        self.source_starts_at(log_start);
+        self.begins_at(state, log_start);
     }
 
     /// The source's log begins here; -1 when it does not say.
     pub fn source_starts_at(&self, offset: i64) {
-        let mut state = self.state();
+        self.begins_at(self.state(), offset);
+    }
+
+    fn begins_at(&self, mut state: MutexGuard<'_, State>, offset: i64) {
         let advanced = offset > state.bounds.source_start;
         state.bounds.source_start = state.bounds.source_start.max(offset);
         drop(state);
