@@ -1,5 +1,5 @@
-//! Two Linkgates that mirror the same partitions at the same time, which nobody should run on purpose, harm nothing, not even
-//! where brokers forget who wrote last.
+//! Two Linkgates that mirror the same partitions at the same time, which nobody should run on purpose, harm nothing
+//! while the brokers remember who wrote last.
 //!
 //! `LINKGATE_SECONDS` sets how long (60; `make soak-pair` takes ten minutes). The seed of the kills is printed; `LINKGATE_SEED`
 //! repeats them.
@@ -27,7 +27,7 @@ fn two_linkgates_on_the_same_partitions_with_kills() {
     let seed = number("LINKGATE_SEED").unwrap_or_else(|| fastrand::u64(..1_000_000_000));
     println!("{seconds} s, LINKGATE_SEED={seed}");
     let workloads = workload::ALL;
-    let mut pair = Pair::forgetful("two");
+    let mut pair = Pair::small("two");
     let (source, destination) = (pair.source.bootstrap(), pair.destination.bootstrap());
     pair.link("");
     for workload in &workloads {

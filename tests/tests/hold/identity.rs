@@ -9,7 +9,7 @@ use linkgate_tests::produce::{Kind, send};
 use linkgate_tests::trio::Trio;
 use linkgate_tests::wait::{LONG, until};
 
-use crate::stage::{mirrored, promote, records, until_status};
+use crate::stage::{mirrored, promote, records, until_status, wait_stopped};
 
 /// Given a link that names another cluster than the one at its address, when it was made without being validated, then nothing of
 /// the cluster that answers is mirrored.
@@ -96,7 +96,7 @@ pub(crate) fn another_cluster_at_the_sources_address_changes_nothing(trio: &mut 
         send(&source, topic, Kind::plain("none"), 20);
     }
     std::thread::sleep(Duration::from_secs(1));
-    let _ = trio.linkgate.mirrors(&["--promote", "--topics", "swapped-promoted"]);
+    let _ = trio.linkgate.mirrors(&["--promote", "--topics", "swapped-promoted"]).success("promote");
     while begin.elapsed() < Duration::from_secs(12) {
         for topic in ["swapped", "swapped-promoted"] {
             let state = trio.linkgate.status(LINK, topic);
@@ -110,7 +110,8 @@ pub(crate) fn another_cluster_at_the_sources_address_changes_nothing(trio: &mut 
     trio.source_back();
     trio.assert_mirrored("swapped");
     let _ = until_status(trio, "swapped", "ACTIVE", LONG);
-    promote(trio, "swapped-promoted");
+    // It was asked for while the other cluster was there.
+    wait_stopped(trio, "swapped-promoted");
     assert_eq!(records(&trio.linkgate.bootstrap(), "swapped-promoted"), records(&source, "swapped-promoted"));
 }
 

@@ -35,6 +35,19 @@ const RANDOM: [&str; 22] = [
     "Records",
 ];
 
+/// Linkgate's own topic stands beside those of the clients.
+const OWN_TOPIC: &str = "__linkgate_journal";
+
+/// Configs of a broker that tell addresses: behind a gateway they are hidden as passwords are.
+const ADDRESSES: [&str; 6] = [
+    "listeners",
+    "advertised.listeners",
+    "controller.quorum.voters",
+    "controller.quorum.bootstrap.servers",
+    "zookeeper.connect",
+    "rlmm.config.remote.log.metadata.common.client.bootstrap.servers",
+];
+
 const DELETE_TOPICS: i16 = 20;
 const DESCRIBE_CONFIGS: i16 = 32;
 const DESCRIBE_QUORUM: i16 = 55;
@@ -121,6 +134,7 @@ impl Side {
     fn normalise(&self, value: &mut Value, key: i16) {
         match value {
             Value::Array(all) => {
+                all.retain(|one| ["Name", "ResourceName"].iter().all(|name| one[*name] != OWN_TOPIC));
                 all.iter_mut().for_each(|value| self.normalise(value, key));
                 if key == DELETE_TOPICS {
                     // A broker answers in the order of a hash map.
@@ -131,6 +145,14 @@ impl Side {
                 // Controllers are not for clients of a gateway.
                 if key == DESCRIBE_QUORUM && all.contains_key("Listeners") {
                     let _ = all.insert("Listeners".into(), json!([]));
+                }
+                let is_address =
+                    all.get("Name").and_then(Value::as_str).is_some_and(|name| ADDRESSES.contains(&name));
+                if key == DESCRIBE_CONFIGS && is_address && all.contains_key("Value") {
+                    let _ = all.insert("Value".into(), Value::Null);
+                    if all.contains_key("IsSensitive") {
+                        let _ = all.insert("IsSensitive".into(), json!(true));
+                    }
                 }
                 if all.contains_key("Host") && all.contains_key("Port") {
                     let is_known = all["Port"].as_i64().is_some_and(|port| port > 0);

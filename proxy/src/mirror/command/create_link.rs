@@ -85,7 +85,10 @@ fn without_file(error: &InvalidSetting) -> String {
         return error.to_string();
     }
     tracing::warn!(%error, "a file that a request names is not usable");
-    format!("{}: there is no PEM store that the daemon can use; its log says why", error.key)
+    format!(
+        "{}: there is no PEM store that the daemon can use, its log says why; JKS stores are converted with `keytool -importkeystore`, PKCS12 stores with `openssl pkcs12`",
+        error.key
+    )
 }
 
 fn check_new(view: &View, name: &str, configs: &BTreeMap<String, String>) -> Result<(), CommandError> {
