@@ -104,8 +104,8 @@ pub(crate) fn a_promote_beside_a_second_linkgate_is_final(trio: &mut Trio) {
     trio.pair.linkgate.wait_ready();
     second.launch();
     second.wait_ready();
-    // The other has something to append at every moment: one that has been idle for longer than the brokers remember meets the fence
-    // only in the log, where it does not look before it sends.
+    // The other has something to append at every moment: after a rest it looks at the log first, but an hour's, and these brokers remember
+    // nothing for so long.
     let writer = Writer::start(&source, "twice", Kind::idempotent("none"), 200);
     std::thread::sleep(Duration::from_secs(1));
     promote(trio, "twice");

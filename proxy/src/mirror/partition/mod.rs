@@ -277,6 +277,11 @@ impl Partition {
             return None;
         }
         let now = Instant::now();
+        if state.window.is_outdated(now) {
+            drop(state);
+            self.reset("nothing was appended for an hour: the log is looked at first", None);
+            return None;
+        }
         let Some(batch) = state.window.take(self.id.producer_id, now) else {
             state.ready = false;
             return None;

@@ -24,7 +24,7 @@ impl Partition {
             return false;
         }
         state.not_before = None;
-        state.window.begin(next, armed.then(Instant::now));
+        state.window.begin(next, armed, Instant::now());
         let is_settled = state.window.last_fetched_epoch >= 0 || next <= self.id.start_offset;
         state.origin.begin(is_settled);
         if state.phase == Phase::Unregistered {

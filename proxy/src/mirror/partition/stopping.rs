@@ -1,5 +1,7 @@
 //! How a partition comes to a standstill, for promote and failover.
 
+use tokio::time::Instant;
+
 use super::{Partition, Phase};
 
 impl Partition {
@@ -8,7 +10,7 @@ impl Partition {
         let mut state = self.state();
         self.abandon_window(&mut state);
         state.phase = Phase::Frozen;
-        state.window.begin(log_end, None);
+        state.window.begin(log_end, false, Instant::now());
         state.fenced = true;
         drop(state);
         self.progress.update(|progress| progress.log_end_offset = log_end);

@@ -18,6 +18,9 @@ const UNKNOWN: i64 = -1;
 /// So long after it said so last, the broker is taken to know the producer id. It forgets ids by the largest timestamp of their last
 /// batch, so that of old records at its next check, which may come at any moment ([ADR 0026](adr/)).
 const ARMED_FOR: Duration = Duration::from_millis(200);
+/// After so long without an answer, another Linkgate may have ended the mirror, and the broker may soon forget the fence that it wrote:
+/// `producer.id.expiration.ms`, a day unless set otherwise. So the log is looked at before anything is sent.
+const TRUSTED_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// One attempt's batches and positions.
 #[derive(Debug)]
@@ -39,6 +42,8 @@ pub(super) struct Window {
     /// When the broker was last known to know the producer id, and so to refuse whatever is out of sequence. Without that it accepts
     /// anything, and only one batch may be on its way: behind a refused one, the next would land at its offset.
     armed_at: Option<Instant>,
+    /// When the broker last said where the log ends.
+    confirmed_at: Option<Instant>,
     /// Size of the largest batch that the destination took in this attempt, in bytes. A larger one may be refused for its size, so
     /// nothing is sent behind it before it is acknowledged.
     pub(super) largest_taken: usize,
@@ -72,6 +77,7 @@ impl Window {
             last_fetched_epoch: -1,
             fails_after_drain: None,
             armed_at: None,
+            confirmed_at: None,
             largest_taken: 0,
             filler_offsets: MAX_FILLER_OFFSETS,
             epochs: Epochs::default(),
@@ -80,11 +86,12 @@ impl Window {
         }
     }
 
-    /// Begins at `next`, with nothing queued. `armed_at`: the broker said then that it knows the producer id.
-    pub(super) fn begin(&mut self, next: i64, armed_at: Option<Instant>) {
+    /// Begins at `next`, with nothing queued. `armed`: the broker says that it knows the producer id.
+    pub(super) fn begin(&mut self, next: i64, armed: bool, now: Instant) {
         self.next_fetch = next;
         self.acknowledged = next;
-        self.armed_at = armed_at;
+        self.armed_at = armed.then_some(now);
+        self.confirmed_at = Some(now);
         self.last_fetched_epoch = self.epochs.before(next);
         self.epochs.cut(next);
     }
@@ -153,6 +160,12 @@ impl Window {
         Ok(bytes)
     }
 
+    /// Whether the log may have another end by now than was confirmed last.
+    pub(super) fn is_outdated(&self, now: Instant) -> bool {
+        self.in_flight.is_empty()
+            && self.confirmed_at.is_some_and(|at| now.saturating_duration_since(at) >= TRUSTED_FOR)
+    }
+
     /// Whether [`Window::take`] has something.
     pub(super) fn may_send(&self, now: Instant) -> bool {
         if self.queue.is_empty() {
@@ -205,6 +218,7 @@ impl Window {
         self.acknowledged = batch.next_offset;
         self.epochs.add(batch.base_offset, batch.next_offset, batch.epoch);
         self.armed_at = Some(now);
+        self.confirmed_at = Some(now);
         self.largest_taken = self.largest_taken.max(batch.size);
         Ok(batch.bytes)
     }

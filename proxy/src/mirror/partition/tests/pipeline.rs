@@ -31,6 +31,28 @@ async fn after_a_rest_one_batch_goes_alone_since_the_broker_may_have_forgotten_t
     assert_eq!(take(&partition).batch.base_offset, 4);
 }
 
+/// Another Linkgate may have stopped the mirror meanwhile, and the broker may have forgotten its fence.
+#[tokio::test(start_paused = true)]
+async fn after_an_hour_the_log_is_looked_at_before_anything_is_sent() {
+    let (partition, _) = running_at(0);
+    let attempt = partition.attempt();
+    let _ = partition.fetched(plan(&partition), run(vec![batch(0, 1)]));
+    let _ = take(&partition);
+    tokio::time::advance(Duration::from_secs(2 * 3600)).await;
+    // What is on its way is waited for
+    let _ = partition.fetched(plan(&partition), run(vec![batch(1, 2)]));
+    assert!(partition.take_batch(BROKER).is_none());
+    assert_eq!(partition.attempt(), attempt);
+    assert!(partition.appended(attempt, 0, 0));
+    assert_eq!(take(&partition).batch.base_offset, 1);
+    let _ = partition.appended(attempt, 1, 1);
+    tokio::time::advance(Duration::from_secs(3599)).await;
+    let _ = partition.fetched(plan(&partition), run(vec![batch(2, 3)]));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert!(partition.take_batch(BROKER).is_none());
+    assert_eq!((partition.phase(), partition.attempt()), (Phase::Unregistered, attempt + 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_register_read_long_ago_says_nothing_of_now() {
     let (partition, _) = running_at(0);
