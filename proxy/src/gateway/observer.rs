@@ -78,7 +78,11 @@ impl Observer {
             API_VERSIONS if prefix.api_version >= WITH_SOFTWARE => {
                 self.software(front(client, size, FRONT).await?).ok()
             }
-            SASL_HANDSHAKE => self.handshake(front(client, size, FRONT).await?, flexible).ok(),
+            SASL_HANDSHAKE => {
+                // Of one that cannot be read no mechanism is known, and nothing that follows it counts as accepted.
+                self.mechanism.clear();
+                self.handshake(front(client, size, TOKEN_FRONT).await?, flexible).ok()
+            }
             SASL_AUTHENTICATE => self.authenticate(front(client, size, TOKEN_FRONT).await?, flexible).ok(),
             _ => None,
         };
@@ -107,6 +111,10 @@ impl Observer {
 
     fn authenticate(&mut self, front: Bytes, flexible: bool) -> Result<(), WireError> {
         // The last message of SCRAM is known by its form; of what cannot be read, the broker's answer tells.
+        if self.mechanism.is_empty() {
+            self.offer = None;
+            return Ok(());
+        }
         let answer_must_be_empty = self.mechanism == "OAUTHBEARER";
         let offer = |principal| Some(Offer { principal, answer_must_be_empty });
         self.offer = if self.mechanism.starts_with("SCRAM-") { None } else { offer(None) };

@@ -63,9 +63,14 @@ impl<'a> Sifting<'a> {
                     sift(batch, BATCH_LIMIT)
                 } else {
                     // The semaphore is never closed.
-                    let _turn = SIFTERS.acquire().await;
+                    let turn = SIFTERS.acquire().await;
                     let batch = batch.clone();
-                    match tokio::task::spawn_blocking(move || sift(&batch, BATCH_LIMIT)).await {
+                    // The work cannot be cancelled: it keeps its turn to its end, also when the connection is gone.
+                    let look = move || {
+                        let _turn = turn;
+                        sift(&batch, BATCH_LIMIT)
+                    };
+                    match tokio::task::spawn_blocking(look).await {
                         Ok(done) => done,
                         Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
                         // The runtime is shutting down.
