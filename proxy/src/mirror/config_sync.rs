@@ -96,6 +96,8 @@ impl ConfigSync {
         let view = self.store.view();
         let (link, config, mirror) =
             link_and_mirror(&view, link, topic).map_err(|reason| fail(reason.to_owned()))?;
+        // What a periodic round began to alter before the stop is answered by then, and no other begins: what is read now stays.
+        drop(self.turns.take(&link.name).await);
         let source = self.sources.of(link, &config);
         let mut refused = Vec::new();
         let (there, here) = tokio::join!(
@@ -181,8 +183,6 @@ impl ConfigSync {
         mirror: &MirrorTopic,
         changes: &[ConfigChange],
     ) -> (Vec<TaskError>, Option<String>) {
-        // What a periodic round began to alter before the stop is answered by then.
-        drop(self.turns.take(&mirror.link).await);
         let (passing, refused): (Vec<Refused>, Vec<Refused>) =
             self.alter(mirror, changes).await.into_iter().partition(|refused| refused.passes);
         let refused = refused.into_iter().map(|refused| refused.error).collect();

@@ -346,6 +346,12 @@ impl Partition {
         (acknowledged >= 0).then_some(acknowledged)
     }
 
+    /// As [`Partition::acknowledged`]; while it is not known, because the leader is gone, what was acknowledged last.
+    #[must_use]
+    pub fn known_end(&self) -> Option<i64> {
+        self.acknowledged().or_else(|| Some(self.progress.get().log_end_offset).filter(|end| *end >= 0))
+    }
+
     fn fail_when_drained(&self, state: &mut State) {
         if state.window.is_idle()
             && let Some(failure) = state.window.fails_after_drain.take()

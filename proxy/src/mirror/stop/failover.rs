@@ -73,7 +73,7 @@ impl StopJob {
             .filter(|partition| !fences.ends.contains_key(&partition.id.index))
             .collect();
         let may_be_left = left.iter().all(|partition| {
-            fences.leaderless.contains_key(&partition.id.index) && partition.acknowledged().is_some()
+            fences.leaderless.contains_key(&partition.id.index) && partition.known_end().is_some()
         });
         // A topic without any leader waits: nobody could write to it anyway.
         if !may_be_left || fences.ends.is_empty() {
@@ -96,7 +96,7 @@ impl StopJob {
         }
         let end = |partition: &Arc<Partition>| {
             let fenced = fences.ends.get(&partition.id.index).copied();
-            fenced.or_else(|| partition.acknowledged()).unwrap_or(-1)
+            fenced.or_else(|| partition.known_end()).unwrap_or(-1)
         };
         Ok(self.partitions.iter().map(end).collect())
     }

@@ -47,6 +47,10 @@ impl StopJob {
                 self.fence_all().await?
             }
         };
+        // After a restart no register was read, and group offsets are synced up to what is known.
+        for (partition, end) in self.partitions.iter().zip(&ends) {
+            partition.progress.update(|progress| progress.log_end_offset = *end);
+        }
         self.last_offsets().await?;
         self.last_configs().await?;
         self.complete(Stop::Promote, ends.clone()).await?;

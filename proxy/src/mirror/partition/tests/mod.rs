@@ -282,6 +282,16 @@ fn what_was_joined_to_too_large_a_batch_is_joined_to_half_of_it_and_no_config_is
     assert_eq!((partition.join_bytes(), partition.take_too_large()), (20_000, None));
 }
 
+/// A failover opens the topic without a partition whose leader is lost for good, if it knows where that one's log ends.
+#[test]
+fn the_end_is_known_although_the_leader_is_lost() {
+    let (partition, _) = partition();
+    assert_eq!(partition.known_end(), None);
+    register(&partition, 7);
+    partition.set_destination_leader(-1);
+    assert_eq!((partition.acknowledged(), partition.known_end()), (None, Some(7)));
+}
+
 #[test]
 fn a_closed_partition_comes_back_frozen_after_an_interruption() {
     let (partition, _) = running_at(5);
