@@ -171,6 +171,7 @@ impl Fetched<'_> {
     async fn out_of_range(&self, partition: &Arc<Partition>, plan: FetchPlan) {
         let id = &partition.id;
         let start = list_offset(self.source, &id.source_topic, id.index, OffsetSpec::Earliest).await;
+        // -1 where the source keeps no leader epochs, as for messages of v0 and v1: that says nothing of its end.
         let end = log_end_offset(self.source, &id.source_topic, id.index).await;
         let (Ok(start), Ok(end)) = (start, end) else {
             partition.delay(
@@ -182,7 +183,7 @@ impl Fetched<'_> {
         partition.source_starts_at(start);
         if plan.offset < start {
             partition.met_gap(plan, start);
-        } else if plan.offset > end {
+        } else if end >= 0 && plan.offset > end {
             partition.source_diverged(plan, |held| truncated(held, end));
         } else if plan.last_fetched_epoch >= 0 {
             info!(

@@ -155,6 +155,17 @@ async fn an_epoch_that_the_source_cannot_place_makes_the_mirrors_end_be_compared
     assert_eq!(partition.begin_lineage_check(tokio::time::Instant::now()), Some(10));
 }
 
+/// Messages of v0 and v1 have no leader epochs: a log that got such is not taken for a truncated one.
+#[tokio::test]
+async fn a_source_that_names_no_end_is_not_taken_for_truncated() {
+    let (source, destination) = (cluster("delete", -1).await, cluster("delete", 10).await);
+    let partition = Arc::new(registered_at("t", 10));
+    partition.lineage_checked(partition.attempt(), 4);
+    let refused = PartitionData::default().with_error_code(ErrorCode::OFFSET_OUT_OF_RANGE.0);
+    take(&source, &destination, &partition, refused).await;
+    assert_eq!(partition.begin_lineage_check(tokio::time::Instant::now()), Some(10));
+}
+
 #[tokio::test]
 async fn a_source_that_ends_below_what_is_only_queued_fails_nothing() {
     let (source, destination) = (cluster("delete", 2).await, cluster("delete", 0).await);
