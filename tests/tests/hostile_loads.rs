@@ -39,7 +39,10 @@ fn hostile_clients_harm_nobody_else() {
         |load: &&Load| only.as_deref().is_none_or(|only| only.split(',').any(|one| one == load.name));
     let mut stage = Stage::set();
     let mut failed = Vec::new();
-    for load in loads::ALL.iter().filter(chosen) {
+    // A daemon with few files turns clients away once strangers hold all its connections, until they are idle for too long: the long form
+    // shows that as it is.
+    let has_room = |load: &&Load| is_long || only.is_some() || load.files.is_none();
+    for load in loads::ALL.iter().filter(chosen).filter(has_room) {
         stage.prepare(load);
         let lines = stage.linkgate().log().lines().count();
         let watch = Watch::start(&stage.watched());
