@@ -3,11 +3,10 @@
 //!
 //! One pair of clusters serves all of it, since starting one takes longer than most of the cases.
 
-use std::path::Path;
 use std::time::Duration;
 
 use linkgate_tests::admin::{EARLIEST, LATEST};
-use linkgate_tests::kafka::{Cluster, Version};
+use linkgate_tests::kafka::{Cluster, FORGETFUL, Version};
 use linkgate_tests::linkgate::Linkgate;
 use linkgate_tests::pair::{LINK, Pair};
 use linkgate_tests::produce::{Kind, Sender, Writer, send};
@@ -18,10 +17,6 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
-
-/// A broker forgets a producer id a second after the largest timestamp of its last batch, and looks twice a second.
-const FORGETFUL: [(&str, &str); 2] =
-    [("producer.id.expiration.ms", "1000"), ("producer.id.expiration.check.interval.ms", "500")];
 
 fn stage() -> Pair {
     let mut source = Cluster::launch(WorkDir::new("stops-source"), Version::V4_3_1, 1, &[]);
@@ -205,8 +200,7 @@ fn beside_another_linkgate(pair: &mut Pair) {
     send(&source, "beside", Kind::plain("none"), 50);
     pair.assert_mirrored("beside");
     assert_eq!(pair.linkgate.stop(), Some(0), "{}", pair.linkgate.log());
-    let mut second = Linkgate::prepare(WorkDir::new("stops-second"), &pair.destination.bootstrap(), &[]);
-    copy(&pair.linkgate.dir().join("state"), &second.dir().join("state"));
+    let mut second = pair.linkgate.copy("stops-second", &pair.destination.bootstrap(), &[]);
     for linkgate in [&mut pair.linkgate, &mut second] {
         linkgate.launch();
         linkgate.wait_ready();
@@ -235,16 +229,4 @@ fn beside_another_linkgate(pair: &mut Pair) {
     let theirs = read::partition(&source, "beside", 0).records;
     let copied = log.iter().take_while(|record| record.offset < opened).count();
     assert_eq!(log[..copied], theirs[..copied], "what was copied is a prefix of the source");
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("the work directory is writable");
-    for entry in std::fs::read_dir(from).expect("the journal is readable").flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            let _ = std::fs::copy(entry.path(), target).expect("the work directory is writable");
-        }
-    }
 }
