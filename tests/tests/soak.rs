@@ -34,7 +34,9 @@ fn no_fault_loses_repeats_reorders_or_changes_a_record() {
     let only = std::env::var("LINKGATE_WORKLOADS").ok();
     let chosen = |name: &str| only.as_deref().is_none_or(|only| only.split(',').any(|one| one == name));
     let workloads: Vec<_> = workload::ALL.into_iter().filter(|w| chosen(w.name)).collect();
-    println!("LINKGATE_SEED={seeds:?} repeats this schedule");
+    for seed in &seeds {
+        println!("LINKGATE_SEED={seed} repeats its schedule");
+    }
 
     let summary = run(&Options {
         seeds: seeds.clone(),

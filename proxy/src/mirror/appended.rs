@@ -9,6 +9,7 @@ use kafka_protocol::messages::ProduceResponse;
 use state::model::{KafkaUuid, MirrorError};
 use tracing::{debug, error, warn};
 
+use super::on_the_way::Send;
 use super::partition::{Failure, Partition};
 use super::ready::ReadyQueue;
 use crate::client::{ClientError, answer};
@@ -29,6 +30,8 @@ pub(super) struct Sent {
     pub(super) joined: bool,
     /// For so many offsets it is filler and nothing else; 0 where it is not.
     pub(super) filler: i64,
+    /// Until this is dropped nobody reads where the log ends.
+    pub(super) on_the_way: Send,
 }
 
 /// What to do with a partition whose batch was refused.
@@ -190,7 +193,9 @@ fn is_made_smaller(sent: &Sent) -> bool {
 
 /// The connection broke: whether these batches were appended is for the register to say.
 pub(super) fn lost(sent: Vec<Sent>, error: &ClientError) {
-    for Sent { partition, attempt, .. } in sent {
+    for Sent { partition, attempt, on_the_way, .. } in sent {
+        // No answer comes any more.
+        drop(on_the_way);
         partition.reset_attempt(
             attempt,
             &format!("the connection to the destination broke: {error}"),
@@ -202,12 +207,23 @@ pub(super) fn lost(sent: Vec<Sent>, error: &ClientError) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mirror::on_the_way::OnTheWay;
     use crate::mirror::partition::Phase;
     use crate::mirror::partition::testing::registered_at;
 
     fn sent(partition: &Arc<Partition>, joined: bool, filler: i64) -> Sent {
         let (partition, attempt) = (Arc::clone(partition), partition.attempt());
-        Sent { partition, attempt, base_offset: 7, max_timestamp: None, size: 200_000, joined, filler }
+        let on_the_way = OnTheWay::default().send(0, &Arc::default());
+        Sent {
+            partition,
+            attempt,
+            base_offset: 7,
+            max_timestamp: None,
+            size: 200_000,
+            joined,
+            filler,
+            on_the_way,
+        }
     }
 
     #[test]

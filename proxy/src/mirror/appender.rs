@@ -25,6 +25,9 @@ const MAX_IN_FLIGHT: usize = 5;
 /// A request is sent once it holds this much; destination brokers take 1 to 4 MiB cheapest.
 const REQUEST_BYTES: usize = 2 * 1024 * 1024;
 
+/// How long an appender that ends waits for the answers to what it has sent.
+const LAST_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
 /// Appends to the partitions that one destination broker leads.
 #[derive(Debug)]
 pub struct Appender {
@@ -50,10 +53,10 @@ impl Appender {
     pub async fn run(self, shutdown: CancellationToken) {
         let mut failures = 0u32;
         loop {
-            let ended = tokio::select! {
-                () = shutdown.cancelled() => return,
-                ended = self.connect_and_append(&mut failures) => ended,
-            };
+            let ended = self.connect_and_append(&mut failures, &shutdown).await;
+            if shutdown.is_cancelled() {
+                return;
+            }
             if let Err(error) = ended {
                 failures = failures.saturating_add(1);
                 self.refresh.notify_one();
@@ -77,13 +80,21 @@ impl Appender {
         }
     }
 
-    async fn connect_and_append(&self, failures: &mut u32) -> Result<(), ClientError> {
-        let connection = self.destination.dedicated(self.broker).await?;
+    /// Until `shutdown`, or an error.
+    async fn connect_and_append(
+        &self,
+        failures: &mut u32,
+        shutdown: &CancellationToken,
+    ) -> Result<(), ClientError> {
+        let connected = shutdown.run_until_cancelled(self.destination.dedicated(self.broker)).await;
+        let Some(connected) = connected else { return Ok(()) };
+        let connection = connected?;
         info!(link = self.link, broker = self.broker, "appending to destination broker");
         let mut in_flight: FuturesOrdered<BoxFuture<'static, Answer>> = FuturesOrdered::new();
         let ended = loop {
             tokio::select! {
                 biased;
+                () = shutdown.cancelled() => break Ok(()),
                 Some((sent, version, answer)) = in_flight.next(), if !in_flight.is_empty() => match answer {
                     Ok(body) => {
                         *failures = 0;
@@ -93,7 +104,7 @@ impl Appender {
                     }
                     Err(error) => {
                         appended::lost(sent, &error);
-                        break error;
+                        break Err(error);
                     }
                 },
                 () = self.ready.changed(), if in_flight.len() < MAX_IN_FLIGHT => {
@@ -103,12 +114,23 @@ impl Appender {
                     }
                     match self.send(&connection, batches).await {
                         Ok(answer) => in_flight.push_back(answer),
-                        Err(error) => break error,
+                        Err(error) => break Err(error),
                     }
                 }
             }
         };
         // Whatever was on its way may or may not have been appended: the register will tell.
+        let rest = self.take_rest(in_flight);
+        if ended.is_ok() {
+            // Whoever takes the link up again reads the register at once.
+            let _ = tokio::time::timeout(LAST_ANSWERS_WITHIN, rest).await;
+        } else {
+            rest.await;
+        }
+        ended
+    }
+
+    async fn take_rest(&self, mut in_flight: FuturesOrdered<BoxFuture<'static, Answer>>) {
         while let Some((sent, version, answer)) = in_flight.next().await {
             match answer {
                 Ok(body) => {
@@ -117,7 +139,6 @@ impl Appender {
                 Err(error) => appended::lost(sent, &error),
             }
         }
-        Err(ended)
     }
 
     async fn send(
@@ -142,8 +163,10 @@ impl Appender {
                 header: sending.batch.header,
                 payload: sending.batch.payload,
             });
-            let attempt = sending.attempt;
-            sent.push(Sent { partition, attempt, base_offset, max_timestamp, size, joined, filler });
+            let (attempt, on_the_way) = (sending.attempt, sending.on_the_way);
+            let sending =
+                Sent { partition, attempt, base_offset, max_timestamp, size, joined, filler, on_the_way };
+            sent.push(sending);
         }
         let topics: Vec<ProduceTopic> = topics.into_values().collect();
         let offered = connection.broker_versions(PRODUCE_KEY).map_or(0, |(_, most)| most);

@@ -33,6 +33,7 @@ mod log_start;
 pub mod metrics;
 pub mod offset_plan;
 pub mod offset_sync;
+pub mod on_the_way;
 mod open_transaction;
 pub mod partition;
 pub mod per_link;

@@ -1,8 +1,9 @@
 //! How far each partition is, shared between the engine that writes it and whoever asks.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::on_the_way::OnTheWay;
 use super::stop_waits::StopWaits;
 
 /// Where one partition of a mirror topic is. Offsets are -1 while not known.
@@ -131,26 +132,39 @@ impl PartitionProgress {
     }
 }
 
-/// One partition's entry, updated in place.
+/// One partition's entry, updated in place. It outlives the work on the partition, which begins anew when the topic grows or is resumed.
 #[derive(Debug, Clone, Default)]
-pub struct ProgressCell(Arc<Mutex<PartitionProgress>>);
+pub struct ProgressCell {
+    values: Arc<Mutex<PartitionProgress>>,
+    on_the_way: OnTheWay,
+}
 
 impl ProgressCell {
+    /// Its appends whose answers are still to come.
+    #[must_use]
+    pub fn on_the_way(&self) -> &OnTheWay {
+        &self.on_the_way
+    }
+
     /// A copy of the present values.
     #[must_use]
     pub fn get(&self) -> PartitionProgress {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.values().clone()
+    }
+
+    fn values(&self) -> MutexGuard<'_, PartitionProgress> {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The open transaction of the source that holds the partition back.
     #[must_use]
     pub fn held(&self) -> Option<Held> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).held
+        self.values().held
     }
 
     /// Changes the values; `change` must not block.
     pub fn update(&self, change: impl FnOnce(&mut PartitionProgress)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.values());
     }
 }
 

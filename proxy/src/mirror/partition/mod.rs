@@ -288,7 +288,8 @@ impl Partition {
         };
         let more = state.window.may_send(now);
         state.ready = more;
-        Some((Sending { batch, attempt: state.window.attempt }, more))
+        let on_the_way = self.progress.on_the_way().send(broker, &self.attention);
+        Some((Sending { batch, attempt: state.window.attempt, on_the_way }, more))
     }
 
     /// The broker accepted the batch for `intended` and says that it stands at `landed`. Returns true when the appender

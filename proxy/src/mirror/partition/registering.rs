@@ -5,13 +5,15 @@ use tokio::time::Instant;
 use super::{Partition, Phase, Register};
 
 impl Partition {
-    /// Whether the register should be read now; not without a destination leader, whose queue the filler goes to.
+    /// Whether the register should be read now; not without a destination leader, whose queue the filler goes to, and not while
+    /// anything of the partition is on its way to that leader: it may land behind the end that is read.
     #[must_use]
     pub fn wants_register(&self, now: Instant) -> bool {
         let state = self.state();
         state.phase == Phase::Unregistered
             && self.destination_leader() >= 0
             && state.not_before.is_none_or(|moment| moment <= now)
+            && !self.progress.on_the_way().any_to(self.destination_leader())
     }
 
     /// The register, read in `attempt`, says where to go on. Returns true when the appender must be told that there is

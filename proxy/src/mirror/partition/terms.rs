@@ -2,6 +2,7 @@
 
 use state::model::{KafkaUuid, MirrorError};
 
+use crate::mirror::on_the_way::Send;
 use crate::mirror::shape::Shaped;
 
 /// Why a partition cannot go on.
@@ -91,6 +92,8 @@ pub struct Sending {
     pub batch: Shaped,
     /// Answers of another attempt are void.
     pub attempt: u64,
+    /// Kept until the answer is there.
+    pub on_the_way: Send,
 }
 
 /// What a fetch needs to know of a partition.

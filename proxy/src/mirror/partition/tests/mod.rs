@@ -309,7 +309,7 @@ fn a_closed_partition_comes_back_frozen_after_an_interruption() {
 /// Takes and acknowledges all that there is to send; the ranges sent.
 fn drain(partition: &Partition) -> Vec<(i64, i64)> {
     let mut sent = Vec::new();
-    while let Some((Sending { batch, attempt }, _)) = partition.take_batch(BROKER) {
+    while let Some((Sending { batch, attempt, .. }, _)) = partition.take_batch(BROKER) {
         sent.push((batch.base_offset, batch.next_offset));
         let _ = partition.appended(attempt, batch.base_offset, batch.base_offset);
     }

@@ -95,3 +95,37 @@ fn filler_that_is_too_large_is_halved_down_to_one_offset() {
     assert_eq!(take(&partition).batch.next_offset, 1);
     assert!(!partition.filler_too_large(1));
 }
+
+/// It grew, was paused and resumed, or something was unclear: what was sent before may still land.
+#[tokio::test(start_paused = true)]
+async fn nobody_reads_where_the_log_ends_while_an_append_is_on_its_way_to_the_leader() {
+    let (before, _) = running_at(0);
+    let _ = before.fetched(plan(&before), run(vec![batch(0, 1), batch(1, 2)]));
+    let sent = [take(&before), take(&before)];
+    before.reset("unclear", None);
+    let after = taken_up_again(&before);
+    let now = Instant::now() + Duration::from_secs(60);
+    let [first, second] = sent;
+    drop(first);
+    for partition in [&before, &after] {
+        assert!(!partition.wants_register(now));
+        // Nothing of the former leader counts any more
+        partition.set_destination_leader(BROKER + 1);
+        assert!(partition.wants_register(now + Duration::from_secs(60)));
+        partition.set_destination_leader(BROKER);
+    }
+    drop(second);
+    tokio::time::timeout(Duration::from_secs(1), before.attention.notified()).await.unwrap();
+    for partition in [&before, &after] {
+        assert!(partition.wants_register(now + Duration::from_secs(60)));
+    }
+}
+
+/// Another partition in the place of this one.
+fn taken_up_again(before: &Partition) -> Partition {
+    let (id, cell) = (before.id.clone(), before.progress.clone());
+    let budget = Arc::new(ByteBudget::new(10_000));
+    let after = Partition::new(id, cell, WINDOW, budget, Arc::clone(&before.attention));
+    after.set_destination_leader(BROKER);
+    after
+}
