@@ -79,7 +79,8 @@ pub(super) async fn ready<O: Operator>(State(admin): State<Admin<O>>) -> Respons
     let mut missing = admin.readiness.waits_for(destination_known, &admin.operator.clearance());
     let faults = admin.operator.faults();
     // Clients and mirroring go on without the journal's disk: that is told, and is no reason to send nobody here.
-    let troubles: Vec<String> = admin.operator.journal_trouble().into_iter().collect();
+    let troubles: Vec<String> =
+        admin.operator.journal_trouble().into_iter().chain(admin.operator.stamp_trouble()).collect();
     if missing.is_empty() && faults.is_empty() {
         let ready = json!({"status": "ready"});
         let troubled = json!({"status": "ready", "troubles": troubles});
@@ -99,8 +100,10 @@ pub(super) async fn ready<O: Operator>(State(admin): State<Admin<O>>) -> Respons
 pub(super) async fn metrics<O: Operator>(State(admin): State<Admin<O>>) -> Response {
     let workers = admin.workers.clone();
     // Whoever waits goes first when there is room.
-    let _turn = Arc::clone(&admin.scrapes).acquire_owned().await;
+    let turn = Arc::clone(&admin.scrapes).acquire_owned().await;
     let render = move || {
+        // The work cannot be cancelled: it keeps its turn to its end, also when whoever asked is gone.
+        let _turn = turn;
         let is_well = admin.operator.journal_trouble().is_none();
         admin.metrics.set_journal(admin.operator.view().sequence, is_well);
         admin.metrics.render()

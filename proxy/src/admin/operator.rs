@@ -44,6 +44,9 @@ pub trait Operator: Clone + Send + Sync + 'static {
     /// What is wrong with the journal's disk; `None` when it does its work.
     fn journal_trouble(&self) -> Option<String>;
 
+    /// What is wrong with the journal's stamp at the destination, in one sentence.
+    fn stamp_trouble(&self) -> Option<String>;
+
     /// Whether the journal may be worked by.
     fn clearance(&self) -> Clearance {
         Clearance::Given
@@ -122,6 +125,10 @@ impl Operator for Commands {
 
     async fn back_up_journal(&self, name: Option<BackupName>) -> Done<Backup> {
         Commands::back_up_journal(self, name).await
+    }
+
+    fn stamp_trouble(&self) -> Option<String> {
+        Commands::stamp_trouble(self)
     }
 
     fn journal_trouble(&self) -> Option<String> {

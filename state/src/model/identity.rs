@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{KafkaUuid, MirrorState, Stop, View};
+use super::{KafkaUuid, MirrorState, Stop, View, link_config};
 
 /// Which journal this is. Copies share it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,8 +17,8 @@ pub struct JournalIdentity {
 
 impl View {
     /// A digest of what was decided: which links and mirror topics there are, by generation, and which of them are
-    /// paused, stopping or stopped, and how. Not of what each Linkgate finds out by itself (failures, states of links,
-    /// jumps, partitions added), nor of configs. Two journals with one digest do the same to the destination.
+    /// paused, stopping or stopped, and how, and the links' configs but for secrets. Not of what each Linkgate finds out by itself
+    /// (failures, states of links, jumps, partitions added). Two journals with one digest do the same to the destination.
     #[must_use]
     pub fn decisions(&self) -> Uuid {
         let mut text = String::new();
@@ -30,6 +30,12 @@ impl View {
         for (name, link) in &self.links {
             put(name);
             put(&link.id.to_string());
+            for (config, value) in &link.configs {
+                if !link_config::is_sensitive(config) {
+                    put(config);
+                    put(value);
+                }
+            }
         }
         put("");
         for (topic, mirror) in &self.mirrors {
@@ -73,6 +79,9 @@ mod tests {
         mirror.state =
             MirrorState::Failed { error: MirrorError::Unknown, reason: String::new(), partition: None };
         assert_eq!(before, found_out.decisions());
+        let configs = &mut found_out.links.get_mut("dr").unwrap().configs;
+        drop(configs.insert("sasl.jaas.config".into(), "another password".into()));
+        assert_eq!(before, found_out.decisions(), "no digest tells anything of a secret");
 
         let decided = |change: fn(&mut View)| {
             let mut after = view.clone();
@@ -82,6 +91,10 @@ mod tests {
         let all = [
             before,
             decided(|view| view.links.clear()),
+            decided(|view| {
+                let configs = &mut view.links.get_mut("dr").unwrap().configs;
+                drop(configs.insert("consumer.offset.sync.enable".into(), "false".into()));
+            }),
             decided(|view| view.mirrors.clear()),
             decided(|view| view.mirrors.get_mut("t").unwrap().generation += 1),
             decided(|view| view.mirrors.get_mut("t").unwrap().state = MirrorState::Paused),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, TryLockError};
 
-use super::rocks::{Rocks, io, sync_dir};
+use super::rocks::{DATABASE, Rocks, io, sync_dir};
 use super::seal::{self, Sealer};
 use super::{Store, StoreError, codec, dir, schema};
 
@@ -118,18 +118,23 @@ impl Store {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Ok(alone) => alone,
         };
-        dir::claim(&place.backups)?;
+        claim(&place.backups)?;
         let (path, part) = (place.backups.join(name), place.backups.join(format!("{name}{PART}")));
         if path.exists() {
             return Err(BackupError::Exists(path));
         }
-        let others = fs::read_dir(&place.backups).map_err(io(&place.backups))?;
-        if others.count() >= MOST {
-            return Err(BackupError::TooMany(place.backups.clone()));
+        let mut others = 0;
+        for entry in fs::read_dir(&place.backups).map_err(io(&place.backups))? {
+            let other = entry.map_err(io(&place.backups))?.path();
+            if is_part(&other) {
+                // Left by a process that died while it made the backup: it has the key in it.
+                fs::remove_dir_all(&other).map_err(io(&other))?;
+            } else {
+                others += 1;
+            }
         }
-        if part.exists() {
-            // Left by a process that died while it made the backup.
-            fs::remove_dir_all(&part).map_err(io(&part))?;
+        if others >= MOST {
+            return Err(BackupError::TooMany(place.backups.clone()));
         }
         let made: Result<u64, StoreError> = (|| {
             dir::claim(&part)?;
@@ -152,6 +157,27 @@ impl Store {
     }
 }
 
+/// Makes the directory of the backups, and sees to it that nobody else may read it, unless it holds something else: then others may
+/// have to.
+fn claim(backups: &Path) -> Result<(), StoreError> {
+    dir::check(backups)?;
+    for entry in fs::read_dir(backups).map_err(io(backups))? {
+        let path = entry.map_err(io(backups))?.path();
+        if !path.is_dir() || !(path.join(DATABASE).is_dir() || is_part(&path)) {
+            let what = format!(
+                "it holds {}, which is no backup; give journal.backup.dir a directory of its own",
+                path.display()
+            );
+            return Err(StoreError::Unsafe { path: backups.to_path_buf(), what });
+        }
+    }
+    dir::close(backups)
+}
+
+fn is_part(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == PART.trim_start_matches('.'))
+}
+
 /// The last record of a copy, which is thereby read as a start would read it.
 fn sequence_of(dir: &Path) -> Result<u64, StoreError> {
     let copy = Rocks::open_copy(dir)?;
@@ -161,6 +187,8 @@ fn sequence_of(dir: &Path) -> Result<u64, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
     use super::*;
     use crate::model::{Change, sample};
 
@@ -181,6 +209,10 @@ mod tests {
 
         assert_eq!(backup.path, dir.path().join("backups/before-upgrade"));
         assert_eq!(backup.sequence, 1);
+        for entry in fs::read_dir(backup.path.join("journal")).unwrap() {
+            let found = entry.unwrap();
+            assert_eq!(found.metadata().unwrap().nlink(), 1, "{found:?} is a file of its own");
+        }
         let copy = Store::open(&backup.path).unwrap();
         assert_eq!(copy.view().links.keys().collect::<Vec<_>>(), ["first"]);
         assert_eq!(copy.view().links["first"].configs["sasl.jaas.config"], "secret of first");
@@ -230,13 +262,33 @@ mod tests {
         let store = Store::open_with(&options).unwrap();
         fs::create_dir_all(elsewhere.path().join("deep/down/a.part/journal")).unwrap();
         let name: BackupName = "a".parse().unwrap();
+        fs::create_dir_all(elsewhere.path().join("deep/down/other.part")).unwrap();
         let backup = store.backup(Some(name.clone())).await.unwrap();
+        assert!(!elsewhere.path().join("deep/down/other.part").exists());
         assert_eq!(backup.path, elsewhere.path().join("deep/down/a"));
         assert!(matches!(store.backup(Some(name)).await, Err(BackupError::Exists(_))));
         for index in 1..MOST {
-            fs::create_dir(elsewhere.path().join(format!("deep/down/x{index}"))).unwrap();
+            fs::create_dir_all(elsewhere.path().join(format!("deep/down/x{index}/journal"))).unwrap();
         }
         assert!(matches!(store.backup(None).await, Err(BackupError::TooMany(_))));
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_holds_something_else_takes_no_backup_and_is_left_alone() {
+        let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let options = super::super::StoreOptions {
+            backup_dir: Some(elsewhere.path().to_path_buf()),
+            ..super::super::StoreOptions::new(dir.path())
+        };
+        let store = Store::open_with(&options).unwrap();
+        fs::set_permissions(elsewhere.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(elsewhere.path().join("notes.txt"), "").unwrap();
+        let error = store.backup(None).await.unwrap_err();
+        assert!(error.to_string().contains("notes.txt"), "{error}");
+        assert_eq!(fs::metadata(elsewhere.path()).unwrap().permissions().mode() & 0o777, 0o755);
+        fs::remove_file(elsewhere.path().join("notes.txt")).unwrap();
+        let _ = store.backup(None).await.unwrap();
+        assert_eq!(fs::metadata(elsewhere.path()).unwrap().permissions().mode() & 0o777, 0o700);
     }
 
     #[test]

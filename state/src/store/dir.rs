@@ -6,19 +6,40 @@ use std::path::Path;
 
 use super::StoreError;
 use super::rocks::{DATABASE, PREPARED, io, sync_dir};
-use super::seal::{KEY_FILE, NEW_KEY_FILE};
+use super::seal::{KEY_FILE, NEW_KEY_FILE, PART_KEY_FILE};
 
 /// Mode of every directory that Linkgate makes.
 const MODE: u32 = 0o700;
 /// Others may write.
 const WRITABLE: u32 = 0o022;
 
-/// Makes a directory of Linkgate's own, with those above that are missing, and durable when this returns. One that is there
-/// must belong to the user of this process, and nobody else may write to it; that nobody else may read it is seen to.
+/// [`check`] and [`close`].
 ///
 /// # Errors
 /// [`StoreError::Unsafe`], or the file system refuses.
 pub(crate) fn claim(dir: &Path) -> Result<(), StoreError> {
+    check(dir)?;
+    close(dir)
+}
+
+/// Sees to it that nobody else may read a directory of Linkgate's own.
+///
+/// # Errors
+/// The file system refuses.
+pub(crate) fn close(dir: &Path) -> Result<(), StoreError> {
+    let mode = fs::metadata(dir).map_err(io(dir))?.permissions().mode() & 0o777;
+    if mode != MODE {
+        fs::set_permissions(dir, Permissions::from_mode(MODE)).map_err(io(dir))?;
+    }
+    Ok(())
+}
+
+/// Makes a directory, with those above that are missing, and durable when this returns. One that is there must belong to the user of
+/// this process, and nobody else may write to it. It is not changed: it may be none of Linkgate's.
+///
+/// # Errors
+/// [`StoreError::Unsafe`], or the file system refuses.
+pub(crate) fn check(dir: &Path) -> Result<(), StoreError> {
     make(dir)?;
     let refuse = |what: String| Err(StoreError::Unsafe { path: dir.to_path_buf(), what });
     let found = fs::metadata(dir).map_err(io(dir))?;
@@ -37,9 +58,6 @@ pub(crate) fn claim(dir: &Path) -> Result<(), StoreError> {
         return refuse(format!(
             "others may write to it (mode {mode:04o}); see that nobody has put anything there, then make it 0700"
         ));
-    }
-    if mode & 0o777 != MODE {
-        fs::set_permissions(dir, Permissions::from_mode(MODE)).map_err(io(dir))?;
     }
     Ok(())
 }
@@ -74,8 +92,8 @@ pub(crate) fn may_be_made(dir: &Path) -> Result<(), StoreError> {
         let name = entry.map_err(io(dir))?.file_name();
         let name = name.to_string_lossy();
         // What a first start leaves that was cut off, what a new file system has, and what a home directory has.
-        let harmless =
-            name == PREPARED || name == NEW_KEY_FILE || name == "lost+found" || name.starts_with('.');
+        let harmless = [PREPARED, NEW_KEY_FILE, PART_KEY_FILE, "lost+found"].contains(&name.as_ref())
+            || name.starts_with('.');
         if !harmless {
             return refuse(format!(
                 "one is made only in an empty directory, and '{name}' is there; restore the journal from a backup, \
@@ -111,6 +129,16 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_that_holds_something_else_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+        fs::write(dir.path().join("passwd"), "").unwrap();
+        let error = super::super::Store::open(dir.path()).unwrap_err();
+        assert!(matches!(error, StoreError::Missing { .. }), "{error}");
+        assert_eq!(mode(dir.path()), 0o755);
+    }
+
+    #[test]
     fn a_directory_of_somebody_else_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let other = rustix::process::geteuid().as_raw() + 1;
@@ -137,7 +165,7 @@ mod tests {
         for harmless in ["lost+found", "journal.new"] {
             fs::create_dir(dir.path().join(harmless)).unwrap();
         }
-        for harmless in [".profile", NEW_KEY_FILE] {
+        for harmless in [".profile", NEW_KEY_FILE, PART_KEY_FILE] {
             fs::write(dir.path().join(harmless), "").unwrap();
         }
         may_be_made(dir.path()).unwrap();

@@ -16,6 +16,8 @@ pub(crate) enum KeyKind {
     Mirror = 0x30,
     /// Which journal this is: one row, no suffix. Versions that do not know it leave it alone.
     Identity = 0x40,
+    /// Up to which record this copy is known to be the newest: one row, no suffix. Left alone likewise.
+    Stamped = 0x41,
 }
 
 /// Bytes of a journal key.
@@ -26,6 +28,7 @@ const _: () = assert!((KeyKind::Journal as u8) < (KeyKind::Trimmed as u8));
 const _: () = assert!((KeyKind::Trimmed as u8) < (KeyKind::Link as u8));
 const _: () = assert!((KeyKind::Link as u8) < (KeyKind::Mirror as u8));
 const _: () = assert!((KeyKind::Mirror as u8) < (KeyKind::Identity as u8));
+const _: () = assert!((KeyKind::Identity as u8) < (KeyKind::Stamped as u8));
 
 impl KeyKind {
     /// First key of the kind.
@@ -67,6 +70,11 @@ pub(crate) fn shown(key: &[u8]) -> String {
 /// Key of the row that says which journal this is.
 pub(crate) fn identity() -> Vec<u8> {
     KeyKind::Identity.lower()
+}
+
+/// Key of the row that says what was stamped.
+pub(crate) fn stamped() -> Vec<u8> {
+    KeyKind::Stamped.lower()
 }
 
 /// Key of a journal record.

@@ -24,6 +24,7 @@ mod memory;
 mod rocks;
 mod schema;
 mod seal;
+mod stamped;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -109,13 +110,17 @@ impl Store {
         if !options.create && !dir.exists() {
             return Err(StoreError::Missing { dir: dir.clone(), what: NOT_TO_BE_MADE.into() });
         }
-        dir::claim(dir)?;
+        dir::check(dir)?;
         let is_new = !Rocks::exists(dir)?;
         if is_new {
             if !options.create {
                 return Err(StoreError::Missing { dir: dir.clone(), what: NOT_TO_BE_MADE.into() });
             }
             dir::may_be_made(dir)?;
+        }
+        // Only now it is known to be Linkgate's.
+        dir::close(dir)?;
+        if is_new {
             Sealer::prepare_key(dir)?;
             Rocks::create(dir, schema::first_rows())?;
         }

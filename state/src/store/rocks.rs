@@ -4,6 +4,7 @@
 //! commit that nobody was told of) is dropped.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
@@ -131,8 +132,26 @@ impl Backend for Rocks {
         let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
         let checkpoint =
             Checkpoint::new(db.as_ref().ok_or_else(closed)?).map_err(|error| database(&error))?;
-        checkpoint.create_checkpoint(into.join(DATABASE)).map_err(|error| database(&error))
+        let copy = into.join(DATABASE);
+        checkpoint.create_checkpoint(&copy).map_err(|error| database(&error))?;
+        unlink(&copy)
     }
+}
+
+/// Makes files of their own of those that a checkpoint has linked: what is overwritten, given away or damaged in a copy must not
+/// be so in the journal.
+fn unlink(copy: &Path) -> Result<(), StoreError> {
+    for entry in fs::read_dir(copy).map_err(io(copy))? {
+        let path = entry.map_err(io(copy))?.path();
+        if fs::metadata(&path).map_err(io(&path))?.nlink() > 1 {
+            // RocksDB's own names end otherwise.
+            let own = path.with_extension("own");
+            let _ = fs::copy(&path, &own).map_err(io(&own))?;
+            fs::File::open(&own).and_then(|file| file.sync_all()).map_err(io(&own))?;
+            fs::rename(&own, &path).map_err(io(&path))?;
+        }
+    }
+    sync_dir(copy)
 }
 
 fn closed() -> StoreError {
@@ -155,7 +174,11 @@ fn options() -> Options {
 
 fn refused(dir: &Path, error: &rocksdb::Error) -> StoreError {
     let text = error.to_string();
-    if error.kind() == rocksdb::ErrorKind::IOError && text.to_ascii_lowercase().contains("lock") {
+    // Of this process, and of another (`LockFile` and `LockHelper` in RocksDB's env/fs_posix.cc). Anything else is another trouble
+    // with the file, or with a path that has "lock" in its name.
+    let is_held = text.contains("lock hold by current process")
+        || text.contains("While lock file") && text.contains("Resource temporarily unavailable");
+    if error.kind() == rocksdb::ErrorKind::IOError && is_held {
         return StoreError::Locked { dir: dir.to_path_buf() };
     }
     database(error)
@@ -174,4 +197,26 @@ pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
 /// Makes creations and renames in `dir` durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
     fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(io(dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_lock_that_somebody_holds_is_told_as_one() {
+        let dir = tempfile::tempdir().unwrap();
+        Rocks::create(dir.path(), Vec::new()).unwrap();
+        let open = Rocks::open(dir.path()).unwrap();
+        assert!(matches!(Rocks::open(dir.path()), Err(StoreError::Locked { .. })));
+        drop(open);
+        // A lock file that cannot be opened, below a path that has the word in it.
+        let (blocked, lock) = (dir.path().join("block"), dir.path().join("block/journal/LOCK"));
+        fs::create_dir(&blocked).unwrap();
+        Rocks::create(&blocked, Vec::new()).unwrap();
+        fs::remove_file(&lock).unwrap();
+        fs::create_dir(&lock).unwrap();
+        let Err(error) = Rocks::open(&blocked) else { panic!("opened") };
+        assert!(matches!(&error, StoreError::Database(_)), "{error}");
+    }
 }

@@ -24,6 +24,8 @@ use crate::model::{Change, HIDDEN, KafkaUuid, Link, link_config};
 pub(crate) const KEY_FILE: &str = "secret.key";
 /// Name of a key whose journal does not exist yet.
 pub(crate) const NEW_KEY_FILE: &str = "secret.key.new";
+/// What is left of that one when the process dies, or the disk is full, while it is written.
+pub(crate) const PART_KEY_FILE: &str = "secret.key.part";
 /// Bytes of a key.
 const KEY_LEN: usize = 32;
 /// Bytes of a nonce; random ones do not repeat at this length.

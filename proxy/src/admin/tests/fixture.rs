@@ -106,6 +106,10 @@ impl Operator for Double {
         Ok(state::store::Backup { path: "/backups/x".into(), sequence: 1 })
     }
 
+    fn stamp_trouble(&self) -> Option<String> {
+        None
+    }
+
     fn journal_trouble(&self) -> Option<String> {
         let told = self.told.lock().unwrap();
         told.iter().any(|what| what == "disk hangs").then(|| "the disk hangs".to_owned())

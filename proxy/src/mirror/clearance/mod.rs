@@ -11,6 +11,9 @@ pub mod stamp;
 mod stamp_topic;
 mod stamping;
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
 pub use check::ClearanceCheck;
@@ -53,13 +56,13 @@ pub enum Clearance {
     Refused(Fault),
 }
 
-/// The clearance as it is now, for all who must have it. Cheap to clone.
+/// The clearance as it is now, for all who must have it, and what is wrong with the stamp meanwhile. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct ClearanceCell(watch::Sender<Clearance>);
+pub struct ClearanceCell(watch::Sender<Clearance>, Arc<ArcSwapOption<String>>);
 
 impl Default for ClearanceCell {
     fn default() -> Self {
-        ClearanceCell(watch::Sender::new(Clearance::Awaited))
+        ClearanceCell(watch::Sender::new(Clearance::Awaited), Arc::default())
     }
 }
 
@@ -67,13 +70,23 @@ impl ClearanceCell {
     /// One that is given, where nothing checks.
     #[must_use]
     pub fn unchecked() -> Self {
-        ClearanceCell(watch::Sender::new(Clearance::Given))
+        ClearanceCell(watch::Sender::new(Clearance::Given), Arc::default())
     }
 
     /// As it is now.
     #[must_use]
     pub fn now(&self) -> Clearance {
         self.0.borrow().clone()
+    }
+
+    /// What is wrong with the stamp of the journal, in one sentence: it is not kept, or another copy has gone another way.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.1.load_full().map(|trouble| trouble.to_string())
+    }
+
+    pub(super) fn set_trouble(&self, trouble: Option<String>) {
+        self.1.store(trouble.map(Arc::new));
     }
 
     pub(super) fn set(&self, clearance: Clearance) {

@@ -51,15 +51,16 @@ pub enum Standing {
     Diverged,
 }
 
-/// Holds a journal against its stamp.
+/// Holds a journal against its stamp. `known`: up to which record this copy is known to be the newest, which is where it had
+/// stamped itself last; records that it has written since without looking at the stamp do not make it newer.
 #[must_use]
-pub fn standing(own: Stamp, stamped: Stamp) -> Standing {
-    if own.decisions == stamped.decisions || own.sequence > stamped.sequence {
+pub fn standing(own: Stamp, known: u64, stamped: Stamp) -> Standing {
+    if own.decisions == stamped.decisions || stamped.sequence <= known {
         Standing::Newest
-    } else if own.sequence == stamped.sequence {
-        Standing::Diverged
-    } else {
+    } else if own.sequence < stamped.sequence {
         Standing::OldCopy
+    } else {
+        Standing::Diverged
     }
 }
 
@@ -150,12 +151,15 @@ mod tests {
 
     #[test]
     fn an_old_copy_is_told_from_one_that_is_equal_in_what_was_decided() {
-        assert_eq!(standing(stamp(7, 1), stamp(7, 1)), Standing::Newest);
-        // The stamp was not written yet, or two Linkgates have found out other things by themselves.
-        assert_eq!(standing(stamp(8, 2), stamp(7, 1)), Standing::Newest);
-        assert_eq!(standing(stamp(7, 1), stamp(9, 1)), Standing::Newest);
-        assert_eq!(standing(stamp(7, 1), stamp(9, 2)), Standing::OldCopy);
-        assert_eq!(standing(stamp(7, 1), stamp(7, 2)), Standing::Diverged);
+        assert_eq!(standing(stamp(7, 1), 7, stamp(7, 1)), Standing::Newest);
+        // Something was decided, and its stamp was not written yet.
+        assert_eq!(standing(stamp(8, 2), 7, stamp(7, 1)), Standing::Newest);
+        // Two Linkgates have found out other things by themselves.
+        assert_eq!(standing(stamp(7, 1), 7, stamp(9, 1)), Standing::Newest);
+        assert_eq!(standing(stamp(7, 1), 7, stamp(9, 2)), Standing::OldCopy);
+        // What an old copy has written without a look at the stamp does not make it newer.
+        assert_eq!(standing(stamp(12, 1), 7, stamp(9, 2)), Standing::Diverged);
+        assert_eq!(standing(stamp(9, 3), 7, stamp(9, 2)), Standing::Diverged);
     }
 
     #[test]

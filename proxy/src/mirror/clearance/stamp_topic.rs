@@ -125,6 +125,8 @@ impl StampTopic {
                 )));
             }
             if bytes > MOST_BYTES {
+                // The next reading goes on from here.
+                self.next = Some(next);
                 return Err(StampError::Unreadable(format!(
                     "topic '{STAMP_TOPIC}' holds more than {MOST_BYTES} bytes, which no Linkgate has written"
                 )));

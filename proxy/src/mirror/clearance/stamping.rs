@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use state::model::{JournalIdentity, KafkaUuid, View};
+use state::model::{JournalIdentity, KafkaUuid};
 use state::store::Store;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,8 @@ use crate::client::Cluster;
 const START_WAITS: Duration = Duration::from_secs(15);
 /// Pause before stamps that could not be read or written are tried again.
 const RETRY: Duration = Duration::from_secs(10);
+/// The same where the destination does not allow it: somebody has to change that.
+const DENIED_RETRY: Duration = Duration::from_secs(60);
 /// What is decided at the same time is stamped once.
 const SETTLES: Duration = Duration::from_millis(300);
 /// Others are looked for this often.
@@ -41,6 +43,12 @@ pub(super) struct Stamping {
     accepted: Accepted,
     clearance: ClearanceCell,
     instance: Uuid,
+    /// The instance whose stamp stood there at the start: that of the process before this one.
+    before: Option<Uuid>,
+    /// Up to which record this copy is known to be the newest, once that is read.
+    known: Option<u64>,
+    /// The last stamp of another copy in which something else was decided, written while this one runs.
+    diverged: Option<Read>,
     /// Others that were told of, and when.
     told: HashMap<KafkaUuid, Instant>,
 }
@@ -60,6 +68,9 @@ impl Stamping {
             accepted,
             clearance,
             instance: Uuid::new_v4(),
+            before: None,
+            known: None,
+            diverged: None,
             told: HashMap::new(),
         }
     }
@@ -76,28 +87,23 @@ impl Stamping {
             let is_due =
                 written.is_none_or(|(last, at)| last.decisions != stamp.decisions || at.elapsed() >= BEAT);
             let mut look_again = LOOK_EVERY;
-            let done = stop.run_until_cancelled(async {
-                if is_due {
-                    self.topic.write(stamp).await?;
-                }
-                self.look().await
-            });
-            match done.await {
+            let kept = stop.run_until_cancelled(self.keep(stamp, is_due)).await;
+            match kept {
                 None => return,
-                Some(Ok(())) => {
+                Some(Ok(is_written)) => {
                     failing = false;
-                    if is_due {
+                    if is_written {
                         written = Some((stamp, Instant::now()));
                     }
                 }
-                Some(Err(StampError::Denied(error))) => {
-                    return tell_denied(&error);
-                }
                 Some(Err(error)) => {
                     if !std::mem::replace(&mut failing, true) {
-                        warn!(code = JOURNAL_NOT_CHECKED, topic = STAMP_TOPIC, %error, "the journal's stamp is not kept");
+                        tell_not_kept(&error);
                     }
-                    look_again = RETRY;
+                    self.clearance.set_trouble(Some(format!(
+                        "{JOURNAL_NOT_CHECKED}: the journal's stamp is not kept: {error}"
+                    )));
+                    look_again = pause_after(&error);
                     // It may have been deleted.
                     let _ = stop.run_until_cancelled(self.topic.make()).await;
                 }
@@ -115,12 +121,30 @@ impl Stamping {
         }
     }
 
+    /// Looks for others, and writes the stamp if it is due and no other copy has gone another way: whose stamp stands there is what
+    /// the next start of this one is held against. Whether it was written.
+    async fn keep(&mut self, stamp: Stamp, is_due: bool) -> Result<bool, StampError> {
+        self.look().await?;
+        if let Some(other) = self.diverged {
+            self.tell_of_diverged(&other);
+            return Ok(false);
+        }
+        self.clearance.set_trouble(None);
+        if is_due {
+            // First here: a stamp that stands there and is not known here would be another copy's.
+            self.keep_known(stamp.sequence).await;
+            self.topic.write(stamp).await?;
+        }
+        Ok(is_due)
+    }
+
     /// Gives or refuses the clearance. `None` when there is nothing to keep after that.
     async fn begin(&mut self) -> Option<()> {
         let begun = Instant::now();
         let mut told = false;
+        let at_start = Stamp::of(&self.store.view(), self.instance);
         loop {
-            let checked = tokio::time::timeout(START_WAITS, self.check()).await;
+            let checked = tokio::time::timeout(START_WAITS, self.check(at_start)).await;
             let error = match checked {
                 Ok(Ok(None)) => {
                     self.clearance.set(Clearance::Given);
@@ -135,51 +159,74 @@ impl Stamping {
                     self.clearance.set(Clearance::Refused(fault));
                     return None;
                 }
-                Ok(Err(StampError::Denied(error))) => {
-                    tell_denied(&error);
-                    self.clearance.set(Clearance::Given);
-                    return None;
-                }
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "the destination does not answer".to_owned(),
+                Ok(Err(error)) => error,
+                Err(_) => StampError::Unreadable("the destination does not answer".to_owned()),
             };
-            if begun.elapsed() >= START_WAITS && !std::mem::replace(&mut told, true) {
-                warn!(
-                    code = JOURNAL_NOT_CHECKED,
-                    topic = STAMP_TOPIC,
-                    error,
-                    "whether the journal is an old copy is not known; work begins, and ends again if it turns out to be one"
-                );
+            let is_denied = matches!(error, StampError::Denied(_));
+            if (is_denied || begun.elapsed() >= START_WAITS) && !std::mem::replace(&mut told, true) {
+                tell_not_checked(&error);
                 self.clearance.set(Clearance::Given);
             }
-            tokio::time::sleep(if told { RETRY } else { Duration::from_millis(200) }).await;
+            if told {
+                self.clearance.set_trouble(Some(format!(
+                    "{JOURNAL_NOT_CHECKED}: whether the journal is an old copy is not known: {error}"
+                )));
+            }
+            tokio::time::sleep(if told { pause_after(&error) } else { Duration::from_millis(200) }).await;
+        }
+    }
+
+    /// Up to which record this copy was known to be the newest when it started: nothing that it writes by itself before it has looked
+    /// at the stamp makes it newer.
+    async fn known(&mut self, at_start: Stamp) -> u64 {
+        if let Some(known) = self.known {
+            return known;
+        }
+        let known = match self.store.stamped().await {
+            Ok(Some(stamped)) => stamped.min(at_start.sequence),
+            Ok(None) => at_start.sequence,
+            Err(error) => {
+                warn!(%error, "what this copy of the journal has stamped cannot be read");
+                at_start.sequence
+            }
+        };
+        self.keep_known(known).await;
+        known
+    }
+
+    async fn keep_known(&mut self, known: u64) {
+        if self.known.replace(known) != Some(known)
+            && let Err(error) = self.store.set_stamped(known).await
+        {
+            warn!(%error, "what this copy of the journal has stamped is not kept");
         }
     }
 
     /// Holds the journal against its stamp; what is wrong with it, where something is.
-    async fn check(&mut self) -> Result<Option<Fault>, StampError> {
+    async fn check(&mut self, at_start: Stamp) -> Result<Option<Fault>, StampError> {
+        let known = self.known(at_start).await;
         self.topic.make().await?;
         let _ = self.topic.read().await?;
         let others: Vec<Read> = self.topic.stamps.others().copied().collect();
         others.iter().for_each(|other| self.tell_of_another(other));
         let Some(stamped) = self.topic.stamps.own() else { return Ok(None) };
-        let view = self.store.view();
-        let own = Stamp::of(&view, self.instance);
-        let found = standing(own, stamped.stamp);
+        self.before = Some(stamped.stamp.instance);
+        // Commands may have been taken while the stamp could not be read; what this copy is, it was at the start.
+        let found = standing(at_start, known, stamped.stamp);
         if found == Standing::Newest {
             return Ok(None);
         }
-        let accepted = (self.journal.to_string(), view.sequence);
+        let accepted = (self.journal.to_string(), at_start.sequence);
         if self.accepted.old_journal.as_ref() == Some(&accepted) {
             warn!(
                 journal = %self.journal,
-                sequence = view.sequence,
+                sequence = at_start.sequence,
                 stamped = stamped.stamp.sequence,
                 "an old copy of the journal is worked by, as was accepted at the start"
             );
             return Ok(None);
         }
-        Ok(Some(fault(self.journal, &view, found, stamped)))
+        Ok(Some(fault(self.journal, self.store.view().sequence, found, stamped)))
     }
 
     /// Tells of others who have written since the last look.
@@ -187,29 +234,41 @@ impl Stamping {
         for read in self.topic.read().await? {
             if read.journal != self.journal {
                 self.tell_of_another(&read);
-            } else if read.stamp.instance != self.instance && self.is_to_be_told(read.journal) {
-                self.tell_of_a_copy(&read);
+            } else if read.stamp.instance == self.instance || Some(read.stamp.instance) == self.before {
+                self.diverged = None;
+            } else if read.stamp.decisions != self.store.view().decisions() {
+                // At the next start this copy is held against that stamp.
+                self.keep_known(read.stamp.sequence.saturating_sub(1).min(self.known.unwrap_or(u64::MAX)))
+                    .await;
+                self.diverged = Some(read);
+            } else {
+                self.diverged = None;
+                if self.is_to_be_told(read.journal) {
+                    warn!(
+                        code = JOURNAL_COPY_RUNS,
+                        journal = %self.journal,
+                        "another Linkgate works by a copy of this journal; what is decided through one, the other does not know"
+                    );
+                }
             }
         }
         Ok(())
     }
 
-    fn tell_of_a_copy(&self, read: &Read) {
-        let view = self.store.view();
-        let (own, other) = (view.sequence, read.stamp.sequence);
-        if read.stamp.decisions == view.decisions() {
-            warn!(
-                code = JOURNAL_COPY_RUNS,
-                journal = %self.journal,
-                "another Linkgate works by a copy of this journal; what is decided through one, the other does not know"
-            );
-        } else {
+    fn tell_of_diverged(&mut self, read: &Read) {
+        let (own, other) = (self.store.view().sequence, read.stamp.sequence);
+        self.clearance.set_trouble(Some(format!(
+            "{JOURNAL_DIVERGED}: another Linkgate has worked by a copy of this journal (record {other} there, {own} here), and \
+             something else was decided there; stop one of them"
+        )));
+        if self.is_to_be_told(read.journal) {
             error!(
                 code = JOURNAL_DIVERGED,
                 journal = %self.journal,
                 own,
                 other,
-                "another Linkgate works by a copy of this journal, and something else was decided there; stop one of them"
+                "another Linkgate has worked by a copy of this journal, and something else was decided there: stop one of them; its \
+                 stamp stays, so this copy will be refused at its next start"
             );
         }
     }
@@ -251,23 +310,40 @@ async fn decided(store: &Store, news: &mut tokio::sync::watch::Receiver<u64>, de
     }
 }
 
-fn tell_denied(error: &crate::client::ClientError) {
-    info!(topic = STAMP_TOPIC, "what is needed: Create, Describe, Read and Write on this topic");
+fn pause_after(error: &StampError) -> Duration {
+    if matches!(error, StampError::Denied(_)) { DENIED_RETRY } else { RETRY }
+}
+
+fn tell_not_kept(error: &StampError) {
+    tell_what_is_needed(error);
+    warn!(code = JOURNAL_NOT_CHECKED, topic = STAMP_TOPIC, %error, "the journal's stamp is not kept");
+}
+
+fn tell_not_checked(error: &StampError) {
+    tell_what_is_needed(error);
     warn!(
         code = JOURNAL_NOT_CHECKED,
         topic = STAMP_TOPIC,
         %error,
-        "no stamp of the journal is kept at the destination: an old copy of the journal will not be noticed"
+        "whether the journal is an old copy is not known; work begins, and ends again if it turns out to be one"
     );
 }
 
-fn fault(journal: KafkaUuid, view: &View, found: Standing, stamped: Read) -> Fault {
-    let (own, newest) = (view.sequence, stamped.stamp.sequence);
+fn tell_what_is_needed(error: &StampError) {
+    if matches!(error, StampError::Denied(_)) {
+        info!(topic = STAMP_TOPIC, "what is needed: Create, Describe, Read and Write on this topic");
+    }
+}
+
+/// `own` is the sequence that the next start finds.
+fn fault(journal: KafkaUuid, own: u64, found: Standing, stamped: Read) -> Fault {
+    let newest = stamped.stamp.sequence;
     let (code, what) = match found {
         Standing::Diverged => (
             JOURNAL_DIVERGED,
             format!(
-                "ends at record {own} like the one that last worked at this destination, but something else was decided there"
+                "ends at record {own}, and the one that last worked at this destination at {newest}, and something else was \
+                 decided there"
             ),
         ),
         Standing::OldCopy | Standing::Newest => (

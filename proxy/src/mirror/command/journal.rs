@@ -41,4 +41,11 @@ impl Commands {
     pub fn journal_trouble(&self) -> Option<String> {
         self.store.trouble(PATIENCE)
     }
+
+    /// What is wrong with the journal's stamp at the destination, in one sentence; `None` when it is kept and no other copy
+    /// contradicts it.
+    #[must_use]
+    pub fn stamp_trouble(&self) -> Option<String> {
+        self.clearance.trouble()
+    }
 }
