@@ -122,7 +122,9 @@ pub(super) enum SessionError {
     UnsupportedApi { api_key: i16, api_version: i16 },
     #[error("request of api key {api_key} before authentication: the listener has SASL")]
     Unauthenticated { api_key: i16 },
-    #[error("a topic became a mirror while a request that would change it was under way")]
+    #[error(
+        "a request under way names a topic that may not be written: it became a mirror meanwhile, or is Linkgate's own"
+    )]
     MirrorMeanwhile,
     #[error("a batch to be written bears a producer id that is reserved to mirroring (2^62 or above)")]
     ReservedProducerId,
