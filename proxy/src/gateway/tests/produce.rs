@@ -14,9 +14,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::super::Limits;
 use super::super::error::CloseCause;
 use super::fixture::{Fixture, MIRROR_ID, PATIENCE, answer, request, response};
-use super::ordering::until_closed;
+use super::ordering::{beat, heartbeat, until_closed};
 
 const P: ApiKey = ApiKey::Produce;
 const MESSAGE: &str = "Cannot append records to read-only mirror topic 'mirror'. It follows its source over link 'dr': promote it or \
@@ -199,6 +200,33 @@ async fn a_promote_takes_effect_on_an_open_connection() {
     fixture.guards.send(std::sync::Arc::new(TopicGuards::default())).unwrap();
     client.send(&sent).await;
     assert_eq!(fixture.accept().await.receive().await, sent);
+    fixture.stop().await;
+}
+
+/// Given a request of which a part was refused and that waits for its turn, when the mirror is promoted meanwhile, then
+/// the rest goes on, and the answer is what was decided.
+#[tokio::test]
+async fn a_promote_does_not_close_who_was_refused_a_part_before() {
+    let fixture = Fixture::with(Limits { max_in_flight: 1, ..Limits::default() }).await;
+    let (mut client, mut broker, _) = fixture.connected(&heartbeat(1)).await;
+    client.send(&heartbeat(2)).await;
+    client.send(&request(P, 9, 3, &produce(9, 1, &["plain", "mirror"]))).await;
+    assert_eq!(broker.receive().await, heartbeat(2));
+    let refused = async {
+        while fixture.metrics.refused_of("mirror") < 2 {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    };
+    timeout(PATIENCE, refused).await.expect("nothing was refused");
+    fixture.guards.send(no_mirrors()).unwrap();
+    for id in [1, 2] {
+        broker.send(&beat(id)).await;
+        assert_eq!(client.receive().await, beat(id));
+    }
+    assert_eq!(broker.receive().await, request(P, 9, 3, &produce(9, 1, &["plain"])));
+    broker.send(&response(P, 9, 3, &accepted(9, "plain"))).await;
+    let merged: ProduceResponse = answer(client.receive().await, P, 9, 3);
+    is_refusal(&merged.responses[1], 9);
     fixture.stop().await;
 }
 
