@@ -32,6 +32,7 @@ pub(super) enum CloseCause {
     SlowRequest,
     SlowReader,
     Idle,
+    GaveWay,
     MaxAge,
     MemoryReclaimed,
     BrokerStalled,
@@ -63,6 +64,7 @@ impl CloseCause {
             CloseCause::SlowRequest => "slow_request",
             CloseCause::SlowReader => "slow_reader",
             CloseCause::Idle => "idle",
+            CloseCause::GaveWay => "gave_way",
             CloseCause::MaxAge => "max_age",
             CloseCause::MemoryReclaimed => "memory_reclaimed",
             CloseCause::BrokerStalled => "broker_stalled",
@@ -108,6 +110,8 @@ pub(super) enum SessionError {
     SlowReader,
     #[error("nothing was asked for too long")]
     Idle,
+    #[error("it was quiet, and a new connection found no place")]
+    GaveWay,
     #[error("it held memory for too long while others waited for it")]
     MemoryReclaimed,
     #[error("the broker takes nothing of what it is sent")]
@@ -147,6 +151,7 @@ impl SessionError {
             SessionError::SlowRequest => CloseCause::SlowRequest,
             SessionError::SlowReader => CloseCause::SlowReader,
             SessionError::Idle => CloseCause::Idle,
+            SessionError::GaveWay => CloseCause::GaveWay,
             SessionError::MemoryReclaimed => CloseCause::MemoryReclaimed,
             SessionError::BrokerStalled => CloseCause::BrokerStalled,
             SessionError::NoBroker { .. } => CloseCause::NoBroker,
