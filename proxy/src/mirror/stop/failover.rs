@@ -8,6 +8,7 @@ use state::model::link_config::OWNED;
 use state::model::{Fencing, KafkaUuid, Stop};
 use tracing::warn;
 
+use super::lowering::Lowering;
 use super::{NotYet, StopJob};
 use crate::client::admin::OffsetSpec;
 use crate::mirror::partition::Partition;
@@ -132,19 +133,14 @@ impl StopJob {
     }
 
     async fn lower_groups(&self, bounds: &[i64]) {
-        let clamp = self.offsets.clamp(&self.mirror.link, self.topic(), bounds);
-        match tokio::time::timeout(CLAMP_WITHIN, clamp).await {
-            Ok(Ok(troubles)) => {
-                troubles.into_iter().for_each(|trouble| self.go_on_without(trouble.error.message));
-            }
-            Ok(Err(error)) => {
-                self.go_on_without(format!("group offsets were not compared with the log's end: {error}"));
-            }
-            Err(_) => self.go_on_without(format!(
-                "group offsets were not compared with the log's end: no answer within {} s",
-                CLAMP_WITHIN.as_secs()
-            )),
-        }
+        let lowering = Lowering {
+            store: self.store.clone(),
+            mirror: self.mirror.clone(),
+            offsets: self.offsets.clone(),
+            bounds: bounds.to_vec(),
+        };
+        let lines = lowering.within(CLAMP_WITHIN).await;
+        lines.into_iter().for_each(|line| self.go_on_without(line));
     }
 
     async fn give_back_configs(&self) {

@@ -5,6 +5,7 @@ mod closing;
 mod failover;
 mod fence;
 mod last_syncs;
+mod lowering;
 mod promote;
 mod source_check;
 mod undone;
