@@ -136,7 +136,8 @@ pub enum MirrorState {
     Stopped {
         /// How it got there.
         stop: Stop,
-        /// Log end offset of each partition when it opened, in partition order.
+        /// Log end offset of each partition when it opened, in partition order; -1 of one that had no leader and whose
+        /// end nobody knew.
         log_end_offsets: Vec<i64>,
     },
     /// Stopped by an error. Read-only; `failover` or deleting the topic is the way out.
