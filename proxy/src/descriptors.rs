@@ -5,8 +5,9 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Kept for what is not a client: connections to brokers and sources, the journal, the admin API, listeners, name lookups.
-const RESERVED: usize = 576;
+/// Kept for what is not a client: connections to brokers and sources, the journal, the admin API, listeners, name
+/// lookups, and the clients that wait for a place.
+const RESERVED: usize = 640;
 /// What a client takes: its own connection, and one to a broker.
 const PER_CLIENT: usize = 2;
 /// With fewer, the daemon does not start.

@@ -48,6 +48,7 @@ fn mirrors_end_whatever_stands_in_the_way() {
     compacted_from_now_on(&pair);
     a_group_that_is_refused(&pair);
     killed_behind_the_fence(&mut pair);
+    deleted_behind_the_fence(&pair);
     failed_over_with_configs_of_its_own(&mut pair);
     beside_another_linkgate(&mut pair);
 }
@@ -147,6 +148,39 @@ fn killed_behind_the_fence(pair: &mut Pair) {
     assert_eq!(read::differences(&before, &after), [] as [String; 0]);
     let held = pair.destination.admin().group_offsets("held");
     assert_eq!(held.get(&("killed".to_owned(), 0)), Some(&70));
+}
+
+/// The source topic is deleted right behind the fence: the promote ends all the same, and says what could not be synced.
+/// Other promotes do not wait for it.
+fn deleted_behind_the_fence(pair: &Pair) {
+    let source = pair.source.bootstrap();
+    for topic in ["deleted", "kept"] {
+        pair.mirror_topic(topic, 1, &[]);
+        send(&source, topic, Kind::plain("none"), 100);
+        pair.assert_mirrored(topic);
+    }
+    let before = read::topic(&source, "deleted");
+    // The last sync waits for an open transaction.
+    let producer = offsets_in_a_transaction(&source, "late", "deleted", 70);
+    promote(pair, "deleted");
+    until("the promote waits for the group", LONG, || {
+        let mirror = pair.linkgate.mirror(LINK, "deleted");
+        mirror["linkgate"]["reason"].as_str().is_some_and(|reason| reason.contains("'late'")).then_some(())
+    });
+    pair.source.admin().delete_topic("deleted");
+    pair.source.admin().commit("reader", &[("kept", 0, 60)]);
+    promote(pair, "kept");
+    pair.linkgate.wait_status(LINK, "kept", "STOPPED");
+    assert_ne!(pair.linkgate.mirror(LINK, "deleted")["mirror_status"], "STOPPED", "kept did not wait for it");
+    let reader = pair.destination.admin().group_offsets("reader");
+    assert_eq!(reader.get(&("kept".to_owned(), 0)), Some(&60));
+    pair.linkgate.wait_status(LINK, "deleted", "STOPPED");
+    let undone = pair.linkgate.mirror(LINK, "deleted")["linkgate"]["left_undone"].to_string();
+    assert!(undone.contains("the source has no topic 'deleted'"), "{undone}");
+    let mut after = read::topic(&pair.linkgate.bootstrap(), "deleted");
+    after.values_mut().for_each(|copy| copy.high_watermark = 100);
+    assert_eq!(read::differences(&before, &after), [] as [String; 0]);
+    drop(producer);
 }
 
 /// A producer with an open transaction that will move `group` to `offset`.

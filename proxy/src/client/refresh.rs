@@ -16,10 +16,14 @@ use crate::wire::error_code::ErrorCode;
 
 /// An answer to a request that began longer ago helps nobody who tries again.
 const RECENT: Duration = Duration::from_millis(300);
+/// A request from before that takes longer than this is not waited for.
+const EARLIER_WITHIN: Duration = Duration::from_secs(1);
 
 /// Requests under way and recent ones, by topic; of the brokers only under `None`.
 #[derive(Default)]
-pub(super) struct Refreshes(Mutex<HashMap<Option<String>, (Instant, Refresh)>>);
+pub(super) struct Refreshes(Mutex<Known>);
+
+type Known = HashMap<Option<String>, (Instant, Refresh)>;
 
 type Refresh = Shared<BoxFuture<'static, Result<Arc<ClusterMetadata>, ClientError>>>;
 
@@ -27,24 +31,45 @@ impl Refreshes {
     /// The last request for `topic` if it is under way or began at `since` or later, or else one that begins now.
     fn of(&self, cluster: &Cluster, topic: Option<&str>, since: Instant) -> Refresh {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let topic = topic.map(str::to_owned);
-        if let Some((begun, refresh)) = known.get(&topic)
-            && (*begun >= since || refresh.peek().is_none())
-        {
-            return refresh.clone();
+        match known.get(&topic.map(str::to_owned)) {
+            Some((begun, refresh)) if *begun >= since || refresh.peek().is_none() => refresh.clone(),
+            _ => begin(&mut known, cluster, topic),
         }
-        let (cluster, name, now) = (cluster.clone(), topic.clone(), Instant::now());
-        let refresh = async move {
-            let _given_up = Abandoned { cluster: &cluster, topic: &name };
-            cluster.metadata(Some(name.as_slice())).await
-        };
-        let refresh = refresh.boxed().shared();
-        // A task of its own: others wait for it, whatever becomes of the one who asked first.
-        let _task = tokio::spawn(refresh.clone());
-        known.retain(|_, (begun, refresh)| now - *begun < RECENT || refresh.peek().is_none());
-        let _ = known.insert(topic, (now, refresh.clone()));
-        refresh
     }
+
+    /// The last request for `topic` that began at `since` or later, or else one that begins now. One that is under way from before is
+    /// waited for first: so all that ask meanwhile share the next one.
+    async fn begun_since(&self, cluster: &Cluster, topic: &str, since: Instant) -> Refresh {
+        if let Some(earlier) = self.under_way_before(topic, since) {
+            let _ = tokio::time::timeout(EARLIER_WITHIN, earlier).await;
+        }
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.get(&Some(topic.to_owned())) {
+            Some((begun, refresh)) if *begun >= since => refresh.clone(),
+            _ => begin(&mut known, cluster, Some(topic)),
+        }
+    }
+
+    fn under_way_before(&self, topic: &str, since: Instant) -> Option<Refresh> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (begun, refresh) = known.get(&Some(topic.to_owned()))?;
+        (*begun < since && refresh.peek().is_none()).then(|| refresh.clone())
+    }
+}
+
+fn begin(known: &mut Known, cluster: &Cluster, topic: Option<&str>) -> Refresh {
+    let topic = topic.map(str::to_owned);
+    let (cluster, name, now) = (cluster.clone(), topic.clone(), Instant::now());
+    let refresh = async move {
+        let _given_up = Abandoned { cluster: &cluster, topic: &name };
+        cluster.metadata(Some(name.as_slice())).await
+    };
+    let refresh = refresh.boxed().shared();
+    // A task of its own: others wait for it, whatever becomes of the one who asked first.
+    let _task = tokio::spawn(refresh.clone());
+    known.retain(|_, (begun, refresh)| now - *begun < RECENT || refresh.peek().is_none());
+    let _ = known.insert(topic, (now, refresh.clone()));
+    refresh
 }
 
 /// Should asking panic: nobody can have the answer, and the next one asks anew.
@@ -69,8 +94,8 @@ impl Cluster {
         self.refreshes().of(self, topic, Instant::now()).await
     }
 
-    /// What a broker says of a topic that was asked since `since`, together with whoever asks the same; `None` when it
-    /// knows no such topic.
+    /// What a broker says of a topic that was asked at `since` or later, and never earlier: the answer proves what was so at
+    /// `since`. Together with whoever asks the same; `None` when it knows no such topic.
     ///
     /// # Errors
     /// No broker answered.
@@ -79,7 +104,7 @@ impl Cluster {
         topic: &str,
         since: Instant,
     ) -> Result<Option<Arc<TopicMetadata>>, ClientError> {
-        let metadata = self.refreshed_since(Some(topic), since).await?;
+        let metadata = self.refreshes().begun_since(self, topic, since).await.await?;
         let found = metadata.topics.get(topic);
         Ok(found.filter(|topic| topic.error_code != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION).cloned())
     }
@@ -148,6 +173,24 @@ mod tests {
             }
         }
         panic!("never fast enough");
+    }
+
+    #[tokio::test]
+    async fn what_was_on_its_way_before_proves_nothing_of_what_was_so_since() {
+        let scripted = Scripted::start(1, |_| None).await;
+        let cluster = &scripted.cluster;
+        let before = {
+            let _known = cluster.metadata(Some(&[])).await.unwrap();
+            scripted.asked(0, ApiKey::Metadata)
+        };
+        let mut earlier = Box::pin(cluster.refreshed(Some("t")));
+        assert!(futures::poll!(earlier.as_mut()).is_pending());
+        let since = Instant::now();
+        let answers = join_all((0..100).map(|_| cluster.topic_since("t", since))).await;
+        assert!(answers.iter().all(|found| matches!(found, Ok(Some(_)))));
+        assert!(earlier.await.is_ok());
+        // The one from before, and one for all that ask since.
+        assert_eq!(scripted.asked(0, ApiKey::Metadata) - before, 2);
     }
 
     #[tokio::test]

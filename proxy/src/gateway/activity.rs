@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -15,6 +16,9 @@ use super::ticks::{Micros, Ticks, micros};
 
 /// A request may take longer to arrive the larger it is: a second more for so many bytes.
 const SLOWEST_BYTES_PER_SECOND: u64 = 16 * 1024;
+/// Nothing for so long, and a connection may have to make room for a new one: longer than the way to a far client and
+/// back.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// The budgets of the two directions.
 #[derive(Debug, Clone)]
@@ -40,7 +44,9 @@ pub(super) struct Activity {
     pub(super) requests_held: Arc<Holder>,
     pub(super) responses_held: Arc<Holder>,
     /// The memory that the connection holds is taken back.
-    reclaimed: Notify,
+    is_reclaimed: AtomicBool,
+    /// Somebody needs what the connection has.
+    needed: Notify,
 }
 
 /// The request that is arriving.
@@ -68,7 +74,8 @@ impl Activity {
             due: AtomicUsize::new(0),
             requests_held: Holder::new(address),
             responses_held: Holder::new(address),
-            reclaimed: Notify::new(),
+            is_reclaimed: AtomicBool::new(false),
+            needed: Notify::new(),
         }
     }
 
@@ -142,13 +149,38 @@ impl Activity {
 
     /// Has the connection closed, for what it holds.
     pub(super) fn reclaim(&self) {
-        self.reclaimed.notify_one();
+        self.is_reclaimed.store(true, Relaxed);
+        self.needed.notify_one();
     }
 
-    /// Waits for [`Activity::reclaim`].
-    pub(super) async fn reclaimed(&self) -> SessionError {
-        self.reclaimed.notified().await;
-        SessionError::MemoryReclaimed
+    /// Has the connection closed, if it is still quiet when it learns of that.
+    pub(super) fn give_way(&self) {
+        self.needed.notify_one();
+    }
+
+    /// Waits for [`Activity::reclaim`] or [`Activity::give_way`].
+    pub(super) async fn called_off(&self) -> SessionError {
+        loop {
+            self.needed.notified().await;
+            if self.is_reclaimed.load(Relaxed) {
+                return SessionError::MemoryReclaimed;
+            }
+            if self.quiet_since().is_some() {
+                return SessionError::GaveWay;
+            }
+        }
+    }
+
+    /// Since when nothing has moved, where that is a while ago and neither side waits for anything.
+    pub(super) fn quiet_since(&self) -> Option<Micros> {
+        let moved = self.moved.load(Relaxed);
+        let is_quiet = self.owes_nothing() && self.ticks.now().saturating_sub(moved) >= micros(QUIET);
+        is_quiet.then_some(moved)
+    }
+
+    /// No request has begun, and no response is due.
+    fn owes_nothing(&self) -> bool {
+        !self.frame.begun.load(Relaxed) && self.due.load(Relaxed) == 0
     }
 
     /// What the connection has to be closed for now, if anything.
@@ -164,8 +196,7 @@ impl Activity {
         if for_so_long(self.broker_blocked.load(Relaxed), limits.stall_timeout) {
             return Some(SessionError::BrokerStalled);
         }
-        let idle = !self.frame.begun.load(Relaxed) && self.due.load(Relaxed) == 0;
-        if idle && for_so_long(self.moved.load(Relaxed), limits.idle_timeout) {
+        if self.owes_nothing() && for_so_long(self.moved.load(Relaxed), limits.idle_timeout) {
             return Some(SessionError::Idle);
         }
         None
@@ -200,8 +231,6 @@ fn begin(since: &AtomicU64, ticks: Ticks) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::time::advance;
 
     use super::*;

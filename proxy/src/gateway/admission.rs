@@ -1,13 +1,16 @@
-//! Who may connect: connections are counted in all and by address, and turned away beyond the limits.
+//! Who may connect: connections are counted in all and by address, and turned away beyond the limits. Beyond that of
+//! all, a few wait a moment for a place, which quiet connections give up ([`super::eviction`]).
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::error::CloseCause;
 
@@ -35,6 +38,13 @@ pub struct ConnectionLimits {
     pub overrides: BTreeMap<IpAddr, usize>,
 }
 
+/// Newcomers that may wait for a place when all are taken: each has a descriptor already. Of few places, a part.
+const MAX_WAITING: usize = 64;
+const WAITING_PART: usize = 8;
+/// How long one waits: more than it takes a connection to be quiet, so that none is turned away while others do
+/// nothing.
+const WAIT: Duration = Duration::from_secs(2);
+
 /// Counts open connections. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Admission(Arc<Inner>);
@@ -42,58 +52,131 @@ pub(super) struct Admission(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     limits: ConnectionLimits,
-    open: Mutex<Open>,
+    /// Who has waited for longest is the next.
+    places: Arc<Semaphore>,
+    may_wait: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    newcomer: Notify,
+    /// Addresses without a connection have no entry.
+    by_address: Mutex<HashMap<IpAddr, usize>>,
 }
 
-#[derive(Debug, Default)]
-struct Open {
-    total: usize,
-    /// Addresses without a connection have no entry.
-    by_address: HashMap<IpAddr, usize>,
+/// What becomes of a new connection that exceeds no limit of its address.
+#[derive(Debug)]
+pub(super) enum Entry {
+    Admitted(Admitted),
+    /// There is no place left.
+    Waiting(Newcomer),
 }
 
 impl Admission {
     pub(super) fn new(limits: ConnectionLimits) -> Self {
-        Admission(Arc::new(Inner { limits, open: Mutex::default() }))
+        let total = limits.total.min(Semaphore::MAX_PERMITS);
+        let waiting = (total / WAITING_PART).clamp(1, MAX_WAITING);
+        Admission(Arc::new(Inner {
+            limits,
+            places: Arc::new(Semaphore::new(total)),
+            may_wait: Arc::new(Semaphore::new(waiting)),
+            waiting: AtomicUsize::new(0),
+            newcomer: Notify::new(),
+            by_address: Mutex::default(),
+        }))
     }
 
     /// Counts a connection until the answer is dropped.
     ///
     /// # Errors
     /// Which limit it would exceed.
-    pub(super) fn admit(&self, peer: IpAddr) -> Result<Admitted, CloseCause> {
+    pub(super) fn admit(&self, peer: IpAddr) -> Result<Entry, CloseCause> {
+        let counted = self.count(peer).ok_or(CloseCause::AddressLimit)?;
+        if let Ok(place) = Arc::clone(&self.0.places).try_acquire_owned() {
+            return Ok(Entry::Admitted(Admitted { _place: place, _counted: counted }));
+        }
+        let leave = Arc::clone(&self.0.may_wait).try_acquire_owned();
+        let leave = leave.map_err(|_| CloseCause::ConnectionLimit)?;
+        let _ = self.0.waiting.fetch_add(1, Relaxed);
+        self.0.newcomer.notify_one();
+        Ok(Entry::Waiting(Newcomer { counted, _waits: Waits { admission: self.clone(), _leave: leave } }))
+    }
+
+    /// How many wait for a place; returns once any does.
+    pub(super) async fn waited_for(&self) -> usize {
+        loop {
+            match self.0.waiting.load(Relaxed) {
+                0 => self.0.newcomer.notified().await,
+                waiting => return waiting,
+            }
+        }
+    }
+
+    fn count(&self, peer: IpAddr) -> Option<Counted> {
         let limits = &self.0.limits;
         // A listener for both families sees an IPv4 client as ::ffff:a.b.c.d.
         let address = peer.to_canonical();
-        let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.total >= limits.total {
-            return Err(CloseCause::ConnectionLimit);
-        }
         let limit = limits.overrides.get(&address).copied().unwrap_or(limits.per_address);
-        if open.by_address.get(&address).copied().unwrap_or_default() >= limit {
-            return Err(CloseCause::AddressLimit);
-        }
-        open.total += 1;
-        *open.by_address.entry(address).or_default() += 1;
-        Ok(Admitted { admission: self.clone(), address })
+        let mut by_address = self.by_address();
+        let open = by_address.get(&address).copied().unwrap_or_default();
+        (open < limit).then(|| {
+            let _ = by_address.insert(address, open + 1);
+            Counted { admission: self.clone(), address }
+        })
+    }
+
+    fn by_address(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.0.by_address.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that waits for a place.
+#[derive(Debug)]
+pub(super) struct Newcomer {
+    counted: Counted,
+    _waits: Waits,
+}
+
+impl Newcomer {
+    /// Its place; `None` where there was none for too long.
+    pub(super) async fn place(self) -> Option<Admitted> {
+        let places = Arc::clone(&self.counted.admission.0.places);
+        let place = tokio::time::timeout(WAIT, places.acquire_owned()).await.ok()?.ok()?;
+        Some(Admitted { _place: place, _counted: self.counted })
+    }
+}
+
+/// Counted among those that wait.
+#[derive(Debug)]
+struct Waits {
+    admission: Admission,
+    _leave: OwnedSemaphorePermit,
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        let _ = self.admission.0.waiting.fetch_sub(1, Relaxed);
     }
 }
 
 /// An open connection.
 #[derive(Debug)]
 pub(super) struct Admitted {
+    _place: OwnedSemaphorePermit,
+    _counted: Counted,
+}
+
+/// Counted for its address.
+#[derive(Debug)]
+struct Counted {
     admission: Admission,
     address: IpAddr,
 }
 
-impl Drop for Admitted {
+impl Drop for Counted {
     fn drop(&mut self) {
-        let mut open = self.admission.0.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.total = open.total.saturating_sub(1);
-        if let Some(count) = open.by_address.get_mut(&self.address) {
+        let mut by_address = self.admission.by_address();
+        if let Some(count) = by_address.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
-                let _ = open.by_address.remove(&self.address);
+                let _ = by_address.remove(&self.address);
             }
         }
     }
@@ -139,26 +222,56 @@ mod tests {
         Admission::new(ConnectionLimits { total, per_address, overrides })
     }
 
-    #[test]
-    fn an_address_has_its_own_limit_and_an_override_wins() {
-        let admission = admission(100, 1);
-        let a = admission.admit([10, 0, 0, 1].into()).unwrap();
-        let mapped = IpAddr::from(std::net::Ipv4Addr::new(10, 0, 0, 1).to_ipv6_mapped());
-        assert_eq!(admission.admit(mapped).unwrap_err(), CloseCause::AddressLimit);
-        let _b = admission.admit([10, 0, 0, 2].into()).unwrap();
-        let _three: Vec<_> = (0..3).map(|_| admission.admit([10, 0, 0, 9].into()).unwrap()).collect();
-        assert_eq!(admission.admit([10, 0, 0, 9].into()).unwrap_err(), CloseCause::AddressLimit);
-        drop(a);
-        let _again = admission.admit([10, 0, 0, 1].into()).unwrap();
+    fn admitted(admission: &Admission, address: impl Into<IpAddr>) -> Admitted {
+        match admission.admit(address.into()) {
+            Ok(Entry::Admitted(admitted)) => admitted,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn newcomer(admission: &Admission, address: impl Into<IpAddr>) -> Newcomer {
+        match admission.admit(address.into()) {
+            Ok(Entry::Waiting(newcomer)) => newcomer,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
-    fn closed_connections_leave_no_entry_behind() {
-        let admission = admission(2, 2);
-        let open: Vec<_> = (1..3).map(|n| admission.admit([10, 0, 0, n].into()).unwrap()).collect();
+    fn an_address_has_its_own_limit_and_an_override_wins() {
+        let admission = admission(100, 1);
+        let a = admitted(&admission, [10, 0, 0, 1]);
+        let mapped = IpAddr::from(std::net::Ipv4Addr::new(10, 0, 0, 1).to_ipv6_mapped());
+        assert_eq!(admission.admit(mapped).unwrap_err(), CloseCause::AddressLimit);
+        let _b = admitted(&admission, [10, 0, 0, 2]);
+        let _three: Vec<_> = (0..3).map(|_| admitted(&admission, [10, 0, 0, 9])).collect();
+        assert_eq!(admission.admit([10, 0, 0, 9].into()).unwrap_err(), CloseCause::AddressLimit);
+        drop(a);
+        let _again = admitted(&admission, [10, 0, 0, 1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn newcomers_get_the_places_that_come_free_in_turn_or_are_turned_away_in_time() {
+        let admission = admission(16, 16);
+        let mut open: Vec<_> = (1..17).map(|n| admitted(&admission, [10, 0, 0, n])).collect();
+        let (first, second) = (newcomer(&admission, [10, 0, 0, 20]), newcomer(&admission, [10, 0, 0, 21]));
         assert_eq!(admission.admit([10, 0, 0, 3].into()).unwrap_err(), CloseCause::ConnectionLimit);
+        assert_eq!(admission.waited_for().await, 2);
+        let (first, second) = (tokio::spawn(first.place()), tokio::spawn(second.place()));
+        tokio::task::yield_now().await;
+        drop(open.pop());
+        // The place is that of who has waited, not of who comes just now.
+        assert_eq!(admission.admit([10, 0, 0, 3].into()).unwrap_err(), CloseCause::ConnectionLimit);
+        let _first = first.await.unwrap().expect("a place");
+        assert!(second.await.unwrap().is_none(), "nobody goes");
+    }
+
+    #[tokio::test]
+    async fn closed_connections_leave_no_entry_behind() {
+        let admission = admission(2, 2);
+        let open: Vec<_> = (1..3).map(|n| admitted(&admission, [10, 0, 0, n])).collect();
+        drop(newcomer(&admission, [10, 0, 0, 3]));
         drop(open);
-        let left = admission.0.open.lock().unwrap();
-        assert_eq!((left.total, left.by_address.len()), (0, 0));
+        assert_eq!((admission.0.places.available_permits(), admission.by_address().len()), (2, 0));
+        assert_eq!((admission.0.waiting.load(Relaxed), admission.0.may_wait.available_permits()), (0, 1));
     }
 }

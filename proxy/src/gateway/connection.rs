@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::now_ms;
-use crate::wire::versions::{FETCH, PRODUCE, SHARE_FETCH};
+use crate::wire::versions::{API_VERSIONS, FETCH, PRODUCE, SASL_HANDSHAKE, SHARE_FETCH};
 
 use super::activity::{Activity, Peer};
 use super::budget::Hold;
@@ -71,6 +71,8 @@ pub(super) struct Connection {
     pub(super) activity: Activity,
     identity: Mutex<Identity>,
     authenticated: AtomicBool,
+    /// It has asked for nothing but what every client begins with.
+    only_greeted: AtomicBool,
     requests: AtomicU64,
     /// 0 for never.
     last_produce_ms: AtomicI64,
@@ -95,6 +97,9 @@ impl Connection {
     /// A request begins.
     pub(super) fn requested(&self, api_key: i16) {
         let _ = self.requests.fetch_add(1, Relaxed);
+        if !matches!(api_key, API_VERSIONS | SASL_HANDSHAKE) {
+            self.only_greeted.store(false, Relaxed);
+        }
         match api_key {
             PRODUCE => self.last_produce_ms.store(now_ms(), Relaxed),
             FETCH | SHARE_FETCH => self.last_fetch_ms.store(now_ms(), Relaxed),
@@ -110,6 +115,12 @@ impl Connection {
     /// A broker has accepted an exchange of the client.
     pub(super) fn authenticated(&self) {
         self.authenticated.store(true, Relaxed);
+        self.only_greeted.store(false, Relaxed);
+    }
+
+    /// It has yet to authenticate, or to ask for anything.
+    pub(super) fn is_stranger(&self) -> bool {
+        !self.is_authenticated() || self.only_greeted.load(Relaxed)
     }
 
     /// Lets `change` have what the client said of itself.
@@ -217,6 +228,7 @@ impl Connections {
             activity: Activity::new(ticks, peer.ip().to_canonical()),
             identity: Mutex::default(),
             authenticated: AtomicBool::new(is_authenticated),
+            only_greeted: AtomicBool::new(true),
             requests: AtomicU64::new(0),
             last_produce_ms: AtomicI64::new(0),
             last_fetch_ms: AtomicI64::new(0),

@@ -32,6 +32,7 @@ pub(super) enum CloseCause {
     SlowRequest,
     SlowReader,
     Idle,
+    GaveWay,
     MaxAge,
     MemoryReclaimed,
     BrokerStalled,
@@ -63,6 +64,7 @@ impl CloseCause {
             CloseCause::SlowRequest => "slow_request",
             CloseCause::SlowReader => "slow_reader",
             CloseCause::Idle => "idle",
+            CloseCause::GaveWay => "gave_way",
             CloseCause::MaxAge => "max_age",
             CloseCause::MemoryReclaimed => "memory_reclaimed",
             CloseCause::BrokerStalled => "broker_stalled",
@@ -108,6 +110,8 @@ pub(super) enum SessionError {
     SlowReader,
     #[error("nothing was asked for too long")]
     Idle,
+    #[error("it was quiet, and a new connection found no place")]
+    GaveWay,
     #[error("it held memory for too long while others waited for it")]
     MemoryReclaimed,
     #[error("the broker takes nothing of what it is sent")]
@@ -122,7 +126,9 @@ pub(super) enum SessionError {
     UnsupportedApi { api_key: i16, api_version: i16 },
     #[error("request of api key {api_key} before authentication: the listener has SASL")]
     Unauthenticated { api_key: i16 },
-    #[error("a topic became a mirror while a request that would change it was under way")]
+    #[error(
+        "a request under way names a topic that may not be written: it became a mirror meanwhile, or is Linkgate's own"
+    )]
     MirrorMeanwhile,
     #[error("a batch to be written bears a producer id that is reserved to mirroring (2^62 or above)")]
     ReservedProducerId,
@@ -145,6 +151,7 @@ impl SessionError {
             SessionError::SlowRequest => CloseCause::SlowRequest,
             SessionError::SlowReader => CloseCause::SlowReader,
             SessionError::Idle => CloseCause::Idle,
+            SessionError::GaveWay => CloseCause::GaveWay,
             SessionError::MemoryReclaimed => CloseCause::MemoryReclaimed,
             SessionError::BrokerStalled => CloseCause::BrokerStalled,
             SessionError::NoBroker { .. } => CloseCause::NoBroker,

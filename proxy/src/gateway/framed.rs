@@ -237,6 +237,21 @@ impl FrameReader {
         }
     }
 
+    /// What is charged now.
+    pub(super) fn charged(&self) -> usize {
+        self.hold.bytes()
+    }
+
+    /// Gives back what is charged beyond `bytes`.
+    pub(super) fn discharge(&mut self, bytes: usize) {
+        self.hold.shrink_to(bytes);
+    }
+
+    /// Memory for a look into a part of the frame taken last, beside the frame.
+    pub(super) fn hold_for_look(&self) -> Hold {
+        self.account.budget.hold_for_look(&self.account.holder)
+    }
+
     /// What the frame taken last is charged with, and at least `bytes`, for an answer that outlives it.
     pub(super) async fn hand_over(&mut self, bytes: usize) -> Hold {
         self.hold.grow_to(bytes).await;

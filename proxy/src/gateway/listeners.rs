@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::admission::{Admission, listen, prepare};
+use super::admission::{Admission, Admitted, Entry, listen, prepare};
 use super::endpoint_map::broker_port;
 use super::error::CloseCause;
+use super::eviction::make_room;
 use super::handshake::handshake;
 use super::session::{Shared, serve};
 use super::upstream::Target;
@@ -44,6 +45,9 @@ impl Listeners {
         let (open, complained) = (Arc::default(), Arc::default());
         let listeners = Listeners { shared, admission, bootstrap, sessions, stop, open, complained };
         listeners.accept_on(listener, Target::Bootstrap);
+        let room = make_room(listeners.admission.clone(), listeners.shared.connections.clone());
+        let stop = listeners.stop.clone();
+        listeners.sessions.spawn(async move { stop.run_until_cancelled(room).await });
         listeners
     }
 
@@ -108,9 +112,9 @@ impl Listeners {
         });
     }
 
-    fn admit(&self, tcp: tokio::net::TcpStream, peer: SocketAddr, target: Target) {
-        let admitted = match self.admission.admit(peer.ip()) {
-            Ok(admitted) => admitted,
+    fn admit(&self, tcp: TcpStream, peer: SocketAddr, target: Target) {
+        let entry = match self.admission.admit(peer.ip()) {
+            Ok(entry) => entry,
             Err(cause) => return self.turn_away(peer, target, cause),
         };
         if let Err(error) = prepare(&tcp) {
@@ -119,12 +123,21 @@ impl Listeners {
             return;
         }
         let (shared, stop) = (Arc::clone(&self.shared), self.stop.clone());
-        self.sessions.spawn(async move {
-            if let Some(stream) = handshake(tcp, peer, target, &shared, &stop).await {
-                serve(stream, peer, target, shared, stop).await;
+        match entry {
+            Entry::Admitted(place) => {
+                self.sessions.spawn(session(tcp, peer, target, shared, stop, place));
             }
-            drop(admitted);
-        });
+            Entry::Waiting(newcomer) => {
+                let this = self.clone();
+                self.sessions.spawn(async move {
+                    match stop.run_until_cancelled(newcomer.place()).await {
+                        Some(Some(place)) => session(tcp, peer, target, shared, stop.clone(), place).await,
+                        Some(None) => this.turn_away(peer, target, CloseCause::ConnectionLimit),
+                        None => shared.rewriter.metrics.turned_away(CloseCause::Stopped),
+                    }
+                });
+            }
+        }
     }
 
     fn turn_away(&self, peer: SocketAddr, target: Target, cause: CloseCause) {
@@ -135,4 +148,19 @@ impl Listeners {
             None => tracing::debug!(%peer, ?target, cause, "connection limit reached"),
         }
     }
+}
+
+/// From the handshake on; the place is given up at the end.
+async fn session(
+    tcp: TcpStream,
+    peer: SocketAddr,
+    target: Target,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    place: Admitted,
+) {
+    if let Some(stream) = handshake(tcp, peer, target, &shared, &stop).await {
+        serve(stream, peer, target, shared, stop).await;
+    }
+    drop(place);
 }

@@ -48,11 +48,6 @@ impl Guards {
         self.snapshot.borrow().is_empty()
     }
 
-    /// No topic is guarded, Linkgate's own neither.
-    pub(super) fn guard_nothing(&self) -> bool {
-        self.snapshot.borrow().guard_nothing()
-    }
-
     /// The guard of a topic.
     pub(super) fn of(&self, topic: &TopicRef) -> Option<TopicGuard> {
         let guards = self.snapshot.borrow();

@@ -11,8 +11,8 @@
 //! not read stops the reading of its upstream connection and, once the in-flight queue is full, of its own requests; a
 //! broker that does not read stops the reading of the client.
 //!
-//! A connection ends when it says nothing at first, lets a request trickle in, asks for nothing for long, or takes nothing of
-//! what is due ([`Limits`]).
+//! A connection ends when it says nothing at first, lets a request trickle in, asks for nothing for long, takes nothing
+//! of what is due ([`Limits`]), or is quiet while a new one has no place.
 //!
 //! Fails by closing the one connection concerned, counted by cause; an answer that cannot be rewritten is never passed
 //! on as it is.
@@ -25,6 +25,7 @@ mod connection;
 mod directory;
 mod endpoint_map;
 mod error;
+mod eviction;
 mod fetch_filter;
 mod fetch_stream;
 mod framed;

@@ -69,6 +69,7 @@ pub(super) async fn serve(
         ended = run(stream, target, &connection, &shared, stop.clone()) => ended,
         // Also where it stands inside a request that does not go on.
         () = past_deadline(stop, drain_timeout) => Ok(CloseCause::Stopped),
+        error = connection.activity.called_off() => Err(error),
     };
     match ended {
         Ok(cause) => {
@@ -114,6 +115,7 @@ fn log_failure(
         | SessionError::SlowReader
         | SessionError::MemoryReclaimed
         | SessionError::BrokerStalled => "connection closed: it took too long",
+        SessionError::GaveWay => "connection closed: all places are taken",
         SessionError::Idle | SessionError::ClientIo(_) | SessionError::BrokerIo(_) => {
             tracing::debug!(%peer, ?target, client_id, cause, %error, "connection closed");
             return;
@@ -183,7 +185,6 @@ async fn run(
         ended = &mut responses => return ended,
         ended = requests => ended?,
         error = overdue(connection, limits) => return Err(error),
-        error = connection.activity.reclaimed() => return Err(error),
         () = too_old(limits.max_age, &no_more) => {}
     }
     // The client is done asking; what it asked for is still delivered.

@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::offset_sync::follows_source;
 use super::per_link::{in_rounds, link_and_mirror};
-use super::source_clusters::SourceClusters;
+use super::refused_config::Refused;
+use super::source_clusters::{NotTheSource, SourceClusters, fresh_topic};
 use super::synced_configs::{self, ConfigChange, TopicConfig, TopicConfigs};
 use super::task_status::{Task, TaskError, TaskErrorCode, TaskTable};
 use super::topic::are_its_topics;
@@ -105,11 +106,22 @@ impl ConfigSync {
             topic_admin::configs(&self.destination, &mirror.topic),
         );
         let here = here.map_err(|error| fail(error.to_string()))?;
-        let there = match there {
-            Ok(there) => there,
-            Err(error) if error.retriable() => return Err(fail(error.to_string())),
+        // Asked behind them: an id that is there now was there before.
+        let is_gone = match fresh_topic(&source, mirror).await {
+            Err(gone @ (NotTheSource::Missing(_) | NotTheSource::Other { .. })) => Some(gone),
+            Err(unsure @ NotTheSource::Disputed { .. }) => return Err(fail(unsure.to_string())),
+            // Who does not tell the topic may tell its configs.
+            Ok(_) | Err(NotTheSource::Unanswered(_)) => None,
+        };
+        let there = match (is_gone, there) {
+            (Some(why), _) => {
+                refused.push(not_followed(mirror, &why));
+                last_known(mirror)
+            }
+            (None, Ok(there)) => there,
+            (None, Err(error)) if error.retriable() => return Err(fail(error.to_string())),
             // It will not tell them; what it told before has to do.
-            Err(error) => {
+            (None, Err(error)) => {
                 refused.push(unread(&mirror.source_topic, &error));
                 last_known(mirror)
             }
@@ -324,19 +336,6 @@ impl ConfigSync {
     }
 }
 
-/// An alteration that did not come about.
-struct Refused {
-    error: TaskError,
-    /// It may come about later.
-    passes: bool,
-}
-
-impl Refused {
-    fn of(what: &str, error: &ClientError) -> Self {
-        Refused { error: TaskError::of(what, error), passes: error.retriable() }
-    }
-}
-
 /// The owned configs of a source as the journal has them.
 fn last_known(mirror: &MirrorTopic) -> TopicConfigs {
     let known = mirror.source_configs.iter();
@@ -368,6 +367,12 @@ fn log_altered(mirror: &MirrorTopic, changes: &[ConfigChange]) {
 
 fn unread(topic: &str, error: &ClientError) -> TaskError {
     TaskError::of(&format!("configs of topic '{topic}' cannot be read"), error)
+}
+
+fn not_followed(mirror: &MirrorTopic, why: &NotTheSource) -> TaskError {
+    let topic = &mirror.topic;
+    let message = format!("the configs of topic '{topic}' were not synced a last time: {why}");
+    TaskError::new(TaskErrorCode::UnknownTopicOrPartition, message)
 }
 
 fn partitions_added(mirror: &MirrorTopic, on_source: usize) -> Option<TaskError> {

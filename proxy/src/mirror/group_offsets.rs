@@ -55,12 +55,15 @@ pub struct Positions {
     pub offsets: Offsets,
     /// Partitions whose position depends on an open transaction, each with the coordinator's words.
     pub unstable: BTreeMap<TopicPartition, ClientError>,
+    /// Partitions whose position the coordinator does not tell.
+    pub refused: BTreeMap<TopicPartition, ClientError>,
 }
 
-/// The committed positions of a group in these topics (name and number of partitions).
+/// The committed positions of a group in these topics (name and number of partitions). What stands against one of them
+/// says nothing of the others.
 ///
 /// # Errors
-/// The group or one of its partitions could not be read.
+/// The group could not be read.
 pub async fn committed(
     cluster: &Cluster,
     group: &str,
@@ -81,7 +84,9 @@ pub async fn committed(
                 let _ = positions.unstable.insert(at, error);
             }
             Err(error) if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => {}
-            Err(error) => return Err(error),
+            Err(error) => {
+                let _ = positions.refused.insert(at, error);
+            }
         }
     }
     Ok(positions)

@@ -5,15 +5,20 @@ use std::collections::BTreeMap;
 
 use futures::StreamExt as _;
 use state::model::link_config::LinkConfig;
-use state::model::{MirrorState, MirrorTopic, Stop};
+use state::model::{Link, MirrorState, MirrorTopic, Stop};
 
-use super::offset_sync::{CONCURRENT_GROUPS, GroupTrouble, OffsetSync, is_synced};
-use super::per_link::link_and_mirror;
+use super::group_offsets::Group;
+use super::group_trouble::GroupTrouble;
+use super::log_bounds::list_offset;
+use super::offset_plan::Offsets;
+use super::offset_sync::{CONCURRENT_GROUPS, OffsetSync, is_synced};
+use super::source_clusters::lost;
 use super::task_status::Task;
 use super::together::Together;
-use super::topic::are_its_topics;
+use super::topic::is_on;
 use super::{group_offsets, offset_plan};
 use crate::client::ClientError;
+use crate::client::admin::OffsetSpec;
 
 /// Why group offsets could not be brought up to date at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,34 +64,53 @@ impl OffsetSync {
         outcome.unwrap_or_else(|| Err(interrupted(topic)))
     }
 
+    /// One pass over the groups for all of these topics. What stands against one of them is its own.
     async fn last_pass(&self, name: &str, topics: Vec<String>) -> Vec<Outcome> {
         // What a periodic round began to commit before the logs were closed is answered by now.
         drop(self.turns.take(name).await);
         let view = self.store.view();
-        let mut mirrors = BTreeMap::new();
-        for topic in &topics {
-            match link_and_mirror(&view, name, topic) {
-                Ok((_, config, _)) if !config.offset_sync.enabled || config.offset_sync.filters.is_none() => {
-                }
-                Ok((link, config, mirror)) => {
-                    let source = self.sources.of(link, &config);
-                    if !are_its_topics(mirror, &source, &self.destination) {
-                        let reason = "the topic is not known to be the one that was mirrored";
-                        return all(&topics, |topic| Err(failed(topic, reason)));
-                    }
-                    let _ = mirrors.insert(mirror.source_topic.clone(), self.ends_of(mirror));
-                }
-                Err(reason) => return all(&topics, |topic| Err(failed(topic, reason))),
-            }
-        }
         let Some(link) = view.links.get(name) else {
             return all(&topics, |topic| Err(failed(topic, "the link is gone")));
         };
         let Ok(config) = LinkConfig::parse(&link.configs) else {
             return all(&topics, |topic| Err(failed(topic, "the link's configs are not valid")));
         };
-        let found = self.sync(link, &config, &mirrors, is_being_promoted, true).await;
-        self.tell(name, &topics, found)
+        if !config.offset_sync.enabled || config.offset_sync.filters.is_none() {
+            return all(&topics, |_| Ok(Vec::new()));
+        }
+        let (mut apart, mut mirrors) = (BTreeMap::new(), Vec::new());
+        for topic in &topics {
+            let reason = match view.mirrors.get(topic) {
+                Some(mirror) if is_on(mirror, &self.destination) => {
+                    mirrors.push(mirror.clone());
+                    continue;
+                }
+                Some(_) => "the destination topic is not known to be the mirror",
+                None => "the mirror topic is gone",
+            };
+            let _ = apart.insert(topic.clone(), failed(topic, reason));
+        }
+        let found = self.sync_what_is_there(link, &config, mirrors).await;
+        let outcomes = topics.iter().zip(self.tell(name, &topics, found));
+        outcomes.map(|(topic, told)| apart.remove(topic).map_or(told, Err)).collect()
+    }
+
+    /// Syncs the groups in these mirrors, but for those whose source topics are gone: they are named.
+    async fn sync_what_is_there(
+        &self,
+        link: &Link,
+        config: &LinkConfig,
+        mut mirrors: Vec<MirrorTopic>,
+    ) -> Result<Vec<GroupTrouble>, ClientError> {
+        let source = self.sources.of(link, config);
+        let mut gone = lost(&source, &mirrors).await?;
+        mirrors.retain(|mirror| !gone.contains_key(&mirror.topic));
+        let ends = mirrors.iter().map(|mirror| (mirror.source_topic.clone(), self.ends_of(mirror))).collect();
+        let mut troubles = self.sync(link, config, &ends, is_being_promoted, true).await?;
+        // With its topic a group loses its positions: what was read of one that went meanwhile may not be all.
+        gone.extend(lost(&source, &mirrors).await?);
+        troubles.extend(gone.iter().map(|(topic, why)| GroupTrouble::lost(topic, why)));
+        Ok(troubles)
     }
 
     async fn clamping_pass(&self, name: &str, topics: Vec<(String, Vec<i64>)>) -> Vec<Outcome> {
@@ -117,19 +141,55 @@ impl OffsetSync {
         let lowered = synced.map(|group| async move {
             match group_offsets::committed(&self.destination, &group.name, topics).await {
                 Ok(local) => {
+                    let own_name = |topic: &str| Some(topic.to_owned());
+                    let mut troubles = GroupTrouble::untold(&group.name, &local.refused, own_name);
                     let due = offset_plan::beyond(&local.offsets, ends);
+                    let due = self.to_be_lowered(group, due, &local.offsets, &mut troubles).await;
                     // A group in use whose offsets are right is no trouble.
-                    if due.is_empty() {
-                        Vec::new()
-                    } else {
-                        self.commit(&group.name, group.in_use, &due).await
+                    if !due.is_empty() {
+                        troubles.extend(self.commit(&group.name, group.in_use, &due).await);
                     }
+                    troubles
                 }
                 Err(error) => vec![GroupTrouble::unread(&group.name, &error)],
             }
         });
         let lowered: Vec<_> = lowered.collect();
         Ok(futures::stream::iter(lowered).buffer_unordered(CONCURRENT_GROUPS).concat().await)
+    }
+
+    /// Which of the positions that are `due` may be lowered. In a topic that is open by now, clients may have brought a
+    /// group to where it stands: it is lowered only from where nobody has written yet, and otherwise named, unless it has
+    /// members.
+    async fn to_be_lowered(
+        &self,
+        group: &Group,
+        mut due: Offsets,
+        stands: &Offsets,
+        troubles: &mut Vec<GroupTrouble>,
+    ) -> Offsets {
+        let view = self.store.view();
+        let is_open = |topic: &str| view.mirrors.get(topic).is_none_or(|mirror| !mirror.is_read_only());
+        let open: Vec<_> = due.keys().filter(|(topic, _)| is_open(topic)).cloned().collect();
+        for at in open {
+            let stands_at = stands.get(&at).map_or(-1, |committed| committed.offset);
+            match list_offset(&self.destination, &at.0, at.1, OffsetSpec::Latest).await {
+                Ok(end) if stands_at > end => {}
+                Ok(_) => {
+                    let lowered = due.remove(&at);
+                    if let Some(bound) = lowered.filter(|_| !group.in_use) {
+                        troubles.push(GroupTrouble::beyond(&group.name, &at, stands_at, bound.offset));
+                    }
+                }
+                Err(error) => {
+                    let _ = due.remove(&at);
+                    let refused = BTreeMap::from([(at, error)]);
+                    troubles
+                        .extend(GroupTrouble::untold(&group.name, &refused, |topic| Some(topic.to_owned())));
+                }
+            }
+        }
+        due
     }
 
     /// Shows on the task what is new, and tells each topic what concerns it.
@@ -173,3 +233,8 @@ fn failed(topic: &str, reason: &str) -> OffsetSyncError {
 fn interrupted(topic: &str) -> OffsetSyncError {
     failed(topic, "the pass over the groups was interrupted; again")
 }
+
+#[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ use state::store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::group_offsets;
+use super::group_trouble::GroupTrouble;
 use super::last_offsets::LastSyncs;
 use super::log_bounds::list_offset;
 use super::offset_plan::{self, MirrorEnds, Offsets, TopicPartition};
@@ -30,38 +31,6 @@ use crate::client::{ClientError, Cluster};
 
 /// Groups worked on at the same time, per link.
 pub(super) const CONCURRENT_GROUPS: usize = 8;
-
-/// What stands against the offsets of one group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GroupTrouble {
-    /// The group, as it is called where the trouble is.
-    pub group: String,
-    /// The mirror topic concerned; all of the round when absent.
-    pub topic: Option<String>,
-    /// What happened.
-    pub error: TaskError,
-    /// It may pass by itself.
-    pub passes: bool,
-}
-
-impl GroupTrouble {
-    fn of(group: &str, topic: Option<String>, what: &str, error: &ClientError) -> Self {
-        let passes = error.retriable();
-        GroupTrouble { group: group.to_owned(), topic, error: TaskError::of(what, error), passes }
-    }
-
-    pub(super) fn unread(group: &str, error: &ClientError) -> Self {
-        GroupTrouble::of(group, None, &format!("offsets of group '{group}' cannot be read"), error)
-    }
-
-    fn in_use(group: &str) -> Self {
-        let message = format!(
-            "Consumer group '{group}' has active members on the destination; its offsets are not synced."
-        );
-        let error = TaskError::new(TaskErrorCode::ConsumerGroupInUse, message);
-        GroupTrouble { group: group.to_owned(), topic: None, error, passes: false }
-    }
-}
 
 /// One round over the groups of a link.
 struct Round<'a> {
@@ -203,29 +172,37 @@ impl OffsetSync {
             Ok(wanted) => wanted,
             Err(error) => return vec![GroupTrouble::unread(group, &error)],
         };
-        let mut troubles = Vec::new();
+        let mirror_of = |topic: &str| mirrors.get(topic).map(|ends| ends.topic.clone());
+        let mut troubles = GroupTrouble::untold(group, &wanted.refused, mirror_of);
         if wait_for_stable {
-            for ((topic, _), error) in &wanted.unstable {
-                let what = format!("an open transaction holds offsets of group '{group}'");
-                let mirror = mirrors.get(topic).map(|ends| ends.topic.clone());
-                troubles.push(GroupTrouble { passes: true, ..GroupTrouble::of(group, mirror, &what, error) });
-            }
-            troubles.dedup_by(|a, b| a.topic == b.topic);
+            let mut held: Vec<_> = wanted
+                .unstable
+                .iter()
+                .map(|((topic, _), error)| {
+                    let what = format!("an open transaction holds offsets of group '{group}'");
+                    GroupTrouble { passes: true, ..GroupTrouble::of(group, mirror_of(topic), &what, error) }
+                })
+                .collect();
+            held.dedup_by(|a, b| a.topic == b.topic);
+            troubles.extend(held);
         }
         if wanted.offsets.is_empty() {
             return troubles;
         }
         let present = match group_offsets::committed(&self.destination, local_group, &here).await {
-            Ok(present) => present.offsets,
+            Ok(present) => present,
             Err(error) => return vec![GroupTrouble::unread(local_group, &error)],
         };
+        let own_name = |topic: &str| Some(topic.to_owned());
+        troubles.extend(GroupTrouble::untold(local_group, &present.refused, own_name));
         // Shared until the commit is answered: a stop that has begun meanwhile waits for it.
         let _turn = self.turns.share(round.link).await;
         // A topic that was stopped meanwhile has consumers of its own: their positions are not the source's to set.
         let view = self.store.view();
         let mut still = mirrors.clone();
         still.retain(|_, ends| view.mirrors.get(&ends.topic).is_some_and(round.goes_on));
-        let due = offset_plan::due(&wanted.offsets, &still, &present);
+        let mut due = offset_plan::due(&wanted.offsets, &still, &present.offsets);
+        due.retain(|at, _| !present.refused.contains_key(at));
         troubles.extend(self.commit(local_group, in_use, &due).await);
         troubles
     }

@@ -1,9 +1,10 @@
 //! The clients to the source clusters, one per link, shared by everybody who works for the link.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use state::model::link_config::{LinkConfig, SecurityConfigs};
 use state::model::{HostPort, KafkaUuid, Link, LinkError, MirrorTopic};
 
@@ -27,6 +28,9 @@ struct Recipe {
     max_idle: Option<Duration>,
     receive_buffer: Option<usize>,
 }
+
+/// Topics that look gone, looked at at the same time.
+const ASKED_TOGETHER: usize = 8;
 
 /// Name of the error when another cluster answers for a source than its link was made with.
 pub const SOURCE_CLUSTER_CHANGED: &str = "SOURCE_CLUSTER_CHANGED";
@@ -163,6 +167,36 @@ pub async fn fresh_topic(source: &Cluster, mirror: &MirrorTopic) -> Result<Arc<T
             Err(NotTheSource::Disputed { topic: topic.clone(), found, mirrored: mirror.source_topic_id })
         }
     }
+}
+
+/// Which of these mirrors' source topics are not there as they were mirrored, by mirror topic. One question for all of
+/// them, and all brokers about those that look gone.
+///
+/// # Errors
+/// No broker answered.
+pub async fn lost(
+    source: &Cluster,
+    mirrors: &[MirrorTopic],
+) -> Result<BTreeMap<String, NotTheSource>, ClientError> {
+    if mirrors.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let names: Vec<String> = mirrors.iter().map(|mirror| mirror.source_topic.clone()).collect();
+    let known = source.metadata(Some(&names)).await?;
+    let looks_gone = |mirror: &&MirrorTopic| {
+        known.topic(&mirror.source_topic).is_none_or(|found| {
+            let differs = ![found.id, mirror.source_topic_id].contains(&KafkaUuid::ZERO)
+                && found.id != mirror.source_topic_id;
+            differs || found.error_code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+        })
+    };
+    let asked = mirrors
+        .iter()
+        .filter(looks_gone)
+        .map(|mirror| async move { Some((mirror.topic.clone(), fresh_topic(source, mirror).await.err()?)) });
+    let asked: Vec<_> = asked.collect();
+    let found: Vec<_> = futures::stream::iter(asked).buffer_unordered(ASKED_TOGETHER).collect().await;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// The client of a link whose configs cannot be used: it connects to nobody, and says why.

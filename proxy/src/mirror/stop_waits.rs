@@ -27,10 +27,14 @@ impl StopWaits {
 
     /// A stop is held up. When it was before, it has been since then.
     pub fn set(&self, topic: &str, reason: &str) {
+        self.set_since(topic, reason, now_ms());
+    }
+
+    /// The same for one that has been held up since `since_ms`.
+    pub fn set_since(&self, topic: &str, reason: &str, since_ms: i64) {
         let mut waits = self.waits();
-        let wait = waits
-            .entry(topic.to_owned())
-            .or_insert_with(|| StopWait { reason: String::new(), since_ms: now_ms() });
+        let wait =
+            waits.entry(topic.to_owned()).or_insert_with(|| StopWait { reason: String::new(), since_ms });
         reason.clone_into(&mut wait.reason);
     }
 

@@ -129,12 +129,18 @@ impl Identification {
 /// name is not judged.
 #[must_use]
 pub fn are_its_topics(mirror: &MirrorTopic, source: &Cluster, destination: &Cluster) -> bool {
-    let is_same = |cluster: &Cluster, topic: &str, recorded: KafkaUuid| {
-        let found = cluster.cached().and_then(|known| Some(known.topic(topic)?.id));
-        found.is_none_or(|found| !differs(found, recorded))
-    };
-    is_same(source, &mirror.source_topic, mirror.source_topic_id)
-        && is_same(destination, &mirror.topic, mirror.local_topic_id)
+    is_same(source, &mirror.source_topic, mirror.source_topic_id) && is_on(mirror, destination)
+}
+
+/// The same of its destination topic alone.
+#[must_use]
+pub fn is_on(mirror: &MirrorTopic, destination: &Cluster) -> bool {
+    is_same(destination, &mirror.topic, mirror.local_topic_id)
+}
+
+fn is_same(cluster: &Cluster, topic: &str, recorded: KafkaUuid) -> bool {
+    let found = cluster.cached().and_then(|known| Some(known.topic(topic)?.id));
+    found.is_none_or(|found| !differs(found, recorded))
 }
 
 fn differs(found: KafkaUuid, recorded: KafkaUuid) -> bool {

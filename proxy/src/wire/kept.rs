@@ -62,6 +62,16 @@ impl Kept {
         self.left_out == self.entries
     }
 
+    /// All that stays here stays in `other` too, which was read from the same frame.
+    #[must_use]
+    pub fn is_within(&self, other: &Kept) -> bool {
+        let mut runs = other.runs.iter().peekable();
+        self.runs.iter().all(|run| {
+            while runs.next_if(|other| other.end <= run.start).is_some() {}
+            runs.peek().is_some_and(|other| other.start <= run.start && run.end <= other.end)
+        })
+    }
+
     /// The frame that the entries were read from, less those left out: pieces to be sent one after another.
     #[must_use]
     pub fn pieces(&self, frame: &Bytes) -> Vec<Bytes> {
@@ -96,7 +106,11 @@ mod tests {
         assert_eq!(without(&["a", "d"]).pieces(&frame).concat(), b"head\0\0\0\x02\0\x02bb\0\x01ctail");
         // Neighbours are one piece.
         assert_eq!(without(&["a"]).pieces(&frame).len(), 4);
+        let some = without(&["a", "c"]);
+        assert!(some.is_within(&some) && some.is_within(&without(&["a"])) && some.is_within(&without(&[])));
+        assert!(!some.is_within(&without(&["bb"])) && !some.is_within(&without(&["a", "d"])));
         let none = without(&["a", "bb", "c", "d"]);
+        assert!(none.is_within(&some) && !some.is_within(&none) && none.is_within(&none));
         assert!(none.is_none() && !none.is_all());
         assert_eq!(none.pieces(&frame).concat(), b"head\0\0\0\0tail");
     }

@@ -1,4 +1,4 @@
-//! The producer ids of a Produce request on its way through: read piece by piece, nothing held but a header.
+//! The topics and producer ids of a Produce request on its way through: read piece by piece, nothing held but a field.
 //!
 //! Since version 3, a broker takes exactly one batch for each partition (`ProduceRequest.validateRecords` of Kafka), so the
 //! first header of each partition's records tells all.
@@ -9,6 +9,7 @@ use state::model::RESERVED_PRODUCER_ID_BASE;
 use super::batch::HEADER_LEN;
 use super::primitive::{Reader, WireError};
 use super::produce_request::{FLEXIBLE, least_of_a_topic, read_opening, read_topic_opening};
+use super::topic_ref::TopicRef;
 
 /// Bytes that are enough to read almost any field.
 const WINDOW: usize = 256;
@@ -21,6 +22,17 @@ pub fn is_reserved(records: &[u8]) -> bool {
     // Magic 2, and the producer id as a number: `DefaultRecordBatch` of Kafka. Whatever the other fields say.
     let id = records.get(43..51).and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes);
     records.get(16) == Some(&2) && id.is_some_and(|id| id >= RESERVED_PRODUCER_ID_BASE)
+}
+
+/// What is known of a request so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// Nothing that must not pass.
+    Good,
+    /// A topic that may not be written.
+    Refused,
+    /// A batch with a reserved producer id.
+    Reserved,
 }
 
 /// Reads one request frame (its size not among the bytes) as it passes.
@@ -85,11 +97,16 @@ impl ProduceScan {
         self.looked
     }
 
-    /// Reads the next piece of the frame. `false` when a batch in it has a reserved producer id: the scan is over then.
+    /// Reads the next piece of the frame; `may_write` says of each topic that is named in it whether it may be written.
+    /// The scan is over with anything but [`Seen::Good`].
     ///
     /// # Errors
     /// [`WireError`] for anything that is no Produce request of this version.
-    pub fn feed(&mut self, mut piece: &[u8]) -> Result<bool, WireError> {
+    pub fn feed(
+        &mut self,
+        mut piece: &[u8],
+        mut may_write: impl FnMut(&TopicRef) -> bool,
+    ) -> Result<Seen, WireError> {
         self.to_come = self.to_come.saturating_sub(piece.len());
         let mut window = WINDOW;
         while self.next != Field::End {
@@ -102,14 +119,14 @@ impl ProduceScan {
             let look = piece.len().min(window);
             let seen = Bytes::from([self.begun.as_slice(), &piece[..look]].concat());
             let mut reader = Reader::front(seen, self.to_come + piece.len() - look);
-            match self.read(&mut reader) {
-                Ok(true) => {
+            match self.read(&mut reader, &mut may_write) {
+                Ok(Seen::Good) => {
                     // What had begun was too little by itself, so the field ends in this piece.
                     piece = &piece[reader.position().saturating_sub(self.begun.len()).min(look)..];
                     self.begun.clear();
                     window = WINDOW;
                 }
-                Ok(false) => return Ok(false),
+                Ok(bad) => return Ok(bad),
                 Err(WireError::NotYetHere { .. }) if look < piece.len() => window = window.saturating_mul(4),
                 Err(WireError::NotYetHere { .. }) if self.begun.len() + piece.len() > MAX_FIELD => {
                     return Err(WireError::TooMany {
@@ -124,11 +141,15 @@ impl ProduceScan {
                 Err(error) => return Err(error),
             }
         }
-        Ok(true)
+        Ok(Seen::Good)
     }
 
-    /// Reads the next field; `false` for the header of a batch that must not pass.
-    fn read(&mut self, reader: &mut Reader) -> Result<bool, WireError> {
+    /// Reads the next field.
+    fn read(
+        &mut self,
+        reader: &mut Reader,
+        may_write: &mut impl FnMut(&TopicRef) -> bool,
+    ) -> Result<Seen, WireError> {
         let flexible = self.version >= FLEXIBLE;
         match self.next {
             Field::Opening => {
@@ -137,7 +158,10 @@ impl ProduceScan {
                 self.next = self.next_topic();
             }
             Field::Topic => {
-                let (_, partitions) = read_topic_opening(reader, self.version)?;
+                let (topic, partitions) = read_topic_opening(reader, self.version)?;
+                if !may_write(&topic) {
+                    return Ok(Seen::Refused);
+                }
                 (self.topics, self.partitions) = (self.topics - 1, partitions);
                 self.next = self.next_partition();
             }
@@ -154,7 +178,7 @@ impl ProduceScan {
             Field::Records(length) => {
                 let header = reader.skip("batch header", length.min(HEADER_LEN))?;
                 if is_reserved(&reader.slice(header)) {
-                    return Ok(false);
+                    return Ok(Seen::Reserved);
                 }
                 self.looked = true;
                 self.skip = length - length.min(HEADER_LEN);
@@ -179,7 +203,7 @@ impl ProduceScan {
             Field::End => {}
         }
         self.looked |= self.next == Field::End;
-        Ok(true)
+        Ok(Seen::Good)
     }
 
     /// What follows the last field of `owner`.

@@ -29,15 +29,16 @@ pub enum Sifted {
 /// Window of the zstd frames that are read, 8 MiB: mirroring and log cleaners compress at a level that takes a quarter of it.
 const WINDOW_LOG: u32 = 23;
 
-/// Bytes that [`sift`] holds for a batch, what comes out included.
+/// Bytes that [`sift`] holds for a batch while it works, beside what comes out.
 #[must_use]
 pub fn working_memory(batch: &RawBatch) -> usize {
-    let payload = batch.payload();
-    compression::working_memory(batch.header.codec(), &payload, WINDOW_LOG) + largest_result(batch)
+    compression::working_memory(batch.header.codec(), &batch.payload(), WINDOW_LOG)
 }
 
-/// What is left of a batch is hardly larger than the batch; compressors and their levels differ.
-fn largest_result(batch: &RawBatch) -> usize {
+/// Most bytes that come out. What is left of a batch is hardly larger than the batch; compressors and their levels
+/// differ.
+#[must_use]
+pub fn largest_result(batch: &RawBatch) -> usize {
     batch.bytes.len().saturating_mul(4) + (1 << 20)
 }
 

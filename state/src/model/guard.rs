@@ -36,7 +36,8 @@ pub struct Written {
     /// The link's id and the topic's generation, which the producer id follows from. `None` where the link is deleted: the id
     /// is not known any more, and the mirror is stopped.
     by: Option<(KafkaUuid, u32)>,
-    /// Where mirroring ended, by partition, the fence included. `None` while the topic is a mirror.
+    /// Where mirroring ended, by partition, the fence included; negative where nobody could tell. `None` while the topic
+    /// is a mirror.
     below: Option<Arc<[i64]>>,
 }
 
@@ -60,7 +61,9 @@ impl Written {
     pub fn covers(&self, partition: i32, base_offset: i64, producer_id: i64) -> bool {
         let end =
             |ends: &Arc<[i64]>| usize::try_from(partition).ok().and_then(|index| ends.get(index)).copied();
-        let below = self.below.as_ref().is_none_or(|ends| end(ends).is_some_and(|end| base_offset < end));
+        // Without an end the producer id alone decides: through the gateway no client can write it.
+        let is_below = |end: i64| end < 0 || base_offset < end;
+        let below = self.below.as_ref().is_none_or(|ends| end(ends).is_some_and(is_below));
         below
             && match self.by {
                 Some((link, generation)) => producer_id == reserved_producer_id(link, generation),
@@ -79,8 +82,9 @@ impl TopicGuard {
 
 /// Snapshot of all topics that are or were mirrors, by name and by id.
 ///
-/// Stale is safe: a gateway that has not yet heard of a promote refuses writes a moment longer. Topics that are not in
-/// it pass untouched.
+/// Stale is safe after a promote: writes are refused a moment longer. It is not after a mirror was made: topics that
+/// are not in it pass untouched, so a write that was let through a moment before may still land in the new topic.
+/// Mirroring finds it there, as it finds any write that came past the gateway.
 #[derive(Debug, Clone, Default)]
 pub struct TopicGuards {
     by_name: HashMap<String, TopicGuard>,
@@ -141,12 +145,6 @@ impl TopicGuards {
     pub fn is_empty(&self) -> bool {
         self.by_name.values().all(TopicGuard::is_linkgates_own)
     }
-
-    /// No topic is guarded: everything passes.
-    #[must_use]
-    pub fn guard_nothing(&self) -> bool {
-        self.by_name.is_empty()
-    }
 }
 
 /// The configs that follow the source or that mirroring depends on: altering them on the mirror would be undone, or harm.
@@ -178,6 +176,16 @@ mod tests {
         for (partition, offset) in [(0, 10), (1, 0), (2, 0), (-1, 0)] {
             assert!(!written.covers(partition, offset, ours), "clients wrote {partition}/{offset}");
         }
+    }
+
+    #[test]
+    fn where_the_end_is_not_known_the_producer_id_decides() {
+        let link = sample::link("dr");
+        let ours = link.reserved_producer_id(0);
+        let state = MirrorState::Stopped { stop: Stop::Failover, log_end_offsets: vec![10, -1] };
+        let written = Written::of(&MirrorTopic { state, ..sample::mirror("dr", "t") }, Some(&link));
+        assert!(written.covers(1, 1 << 40, ours) && !written.covers(1, 5, ours + 1));
+        assert!(!written.covers(0, 10, ours));
     }
 
     #[test]

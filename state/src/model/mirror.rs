@@ -136,7 +136,8 @@ pub enum MirrorState {
     Stopped {
         /// How it got there.
         stop: Stop,
-        /// Log end offset of each partition when it opened, in partition order.
+        /// Log end offset of each partition when it opened, in partition order; -1 of one that had no leader and whose
+        /// end nobody knew.
         log_end_offsets: Vec<i64>,
     },
     /// Stopped by an error. Read-only; `failover` or deleting the topic is the way out.
@@ -290,6 +291,10 @@ impl MirrorTopic {
             }
             // A failover that has begun goes on whatever the source does.
             (S::PendingStopped { stop: Stop::Failover }, E::Fail { .. }) => self.state.clone(),
+            // A promote that has begun to close the logs can only be finished.
+            (S::PendingStopped { stop: Stop::Promote }, E::Fail { .. }) if self.is_closed() => {
+                self.state.clone()
+            }
             // The first reason is the one worth reading.
             (S::Failed { .. }, E::Fail { .. }) => self.state.clone(),
             (_, E::Fail { error, reason, partition }) => S::Failed { error, reason, partition },
@@ -343,7 +348,7 @@ impl MirrorTopic {
     }
 
     /// Whether a promote has begun to fence its logs: nothing may be appended any more, and neither group offsets nor
-    /// configs follow the source but for the last sync.
+    /// configs follow the source but for the last sync. Such a promote no longer fails.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.fencing != Fencing::NotYet

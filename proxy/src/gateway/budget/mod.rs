@@ -1,9 +1,10 @@
 //! Memory for frames that must be held whole: one budget for each direction, for all sessions together.
 //!
-//! A frame is charged as it arrives, so a size that is only claimed costs nothing. Who finds the budget spent waits, which
-//! stops the reading of that connection; nothing fails. One session at a time may go beyond the budget (the *overdraft*):
-//! frames that are each a part of the way in can therefore not lock each other out, and a frame larger than the whole
-//! budget passes alone. So memory is bounded by the budget and one frame.
+//! A frame is charged as it arrives, so a size that is only claimed costs nothing. Who finds the budget spent waits,
+//! which stops the reading of that connection; nothing fails. One session at a time may go beyond the budget (the
+//! *overdraft*): frames that are each a part of the way in can therefore not lock each other out, and a frame larger
+//! than the whole budget passes alone. What looking into a batch takes has an overdraft of its own, for one look. So
+//! memory is bounded by the budget, one frame and one look.
 //!
 //! An eighth of the budget is the *lane*: only connections that hold little use it, each address at most a quarter of it. So small
 //! frames pass while large ones have spent the rest. And nobody waits for long: memory is taken back from those that have held most
@@ -40,10 +41,12 @@ struct Inner {
     pool_bytes: usize,
     lane: Lane,
     overdraft: Arc<Semaphore>,
+    look_overdraft: Arc<Semaphore>,
     waiting: AtomicUsize,
     /// Those who wait, the longest first.
     queue: Mutex<BTreeMap<u64, Waiter>>,
-    tickets: AtomicU64,
+    /// The next number of a waiter or a hold.
+    numbers: AtomicU64,
     in_use: Gauge,
     waiters: Gauge,
 }
@@ -66,9 +69,10 @@ impl Budget {
             pool_bytes,
             lane,
             overdraft: Arc::new(Semaphore::new(1)),
+            look_overdraft: Arc::new(Semaphore::new(1)),
             waiting: AtomicUsize::new(0),
             queue: Mutex::default(),
-            tickets: AtomicU64::new(0),
+            numbers: AtomicU64::new(0),
             in_use,
             waiters,
         }))
@@ -81,14 +85,32 @@ impl Budget {
 
     /// Holds nothing yet. `holder` is the side of a connection that it will belong to.
     pub(super) fn hold(&self, holder: &Arc<Holder>) -> Hold {
-        let holder = Arc::clone(holder);
-        Hold { budget: self.clone(), holder, bytes: 0, permit: None, lane: None, overdraft: None }
+        self.hold_beyond(holder, &self.0.overdraft)
+    }
+
+    /// The same for what looking into a batch takes: there is an overdraft for one look. Whoever waits for this must
+    /// need nothing else afterwards: then each look ends, whatever frames wait for.
+    pub(super) fn hold_for_look(&self, holder: &Arc<Holder>) -> Hold {
+        self.hold_beyond(holder, &self.0.look_overdraft)
+    }
+
+    fn hold_beyond(&self, holder: &Arc<Holder>, beyond: &Arc<Semaphore>) -> Hold {
+        Hold {
+            budget: self.clone(),
+            holder: Arc::clone(holder),
+            number: self.0.numbers.fetch_add(1, Relaxed),
+            bytes: 0,
+            permit: None,
+            lane: None,
+            beyond: Arc::clone(beyond),
+            overdraft: None,
+        }
     }
 
     fn wait(&self, bytes: usize) -> Waiting<'_> {
         let _ = self.0.waiting.fetch_add(1, Relaxed);
         let _ = self.0.waiters.inc();
-        let ticket = self.0.tickets.fetch_add(1, Relaxed);
+        let ticket = self.0.numbers.fetch_add(1, Relaxed);
         let _ = self.queue().insert(ticket, Waiter { since: self.0.ticks.now(), bytes });
         Waiting(self, ticket)
     }
@@ -110,29 +132,54 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// One side of a connection: what it holds, and since when it has given nothing back.
+/// One side of a connection: what it holds, and each of its holds with its beginning. A hold that is given back says
+/// nothing of the others: who gives back a byte now and then has the rest for as long.
 #[derive(Debug)]
 pub(super) struct Holder {
     address: IpAddr,
     bytes: AtomicUsize,
-    since: AtomicU64,
+    /// Few: one for what is being read, and one for each answer that is due and takes memory.
+    holds: Mutex<Vec<Held>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    number: u64,
+    bytes: usize,
+    since: Micros,
 }
 
 impl Holder {
     /// Of a client at this address.
     pub(super) fn new(address: IpAddr) -> Arc<Self> {
-        Arc::new(Holder { address, bytes: AtomicUsize::new(0), since: AtomicU64::new(0) })
+        Arc::new(Holder { address, bytes: AtomicUsize::new(0), holds: Mutex::default() })
     }
 
-    fn grown(&self, more: usize, now: Micros) {
-        if self.bytes.fetch_add(more, Relaxed) == 0 {
-            self.since.store(now, Relaxed);
+    fn grown(&self, number: u64, more: usize, now: Micros) {
+        let _ = self.bytes.fetch_add(more, Relaxed);
+        let mut holds = self.holds();
+        match holds.iter_mut().find(|held| held.number == number) {
+            Some(held) => held.bytes += more,
+            None => holds.push(Held { number, bytes: more, since: now }),
         }
     }
 
-    fn given_back(&self, bytes: usize, now: Micros) {
+    fn given_back(&self, number: u64, bytes: usize) {
         let _ = self.bytes.fetch_sub(bytes, Relaxed);
-        self.since.store(now, Relaxed);
+        let mut holds = self.holds();
+        let Some(at) = holds.iter().position(|held| held.number == number) else { return };
+        holds[at].bytes = holds[at].bytes.saturating_sub(bytes);
+        if holds[at].bytes == 0 {
+            let _ = holds.swap_remove(at);
+        }
+        // Idle connections are many.
+        if holds.is_empty() {
+            *holds = Vec::new();
+        }
+    }
+
+    fn holds(&self) -> std::sync::MutexGuard<'_, Vec<Held>> {
+        self.holds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -141,16 +188,23 @@ impl Holder {
 pub(super) struct Hold {
     budget: Budget,
     holder: Arc<Holder>,
+    number: u64,
     bytes: usize,
     permit: Option<OwnedSemaphorePermit>,
     /// What the permit is not for.
     lane: Option<InLane>,
+    /// Whose one permit lets it go beyond the budget.
+    beyond: Arc<Semaphore>,
     overdraft: Option<OwnedSemaphorePermit>,
 }
 
 impl Hold {
     pub(super) fn is_used(&self) -> bool {
         self.bytes > 0
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Waits until `bytes` in all are held. Cancelling keeps what was held before.
@@ -187,7 +241,7 @@ impl Hold {
 
     fn grown_to(&mut self, bytes: usize) {
         let more = bytes - self.bytes;
-        self.holder.grown(more, self.budget.0.ticks.now());
+        self.holder.grown(self.number, more, self.budget.0.ticks.now());
         self.bytes = bytes;
         let _ = self.budget.0.in_use.inc_by(i64::try_from(more).unwrap_or(i64::MAX));
     }
@@ -197,7 +251,7 @@ impl Hold {
         let _waiting = budget.wait(bytes - self.bytes);
         let inner = &budget.0;
         let pool = Arc::clone(&inner.pool).acquire_many_owned(self.of_the_pool(bytes));
-        let holder = Arc::clone(&self.holder);
+        let (holder, beyond) = (Arc::clone(&self.holder), Arc::clone(&self.beyond).acquire_owned());
         // None of the semaphores is ever closed.
         tokio::select! {
             biased;
@@ -205,8 +259,27 @@ impl Hold {
                 self.keep(permit);
             },
             taken = inner.lane.take(&holder, bytes - self.bytes) => self.keep_in_lane(taken),
-            overdraft = Arc::clone(&inner.overdraft).acquire_owned() => self.overdraft = overdraft.ok(),
+            overdraft = beyond => self.overdraft = overdraft.ok(),
         }
+    }
+
+    /// Gives back all but `bytes`. What is in the lane or beyond the budget goes first, and as a whole.
+    pub(super) fn shrink_to(&mut self, bytes: usize) {
+        if bytes >= self.bytes {
+            return;
+        }
+        let of_the_pool = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        if bytes <= of_the_pool {
+            (self.lane, self.overdraft) = (None, None);
+            drop(self.permit.as_mut().and_then(|permit| permit.split(of_the_pool - bytes)));
+        }
+        self.given_back(self.bytes - bytes);
+    }
+
+    fn given_back(&mut self, bytes: usize) {
+        self.bytes -= bytes;
+        self.holder.given_back(self.number, bytes);
+        let _ = self.budget.0.in_use.dec_by(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     fn keep(&mut self, permit: OwnedSemaphorePermit) {
@@ -228,8 +301,7 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         if self.bytes > 0 {
-            self.holder.given_back(self.bytes, self.budget.0.ticks.now());
-            let _ = self.budget.0.in_use.dec_by(i64::try_from(self.bytes).unwrap_or(i64::MAX));
+            self.given_back(self.bytes);
         }
     }
 }

@@ -15,22 +15,32 @@ impl Holder {
     pub(super) fn bytes(&self) -> usize {
         self.bytes.load(Relaxed)
     }
+
+    /// Bytes that have been held for longer than `patience`, and each of them times how long.
+    fn held_for_longer(&self, patience: Micros, now: Micros) -> (usize, u128) {
+        let holds = self.holds();
+        let old = holds.iter().map(|held| (held.bytes, now.saturating_sub(held.since)));
+        old.filter(|(_, held_for)| *held_for > patience).fold((0, 0), |(all, weight), (bytes, held_for)| {
+            (all + bytes, weight + bytes as u128 * u128::from(held_for))
+        })
+    }
 }
 
 impl Budget {
-    /// Which of `holders` have to give back what they hold now: none, unless somebody has waited for longer than `patience`; then those
-    /// who have given nothing back for as long, whether they wait for more or not, of the addresses that hold most the connections that
-    /// have held most for longest, until what they hold is what is waited for, or half of the budget.
+    /// Which of `holders` have to give back what they hold now: none, unless somebody has waited for longer than
+    /// `patience`; then those who have held something for as long, whether they wait for more or not, of the addresses
+    /// that have held most the connections that have held most for longest, until what they have held is what is waited
+    /// for, or half of the budget. What they have taken since counts for nothing.
     pub(in super::super) fn to_reclaim(&self, holders: &[Arc<Holder>], patience: Micros) -> Vec<usize> {
         let now = self.0.ticks.now();
         let Some(wanted) = self.wanted(now, patience) else { return Vec::new() };
         let mut by_address: HashMap<_, usize> = HashMap::new();
         let mut candidates = Vec::new();
         for (at, holder) in holders.iter().enumerate() {
-            let (bytes, held_for) = (holder.bytes(), now.saturating_sub(holder.since.load(Relaxed)));
-            if bytes > 0 && held_for > patience {
+            let (bytes, weight) = holder.held_for_longer(patience, now);
+            if bytes > 0 {
                 *by_address.entry(holder.address).or_default() += bytes;
-                candidates.push((at, holder, bytes, bytes as u128 * u128::from(held_for)));
+                candidates.push((at, holder, bytes, weight));
             }
         }
         candidates.sort_by_key(|(_, holder, _, weight)| {

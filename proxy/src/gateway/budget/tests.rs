@@ -129,15 +129,53 @@ async fn memory_is_taken_back_only_while_others_wait_for_it_and_from_those_who_h
     // The largest has held for as long as the patience is, like the others: it goes, although it came last.
     assert_eq!(reclaim(), [3]);
 
-    // Who gives something back is not in the way.
+    // Who has given all back and taken anew is not in the way.
     drop(_more);
-    holders[0].given_back(0, budget.0.ticks.now());
     drop(growing);
     let mut growing = Box::pin(waiting.grow_to(20 * MIB));
     assert!((&mut growing).now_or_never().is_none());
     advance(SECOND + SECOND / 10).await;
-    holders[3].given_back(0, budget.0.ticks.now());
-    assert_eq!(reclaim(), [0, 1], "in the order of what they hold");
+    let _young = hold(2, 1_000).await;
+    assert_eq!(reclaim(), [3, 0, 1], "in the order of what they hold");
+}
+
+#[tokio::test]
+async fn what_is_no_longer_needed_is_given_back_beyond_the_budget_first() {
+    let budget = budget(100);
+    let mut hold = held(&budget, 60).await;
+    hold.shrink_to(50);
+    hold.shrink_to(55);
+    assert_eq!((budget.0.pool.available_permits(), budget.0.in_use.get()), (50, 50));
+    let other = held(&budget, 50).await;
+    hold.grow_to(500).await;
+    hold.shrink_to(70);
+    assert_eq!(budget.0.overdraft.available_permits(), 0, "twenty are beyond the budget");
+    hold.shrink_to(40);
+    assert_eq!((budget.0.overdraft.available_permits(), budget.0.pool.available_permits()), (1, 10));
+    hold.grow_to(45).await;
+    drop((hold, other));
+    assert_eq!((budget.0.pool.available_permits(), budget.0.in_use.get()), (100, 0));
+}
+
+/// Given a connection that holds much, when it gives back a little now and then, also by a second hold, then what it
+/// holds is still taken back.
+#[tokio::test(start_paused = true)]
+async fn a_byte_given_back_now_and_then_does_not_keep_the_rest() {
+    let budget = budget(MIB);
+    let (hoarder, patience) = (holder(1), super::super::ticks::micros(SECOND));
+    let mut hoard = budget.hold(&hoarder);
+    hoard.grow_to(MIB).await;
+    let _beyond = held(&budget, MIB).await;
+    let mut waiting = budget.hold(&holder(2));
+    let mut growing = Box::pin(waiting.grow_to(1_000));
+    for byte in 0..4 {
+        assert!((&mut growing).now_or_never().is_none());
+        hoard.shrink_to(MIB - 1 - byte);
+        hoarder.grown(u64::MAX, 1, budget.0.ticks.now());
+        hoarder.given_back(u64::MAX, 1);
+        advance(9 * SECOND / 10).await;
+    }
+    assert_eq!(budget.to_reclaim(&[hoarder], patience), [0]);
 }
 
 /// Given a thousand connections that hold a part of a frame each and wait for more, when one with a frame comes behind them, then it is

@@ -167,7 +167,7 @@ fn record(offset_delta: u8, timestamp_delta: u8, key: &[u8], value: Option<&[u8]
 }
 
 /// A batch of the source over 6 offsets, with records at the deltas given.
-fn sparse_source(base_offset: i64, codec: Codec, deltas: &[u8]) -> RawBatch {
+pub(in super::super) fn sparse_source(base_offset: i64, codec: Codec, deltas: &[u8]) -> RawBatch {
     let payload: Vec<u8> =
         deltas.iter().flat_map(|delta| record(*delta, *delta, b"key", Some(&[*delta]))).collect();
     let (attributes, record_count) = (codec.attribute(), deltas.len() as i32);
@@ -177,7 +177,7 @@ fn sparse_source(base_offset: i64, codec: Codec, deltas: &[u8]) -> RawBatch {
 }
 
 /// As it stands on the destination.
-fn mixed(source: &RawBatch) -> Bytes {
+pub(in super::super) fn mixed(source: &RawBatch) -> Bytes {
     let offset = source.header.base_offset;
     let ids = WriterIds { producer_id: OURS, producer_epoch: 0, base_sequence: sequence_of(offset) };
     let options = DensifyOptions { limit: 1 << 20, drop_unkeyed: false };

@@ -60,7 +60,8 @@ impl RequestSide {
         Ok(judge(&self.guards)?)
     }
 
-    /// Sends what was kept of a request, if as much of it is to be kept now.
+    /// Sends what was kept of a request, unless some of that is refused now. What would be allowed by now stays
+    /// refused: that was decided.
     async fn send_kept(
         &mut self,
         prefix: RequestPrefix,
@@ -69,7 +70,7 @@ impl RequestSide {
         judge: Judge,
     ) -> Result<(), Stop> {
         let now = judge(&self.guards, prefix, frame).map_err(|source| request_error(prefix, source))?;
-        if now.kept != *kept {
+        if !kept.is_within(&now.kept) {
             return Err(SessionError::MirrorMeanwhile.into());
         }
         self.send(kept.pieces(frame)).await

@@ -6,7 +6,7 @@ use crate::wire::frame::SIZE_BYTES;
 use crate::wire::header::RequestPrefix;
 use crate::wire::primitive::WireError;
 use crate::wire::produce_request::{PartitionRecords, ProduceRequest, ProduceTopic, peek};
-use crate::wire::produce_scan::{ProduceScan, is_reserved};
+use crate::wire::produce_scan::{ProduceScan, Seen, is_reserved};
 use crate::wire::topic_ref::TopicRef;
 use crate::wire::versions;
 
@@ -30,8 +30,7 @@ impl RequestSide {
             // An opening that is longer than this, or broken, is read with the whole request.
             let bytes = self.client.peek_bytes(SIZE_BYTES, front);
             if let Ok(front) = peek(&bytes, version)
-                && may_write(&self.guards, front.only_topic.as_ref())
-                && begins_unreserved(&bytes, version, size)
+                && self.may_stream(prefix, size, &bytes, front.only_topic.as_ref())
             {
                 self.expect_produce(prefix, front.acks).await?;
                 return self.pass_while_allowed(prefix, size, front.only_topic.as_ref()).await;
@@ -67,13 +66,32 @@ impl RequestSide {
         }
     }
 
-    /// Streams the request on, but not to its end where its topic has become a mirror meanwhile, and not beyond a batch with a
-    /// reserved producer id: a broker takes none of a request that it does not get whole.
+    /// Whether a request may begin to go on before its end has come. What must not pass is refused best while nothing
+    /// of it has gone, so the batch that it begins with must be known. `front` is what was waited for of it.
+    fn may_stream(&self, prefix: RequestPrefix, size: usize, front: &[u8], only: Option<&TopicRef>) -> bool {
+        match only {
+            Some(topic) => {
+                self.guards.read_only(topic).is_none() && begins_well(prefix, size, front, |_| true)
+            }
+            // Beside mirrors, a request for several topics is answered topic by topic. Otherwise there is only
+            // Linkgate's own topic to look for, in all that is here already.
+            None => {
+                let buffered = self.client.buffered();
+                let here = &buffered[SIZE_BYTES.min(buffered.len())..(SIZE_BYTES + size).min(buffered.len())];
+                self.guards.is_empty()
+                    && begins_well(prefix, size, here, |topic| self.guards.read_only(topic).is_none())
+            }
+        }
+    }
+
+    /// Streams the request on, but not to its end where it names a topic that may not be written, or that has become a
+    /// mirror meanwhile, and not beyond a batch with a reserved producer id: a broker takes none of a request that it
+    /// does not get whole.
     async fn pass_while_allowed(
         &mut self,
         prefix: RequestPrefix,
         size: usize,
-        topic: Option<&TopicRef>,
+        only: Option<&TopicRef>,
     ) -> Result<(), Stop> {
         let mut scan = ProduceScan::new(prefix.api_version, size);
         // The size field precedes the frame.
@@ -83,10 +101,12 @@ impl RequestSide {
         let passes = |piece: &[u8], last: bool| {
             let skipped = before.min(piece.len());
             before -= skipped;
-            refused = match scan.feed(&piece[skipped..]) {
-                Ok(true) if !last || may_write(guards, topic) => None,
-                Ok(true) => Some(SessionError::MirrorMeanwhile),
-                Ok(false) => Some(SessionError::ReservedProducerId),
+            // A topic that is alone was looked at, and is once more at the end.
+            let may_write = |topic: &TopicRef| only.is_some() || guards.read_only(topic).is_none();
+            refused = match scan.feed(&piece[skipped..], may_write) {
+                Ok(Seen::Good) if !last || still_may_write(guards, only) => None,
+                Ok(Seen::Good | Seen::Refused) => Some(SessionError::MirrorMeanwhile),
+                Ok(Seen::Reserved) => Some(SessionError::ReservedProducerId),
                 Err(source) => Some(SessionError::Request { api_key: prefix.api_key, source }),
             };
             refused.is_none()
@@ -183,16 +203,22 @@ struct Survey {
     is_forged: bool,
 }
 
-/// Whether clients may write to a topic; to all of them, where it is not known which.
-fn may_write(guards: &Guards, topic: Option<&TopicRef>) -> bool {
-    topic.map_or_else(|| guards.guard_nothing(), |topic| guards.read_only(topic).is_none())
+/// Whether what a request names may be written now that its end has come: its only topic, or, where it names several,
+/// each of them as long as there is no mirror.
+fn still_may_write(guards: &Guards, only: Option<&TopicRef>) -> bool {
+    only.map_or_else(|| guards.is_empty(), |topic| guards.read_only(topic).is_none())
 }
 
-/// Whether the first batch of a request can be told from its front, and bears no reserved producer id. Otherwise the request is
-/// taken whole, so that its answer can tell.
-fn begins_unreserved(front: &Bytes, version: i16, size: usize) -> bool {
-    let mut scan = ProduceScan::new(version, size);
-    scan.feed(front) == Ok(true) && scan.has_looked()
+/// Whether the first batch of a request can be told from what has come of it, and all of that may pass. Otherwise the
+/// request is taken whole, so that its answer can tell.
+fn begins_well(
+    prefix: RequestPrefix,
+    size: usize,
+    front: &[u8],
+    may_write: impl FnMut(&TopicRef) -> bool,
+) -> bool {
+    let mut scan = ProduceScan::new(prefix.api_version, size);
+    scan.feed(front, may_write) == Ok(Seen::Good) && scan.has_looked()
 }
 
 fn survey(prefix: RequestPrefix, frame: &Bytes) -> Result<Survey, WireError> {

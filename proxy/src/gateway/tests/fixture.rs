@@ -64,7 +64,10 @@ impl Fixture {
 
     /// Clients have to authenticate.
     pub(super) async fn sasl() -> Self {
-        let limits = Limits { drain_timeout: Duration::from_secs(1), ..Limits::default() };
+        Self::sasl_with(Limits { drain_timeout: Duration::from_secs(1), ..Limits::default() }).await
+    }
+
+    pub(super) async fn sasl_with(limits: Limits) -> Self {
         Self::listening(limits, None, None, true).await
     }
 

@@ -46,7 +46,7 @@ fn connections(total: usize, per_address: usize) -> Limits {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_are_closed_at_once_and_leave_room_when_they_end() {
+async fn connections_beyond_the_limit_are_closed_and_leave_room_when_they_end() {
     for (limits, cause) in
         [(connections(1, 9), CloseCause::ConnectionLimit), (connections(9, 1), CloseCause::AddressLimit)]
     {

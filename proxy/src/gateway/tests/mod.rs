@@ -11,6 +11,7 @@ mod limits;
 mod ordering;
 mod produce;
 mod rewrite;
+mod room;
 mod sasl;
 mod share;
 mod tls;

@@ -9,14 +9,15 @@ use kafka_protocol::messages::{
     ProduceResponse, TopicName, TransactionalId,
 };
 use kafka_protocol::protocol::StrBytes;
-use state::model::TopicGuards;
+use state::model::{STAMP_TOPIC, TopicGuards, View};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::super::Limits;
 use super::super::error::CloseCause;
 use super::fixture::{Fixture, MIRROR_ID, PATIENCE, answer, request, response};
-use super::ordering::until_closed;
+use super::ordering::{beat, heartbeat, until_closed};
 
 const P: ApiKey = ApiKey::Produce;
 const MESSAGE: &str = "Cannot append records to read-only mirror topic 'mirror'. It follows its source over link 'dr': promote it or \
@@ -202,6 +203,33 @@ async fn a_promote_takes_effect_on_an_open_connection() {
     fixture.stop().await;
 }
 
+/// Given a request of which a part was refused and that waits for its turn, when the mirror is promoted meanwhile, then
+/// the rest goes on, and the answer is what was decided.
+#[tokio::test]
+async fn a_promote_does_not_close_who_was_refused_a_part_before() {
+    let fixture = Fixture::with(Limits { max_in_flight: 1, ..Limits::default() }).await;
+    let (mut client, mut broker, _) = fixture.connected(&heartbeat(1)).await;
+    client.send(&heartbeat(2)).await;
+    client.send(&request(P, 9, 3, &produce(9, 1, &["plain", "mirror"]))).await;
+    assert_eq!(broker.receive().await, heartbeat(2));
+    let refused = async {
+        while fixture.metrics.refused_of("mirror") < 2 {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    };
+    timeout(PATIENCE, refused).await.expect("nothing was refused");
+    fixture.guards.send(no_mirrors()).unwrap();
+    for id in [1, 2] {
+        broker.send(&beat(id)).await;
+        assert_eq!(client.receive().await, beat(id));
+    }
+    assert_eq!(broker.receive().await, request(P, 9, 3, &produce(9, 1, &["plain"])));
+    broker.send(&response(P, 9, 3, &accepted(9, "plain"))).await;
+    let merged: ProduceResponse = answer(client.receive().await, P, 9, 3);
+    is_refusal(&merged.responses[1], 9);
+    fixture.stop().await;
+}
+
 #[tokio::test]
 async fn without_any_mirror_acks_0_is_still_seen_in_a_streamed_request() {
     let fixture = Fixture::start().await;
@@ -226,24 +254,76 @@ fn large(version: i16, topics: &[&str]) -> (Bytes, usize) {
     (request(P, version, 1, &large), 1_000_000)
 }
 
+/// Asserts that a request for `topics` is at the broker before its end was sent.
+async fn is_streamed(fixture: &Fixture, version: i16, topics: &[&str]) {
+    let (frame, cut) = large(version, topics);
+    let mut client = fixture.client().await;
+    client.0.write_u32(frame.len() as u32).await.unwrap();
+    client.0.write_all(&frame[..cut]).await.unwrap();
+    // Then it is there before its end was sent.
+    let mut broker = fixture.accept().await;
+    let mut front = vec![0; cut + 4];
+    let _ = timeout(PATIENCE, broker.0.read_exact(&mut front)).await.unwrap().unwrap();
+    assert!(front[4..] == frame[..cut], "v{version} {topics:?}");
+    client.0.write_all(&frame[cut..]).await.unwrap();
+    let mut rest = vec![0; frame.len() - cut];
+    let _ = timeout(PATIENCE, broker.0.read_exact(&mut rest)).await.unwrap().unwrap();
+    assert!(rest == frame[cut..], "v{version} {topics:?}");
+}
+
 #[tokio::test]
 async fn beside_mirrors_a_request_for_one_other_topic_is_streamed() {
     let fixture = Fixture::start().await;
     for (version, topic) in [(3, "plain"), (9, "plain"), (13, "plain"), (9, "promoted")] {
-        let (frame, cut) = large(version, &[topic]);
-        let mut client = fixture.client().await;
-        client.0.write_u32(frame.len() as u32).await.unwrap();
-        client.0.write_all(&frame[..cut]).await.unwrap();
-        // Then it is there before its end was sent.
-        let mut broker = fixture.accept().await;
-        let mut front = vec![0; cut + 4];
-        let _ = timeout(PATIENCE, broker.0.read_exact(&mut front)).await.unwrap().unwrap();
-        assert!(front[4..] == frame[..cut], "v{version}");
-        client.0.write_all(&frame[cut..]).await.unwrap();
-        let mut rest = vec![0; frame.len() - cut];
-        let _ = timeout(PATIENCE, broker.0.read_exact(&mut rest)).await.unwrap().unwrap();
-        assert!(rest == frame[cut..], "v{version}");
+        is_streamed(&fixture, version, &[topic]).await;
     }
+    fixture.stop().await;
+}
+
+/// What every daemon guards: its own topic.
+fn no_mirrors() -> std::sync::Arc<TopicGuards> {
+    std::sync::Arc::new(TopicGuards::of(&View::default()))
+}
+
+#[tokio::test]
+async fn without_any_mirror_a_request_for_several_topics_is_streamed() {
+    let fixture = Fixture::start().await;
+    fixture.guards.send(no_mirrors()).unwrap();
+    for version in [3, 9, 12, 13] {
+        is_streamed(&fixture, version, &["plain", "other", "third"]).await;
+    }
+    fixture.stop().await;
+}
+
+/// Given no mirrors and a request that names Linkgate's own topic behind others, when that is here before anything has
+/// gone on, then it is answered; when it comes behind three megabytes, then the broker never has the request whole.
+#[tokio::test]
+async fn linkgates_own_topic_takes_nothing_of_a_request_for_several() {
+    let fixture = Fixture::start().await;
+    fixture.guards.send(no_mirrors()).unwrap();
+    let small = request(P, 9, 5, &produce(9, 1, &["plain", STAMP_TOPIC]));
+    let (mut client, mut broker, sent_on) = fixture.connected(&small).await;
+    assert_eq!(sent_on, request(P, 9, 5, &produce(9, 1, &["plain"])));
+    broker.send(&response(P, 9, 5, &accepted(9, "plain"))).await;
+    let merged: ProduceResponse = answer(client.receive().await, P, 9, 5);
+    let codes = merged.responses.iter().map(|topic| topic.partition_responses[0].error_code);
+    assert_eq!(codes.collect::<Vec<_>>(), [0, 42]);
+
+    let (frame, cut) = large(9, &["plain", STAMP_TOPIC]);
+    let mut client = fixture.client().await;
+    client.0.write_u32(frame.len() as u32).await.unwrap();
+    client.0.write_all(&frame[..cut]).await.unwrap();
+    let mut broker = fixture.accept().await;
+    let mut front = vec![0; 1000];
+    let _ = timeout(PATIENCE, broker.0.read_exact(&mut front)).await.expect("it is streamed").unwrap();
+    let broker = async {
+        let mut taken = Vec::new();
+        let _ = timeout(PATIENCE, broker.0.read_to_end(&mut taken)).await.unwrap();
+        front.len() + taken.len()
+    };
+    let (_, taken) = tokio::join!(client.0.write_all(&frame[cut..]), broker);
+    assert!(taken < frame.len(), "{taken}");
+    until_closed(&fixture, CloseCause::MirrorMeanwhile).await;
     fixture.stop().await;
 }
 

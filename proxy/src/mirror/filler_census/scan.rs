@@ -89,7 +89,8 @@ impl Scan {
     async fn bounds(&self) -> Result<Vec<PartitionTally>, String> {
         let starts = self.offsets(OffsetSpec::Earliest).await?;
         let mut ends = self.stopped_at.clone();
-        if ends.len() != starts.len() {
+        // It is not known of all partitions where mirroring ended.
+        if ends.len() != starts.len() || ends.iter().any(|end| *end < 0) {
             ends = self.offsets(OffsetSpec::Latest).await?;
         }
         Ok(starts.into_iter().zip(ends).map(|(start, end)| PartitionTally::new(start, end)).collect())

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::LinkRunner;
+use super::upkeep::is_closed;
 use crate::client::ClusterMetadata;
 use crate::mirror::partition::{Gap, Partition};
 use crate::mirror::{compacted, lineage, log_start, open_transaction, record};
@@ -56,8 +57,10 @@ impl LinkRunner {
 
     /// Compares the ends of mirrors that this process found there with the source.
     pub(super) fn check_lineages(&mut self) {
-        let now = Instant::now();
-        for partition in self.topics.values().flat_map(|work| &work.partitions) {
+        let (now, view) = (Instant::now(), self.shared.store.view());
+        // What is closed copies nothing any more.
+        let open = self.topics.values().filter(|work| !is_closed(&view, &work.mirror));
+        for partition in open.flat_map(|work| &work.partitions) {
             let Some(next) = partition.begin_lineage_check(now) else { continue };
             let (source, destination) = (self.source.clone(), self.shared.destination.clone());
             let (link, partition) = (self.link.name.clone(), Arc::clone(partition));

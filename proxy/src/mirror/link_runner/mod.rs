@@ -19,7 +19,7 @@ use tracing::info;
 use super::engine::Shared;
 use super::fetcher::FetchOptions;
 use super::keeper::MetadataKeeper;
-use super::partition::{Partition, Phase};
+use super::partition::Partition;
 use super::per_link::unless_panicked;
 use super::record;
 use super::source_clusters;
@@ -391,34 +391,5 @@ impl LinkRunner {
         let partitions: Vec<Arc<Partition>> =
             self.topics.values().flat_map(|work| work.partitions.iter().cloned()).collect();
         self.workers.assign(&partitions, source.as_deref(), destination.as_deref());
-    }
-
-    /// Asks for metadata again while a partition has no leader: new topics get theirs a moment after they are created.
-    fn look_for_leaders(&self) {
-        let partitions = || self.topics.values().flat_map(|work| work.partitions.iter());
-        if partitions().any(|partition| partition.destination_leader() < 0) {
-            self.refresh_destination.notify_one();
-        }
-        if partitions().any(|partition| partition.source_leader().0 < 0) {
-            self.refresh_source.notify_one();
-        }
-    }
-
-    /// Journals the first failure of each topic.
-    fn record_failures(&mut self) {
-        self.failing.retain(|_, task| !task.is_finished());
-        for (topic, work) in &self.topics {
-            let failed = work.partitions.iter().find_map(|partition| match partition.phase() {
-                Phase::Failed(failure) => Some((partition.id.index, failure)),
-                _ => None,
-            });
-            let Some((index, failure)) = failed else { continue };
-            if self.failing.contains_key(topic) {
-                continue;
-            }
-            let (store, mirror) = (self.shared.store.clone(), work.mirror.clone());
-            let task = self.tasks.spawn(async move { record::fail(&store, &mirror, index, failure).await });
-            let _ = self.failing.insert(topic.clone(), task);
-        }
     }
 }

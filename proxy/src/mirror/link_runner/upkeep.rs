@@ -1,12 +1,12 @@
 //! What the runner notices besides its decisions: topics that are gone or are others, and limits that are too low.
 
-use state::model::{KafkaUuid, MirrorTopic, Stop};
+use state::model::{KafkaUuid, MirrorTopic, Stop, View};
 
 use tracing::{debug, warn};
 
 use super::LinkRunner;
 use crate::client::{Cluster, ClusterMetadata};
-use crate::mirror::partition::Failure;
+use crate::mirror::partition::{Failure, Phase};
 use crate::mirror::record;
 use crate::mirror::source_clusters::{self, NotTheSource};
 use crate::mirror::topic::Found;
@@ -23,12 +23,20 @@ async fn is_another_or_gone(source: &Cluster, mirror: &MirrorTopic) -> bool {
     }
 }
 
+/// Whether a promote of this mirror has begun to fence: its source no longer decides what becomes of it.
+pub(super) fn is_closed(view: &View, mirror: &MirrorTopic) -> bool {
+    let now = view.mirrors.get(&mirror.topic).filter(|now| now.generation == mirror.generation);
+    now.is_some_and(MirrorTopic::is_closed)
+}
+
 impl LinkRunner {
     pub(super) fn judge_sources(&mut self, source: &ClusterMetadata) {
         let mut gone = Vec::new();
+        let view = self.shared.store.view();
         for (topic, work) in &mut self.topics {
-            // A failover asks nothing of the source.
-            if self.stops.get(topic).is_some_and(|(stop, _)| *stop == Stop::Failover) {
+            // A failover asks nothing of the source, and behind the fence a promote only what it can do without.
+            let is_failover = self.stops.get(topic).is_some_and(|(stop, _)| *stop == Stop::Failover);
+            if is_failover || is_closed(&view, &work.mirror) {
                 continue;
             }
             match work.source.source(&work.mirror, source.topic(&work.mirror.source_topic)) {
@@ -103,6 +111,37 @@ impl LinkRunner {
             let _ = self
                 .tasks
                 .spawn(async move { record::raise_max_message_bytes(&destination, &topic, size).await });
+        }
+    }
+
+    /// Journals the first failure of each topic.
+    pub(super) fn record_failures(&mut self) {
+        self.failing.retain(|_, task| !task.is_finished());
+        let view = self.shared.store.view();
+        // What is closed gets its fences, whatever was found out before.
+        for (topic, work) in self.topics.iter().filter(|(_, work)| !is_closed(&view, &work.mirror)) {
+            let failed = work.partitions.iter().find_map(|partition| match partition.phase() {
+                Phase::Failed(failure) => Some((partition.id.index, failure)),
+                _ => None,
+            });
+            let Some((index, failure)) = failed else { continue };
+            if self.failing.contains_key(topic) {
+                continue;
+            }
+            let (store, mirror) = (self.shared.store.clone(), work.mirror.clone());
+            let task = self.tasks.spawn(async move { record::fail(&store, &mirror, index, failure).await });
+            let _ = self.failing.insert(topic.clone(), task);
+        }
+    }
+
+    /// Asks for metadata again while a partition has no leader: new topics get theirs a moment after they are created.
+    pub(super) fn look_for_leaders(&self) {
+        let partitions = || self.topics.values().flat_map(|work| work.partitions.iter());
+        if partitions().any(|partition| partition.destination_leader() < 0) {
+            self.refresh_destination.notify_one();
+        }
+        if partitions().any(|partition| partition.source_leader().0 < 0) {
+            self.refresh_source.notify_one();
         }
     }
 }

@@ -324,10 +324,10 @@ impl Partition {
         ready
     }
 
-    /// Gives up for good.
+    /// Gives up for good. What is fenced has its end and does not fail any more.
     pub fn fail(&self, failure: Failure) {
         let mut state = self.state();
-        if !matches!(state.phase, Phase::Failed(_)) {
+        if !state.fenced && !matches!(state.phase, Phase::Failed(_)) {
             self.give_up(&mut state, failure);
         }
     }
@@ -335,7 +335,7 @@ impl Partition {
     /// As [`Partition::fail`], unless a later attempt has begun: what was found out before says nothing of it.
     pub fn fail_attempt(&self, attempt: u64, failure: Failure) {
         let mut state = self.state();
-        if state.window.attempt == attempt && !matches!(state.phase, Phase::Failed(_)) {
+        if state.window.attempt == attempt && !state.fenced && !matches!(state.phase, Phase::Failed(_)) {
             self.give_up(&mut state, failure);
         }
     }
@@ -345,12 +345,6 @@ impl Partition {
     pub fn acknowledged(&self) -> Option<i64> {
         let acknowledged = self.state().window.acknowledged;
         (acknowledged >= 0).then_some(acknowledged)
-    }
-
-    /// As [`Partition::acknowledged`]; while it is not known, because the leader is gone, what was acknowledged last.
-    #[must_use]
-    pub fn known_end(&self) -> Option<i64> {
-        self.acknowledged().or_else(|| Some(self.progress.get().log_end_offset).filter(|end| *end >= 0))
     }
 
     fn fail_when_drained(&self, state: &mut State) {

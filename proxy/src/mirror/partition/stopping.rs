@@ -5,15 +5,20 @@ use tokio::time::Instant;
 use super::{Partition, Phase};
 
 impl Partition {
-    /// An earlier attempt to stop the mirror has fenced the log, which ends at `log_end`: nothing more is appended.
+    /// A stop of the mirror has fenced the log, which ends at `log_end`: nothing more is appended, and nothing that is
+    /// found out about the source matters any more.
     pub fn found_fenced(&self, log_end: i64) {
         let mut state = self.state();
         self.abandon_window(&mut state);
         state.phase = Phase::Frozen;
         state.window.begin(log_end, false, Instant::now());
+        state.origin.begin(true);
         state.fenced = true;
         drop(state);
-        self.progress.update(|progress| progress.log_end_offset = log_end);
+        self.progress.update(|progress| {
+            progress.log_end_offset = log_end;
+            progress.failed = false;
+        });
     }
 
     /// Stops fetching; what is queued still drains.
@@ -52,5 +57,11 @@ impl Partition {
     pub fn drained_at(&self) -> Option<i64> {
         let state = self.state();
         (state.phase == Phase::Frozen && state.window.is_idle()).then_some(state.window.acknowledged)
+    }
+
+    /// As [`Partition::acknowledged`]; while it is not known, because the leader is gone, what was acknowledged last.
+    #[must_use]
+    pub fn known_end(&self) -> Option<i64> {
+        self.acknowledged().or_else(|| Some(self.progress.get().log_end_offset).filter(|end| *end >= 0))
     }
 }

@@ -8,6 +8,7 @@ use state::model::link_config::OWNED;
 use state::model::{Fencing, KafkaUuid, Stop};
 use tracing::warn;
 
+use super::lowering::Lowering;
 use super::{NotYet, StopJob};
 use crate::client::admin::OffsetSpec;
 use crate::mirror::partition::Partition;
@@ -18,8 +19,8 @@ const OWN_WITHIN: Duration = Duration::from_secs(3);
 /// How long it waits for the followers to have the fences. A fence that a leader change takes along protects nothing, and groups
 /// may only stand where all in-sync replicas are.
 const REPLICATED_WITHIN: Duration = Duration::from_secs(5);
-/// How long lowering group offsets may hold up the opening of the topic. They never lie beyond the high watermark that was seen, so
-/// there is something to lower only where an unclean leader change cost the log its tail.
+/// How long lowering group offsets may hold up the opening of the topic; it goes on behind that. They never lie beyond the
+/// high watermark that was seen, so there is something to lower only where an unclean leader change cost the log its tail.
 const CLAMP_WITHIN: Duration = Duration::from_secs(5);
 /// How long it waits, from the first attempt on, for partitions that have no leader.
 pub(super) const LEADERLESS_WITHIN: Duration = Duration::from_secs(60);
@@ -52,7 +53,7 @@ impl StopJob {
                 self.fence_what_is_led().await?
             }
         };
-        for (partition, end) in self.partitions.iter().zip(&ends) {
+        for (partition, end) in self.partitions.iter().zip(&ends).filter(|(_, end)| **end >= 0) {
             partition.progress.update(|progress| progress.log_end_offset = *end);
         }
         let bounds = self.standing(&ends).await;
@@ -64,7 +65,7 @@ impl StopJob {
 
     /// Fences all partitions, but waits for those without a leader for a bounded time only: one broker that is lost for good must
     /// not keep the rest of a topic closed for ever. Returns the log ends.
-    async fn fence_what_is_led(&self) -> Result<Vec<i64>, NotYet> {
+    pub(super) async fn fence_what_is_led(&self) -> Result<Vec<i64>, NotYet> {
         let fences = self.fence_what_can_be().await?;
         let Some(reason) = fences.held_up else { return Ok(fences.ends.into_values().collect()) };
         let left: Vec<_> = self
@@ -72,9 +73,7 @@ impl StopJob {
             .iter()
             .filter(|partition| !fences.ends.contains_key(&partition.id.index))
             .collect();
-        let may_be_left = left.iter().all(|partition| {
-            fences.leaderless.contains_key(&partition.id.index) && partition.known_end().is_some()
-        });
+        let may_be_left = left.iter().all(|partition| fences.leaderless.contains_key(&partition.id.index));
         // A topic without any leader waits: nobody could write to it anyway.
         if !may_be_left || fences.ends.is_empty() {
             return Err(reason);
@@ -93,6 +92,13 @@ impl StopJob {
                 "partition {index} has no leader (replicas on brokers {replicas:?}) and got no fence: before it comes back, make \
                  sure that no other Linkgate mirrors this topic, or records of the source could land behind those of clients"
             ));
+            // After a restart, for one: the register cannot be read without a leader.
+            if partition.known_end().is_none() {
+                self.go_on_without(format!(
+                    "partition {index}: it is not known where the mirror's log ends, which is recorded as -1; group \
+                     offsets in it were not compared with its end"
+                ));
+            }
         }
         let end = |partition: &Arc<Partition>| {
             let fenced = fences.ends.get(&partition.id.index).copied();
@@ -108,6 +114,9 @@ impl StopJob {
     }
 
     async fn stands_at(&self, partition: &Partition, end: i64) -> i64 {
+        if end < 0 {
+            return end;
+        }
         let deadline = tokio::time::Instant::now() + REPLICATED_WITHIN;
         let (mut mark, mut pause) = (-1, Duration::from_millis(5));
         loop {
@@ -132,19 +141,14 @@ impl StopJob {
     }
 
     async fn lower_groups(&self, bounds: &[i64]) {
-        let clamp = self.offsets.clamp(&self.mirror.link, self.topic(), bounds);
-        match tokio::time::timeout(CLAMP_WITHIN, clamp).await {
-            Ok(Ok(troubles)) => {
-                troubles.into_iter().for_each(|trouble| self.go_on_without(trouble.error.message));
-            }
-            Ok(Err(error)) => {
-                self.go_on_without(format!("group offsets were not compared with the log's end: {error}"));
-            }
-            Err(_) => self.go_on_without(format!(
-                "group offsets were not compared with the log's end: no answer within {} s",
-                CLAMP_WITHIN.as_secs()
-            )),
-        }
+        let lowering = Lowering {
+            store: self.store.clone(),
+            mirror: self.mirror.clone(),
+            offsets: self.offsets.clone(),
+            bounds: bounds.to_vec(),
+        };
+        let lines = lowering.within(CLAMP_WITHIN).await;
+        lines.into_iter().for_each(|line| self.go_on_without(line));
     }
 
     async fn give_back_configs(&self) {

@@ -12,9 +12,9 @@ impl StopJob {
     /// # Errors
     /// A cluster does not answer, or something that may pass by itself has not, for a bounded time.
     pub(super) async fn last_offsets(&self) -> Result<(), NotYet> {
+        let pass = self.offsets.final_sync(&self.mirror.link, self.topic());
         let troubles = self
-            .offsets
-            .final_sync(&self.mirror.link, self.topic())
+            .telling(&format!("group offsets are being synced a last time; {WAY_OUT}"), pass)
             .await
             .map_err(|error| NotYet(format!("{error}; {WAY_OUT}")))?;
         let passing: Vec<_> = troubles.iter().filter(|trouble| trouble.passes).collect();
@@ -38,9 +38,9 @@ impl StopJob {
     /// # Errors
     /// A cluster does not answer.
     pub(super) async fn last_configs(&self) -> Result<(), NotYet> {
+        let pass = self.configs.final_sync(&self.mirror.link, self.topic());
         let refused = self
-            .configs
-            .final_sync(&self.mirror.link, self.topic())
+            .telling(&format!("configs are being synced a last time; {WAY_OUT}"), pass)
             .await
             .map_err(|error| NotYet(format!("{error}; {WAY_OUT}")))?;
         for error in refused {

@@ -5,10 +5,12 @@ mod closing;
 mod failover;
 mod fence;
 mod last_syncs;
+mod lowering;
 mod promote;
 mod source_check;
 mod undone;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +25,12 @@ use super::offset_sync::OffsetSync;
 use super::partition::Partition;
 use super::stop_waits::StopWaits;
 use crate::client::Cluster;
+use crate::clock::now_ms;
 
 /// Pause before a stop is tried again.
 const RETRY: Duration = Duration::from_millis(200);
+/// A part of a stop that takes longer than this is shown.
+const TELL_AFTER: Duration = Duration::from_secs(10);
 
 /// Why a stop has not come through yet, for people.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +113,21 @@ impl StopJob {
         done.map_err(|error| NotYet(error.to_string()))
     }
 
+    /// Does `work`. Where it takes long, `what` it is stands as what holds the stop up, since it began.
+    async fn telling<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
+        let (since_ms, mut work) = (now_ms(), std::pin::pin!(work));
+        if let Ok(done) = tokio::time::timeout(TELL_AFTER, work.as_mut()).await {
+            return done;
+        }
+        warn!(link = self.mirror.link, topic = self.topic(), what, "stopping the mirror takes long");
+        self.waits.set_since(self.topic(), what, since_ms);
+        work.await
+    }
+
     fn topic(&self) -> &str {
         &self.mirror.topic
     }
 }
+
+#[cfg(test)]
+mod tests;

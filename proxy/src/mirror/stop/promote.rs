@@ -9,12 +9,14 @@ use state::model::{Fencing, Stop};
 use super::{NotYet, StopJob};
 use crate::client::Cluster;
 use crate::client::admin::OffsetSpec;
-use crate::mirror::partition::Phase;
+use crate::mirror::partition::{Partition, Phase};
 
 /// How often progress is looked at.
 const POLL: Duration = Duration::from_millis(5);
 /// How often it is shown what is waited for.
 const TELL_EVERY: Duration = Duration::from_secs(1);
+/// Where no partition gets on for so long, the attempt starts over: it asks anew who the source is, and what it holds.
+const STANDS_STILL: Duration = Duration::from_secs(60);
 /// The longest pause between two questions about high watermarks.
 const LONGEST_POLL: Duration = Duration::from_millis(100);
 /// How long one attempt waits for the log starts.
@@ -87,15 +89,19 @@ impl StopJob {
         Ok(ends)
     }
 
-    async fn drained(&self, targets: &[i64]) -> Result<Vec<i64>, NotYet> {
+    pub(super) async fn drained(&self, targets: &[i64]) -> Result<Vec<i64>, NotYet> {
         let mut told = tokio::time::Instant::now();
+        let (mut moved, mut reached, mut any_told) = (told, 0, false);
         loop {
             let mut ends = Vec::with_capacity(targets.len());
+            let mut acknowledged = 0_i64;
             for (partition, target) in self.partitions.iter().zip(targets) {
                 if let Phase::Failed(failure) = partition.phase() {
                     return Err(NotYet(format!("partition {}: {}", partition.id.index, failure.reason)));
                 }
-                if partition.acknowledged().is_some_and(|end| end >= *target) {
+                let end = partition.acknowledged();
+                acknowledged = acknowledged.wrapping_add(end.unwrap_or(-1));
+                if end.is_some_and(|end| end >= *target) {
                     partition.freeze();
                 }
                 match partition.drained_at() {
@@ -106,30 +112,44 @@ impl StopJob {
                 }
             }
             if ends.len() == targets.len() {
-                self.waits.clear(self.topic());
+                if any_told {
+                    self.waits.set(
+                        self.topic(),
+                        "all records are there: waiting until they are replicated and fenced",
+                    );
+                }
                 return Ok(ends);
             }
+            if acknowledged != reached {
+                (moved, reached) = (tokio::time::Instant::now(), acknowledged);
+            }
+            if moved.elapsed() >= STANDS_STILL {
+                return Err(NotYet(self.what_lags(targets)));
+            }
             if told.elapsed() >= TELL_EVERY {
-                told = tokio::time::Instant::now();
-                self.tell_what_lags(targets);
+                (told, any_told) = (tokio::time::Instant::now(), true);
+                self.waits.set(self.topic(), &self.what_lags(targets));
             }
             tokio::time::sleep(POLL).await;
         }
     }
 
-    /// Shows which partition still lacks records of the source, and what holds it back.
-    fn tell_what_lags(&self, targets: &[i64]) {
-        for (partition, target) in self.partitions.iter().zip(targets) {
-            let (index, at) = (partition.id.index, partition.acknowledged().unwrap_or(-1));
-            if at >= *target {
-                continue;
-            }
+    /// Which partition still lacks records of the source, or has some under way, and what holds it back; for people.
+    fn what_lags(&self, targets: &[i64]) -> String {
+        let rows = || self.partitions.iter().zip(targets);
+        let at = |partition: &Partition| partition.acknowledged().unwrap_or(-1);
+        if let Some((partition, target)) = rows().find(|(partition, target)| at(partition) < **target) {
+            let (index, at) = (partition.id.index, at(partition));
             let held = partition.progress.held().map_or_else(String::new, |held| {
                 format!(", behind an open transaction of the source at offset {}", held.offset)
             });
-            let reason =
-                format!("waiting for records: partition {index} is at offset {at} of {target}{held}");
-            return self.waits.set(self.topic(), &reason);
+            return format!("waiting for records: partition {index} is at offset {at} of {target}{held}");
+        }
+        match rows().find(|(partition, _)| partition.drained_at().is_none()) {
+            Some((partition, _)) => {
+                format!("waiting for what is on its way to the destination: partition {}", partition.id.index)
+            }
+            None => "waiting for records".to_owned(),
         }
     }
 

@@ -20,7 +20,7 @@ const LINES: usize = 50;
 pub(in crate::mirror) struct Undone {
     lines: Mutex<BTreeSet<String>>,
     last_syncs_since: OnceLock<Instant>,
-    leaderless_since: OnceLock<Instant>,
+    pub(super) leaderless_since: OnceLock<Instant>,
 }
 
 impl Undone {

@@ -46,7 +46,7 @@ fn passes(frame: &Bytes, version: i16, sizes: &[usize]) -> bool {
     let (mut rest, mut sizes) = (&frame[..], sizes.iter().cycle());
     while !rest.is_empty() {
         let (piece, after) = rest.split_at(rest.len().min(*sizes.next().unwrap()));
-        if !scan.feed(piece).unwrap() {
+        if scan.feed(piece, |_| true).unwrap() != Seen::Good {
             return false;
         }
         rest = after;
@@ -85,8 +85,35 @@ fn the_first_header_of_every_partition_is_read_in_every_version_and_cut() {
 fn the_front_of_a_request_tells_of_its_first_batch() {
     let whole = frame(9, &[vec![Some(of_producer(RESERVED_PRODUCER_ID_BASE, 1 << 20))]], false);
     let mut scan = ProduceScan::new(9, whole.len());
-    assert_eq!((scan.feed(&whole[..60]), scan.has_looked()), (Ok(true), false));
-    assert_eq!(scan.feed(&whole[60..4096]), Ok(false));
+    assert_eq!((scan.feed(&whole[..60], |_| true), scan.has_looked()), (Ok(Seen::Good), false));
+    assert_eq!(scan.feed(&whole[60..4096], |_| true), Ok(Seen::Reserved));
+}
+
+#[test]
+fn every_topic_is_asked_for_in_every_version_and_cut_until_one_is_refused() {
+    let named = |topic: &TopicRef| match topic {
+        TopicRef::Name(name) => name.as_str().to_owned(),
+        TopicRef::Id(id) => format!("topic-{}", uuid::Uuid::from_bytes(*id).as_u128()),
+    };
+    let records = vec![Some(of_producer(7, 900))];
+    for version in 3..=13 {
+        let whole = frame(version, &[records.clone(), vec![], records.clone(), records.clone()], false);
+        for size in [usize::MAX, 1, 700] {
+            let mut scan = ProduceScan::new(version, whole.len());
+            let mut asked = Vec::new();
+            let mut may_write = |topic: &TopicRef| {
+                asked.push(named(topic));
+                asked.len() < 3
+            };
+            let mut pieces = whole.chunks(size.min(whole.len()));
+            let seen = pieces.find_map(|piece| match scan.feed(piece, &mut may_write) {
+                Ok(Seen::Good) => None,
+                other => Some(other),
+            });
+            assert_eq!(seen, Some(Ok(Seen::Refused)), "v{version} {size}");
+            assert_eq!(asked, ["topic-0", "topic-1", "topic-2"], "v{version} {size}");
+        }
+    }
 }
 
 proptest! {
@@ -96,7 +123,7 @@ proptest! {
     ) {
         let mut scan = ProduceScan::new(version, size);
         for piece in bytes.chunks(cut) {
-            if !matches!(scan.feed(piece), Ok(true)) {
+            if !matches!(scan.feed(piece, |_| true), Ok(Seen::Good)) {
                 break;
             }
         }

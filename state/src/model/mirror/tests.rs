@@ -110,3 +110,19 @@ fn a_promote_without_its_source_shows_and_can_be_failed_over() {
     mirror.state = mirror.on(MirrorEvent::Failover).unwrap();
     assert_eq!(mirror.status(LinkState::Unavailable), MirrorStatus::PendingStopped);
 }
+
+#[test]
+fn a_promote_that_has_begun_to_fence_does_not_fail_any_more() {
+    let fail = MirrorEvent::Fail {
+        error: MirrorError::SourceTopicMayBeDeleted,
+        reason: "the source has no topic 'users' any more".into(),
+        partition: Some(0),
+    };
+    let promoted = MirrorState::PendingStopped { stop: Stop::Promote };
+    let mut mirror = MirrorTopic { state: promoted.clone(), ..sample::mirror("dr", "users") };
+    assert!(matches!(mirror.on(fail.clone()), Ok(MirrorState::Failed { .. })));
+    for fencing in [Fencing::Begun, Fencing::Done { log_end_offsets: vec![7] }] {
+        mirror.fencing = fencing;
+        assert_eq!(mirror.on(fail.clone()), Ok(promoted.clone()));
+    }
+}

@@ -220,6 +220,22 @@ fn a_fenced_partition_cannot_be_thawed() {
 }
 
 #[test]
+fn a_fenced_partition_does_not_fail_and_asks_nothing_of_the_source() {
+    let (partition, _) = partition();
+    let _ = partition.registered(partition.attempt(), Register { next: 4, armed: true });
+    let failure = Failure { error: MirrorError::SourceTopicMayBeDeleted, reason: "gone".to_owned() };
+    // What was found out before the fence is overtaken by it,
+    partition.fail(failure.clone());
+    partition.found_fenced(4);
+    assert_eq!((partition.phase(), partition.progress.get().failed), (Phase::Frozen, false));
+    // and what comes behind it changes nothing.
+    partition.fail(failure.clone());
+    partition.fail_attempt(partition.attempt(), failure);
+    assert_eq!(partition.phase(), Phase::Frozen);
+    assert_eq!(partition.begin_lineage_check(Instant::now()), None);
+}
+
+#[test]
 fn only_one_batch_is_on_its_way_until_the_broker_knows_the_producer_id() {
     let (partition, _) = partition();
     let _ = partition.registered(partition.attempt(), Register { next: 0, armed: false });
