@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use state::model::TopicGuards;
+use state::model::{KafkaUuid, TopicGuards};
 use state::store::{Store, StoreError};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -118,15 +118,17 @@ impl Running {
         let (engine, commands) = Engine::new(store.clone(), destination.clone(), config.accepted.clone());
         metrics.register(|registry| engine.register_metrics(registry));
 
-        let (guards_sender, guards) = watch::channel(Arc::new(TopicGuards::of(&store.view())));
+        let (guards_sender, guards) =
+            watch::channel(Arc::new(TopicGuards::of(&store.view(), KafkaUuid::ZERO)));
         let options = gateway_options(config);
         let gateway =
             metrics.register(|registry| Gateway::new(options, Arc::new(destination), guards, registry));
         let clients = gateway.connections();
+        let own_topic = commands.own_topic_id();
         let admin = Admin::new(commands, metrics.clone(), readiness.clone(), clients);
         let admin = admin.run(&config.admin, phases.admin.clone()).await?;
 
-        drop(tasks.spawn(keep_guards(store.clone(), guards_sender, phases.admin.clone())));
+        drop(tasks.spawn(keep_guards(store.clone(), own_topic, guards_sender, phases.admin.clone())));
         drop(tasks.spawn(tidy_journal(store.clone(), phases.admin.clone())));
         let gateway = gateway.run(phases.gateway.clone()).await?;
         readiness.gateway_listens();
@@ -194,12 +196,26 @@ fn gateway_options(config: &Config) -> GatewayOptions {
     }
 }
 
-/// Tells the gateway of every change of the journal.
-async fn keep_guards(store: Store, guards: watch::Sender<Arc<TopicGuards>>, stop: CancellationToken) {
+/// Tells the gateway of every change of the journal, and the id of Linkgate's own topic.
+async fn keep_guards(
+    store: Store,
+    mut own_topic: watch::Receiver<KafkaUuid>,
+    guards: watch::Sender<Arc<TopicGuards>>,
+    stop: CancellationToken,
+) {
     let mut news = store.watch();
-    while let Some(Ok(())) = stop.run_until_cancelled(news.changed()).await {
+    loop {
+        let changed = tokio::select! {
+            () = stop.cancelled() => return,
+            changed = news.changed() => changed,
+            changed = own_topic.changed() => changed,
+        };
+        if changed.is_err() {
+            return;
+        }
+        let own = *own_topic.borrow_and_update();
         let _ = news.borrow_and_update();
-        let _ = guards.send_replace(Arc::new(TopicGuards::of(&store.view())));
+        let _ = guards.send_replace(Arc::new(TopicGuards::of(&store.view(), own)));
     }
 }
 

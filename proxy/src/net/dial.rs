@@ -4,8 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::future::OptionFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -46,7 +47,8 @@ async fn first_of(candidates: Vec<SocketAddr>, within: Duration) -> io::Result<T
     let shares = u32::try_from(candidates.len()).unwrap_or(u32::MAX).saturating_add(1);
     let delay = ATTEMPT_DELAY.min(within / shares);
     let mut waiting = candidates.into_iter();
-    let (mut attempts, mut due) = (FuturesUnordered::new(), Instant::now());
+    // A timer fires at the next whole millisecond only, so what is to be done at once must not ask one.
+    let (mut attempts, mut due) = (FuturesUnordered::new(), None);
     loop {
         if attempts.is_empty() && waiting.len() == 0 {
             return Err(last);
@@ -55,11 +57,11 @@ async fn first_of(candidates: Vec<SocketAddr>, within: Duration) -> io::Result<T
             biased;
             Some(attempt) = attempts.next(), if !attempts.is_empty() => match attempt {
                 Ok(stream) => return Ok(stream),
-                Err(error) => (last, due) = (error, Instant::now()),
+                Err(error) => (last, due) = (error, None),
             },
-            () = sleep_until(due), if waiting.len() > 0 => {
+            () = OptionFuture::from(due.map(sleep_until)).map(drop), if waiting.len() > 0 => {
                 attempts.extend(waiting.next().map(TcpStream::connect));
-                due += delay;
+                due = Some(Instant::now() + delay);
             }
         }
     }

@@ -92,9 +92,10 @@ pub struct TopicGuards {
 }
 
 impl TopicGuards {
-    /// The guards that follow from a view of the journal.
+    /// The guards that follow from a view of the journal, and that of Linkgate's own topic, which has this id (zero while it is not
+    /// known).
     #[must_use]
-    pub fn of(view: &View) -> Self {
+    pub fn of(view: &View, own: KafkaUuid) -> Self {
         let locked: BTreeMap<&str, Arc<BTreeSet<String>>> =
             view.links.values().map(|link| (link.name.as_str(), Arc::new(locked_configs(link)))).collect();
         let mirrors = view.mirrors.values().map(|mirror| TopicGuard {
@@ -107,7 +108,7 @@ impl TopicGuards {
         });
         let own = TopicGuard {
             topic: STAMP_TOPIC.to_owned(),
-            topic_id: KafkaUuid::ZERO,
+            topic_id: own,
             link: String::new(),
             read_only: true,
             locked_configs: Arc::default(),

@@ -138,7 +138,7 @@ fn marks_count_only_where_mirroring_can_have_written_them() {
         let links = [("dr".to_owned(), link)].into();
         let mirrors = [("t".to_owned(), mirror)].into();
         let view = state::model::View { links, mirrors, ..Default::default() };
-        (state::model::TopicGuards::of(&view).by_name("t").unwrap().clone(), id)
+        (state::model::TopicGuards::of(&view, zero).by_name("t").unwrap().clone(), id)
     };
     let at = |offset, id| {
         let bytes = batch_at(offset, 2, crate::wire::filler::FILLER_BASE_TIMESTAMP, id, 0);

@@ -22,7 +22,7 @@ use kafka_protocol::messages::{
     ProducerId, TopicName, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
 };
 use kafka_protocol::protocol::StrBytes;
-use state::model::{STAMP_TOPIC, TopicGuards, View};
+use state::model::{KafkaUuid, STAMP_TOPIC, TopicGuards, View};
 
 use super::fixture::{Fixture, answer, request, response};
 
@@ -93,7 +93,8 @@ fn removing(topics: &[&str], version: i16) -> DeleteTopicsRequest {
 async fn linkgates_own_topic_is_neither_written_to_nor_altered_nor_deleted() {
     // Given a journal that knows no mirror topic
     let fixture = Fixture::start().await;
-    fixture.guards.send(Arc::new(TopicGuards::of(&View::default()))).unwrap();
+    let own = KafkaUuid::random();
+    fixture.guards.send(Arc::new(TopicGuards::of(&View::default(), own))).unwrap();
     let key = ApiKey::DeleteTopics;
     // In version 0, which the codec does not know, the connection is closed.
     for version in 1..=6 {
@@ -117,6 +118,12 @@ async fn linkgates_own_topic_is_neither_written_to_nor_altered_nor_deleted() {
         let refused: DeleteTopicsResponse = answer(client.receive().await, key, version, 2);
         assert_eq!(refused.responses[0].error_code, 42);
     }
+    // Nor by its id, which Linkgate knows from the brokers, not from what clients have asked.
+    let mut client = fixture.client().await;
+    let by_id = DeleteTopicState::default().with_name(None).with_topic_id(own.0);
+    client.send(&request(key, 6, 2, &DeleteTopicsRequest::default().with_topics(vec![by_id]))).await;
+    let refused: DeleteTopicsResponse = answer(client.receive().await, key, 6, 2);
+    assert_eq!(refused.responses[0].error_code, 42);
     let mut client = fixture.client().await;
     let key = ApiKey::IncrementalAlterConfigs;
     client.send(&request(key, 1, 3, &altering(&[(2, STAMP_TOPIC, "anything")]))).await;

@@ -9,7 +9,7 @@ use kafka_protocol::messages::{
     ProduceResponse, TopicName, TransactionalId,
 };
 use kafka_protocol::protocol::StrBytes;
-use state::model::{STAMP_TOPIC, TopicGuards, View};
+use state::model::{KafkaUuid, STAMP_TOPIC, TopicGuards, View};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -282,7 +282,7 @@ async fn beside_mirrors_a_request_for_one_other_topic_is_streamed() {
 
 /// What every daemon guards: its own topic.
 fn no_mirrors() -> std::sync::Arc<TopicGuards> {
-    std::sync::Arc::new(TopicGuards::of(&View::default()))
+    std::sync::Arc::new(TopicGuards::of(&View::default(), KafkaUuid::ZERO))
 }
 
 #[tokio::test]

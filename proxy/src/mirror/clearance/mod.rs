@@ -14,6 +14,7 @@ mod stamping;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use state::model::KafkaUuid;
 use tokio::sync::watch;
 
 pub use check::ClearanceCheck;
@@ -56,52 +57,61 @@ pub enum Clearance {
     Refused(Fault),
 }
 
-/// The clearance as it is now, for all who must have it, and what is wrong with the stamp meanwhile. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct ClearanceCell(watch::Sender<Clearance>, Arc<ArcSwapOption<String>>);
-
-impl Default for ClearanceCell {
-    fn default() -> Self {
-        ClearanceCell(watch::Sender::new(Clearance::Awaited), Arc::default())
-    }
+/// The clearance as it is now, for all who must have it, and what is known of the stamp meanwhile. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct ClearanceCell {
+    now: watch::Sender<Clearance>,
+    trouble: Arc<ArcSwapOption<String>>,
+    /// Id of the topic that holds the stamps; zero while it is not known.
+    topic_id: watch::Sender<KafkaUuid>,
 }
 
 impl ClearanceCell {
     /// One that is given, where nothing checks.
     #[must_use]
     pub fn unchecked() -> Self {
-        ClearanceCell(watch::Sender::new(Clearance::Given), Arc::default())
+        ClearanceCell { now: watch::Sender::new(Clearance::Given), ..Self::default() }
     }
 
     /// As it is now.
     #[must_use]
     pub fn now(&self) -> Clearance {
-        self.0.borrow().clone()
+        self.now.borrow().clone()
     }
 
     /// What is wrong with the stamp of the journal, in one sentence: it is not kept, or another copy has gone another way.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.1.load_full().map(|trouble| trouble.to_string())
+        self.trouble.load_full().map(|trouble| trouble.to_string())
+    }
+
+    /// Id of the topic that holds the stamps, as it becomes known: clients may name the topic by it.
+    #[must_use]
+    pub fn topic_id(&self) -> watch::Receiver<KafkaUuid> {
+        self.topic_id.subscribe()
+    }
+
+    pub(super) fn set_topic_id(&self, id: KafkaUuid) {
+        let _ = self.topic_id.send_if_modified(|known| std::mem::replace(known, id) != id);
     }
 
     pub(super) fn set_trouble(&self, trouble: Option<String>) {
-        self.1.store(trouble.map(Arc::new));
+        self.trouble.store(trouble.map(Arc::new));
     }
 
     pub(super) fn set(&self, clearance: Clearance) {
-        let _ = self.0.send_replace(clearance);
+        let _ = self.now.send_replace(clearance);
     }
 
     /// Waits until it is given.
     pub(super) async fn given(&self) {
         // The sender lives as long as this.
-        let _ = self.0.subscribe().wait_for(|now| *now == Clearance::Given).await;
+        let _ = self.now.subscribe().wait_for(|now| *now == Clearance::Given).await;
     }
 
     /// Waits until it is not given any more.
     pub(super) async fn withdrawn(&self) {
-        let _ = self.0.subscribe().wait_for(|now| *now != Clearance::Given).await;
+        let _ = self.now.subscribe().wait_for(|now| *now != Clearance::Given).await;
     }
 }
 

@@ -69,10 +69,10 @@ impl StampTopic {
         StampTopic { cluster, journal, next: None, stamps: Stamps::for_journal(journal) }
     }
 
-    /// Makes sure that there is such a topic.
-    pub(super) async fn make(&self) -> Result<(), StampError> {
-        if topic_admin::describe(&self.cluster, STAMP_TOPIC).await?.is_some() {
-            return Ok(());
+    /// Makes sure that there is such a topic; its id, zero where that is not told.
+    pub(super) async fn make(&self) -> Result<KafkaUuid, StampError> {
+        if let Some(found) = topic_admin::describe(&self.cluster, STAMP_TOPIC).await? {
+            return Ok(found.id);
         }
         let brokers = self.cluster.cached().map_or(1, |cached| cached.brokers.len());
         let configs = BTreeMap::from(
@@ -88,12 +88,17 @@ impl StampTopic {
         );
         let replicas = i16::try_from(brokers.clamp(1, REPLICAS)).unwrap_or(1);
         match self.cluster.create_topic(STAMP_TOPIC, 1, Some(replicas), &configs, false).await {
-            Ok(_) => info!(topic = STAMP_TOPIC, replicas, "topic for the journal's stamp created"),
+            Ok(made) => {
+                info!(topic = STAMP_TOPIC, replicas, "topic for the journal's stamp created");
+                Ok(made.id)
+            }
             // Somebody was faster.
-            Err(error) if error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) if error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS) => {
+                let found = topic_admin::describe(&self.cluster, STAMP_TOPIC).await?;
+                Ok(found.map_or(KafkaUuid::ZERO, |found| found.id))
+            }
+            Err(error) => Err(error.into()),
         }
-        Ok(())
     }
 
     /// Reads what was written since the last reading, up to the high watermark, and gives back the stamps among it.

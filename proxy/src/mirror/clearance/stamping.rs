@@ -105,7 +105,7 @@ impl Stamping {
                     )));
                     look_again = pause_after(&error);
                     // It may have been deleted.
-                    let _ = stop.run_until_cancelled(self.topic.make()).await;
+                    let _ = stop.run_until_cancelled(self.make_topic()).await;
                 }
             }
             tokio::select! {
@@ -194,6 +194,11 @@ impl Stamping {
         known
     }
 
+    async fn make_topic(&self) -> Result<(), StampError> {
+        self.clearance.set_topic_id(self.topic.make().await?);
+        Ok(())
+    }
+
     async fn keep_known(&mut self, known: u64) {
         if self.known.replace(known) != Some(known)
             && let Err(error) = self.store.set_stamped(known).await
@@ -205,7 +210,7 @@ impl Stamping {
     /// Holds the journal against its stamp; what is wrong with it, where something is.
     async fn check(&mut self, at_start: Stamp) -> Result<Option<Fault>, StampError> {
         let known = self.known(at_start).await;
-        self.topic.make().await?;
+        self.make_topic().await?;
         let _ = self.topic.read().await?;
         let others: Vec<Read> = self.topic.stamps.others().copied().collect();
         others.iter().for_each(|other| self.tell_of_another(other));

@@ -21,8 +21,9 @@ pub(crate) mod who;
 use std::sync::{Arc, OnceLock};
 
 use state::model::link_config::{self, LinkConfig};
-use state::model::{Change, Link, LinkState, MirrorState, MirrorTopic, Stop, View};
+use state::model::{Change, KafkaUuid, Link, LinkState, MirrorState, MirrorTopic, Stop, View};
 use state::store::{Store, TransactError};
+use tokio::sync::watch;
 
 use super::clearance::{Clearance, ClearanceCell, DESTINATION_CLUSTER_CHANGED, Fault};
 use super::filler_census::{Census, FillerCensus};
@@ -156,6 +157,12 @@ impl Commands {
         self.clearance.now()
     }
 
+    /// Id of Linkgate's own topic on the destination, as it becomes known; zero before.
+    #[must_use]
+    pub fn own_topic_id(&self) -> watch::Receiver<KafkaUuid> {
+        self.clearance.topic_id()
+    }
+
     /// What is wrong with the destination or the journal, so that nothing is mirrored; somebody has to do something
     /// about it.
     #[must_use]
@@ -240,7 +247,7 @@ impl Commands {
         Ok(id)
     }
 
-    fn forget_link(&self, name: &str, id: state::model::KafkaUuid) {
+    fn forget_link(&self, name: &str, id: KafkaUuid) {
         self.tasks.forget(name);
         self.sources.forget(id);
     }
