@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::client::ClientError;
 use crate::exit::Failure;
 use crate::output;
 
@@ -12,7 +11,7 @@ use crate::output;
 /// and asked again: watching is what one does while things go wrong.
 ///
 /// # Errors
-/// Those of `render`: all of them without an interval, and with one all but a missing answer.
+/// Those of `render`: all of them without an interval, and with one all but a missing answer and a failure of the server.
 pub fn show(
     interval: Option<Duration>,
     mut render: impl FnMut() -> Result<String, Failure>,
@@ -28,7 +27,8 @@ pub fn show(
                     return Ok(());
                 }
             }
-            Err(Failure::Client(err)) if !matches!(err, ClientError::Api(_)) => {
+            // A daemon that has just started has to reach its destination first (503).
+            Err(Failure::Client(err)) if err.status().is_none_or(|status| status >= 500) => {
                 output::note(&err.to_string())
             }
             Err(err) => return Err(err),

@@ -55,7 +55,8 @@ impl Front {
         };
         if !self.hosts.has(host.host()) {
             return Err(Problem::misdirected(format!(
-                "'{}' is no name of this Linkgate; if it is meant to be one, add it to admin.allowed.hosts.",
+                "'{}' is no name of this Linkgate: call it by its IP address, which always works, or add the name to \
+                 admin.allowed.hosts and restart it.",
                 host.host()
             )));
         }

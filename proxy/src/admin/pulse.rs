@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-/// Time between two beats.
-const BEAT: Duration = Duration::from_millis(100);
+/// Time between two beats. Each wakes a worker that may have nothing else to do.
+const BEAT: Duration = Duration::from_secs(1);
 /// Silence that is told in the log.
 const NOTICED: Duration = Duration::from_secs(2);
 /// Silence after which the daemon counts as dead: no request is that long, a deadlock is.
@@ -84,7 +84,7 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert!(pulse.silence() < Duration::from_millis(150), "{:?}", pulse.silence());
         // The only thread of this runtime.
-        std::thread::sleep(Duration::from_millis(600));
+        std::thread::sleep(Duration::from_millis(1_500));
         assert!(pulse.silence() > Duration::from_millis(350), "{:?}", pulse.silence());
         stop.cancel();
         beating.await.unwrap();

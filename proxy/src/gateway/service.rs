@@ -153,10 +153,15 @@ async fn reclaim(shared: Arc<Shared>, stop: CancellationToken) {
     let timeout = shared.options.limits.reclaim_timeout;
     let interval = (timeout / 4).max(LEAST_RECLAIM_INTERVAL);
     let budgets = &shared.budgets;
-    while stop.run_until_cancelled(tokio::time::sleep(interval)).await.is_some() {
-        if !budgets.requests.is_awaited() && !budgets.responses.is_awaited() {
-            continue;
+    let due = async || {
+        // Nothing wakes while nobody waits.
+        tokio::select! {
+            () = budgets.requests.awaited() => {}
+            () = budgets.responses.awaited() => {}
         }
+        tokio::time::sleep(interval).await;
+    };
+    while stop.run_until_cancelled(due()).await.is_some() {
         let all = shared.connections.all();
         for (budget, of) in
             [(&budgets.requests, requests_held as fn(&_) -> _), (&budgets.responses, responses_held)]

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::ticks::{Micros, Ticks};
 use lane::{InLane, Lane};
@@ -43,6 +43,8 @@ struct Inner {
     overdraft: Arc<Semaphore>,
     look_overdraft: Arc<Semaphore>,
     waiting: AtomicUsize,
+    /// Somebody has begun to wait.
+    awaited: Notify,
     /// Those who wait, the longest first.
     queue: Mutex<BTreeMap<u64, Waiter>>,
     /// The next number of a waiter or a hold.
@@ -71,6 +73,7 @@ impl Budget {
             overdraft: Arc::new(Semaphore::new(1)),
             look_overdraft: Arc::new(Semaphore::new(1)),
             waiting: AtomicUsize::new(0),
+            awaited: Notify::new(),
             queue: Mutex::default(),
             numbers: AtomicU64::new(0),
             in_use,
@@ -81,6 +84,13 @@ impl Budget {
     /// Whether anybody waits.
     pub(super) fn is_awaited(&self) -> bool {
         self.0.waiting.load(Relaxed) > 0
+    }
+
+    /// Waits until somebody waits. For one caller at a time.
+    pub(super) async fn awaited(&self) {
+        while !self.is_awaited() {
+            self.0.awaited.notified().await;
+        }
     }
 
     /// Holds nothing yet. `holder` is the side of a connection that it will belong to.
@@ -109,6 +119,7 @@ impl Budget {
 
     fn wait(&self, bytes: usize) -> Waiting<'_> {
         let _ = self.0.waiting.fetch_add(1, Relaxed);
+        self.0.awaited.notify_one();
         let _ = self.0.waiters.inc();
         let ticket = self.0.numbers.fetch_add(1, Relaxed);
         let _ = self.queue().insert(ticket, Waiter { since: self.0.ticks.now(), bytes });
