@@ -119,7 +119,7 @@ async fn health_is_told_while_the_workers_are_busy() {
     let server = server().await;
     let address = server.address;
     let asked = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(1500));
+        std::thread::sleep(Duration::from_millis(2_500));
         let begin = Instant::now();
         let mut stream = std::net::TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -129,9 +129,9 @@ async fn health_is_told_while_the_workers_are_busy() {
         let _ = stream.read_to_string(&mut answer).unwrap();
         (answer, begin.elapsed())
     });
-    // The one worker, and the thread of the test, do nothing else for two seconds.
-    let busy = tokio::spawn(async { std::thread::sleep(Duration::from_secs(3)) });
-    std::thread::sleep(Duration::from_secs(2));
+    // The one worker, and the thread of the test, do nothing else for three seconds.
+    let busy = tokio::spawn(async { std::thread::sleep(Duration::from_secs(4)) });
+    std::thread::sleep(Duration::from_secs(3));
     let (answer, took) = asked.join().unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("workers_silent_ms"), "{answer}");
