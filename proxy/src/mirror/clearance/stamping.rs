@@ -1,6 +1,6 @@
 //! Holds the journal against its stamp at the start, keeps the stamp, and watches for others who write to the topic.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use state::model::{JournalIdentity, KafkaUuid};
@@ -47,8 +47,6 @@ pub(super) struct Stamping {
     before: Option<Uuid>,
     /// Up to which record this copy is known to be the newest, once that is read.
     known: Option<u64>,
-    /// Digests of what this copy had decided since it started: another one that stamps one of them is behind, and no contradiction.
-    had: HashSet<Uuid>,
     /// The last stamp of another copy in which something else was decided, written while this one runs.
     diverged: Option<Read>,
     /// Others that were told of, and when.
@@ -72,7 +70,6 @@ impl Stamping {
             instance: Uuid::new_v4(),
             before: None,
             known: None,
-            had: HashSet::new(),
             diverged: None,
             told: HashMap::new(),
         }
@@ -127,7 +124,6 @@ impl Stamping {
     /// Looks for others, and writes the stamp if it is due and no other copy has gone another way: whose stamp stands there is what
     /// the next start of this one is held against. Whether it was written.
     async fn keep(&mut self, stamp: Stamp, is_due: bool) -> Result<bool, StampError> {
-        let _ = self.had.insert(stamp.decisions);
         self.look().await?;
         if let Some(other) = self.diverged {
             self.tell_of_diverged(&other);
@@ -147,7 +143,6 @@ impl Stamping {
         let begun = Instant::now();
         let mut told = false;
         let at_start = Stamp::of(&self.store.view(), self.instance);
-        let _ = self.had.insert(at_start.decisions);
         loop {
             let checked = tokio::time::timeout(START_WAITS, self.check(at_start)).await;
             let error = match checked {
@@ -246,9 +241,7 @@ impl Stamping {
                 self.tell_of_another(&read);
             } else if read.stamp.instance == self.instance || Some(read.stamp.instance) == self.before {
                 self.diverged = None;
-            } else if !self.had.contains(&read.stamp.decisions)
-                && read.stamp.decisions != self.store.view().decisions()
-            {
+            } else if self.is_overtaken_by(&read) {
                 // At the next start this copy is held against that stamp.
                 self.keep_known(read.stamp.sequence.saturating_sub(1).min(self.known.unwrap_or(u64::MAX)))
                     .await;
@@ -265,6 +258,13 @@ impl Stamping {
             }
         }
         Ok(())
+    }
+
+    /// Whether more was written through another copy than through this one, and something else decided. A copy that has fewer records is
+    /// behind, and is told as one that runs.
+    fn is_overtaken_by(&self, read: &Read) -> bool {
+        let view = self.store.view();
+        read.stamp.sequence > view.sequence && read.stamp.decisions != view.decisions()
     }
 
     fn tell_of_diverged(&mut self, read: &Read) {
