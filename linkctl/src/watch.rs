@@ -11,7 +11,8 @@ use crate::output;
 /// and asked again: watching is what one does while things go wrong.
 ///
 /// # Errors
-/// Those of `render`: all of them without an interval, and with one all but a missing answer and a failure of the server.
+/// Those of `render`: all of them without an interval, and with one all but a missing answer and a failure of the
+/// server.
 pub fn show(
     interval: Option<Duration>,
     mut render: impl FnMut() -> Result<String, Failure>,

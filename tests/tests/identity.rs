@@ -240,8 +240,8 @@ fn an_old_journal(world: &mut World) {
     linkgate.restart();
 }
 
-/// Given a daemon that stands still while a copy of its journal decides something, when it goes on, then it says so, leaves the
-/// copy's stamp, and is refused at its next start.
+/// Given a daemon that stands still while a copy of its journal decides something, when it goes on, then it says so,
+/// leaves the copy's stamp, and is refused at its next start.
 fn a_machine_that_comes_back(world: &mut World) {
     let linkgate = &mut world.pair.linkgate;
     assert_eq!(linkgate.stop(), Some(0), "{}", linkgate.log());

@@ -17,8 +17,9 @@ const EACH: usize = 24 * 1024;
 /// From connecting to the end: long enough to open all of them first on a busy machine.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// Given a gateway, when nine thousand clients connect and say nothing, then a working client is served meanwhile, memory grows by a
-/// bounded amount for each, none of them reaches a broker, and each is closed once its time is over, with a few log lines in all.
+/// Given a gateway, when nine thousand clients connect and say nothing, then a working client is served meanwhile,
+/// memory grows by a bounded amount for each, none of them reaches a broker, and each is closed once its time is
+/// over, with a few log lines in all.
 #[test]
 fn nine_thousand_connections_that_send_nothing_are_bounded_and_closed() {
     allow_many_files();
@@ -73,7 +74,8 @@ fn open(linkgate: &Linkgate) -> usize {
     linkgate.metric("linkgate_gateway_connections{") as usize
 }
 
-/// As many files as this process and the daemon need: the daemon counts two for each client, its own and one to a broker.
+/// As many files as this process and the daemon need: the daemon counts two for each client, its own and one to a
+/// broker.
 fn allow_many_files() {
     let needed = 2 * SILENT + 1_000;
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();

@@ -150,8 +150,8 @@ fn killed_behind_the_fence(pair: &mut Pair) {
     assert_eq!(held.get(&("killed".to_owned(), 0)), Some(&70));
 }
 
-/// The source topic is deleted right behind the fence: the promote ends all the same, and says what could not be synced.
-/// Other promotes do not wait for it.
+/// The source topic is deleted right behind the fence: the promote ends all the same, and says what could not be
+/// synced. Other promotes do not wait for it.
 fn deleted_behind_the_fence(pair: &Pair) {
     let source = pair.source.bootstrap();
     for topic in ["deleted", "kept"] {

@@ -44,7 +44,7 @@ pub trait Operator: Clone + Send + Sync + 'static {
     /// What is wrong with the journal's disk; `None` when it does its work.
     fn journal_trouble(&self) -> Option<String>;
 
-    /// What is wrong with the journal's stamp at the destination, in one sentence.
+    /// The trouble with the journal's stamp at the destination, in one sentence; `None` when there is none.
     fn stamp_trouble(&self) -> Option<String>;
 
     /// Whether the journal may be worked by.

@@ -37,8 +37,8 @@ impl Refreshes {
         }
     }
 
-    /// The last request for `topic` that began at `since` or later, or else one that begins now. One that is under way from before is
-    /// waited for first: so all that ask meanwhile share the next one.
+    /// The last request for `topic` that began at `since` or later, or else one that begins now. One that is under
+    /// way from before is waited for first: so all that ask meanwhile share the next one.
     async fn begun_since(&self, cluster: &Cluster, topic: &str, since: Instant) -> Refresh {
         if let Some(earlier) = self.under_way_before(topic, since) {
             let _ = tokio::time::timeout(EARLIER_WITHIN, earlier).await;
@@ -94,8 +94,8 @@ impl Cluster {
         self.refreshes().of(self, topic, Instant::now()).await
     }
 
-    /// What a broker says of a topic that was asked at `since` or later, and never earlier: the answer proves what was so at
-    /// `since`. Together with whoever asks the same; `None` when it knows no such topic.
+    /// Asks a broker for a topic, together with others who ask the same; `None` when the broker knows no such topic. The
+    /// request begins at `since` or later, so the answer proves how the topic was then.
     ///
     /// # Errors
     /// No broker answered.

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -55,7 +54,8 @@ struct Inner {
     /// Who has waited for longest is the next.
     places: Arc<Semaphore>,
     may_wait: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    /// What `may_wait` begins with.
+    most_waiting: usize,
     newcomer: Notify,
     /// Addresses without a connection have no entry.
     by_address: Mutex<HashMap<IpAddr, usize>>,
@@ -72,12 +72,12 @@ pub(super) enum Entry {
 impl Admission {
     pub(super) fn new(limits: ConnectionLimits) -> Self {
         let total = limits.total.min(Semaphore::MAX_PERMITS);
-        let waiting = (total / WAITING_PART).clamp(1, MAX_WAITING);
+        let most_waiting = (total / WAITING_PART).clamp(1, MAX_WAITING);
         Admission(Arc::new(Inner {
             limits,
             places: Arc::new(Semaphore::new(total)),
-            may_wait: Arc::new(Semaphore::new(waiting)),
-            waiting: AtomicUsize::new(0),
+            may_wait: Arc::new(Semaphore::new(most_waiting)),
+            most_waiting,
             newcomer: Notify::new(),
             by_address: Mutex::default(),
         }))
@@ -94,19 +94,22 @@ impl Admission {
         }
         let leave = Arc::clone(&self.0.may_wait).try_acquire_owned();
         let leave = leave.map_err(|_| CloseCause::ConnectionLimit)?;
-        let _ = self.0.waiting.fetch_add(1, Relaxed);
         self.0.newcomer.notify_one();
-        Ok(Entry::Waiting(Newcomer { counted, _waits: Waits { admission: self.clone(), _leave: leave } }))
+        Ok(Entry::Waiting(Newcomer { counted, _leave: leave }))
     }
 
     /// How many wait for a place; returns once any does.
     pub(super) async fn waited_for(&self) -> usize {
         loop {
-            match self.0.waiting.load(Relaxed) {
+            match self.waiting() {
                 0 => self.0.newcomer.notified().await,
                 waiting => return waiting,
             }
         }
+    }
+
+    fn waiting(&self) -> usize {
+        self.0.most_waiting - self.0.may_wait.available_permits()
     }
 
     fn count(&self, peer: IpAddr) -> Option<Counted> {
@@ -131,7 +134,8 @@ impl Admission {
 #[derive(Debug)]
 pub(super) struct Newcomer {
     counted: Counted,
-    _waits: Waits,
+    /// Counted among those that wait.
+    _leave: OwnedSemaphorePermit,
 }
 
 impl Newcomer {
@@ -140,19 +144,6 @@ impl Newcomer {
         let places = Arc::clone(&self.counted.admission.0.places);
         let place = tokio::time::timeout(WAIT, places.acquire_owned()).await.ok()?.ok()?;
         Some(Admitted { _place: place, _counted: self.counted })
-    }
-}
-
-/// Counted among those that wait.
-#[derive(Debug)]
-struct Waits {
-    admission: Admission,
-    _leave: OwnedSemaphorePermit,
-}
-
-impl Drop for Waits {
-    fn drop(&mut self) {
-        let _ = self.admission.0.waiting.fetch_sub(1, Relaxed);
     }
 }
 
@@ -272,6 +263,6 @@ mod tests {
         drop(newcomer(&admission, [10, 0, 0, 3]));
         drop(open);
         assert_eq!((admission.0.places.available_permits(), admission.by_address().len()), (2, 0));
-        assert_eq!((admission.0.waiting.load(Relaxed), admission.0.may_wait.available_permits()), (0, 1));
+        assert_eq!((admission.waiting(), admission.0.may_wait.available_permits()), (0, 1));
     }
 }

@@ -9,7 +9,7 @@ use kafka_protocol::messages::ProduceResponse;
 use state::model::{KafkaUuid, MirrorError};
 use tracing::{debug, error, warn};
 
-use super::on_the_way::Send;
+use super::on_the_way::PendingAppend;
 use super::partition::{Failure, Partition};
 use super::ready::ReadyQueue;
 use crate::client::{ClientError, answer};
@@ -31,7 +31,7 @@ pub(super) struct Sent {
     /// For so many offsets it is filler and nothing else; 0 where it is not.
     pub(super) filler: i64,
     /// Until this is dropped nobody reads where the log ends.
-    pub(super) on_the_way: Send,
+    pub(super) on_the_way: PendingAppend,
 }
 
 /// What to do with a partition whose batch was refused.

@@ -97,7 +97,8 @@ impl ConfigSync {
         let view = self.store.view();
         let (link, config, mirror) =
             link_and_mirror(&view, link, topic).map_err(|reason| fail(reason.to_owned()))?;
-        // What a periodic round began to alter before the stop is answered by then, and no other begins: what is read now stays.
+        // What a periodic round began to alter before the stop is answered by then, and no other begins: what is read
+        // now stays.
         drop(self.turns.take(&link.name).await);
         let source = self.sources.of(link, &config);
         let mut refused = Vec::new();

@@ -158,9 +158,9 @@ impl OffsetSync {
         Ok(futures::stream::iter(lowered).buffer_unordered(CONCURRENT_GROUPS).concat().await)
     }
 
-    /// Which of the positions that are `due` may be lowered. In a topic that is open by now, clients may have brought a
-    /// group to where it stands: it is lowered only from where nobody has written yet, and otherwise named, unless it has
-    /// members.
+    /// Which of the positions that are `due` may be lowered. In a topic that is open by now, clients may have brought
+    /// a group to where it stands: it is lowered only from where nobody has written yet, and otherwise named, unless
+    /// it has members.
     async fn to_be_lowered(
         &self,
         group: &Group,

@@ -99,8 +99,8 @@ async fn compare(
         At::Batch(there) => return Ok(judge(&ours, &there, offset)),
         At::Nothing | At::OutOfRange => {}
     }
-    // Only what its high watermark had passed was ever copied, so an end at or below is a truncation; -1 is no end, but a log without
-    // leader epochs.
+    // Only what its high watermark had passed was ever copied, so an end at or below is a truncation; -1 is no end,
+    // but a log without leader epochs.
     let end = log_end_offset(source, source_topic, index).await?;
     if (0..=offset).contains(&end) {
         return Ok(Lineage::Short(end));

@@ -1,9 +1,9 @@
-//! Appends of one partition whose answers are still to come, whoever sent them: earlier attempts and earlier takings-up of the
-//! topic (it grew, or was paused and resumed) included.
+//! Appends of one partition that are not answered yet. They may come from an earlier attempt, or from the work on the
+//! topic before it grew, or was paused and resumed.
 //!
-//! What is on its way may land after a log end was read, and the next batch would then be for an offset that is taken. A broker that
-//! knows the producer id refuses that one by its sequence. One that has forgotten it, as it may for old records
-//! ([ADR 0026](adr/)), appends both. So nobody reads where the log ends before these answers are there.
+//! Such an append may land after a log end was read, and the next batch is then for an offset that is taken. A broker
+//! that knows the producer id refuses that batch by its sequence. A broker that has forgotten the id, as it may for old
+//! records ([ADR 0026](adr/)), appends both. So nobody reads the log end before these answers are there.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ impl Sends {
 
 /// One append: on its way until this is dropped.
 #[derive(Debug)]
-pub struct Send {
+pub struct PendingAppend {
     sends: Arc<Sends>,
     /// Whom to tell that it has ended, if somebody waits.
     attention: Arc<Notify>,
@@ -39,11 +39,11 @@ pub struct Send {
 impl OnTheWay {
     /// One more is sent to `broker`.
     #[must_use]
-    pub fn send(&self, broker: i32, attention: &Arc<Notify>) -> Send {
+    pub fn send(&self, broker: i32, attention: &Arc<Notify>) -> PendingAppend {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let sends = Arc::clone(all.entry(broker).or_default());
         let _ = sends.count.fetch_add(1, Ordering::SeqCst);
-        Send { sends, attention: Arc::clone(attention) }
+        PendingAppend { sends, attention: Arc::clone(attention) }
     }
 
     /// Whether any to `broker` are on their way. If so, the end of the last one is told.
@@ -60,7 +60,7 @@ impl OnTheWay {
     }
 }
 
-impl Drop for Send {
+impl Drop for PendingAppend {
     fn drop(&mut self) {
         let was_last = self.sends.count.fetch_sub(1, Ordering::SeqCst) == 1;
         if was_last && self.sends.awaited.swap(false, Ordering::SeqCst) {

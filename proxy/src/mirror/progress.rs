@@ -132,7 +132,8 @@ impl PartitionProgress {
     }
 }
 
-/// One partition's entry, updated in place. It outlives the work on the partition, which begins anew when the topic grows or is resumed.
+/// One partition's entry, updated in place. It outlives the work on the partition, which begins anew when the topic
+/// grows or is resumed.
 #[derive(Debug, Clone, Default)]
 pub struct ProgressCell {
     values: Arc<Mutex<PartitionProgress>>,

@@ -8,6 +8,7 @@ use futures::StreamExt as _;
 use state::model::link_config::{LinkConfig, SecurityConfigs};
 use state::model::{HostPort, KafkaUuid, Link, LinkError, MirrorTopic};
 
+use super::topic::differs;
 use crate::client::admin::FreshTopic;
 use crate::client::{
     ClientError, ClientOptions, Cluster, ClusterPin, ErrorKind, Security, Side, TopicMetadata,
@@ -185,9 +186,8 @@ pub async fn lost(
     let known = source.metadata(Some(&names)).await?;
     let looks_gone = |mirror: &&MirrorTopic| {
         known.topic(&mirror.source_topic).is_none_or(|found| {
-            let differs = ![found.id, mirror.source_topic_id].contains(&KafkaUuid::ZERO)
-                && found.id != mirror.source_topic_id;
-            differs || found.error_code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+            differs(found.id, mirror.source_topic_id)
+                || found.error_code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
         })
     };
     let asked = mirrors

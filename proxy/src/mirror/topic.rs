@@ -143,7 +143,8 @@ fn is_same(cluster: &Cluster, topic: &str, recorded: KafkaUuid) -> bool {
     found.is_none_or(|found| !differs(found, recorded))
 }
 
-fn differs(found: KafkaUuid, recorded: KafkaUuid) -> bool {
+/// Whether these are ids of two topics. Zero, on either side, is an id that is not told.
+pub(super) fn differs(found: KafkaUuid, recorded: KafkaUuid) -> bool {
     found != KafkaUuid::ZERO && recorded != KafkaUuid::ZERO && found != recorded
 }
 

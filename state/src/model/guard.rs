@@ -36,8 +36,8 @@ pub struct Written {
     /// The link's id and the topic's generation, which the producer id follows from. `None` where the link is deleted: the id
     /// is not known any more, and the mirror is stopped.
     by: Option<(KafkaUuid, u32)>,
-    /// Where mirroring ended, by partition, the fence included; negative where nobody could tell. `None` while the topic
-    /// is a mirror.
+    /// Where mirroring ended, by partition, the fence included; negative where nobody could tell. `None` while the
+    /// topic is a mirror.
     below: Option<Arc<[i64]>>,
 }
 
@@ -92,8 +92,8 @@ pub struct TopicGuards {
 }
 
 impl TopicGuards {
-    /// The guards that follow from a view of the journal, and that of Linkgate's own topic, which has this id (zero while it is not
-    /// known).
+    /// The guards that follow from a view of the journal, and that of Linkgate's own topic, which has this id (zero
+    /// while it is not known).
     #[must_use]
     pub fn of(view: &View, own: KafkaUuid) -> Self {
         let locked: BTreeMap<&str, Arc<BTreeSet<String>>> =

@@ -17,8 +17,9 @@ pub struct JournalIdentity {
 
 impl View {
     /// A digest of what was decided: which links and mirror topics there are, by generation, and which of them are
-    /// paused, stopping or stopped, and how, and the links' configs but for secrets. Not of what each Linkgate finds out by itself
-    /// (failures, states of links, jumps, partitions added). Two journals with one digest do the same to the destination.
+    /// paused, stopping or stopped, and how, and the links' configs but for secrets. Not of what each Linkgate finds
+    /// out by itself (failures, states of links, jumps, partitions added). Two journals with one digest do the same
+    /// to the destination.
     #[must_use]
     pub fn decisions(&self) -> Uuid {
         let mut text = String::new();

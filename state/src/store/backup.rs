@@ -118,22 +118,17 @@ impl Store {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Ok(alone) => alone,
         };
-        claim(&place.backups)?;
+        let others = claim(&place.backups)?;
         let (path, part) = (place.backups.join(name), place.backups.join(format!("{name}{PART}")));
         if path.exists() {
             return Err(BackupError::Exists(path));
         }
-        let mut others = 0;
-        for entry in fs::read_dir(&place.backups).map_err(io(&place.backups))? {
-            let other = entry.map_err(io(&place.backups))?.path();
-            if is_part(&other) {
-                // Left by a process that died while it made the backup: it has the key in it.
-                fs::remove_dir_all(&other).map_err(io(&other))?;
-            } else {
-                others += 1;
-            }
+        let (parts, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|other| is_part(other));
+        for left in parts {
+            // Of a process that died while it made the backup: it has the key in it.
+            fs::remove_dir_all(&left).map_err(io(&left))?;
         }
-        if others >= MOST {
+        if others.len() >= MOST {
             return Err(BackupError::TooMany(place.backups.clone()));
         }
         let made: Result<u64, StoreError> = (|| {
@@ -157,12 +152,17 @@ impl Store {
     }
 }
 
-/// Makes the directory of the backups, and sees to it that nobody else may read it, unless it holds something else: then others may
-/// have to.
-fn claim(backups: &Path) -> Result<(), StoreError> {
+/// Makes the directory of the backups, and sees to it that nobody else may read it. Refuses one that holds something
+/// else, which others may have to read. Returns the backups in it, unfinished ones included.
+fn claim(backups: &Path) -> Result<Vec<PathBuf>, StoreError> {
     dir::check(backups)?;
+    let mut found = Vec::new();
     for entry in fs::read_dir(backups).map_err(io(backups))? {
-        let path = entry.map_err(io(backups))?.path();
+        let entry = entry.map_err(io(backups))?;
+        if dir::is_harmless(&entry.file_name()) {
+            continue;
+        }
+        let path = entry.path();
         if !path.is_dir() || !(path.join(DATABASE).is_dir() || is_part(&path)) {
             let what = format!(
                 "it holds {}, which is no backup; give journal.backup.dir a directory of its own",
@@ -170,8 +170,10 @@ fn claim(backups: &Path) -> Result<(), StoreError> {
             );
             return Err(StoreError::Unsafe { path: backups.to_path_buf(), what });
         }
+        found.push(path);
     }
-    dir::close(backups)
+    dir::close(backups)?;
+    Ok(found)
 }
 
 fn is_part(path: &Path) -> bool {
@@ -287,6 +289,8 @@ mod tests {
         assert!(error.to_string().contains("notes.txt"), "{error}");
         assert_eq!(fs::metadata(elsewhere.path()).unwrap().permissions().mode() & 0o777, 0o755);
         fs::remove_file(elsewhere.path().join("notes.txt")).unwrap();
+        // As the root of a volume of its own has it.
+        fs::create_dir(elsewhere.path().join("lost+found")).unwrap();
         let _ = store.backup(None).await.unwrap();
         assert_eq!(fs::metadata(elsewhere.path()).unwrap().permissions().mode() & 0o777, 0o700);
     }

@@ -124,9 +124,7 @@ pub(crate) fn read(backend: &dyn Backend, sealer: &Sealer) -> Result<Contents, S
         Ok(())
     })?;
     each_row(backend, KeyKind::Trimmed, |(_, value)| {
-        let number = <[u8; 8]>::try_from(value.as_slice());
-        let number = number.map_err(|_| StoreError::Corrupt("what was trimmed is no number".into()))?;
-        found.history.trimmed = u64::from_be_bytes(number);
+        found.history.trimmed = number(value, "what was trimmed")?;
         Ok(())
     })?;
     found.view.sequence = found.history.trimmed;
@@ -142,6 +140,12 @@ pub(crate) fn read(backend: &dyn Backend, sealer: &Sealer) -> Result<Contents, S
         Ok(())
     })?;
     Ok(found)
+}
+
+/// The sequence that a row of one number holds; `what` it is, for the error.
+pub(crate) fn number(value: &[u8], what: &str) -> Result<u64, StoreError> {
+    let bytes = value.try_into().map_err(|_| StoreError::Corrupt(format!("{what} is no number")))?;
+    Ok(u64::from_be_bytes(bytes))
 }
 
 fn each_row(

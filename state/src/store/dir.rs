@@ -1,5 +1,6 @@
 //! The state directory itself: whose it is, and whether a journal may be made in it.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -34,8 +35,8 @@ pub(crate) fn close(dir: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes a directory, with those above that are missing, and durable when this returns. One that is there must belong to the user of
-/// this process, and nobody else may write to it. It is not changed: it may be none of Linkgate's.
+/// Makes a directory, with those above that are missing, and durable when this returns. One that is there must belong
+/// to the user of this process, and nobody else may write to it. It is not changed: it may be none of Linkgate's.
 ///
 /// # Errors
 /// [`StoreError::Unsafe`], or the file system refuses.
@@ -90,11 +91,10 @@ pub(crate) fn may_be_made(dir: &Path) -> Result<(), StoreError> {
     }
     for entry in fs::read_dir(dir).map_err(io(dir))? {
         let name = entry.map_err(io(dir))?.file_name();
+        let is_harmless = is_harmless(&name);
         let name = name.to_string_lossy();
-        // What a first start leaves that was cut off, what a new file system has, and what a home directory has.
-        let harmless = [PREPARED, NEW_KEY_FILE, PART_KEY_FILE, "lost+found"].contains(&name.as_ref())
-            || name.starts_with('.');
-        if !harmless {
+        // What a first start leaves that was cut off.
+        if !is_harmless && ![PREPARED, NEW_KEY_FILE, PART_KEY_FILE].contains(&name.as_ref()) {
             return refuse(format!(
                 "one is made only in an empty directory, and '{name}' is there; restore the journal from a backup, \
                  or give state.dir a directory of its own"
@@ -102,6 +102,11 @@ pub(crate) fn may_be_made(dir: &Path) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Whether it says nothing of whose a directory is: what a new file system has, and what a home directory has.
+pub(crate) fn is_harmless(name: &OsStr) -> bool {
+    name == "lost+found" || name.as_encoded_bytes().starts_with(b".")
 }
 
 #[cfg(test)]

@@ -247,7 +247,7 @@ impl Store {
     /// # Errors
     /// The database cannot be read, or a record in it.
     pub async fn journal(&self, from: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
-        self.read(move |backend| codec::read_journal(backend, from, limit)).await
+        self.with_backend(move |backend| codec::read_journal(backend, from, limit)).await
     }
 
     /// The latest records before sequence `before` (all there are, when absent), the latest first: at most `limit`, and
@@ -258,7 +258,7 @@ impl Store {
     pub async fn latest(&self, before: Option<u64>, limit: usize) -> Result<Vec<Record>, StoreError> {
         let end = self.view().sequence.saturating_add(1);
         let before = before.map_or(end, |before| before.min(end));
-        self.read(move |backend| codec::read_latest(backend, before, limit)).await
+        self.with_backend(move |backend| codec::read_latest(backend, before, limit)).await
     }
 
     /// Trims history that has become too old meanwhile, as every transaction does.
@@ -272,13 +272,14 @@ impl Store {
         jobs.send(nothing).await.map_err(|_| StoreError::WriterGone)
     }
 
-    async fn read<T: Send + 'static>(
+    /// Does what blocks on the disk, on a thread for that.
+    async fn with_backend<T: Send + 'static>(
         &self,
         what: impl FnOnce(&dyn Backend) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let store = self.clone();
-        let read = move || what(store.0.backend.as_deref().ok_or(StoreError::WriterGone)?);
-        tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::WriterGone)?
+        let done = move || what(store.0.backend.as_deref().ok_or(StoreError::WriterGone)?);
+        tokio::task::spawn_blocking(done).await.map_err(|_| StoreError::WriterGone)?
     }
 }
 

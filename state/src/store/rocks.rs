@@ -138,8 +138,8 @@ impl Backend for Rocks {
     }
 }
 
-/// Makes files of their own of those that a checkpoint has linked: what is overwritten, given away or damaged in a copy must not
-/// be so in the journal.
+/// Makes files of their own of those that a checkpoint has linked: what is overwritten, given away or damaged in a
+/// copy must not be so in the journal.
 fn unlink(copy: &Path) -> Result<(), StoreError> {
     for entry in fs::read_dir(copy).map_err(io(copy))? {
         let path = entry.map_err(io(copy))?.path();
@@ -174,8 +174,8 @@ fn options() -> Options {
 
 fn refused(dir: &Path, error: &rocksdb::Error) -> StoreError {
     let text = error.to_string();
-    // Of this process, and of another (`LockFile` and `LockHelper` in RocksDB's env/fs_posix.cc). Anything else is another trouble
-    // with the file, or with a path that has "lock" in its name.
+    // Of this process, and of another (`LockFile` and `LockHelper` in RocksDB's env/fs_posix.cc). Anything else is
+    // another trouble with the file, or with a path that has "lock" in its name.
     let is_held = text.contains("lock hold by current process")
         || text.contains("While lock file") && text.contains("Resource temporarily unavailable");
     if error.kind() == rocksdb::ErrorKind::IOError && is_held {

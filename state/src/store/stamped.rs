@@ -1,9 +1,10 @@
 //! Up to which record this copy of the journal is known to be the newest: what it has stamped at the destination.
 //!
-//! It stands in a row of its own and in no record, so that keeping it does not make the journal look newer than another copy.
+//! It stands in a row of its own and in no record, so that keeping it does not make the journal look newer than
+//! another copy.
 
 use super::backend::{Backend, Write};
-use super::{Store, StoreError, keys};
+use super::{Store, StoreError, codec, keys};
 
 impl Store {
     /// The sequence that [`Store::set_stamped`] kept last; `None` for a copy that has not stamped anything.
@@ -11,7 +12,7 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn stamped(&self) -> Result<Option<u64>, StoreError> {
-        self.read(read).await
+        self.with_backend(read).await
     }
 
     /// Keeps up to which record this copy is known to be the newest. On disk when this returns.
@@ -19,7 +20,7 @@ impl Store {
     /// # Errors
     /// The disk fails.
     pub async fn set_stamped(&self, sequence: u64) -> Result<(), StoreError> {
-        self.read(move |backend| {
+        self.with_backend(move |backend| {
             backend.commit(vec![Write::Put(keys::stamped(), sequence.to_be_bytes().to_vec())])
         })
         .await
@@ -31,9 +32,7 @@ fn read(backend: &dyn Backend) -> Result<Option<u64>, StoreError> {
     let Some((_, value)) = backend.scan(&key, &keys::KeyKind::Stamped.upper(), 1)?.pop() else {
         return Ok(None);
     };
-    let number = <[u8; 8]>::try_from(value.as_slice());
-    let number = number.map_err(|_| StoreError::Corrupt("what was stamped is no number".into()))?;
-    Ok(Some(u64::from_be_bytes(number)))
+    codec::number(&value, "what was stamped").map(Some)
 }
 
 #[cfg(test)]

@@ -151,8 +151,9 @@ impl OwnWriter {
                     continue;
                 };
                 let before = found.insert(number, stands);
-                // The brokers forget producer ids after a second here: a retry that comes later is a new batch to them. Whether the
-                // gateway repeats requests is judged on brokers that remember (`producers.rs`, `crash.rs`).
+                // The brokers forget producer ids after a second here: a retry that comes later is a new batch to
+                // them. Whether the gateway repeats requests is judged on brokers that remember (`producers.rs`,
+                // `crash.rs`).
                 if let Some(before) = before.filter(|before| !before.is_retried_by(&stands)) {
                     verdict.found(Difference::Duplicated, offset, || {
                         format!("number {number} by {stands}, and by {before}")

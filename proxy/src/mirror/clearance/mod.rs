@@ -79,7 +79,8 @@ impl ClearanceCell {
         self.now.borrow().clone()
     }
 
-    /// What is wrong with the stamp of the journal, in one sentence: it is not kept, or another copy has gone another way.
+    /// What is wrong with the stamp of the journal, in one sentence: it is not kept, or another copy has gone another
+    /// way.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.trouble.load_full().map(|trouble| trouble.to_string())

@@ -51,8 +51,8 @@ pub enum Standing {
     Diverged,
 }
 
-/// Holds a journal against its stamp. `known`: up to which record this copy is known to be the newest, which is where it had
-/// stamped itself last; records that it has written since without looking at the stamp do not make it newer.
+/// Holds a journal against its stamp. `known`: up to which record this copy is known to be the newest, which is where
+/// it had stamped itself last; records that it has written since without looking at the stamp do not make it newer.
 #[must_use]
 pub fn standing(own: Stamp, known: u64, stamped: Stamp) -> Standing {
     if own.decisions == stamped.decisions || stamped.sequence <= known {

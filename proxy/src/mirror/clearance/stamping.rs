@@ -121,8 +121,8 @@ impl Stamping {
         }
     }
 
-    /// Looks for others, and writes the stamp if it is due and no other copy has gone another way: whose stamp stands there is what
-    /// the next start of this one is held against. Whether it was written.
+    /// Looks for others, and writes the stamp if it is due and no other copy has gone another way: whose stamp stands
+    /// there is what the next start of this one is held against. Whether it was written.
     async fn keep(&mut self, stamp: Stamp, is_due: bool) -> Result<bool, StampError> {
         self.look().await?;
         if let Some(other) = self.diverged {
@@ -176,8 +176,8 @@ impl Stamping {
         }
     }
 
-    /// Up to which record this copy was known to be the newest when it started: nothing that it writes by itself before it has looked
-    /// at the stamp makes it newer.
+    /// Up to which record this copy was known to be the newest when it started: nothing that it writes by itself
+    /// before it has looked at the stamp makes it newer.
     async fn known(&mut self, at_start: Stamp) -> u64 {
         if let Some(known) = self.known {
             return known;
@@ -260,8 +260,8 @@ impl Stamping {
         Ok(())
     }
 
-    /// Whether more was written through another copy than through this one, and something else decided. A copy that has fewer records is
-    /// behind, and is told as one that runs.
+    /// Whether more was written through another copy than through this one, and something else decided. A copy that
+    /// has fewer records is behind, and is told as one that runs.
     fn is_overtaken_by(&self, read: &Read) -> bool {
         let view = self.store.view();
         read.stamp.sequence > view.sequence && read.stamp.decisions != view.decisions()

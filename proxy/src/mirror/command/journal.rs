@@ -42,8 +42,8 @@ impl Commands {
         self.store.trouble(PATIENCE)
     }
 
-    /// What is wrong with the journal's stamp at the destination, in one sentence; `None` when it is kept and no other copy
-    /// contradicts it.
+    /// The trouble with the journal's stamp at the destination, in one sentence. `None` when the stamp is kept and no
+    /// other copy contradicts it.
     #[must_use]
     pub fn stamp_trouble(&self) -> Option<String> {
         self.clearance.trouble()

@@ -5,8 +5,8 @@ use tokio::time::Instant;
 use super::{Partition, Phase, Register};
 
 impl Partition {
-    /// Whether the register should be read now; not without a destination leader, whose queue the filler goes to, and not while
-    /// anything of the partition is on its way to that leader: it may land behind the end that is read.
+    /// Whether the register should be read now; not without a destination leader, whose queue the filler goes to, and
+    /// not while anything of the partition is on its way to that leader: it may land behind the end that is read.
     #[must_use]
     pub fn wants_register(&self, now: Instant) -> bool {
         let state = self.state();

@@ -2,7 +2,7 @@
 
 use state::model::{KafkaUuid, MirrorError};
 
-use crate::mirror::on_the_way::Send;
+use crate::mirror::on_the_way::PendingAppend;
 use crate::mirror::shape::Shaped;
 
 /// Why a partition cannot go on.
@@ -93,7 +93,7 @@ pub struct Sending {
     /// Answers of another attempt are void.
     pub attempt: u64,
     /// Kept until the answer is there.
-    pub on_the_way: Send,
+    pub on_the_way: PendingAppend,
 }
 
 /// What a fetch needs to know of a partition.

@@ -19,8 +19,9 @@ const OWN_WITHIN: Duration = Duration::from_secs(3);
 /// How long it waits for the followers to have the fences. A fence that a leader change takes along protects nothing, and groups
 /// may only stand where all in-sync replicas are.
 const REPLICATED_WITHIN: Duration = Duration::from_secs(5);
-/// How long lowering group offsets may hold up the opening of the topic; it goes on behind that. They never lie beyond the
-/// high watermark that was seen, so there is something to lower only where an unclean leader change cost the log its tail.
+/// How long lowering group offsets may hold up the opening of the topic; it goes on behind that. They never lie
+/// beyond the high watermark that was seen, so there is something to lower only where an unclean leader change cost
+/// the log its tail.
 const CLAMP_WITHIN: Duration = Duration::from_secs(5);
 /// How long it waits, from the first attempt on, for partitions that have no leader.
 pub(super) const LEADERLESS_WITHIN: Duration = Duration::from_secs(60);

@@ -1,4 +1,5 @@
-//! Group offsets beyond the log's end are lowered by a failover, also when that takes longer than the topic is kept closed.
+//! Group offsets beyond the log's end are lowered by a failover, also when that takes longer than the topic is kept
+//! closed.
 
 use std::time::Duration;
 
@@ -28,8 +29,8 @@ pub(super) struct Lowering {
 }
 
 impl Lowering {
-    /// Lowers the groups, and waits for it for a bounded time. Returns what the stop goes on without. What comes later is added to
-    /// what the journal says of the topic.
+    /// Lowers the groups, and waits for it for a bounded time. Returns what the stop goes on without. What comes
+    /// later is added to what the journal says of the topic.
     pub(super) async fn within(self, patience: Duration) -> Vec<String> {
         let (tell, told) = oneshot::channel();
         // A task of its own, that of no stop: it goes on when the topic is open and the stop has ended.
