@@ -5,14 +5,16 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: instructions help setup build test interop soak soak-pair stop-matrix hostile hostile-producers fuzz bench bench-quick bench-soak bench-setup demo fmt fmt-check lint deny advisories clean-demo
+.PHONY: instructions help setup build-tests test check interop soak soak-pair stop-matrix hostile hostile-producers fuzz bench bench-quick bench-soak bench-setup demo fmt fmt-check lint deny advisories clean-demo
 
 # What cargo needs to find RocksDB and libclang.
 env = eval "$$(tests/setup/env.sh)"
 # One way to build everything: a second one would select other features and compile the dependencies again.
 build = cargo build --workspace --bins --tests
-# Real brokers share the machine: one test after the other.
-threads ?= 1
+# Suites that run at the same time. The tests of one suite share clusters and run one after the other.
+jobs ?= 2
+
+include proxy/packaging/packaging.mk
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -20,12 +22,17 @@ help: ## This list
 setup: ## Install and fetch what a build, the tests and the demo need
 	@tests/setup/all.sh
 
-build: ## Build the daemon and the command-line tools
-	@tests/setup/all.sh build
+build-tests: ## Build everything as the tests use it, in target/debug
+	@tests/setup/all.sh packages
 	@$(env); $(build)
 
-test: setup ## All tests, on real Kafka brokers
-	@$(env); $(build); cargo test --workspace --no-fail-fast -- --test-threads=$(threads)
+test: setup ## All tests, on real Kafka brokers; ends with the time of each suite (SUITES="promote failover")
+	@$(env); $(build); tests/suites.py --jobs $(jobs) $(SUITES)
+
+check: ## Format, lints and unit tests, without brokers: the inner loop, under two minutes when warm
+	@cargo fmt --all --check
+	@tests/setup/all.sh packages
+	@$(env); cargo clippy --workspace --all-targets -- -D warnings; tests/suites.py --unit --threads 4
 
 interop: setup ## Every client library through the gateway, and a table (LINKGATE_CLIENTS, LINKGATE_STEPS)
 	@$(env); $(build); LINKGATE_ALL_CLIENTS=1 cargo test --workspace --test client_matrix -- --nocapture --test-threads=1
@@ -64,8 +71,9 @@ instructions: ## Instructions of each hot path for one run of it (callgrind): a 
 fuzz: setup ## Fuzz TARGET (see proxy/fuzz/fuzz_targets) for SECONDS (600); installs cargo-fuzz into the cache once
 	@$(env); cargo="$$(tests/setup/cargo_fuzz.sh)"; cd proxy/fuzz && RUSTC_BOOTSTRAP=1 "$$cargo" run --fuzz-dir . $(or $(TARGET),session) -- -max_total_time=$(or $(SECONDS),600) -max_len=65536 -rss_limit_mb=4096
 
-demo: setup ## The whole story on real data, in about three minutes (ARGS=--keep leaves it running)
-	@$(env); $(build); target/debug/demo $(ARGS)
+demo: ## The whole story on real data, in about three minutes (ARGS=--keep leaves it running)
+	@tests/setup/all.sh demo
+	@$(env); cargo build --workspace --exclude linkgate-bench --bins; target/debug/demo $(ARGS)
 
 fmt: ## Format the source
 	@cargo fmt --all
@@ -74,7 +82,7 @@ fmt-check: ## Check the format
 	@cargo fmt --all --check
 
 lint: ## Clippy, warnings denied
-	@tests/setup/all.sh build
+	@tests/setup/all.sh packages
 	@$(env); cargo clippy --workspace --all-targets -- -D warnings
 
 advisories: ## Known weaknesses of the dependencies, and yanked ones: needs network, and the answer depends on the day

@@ -1,6 +1,6 @@
-//! Nanoseconds and bytes per second of the hot paths: `cargo bench -p linkgate-bench`.
+//! Measures the hot paths in nanoseconds and bytes per second: `cargo bench -p linkgate-bench`.
 
-// What criterion's macros make has no documentation.
+// The items that criterion's macros generate have no documentation.
 #![allow(missing_docs)]
 
 mod paths;

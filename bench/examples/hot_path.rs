@@ -1,4 +1,5 @@
-//! Runs one hot path so many times, for whoever counts its instructions: `hot_path NAME TIMES`. Without arguments it names them.
+//! Runs one hot path a given number of times, to count its instructions: `hot_path NAME TIMES`. Without
+//! arguments it lists the paths.
 
 #[path = "../benches/paths/mod.rs"]
 mod paths;

@@ -1,4 +1,4 @@
-//! How fast a topic fills, and what it costs those who fill it.
+//! Watches a copy: how fast a topic fills, and the CPU time of the processes that fill it.
 
 use std::time::{Duration, Instant};
 
@@ -6,30 +6,30 @@ use linkgate_tests::log_ends::LogEnds;
 
 use crate::usage;
 
-/// Pause between two questions for the log ends.
+/// Interval between two requests for the log ends.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Longest time without any progress.
+/// Maximum time without progress.
 const STALL: Duration = Duration::from_secs(120);
 
-/// A copy that was watched.
+/// Result of a watched copy.
 #[derive(Debug, Clone, Copy)]
 pub struct Copied {
-    /// Million bytes of keys and values in a second, once a fifth was there and up to the last.
+    /// Rate in million bytes of keys and values per second, from the first fifth to the end.
     pub rate: f64,
-    /// CPU seconds of the copying process for a GB of keys and values, in that time.
+    /// CPU seconds of the copying process per GB of keys and values, in the same time.
     pub cpu_per_gb: f64,
-    /// The same of the brokers on both sides.
+    /// CPU seconds of the brokers of both sides per GB of keys and values, in the same time.
     pub brokers_per_gb: f64,
-    /// Its largest resident memory so far, in MiB.
+    /// Peak resident memory of the copying process so far, in MiB.
     pub memory: f64,
 }
 
-/// Who copies, and between whom.
+/// Processes that take part in a copy.
 #[derive(Debug, Clone)]
 pub struct Processes {
-    /// The copier.
+    /// Process id of the copier.
     pub copier: u32,
-    /// Brokers of both sides.
+    /// Process ids of the brokers of both sides.
     pub brokers: Vec<u32>,
 }
 
@@ -39,10 +39,11 @@ impl Processes {
     }
 }
 
-/// Watches `topic` up to `records` in each of its partitions. The first fifth is not counted: caches and compilers warm up. A topic that is not there yet is waited for.
+/// Watches `topic` until each partition has `records` records. The first fifth is not counted: caches and JIT
+/// compilers warm up. Waits if the topic does not exist yet.
 ///
 /// # Panics
-/// When nothing moves any more.
+/// Panics if there is no progress for 120 s.
 #[must_use]
 pub fn watch(
     bootstrap: &str,

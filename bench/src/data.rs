@@ -1,4 +1,4 @@
-//! What is copied: prebuilt batches, so that whoever writes them costs next to nothing.
+//! Data to copy: prebuilt batches, so that writing them costs almost nothing.
 
 use std::process::Command;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use linkgate_tests::process::run;
 use linkgate_tests::python::data_set;
 use linkgate_tests::raw_batch::{batch, now_ms, record};
 
-/// Bytes of a batch's header up to its records, and where its CRC begins to count.
+/// Size of a batch header in bytes, and the offset of the first byte that the CRC covers.
 const HEADER: usize = 61;
 const AFTER_CRC: usize = 21;
-/// Base timestamp of the batches with which Linkgate fills holes.
+/// Base timestamp of filler batches (the mark).
 const FILLER_BASE: i64 = -64;
 
-/// A codec of Kafka, by its bits in the attributes.
+/// A compression codec of Kafka. The value is its code in the batch attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codec {
     /// Not compressed.
@@ -27,7 +27,7 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// As `compression.type` spells it.
+    /// Returns the name of the codec in `compression.type`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -38,35 +38,35 @@ impl Codec {
     }
 }
 
-/// Batches to be written over and over, all of the same number of records.
+/// Batches to write repeatedly. All have the same number of records.
 #[derive(Debug, Clone)]
 pub struct Data {
-    /// Of what kind, for the report.
+    /// Description for the report.
     pub name: &'static str,
-    /// Its codec.
+    /// Compression codec of the batches.
     pub codec: Codec,
-    /// Distinct batches, as a producer of one connection would send them.
+    /// Distinct batches, as one producer connection would send them.
     pub batches: Vec<Bytes>,
-    /// Records of each.
+    /// Number of records per batch.
     pub records: usize,
-    /// Bytes of the keys and values of a batch, on average: what all rates count.
+    /// Average bytes of keys and values per batch. All rates count these bytes.
     pub payload: f64,
 }
 
 impl Data {
-    /// Records of 1 KiB that cannot be compressed, sixteen to a batch of the producers' default size.
+    /// Incompressible records of 1 KiB, sixteen per batch: the producer's default batch size.
     #[must_use]
     pub fn plain() -> Data {
         Data::random("1 KiB records", 16, 1024, 256)
     }
 
-    /// One record of 200 bytes to a batch.
+    /// Batches of one record of 200 bytes.
     #[must_use]
     pub fn tiny() -> Data {
         Data::random("batches of one record of 200 B", 1, 200, 256)
     }
 
-    /// One record of 1 KiB to a batch.
+    /// Batches of one record of 1 KiB.
     #[must_use]
     pub fn single() -> Data {
         Data::random("batches of one record of 1 KiB", 1, 1024, 256)
@@ -83,7 +83,7 @@ impl Data {
         Data { name, codec: Codec::None, batches, records, payload: (records * size) as f64 }
     }
 
-    /// The flights of 2013 from New York, `records` lines to a batch, compressed.
+    /// Flights from New York in 2013, compressed, with `records` lines per batch.
     #[must_use]
     pub fn flights(codec: Codec, records: usize) -> Data {
         let lines = flights();
@@ -101,35 +101,37 @@ impl Data {
         Data { name, codec, batches, records, payload }
     }
 
-    /// A batch like those that fill holes: `records` of a short key and nothing else, compressed as they are.
+    /// A batch like Linkgate's filler: `records` records with a short key and no value, compressed like
+    /// filler.
     #[must_use]
     pub fn holes(records: usize) -> Data {
-        // As far from the batch's own timestamp as there: how long a record is, and so what reading it costs, depends on it.
+        // The same distance from the base timestamp as in filler: the length of a record, and so the cost of
+        // reading it, depends on it.
         let mut holes = vec![hole(-1); records];
         holes[0] = hole(FILLER_BASE);
         let batches = vec![compressed(&batch(holes), Codec::Zstd)];
         Data { name: "holes", codec: Codec::Zstd, batches, records, payload: (records * 8) as f64 }
     }
 
-    /// How many batches hold so many bytes of keys and values.
+    /// Returns the number of batches that hold `bytes` bytes of keys and values.
     #[must_use]
     pub fn batches_for(&self, bytes: u64) -> usize {
         (bytes as f64 / self.payload).ceil() as usize
     }
 
-    /// Bytes of a record's key and value, on average.
+    /// Returns the average bytes of a record's key and value.
     #[must_use]
     pub fn record_bytes(&self) -> f64 {
         self.payload / self.records as f64
     }
 }
 
-/// As long as a record of filler.
+/// Returns a record of the same length as a sentinel.
 fn hole(timestamp: i64) -> Record {
     record(timestamp, Some(b"filler.."), None)
 }
 
-/// Every line of the data set but its heading.
+/// Returns all lines of the data set except its heading.
 fn flights() -> Vec<String> {
     let mut unzip = Command::new("python3");
     unzip.args([
@@ -141,7 +143,7 @@ fn flights() -> Vec<String> {
     text.lines().skip(1).map(str::to_owned).collect()
 }
 
-/// The same batch, compressed.
+/// Returns the batch, compressed.
 fn compressed(batch: &Bytes, codec: Codec) -> Bytes {
     let records = &batch[HEADER..];
     let packed = match codec {
@@ -165,16 +167,16 @@ fn compressed(batch: &Bytes, codec: Codec) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use proxy::wire::batch::BatchHeader;
-    use proxy::wire::filler::{FILLER_BASE_TIMESTAMP, filler};
-    use proxy::wire::rehead::WriterIds;
+    use proxy::internals::BatchHeader;
+    use proxy::internals::WriterIds;
+    use proxy::internals::{FILLER_BASE_TIMESTAMP, filler};
 
     use super::*;
 
     #[test]
-    fn holes_are_as_long_as_what_linkgate_fills_them_with() {
+    fn holes_have_the_size_of_linkgates_filler() {
         let ids = WriterIds { producer_id: 1 << 62, producer_epoch: 0, base_sequence: 0 };
-        // So few that it is not compressed.
+        // Few enough records that Linkgate does not compress the batch.
         let theirs = filler(16, -1, ids);
         let holes = batch((0..16).map(|n| hole(if n == 0 { FILLER_BASE } else { -1 })).collect());
         assert_eq!(FILLER_BASE, FILLER_BASE_TIMESTAMP);

@@ -1,48 +1,48 @@
-//! What a measurement says: a goal, a peer's values, ours.
+//! Result of a measurement: the goal, the peer's values, and Linkgate's values.
 
 use serde::Serialize;
 
 use crate::spread::median;
 
-/// What is wanted of the ratio of our median to the peer's, or of our median itself where there is no peer.
+/// Goal for the ratio of our median to the peer's, or for our median itself.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Want {
-    /// At least so many times the peer's.
+    /// Ratio of ours to the peer's is at least this.
     RatioAtLeast(f64),
-    /// At most so many times the peer's.
+    /// Ratio of ours to the peer's is at most this.
     RatioAtMost(f64),
-    /// At most the peer's plus this.
+    /// Ours is at most the peer's plus this.
     NotAbove(f64),
-    /// At least this.
+    /// Ours is at least this.
     AtLeast(f64),
-    /// At most this.
+    /// Ours is at most this.
     AtMost(f64),
-    /// Shown only.
+    /// No goal; the values are only shown.
     Shown,
 }
 
-/// One line of the table.
+/// One row of the table.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
-    /// The job, as the goals call it.
+    /// Name of the job.
     pub job: String,
-    /// What was measured.
+    /// Name of the measured quantity.
     pub quantity: String,
-    /// Its unit.
+    /// Unit of the quantity.
     pub unit: &'static str,
-    /// Who the peer is; empty when there is none.
+    /// Name of the peer; empty if there is none.
     pub peer: String,
-    /// Each repetition of the peer's.
+    /// Values of the peer, one per repetition.
     pub peer_values: Vec<f64>,
-    /// Each repetition of ours.
+    /// Values of Linkgate, one per repetition.
     pub our_values: Vec<f64>,
     /// The goal.
     pub want: Want,
 }
 
 impl Finding {
-    /// Ours against a peer.
+    /// Creates a finding that compares Linkgate with a peer.
     #[must_use]
     pub fn against(
         (job, quantity, unit): (&str, &str, &'static str),
@@ -50,7 +50,7 @@ impl Finding {
         our_values: &[f64],
         want: Want,
     ) -> Finding {
-        // A peer that was left out has no say.
+        // Without values of the peer there is nothing to compare.
         let is_comparison = matches!(want, Want::RatioAtLeast(_) | Want::RatioAtMost(_) | Want::NotAbove(_));
         let want = if is_comparison && peer_values.is_empty() { Want::Shown } else { want };
         Finding {
@@ -64,19 +64,19 @@ impl Finding {
         }
     }
 
-    /// Ours alone.
+    /// Creates a finding of Linkgate without a peer.
     #[must_use]
     pub fn alone(what: (&str, &str, &'static str), our_values: &[f64], want: Want) -> Finding {
         Finding::against(what, ("", &[]), our_values, want)
     }
 
-    /// Our median over the peer's.
+    /// Returns our median divided by the peer's; `None` without a peer.
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {
         (!self.peer_values.is_empty()).then(|| median(&self.our_values) / median(&self.peer_values))
     }
 
-    /// Whether the goal is met; `None` when there is none.
+    /// Returns true if the goal is met; `None` if there is no goal.
     #[must_use]
     pub fn is_met(&self) -> Option<bool> {
         let (ours, ratio) = (median(&self.our_values), self.ratio().unwrap_or(f64::NAN));
@@ -90,7 +90,7 @@ impl Finding {
         }
     }
 
-    /// The goal in words.
+    /// Formats the goal.
     #[must_use]
     pub fn goal(&self) -> String {
         let (peer, unit) = (&self.peer, self.unit);
@@ -105,7 +105,7 @@ impl Finding {
     }
 }
 
-/// Three significant digits.
+/// Formats a number with three significant digits.
 #[must_use]
 pub fn number(value: f64) -> String {
     if !value.is_finite() {
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(finding(Want::RatioAtMost(5.0)).is_met(), Some(true));
         assert_eq!(finding(Want::NotAbove(43.0)).is_met(), Some(false));
         assert_eq!(finding(Want::Shown).is_met(), None);
-        // A measurement that failed meets nothing.
+        // A failed measurement has no values and does not meet the goal.
         assert_eq!(Finding::alone(what, &[], Want::AtMost(5.0)).is_met(), Some(false));
     }
 

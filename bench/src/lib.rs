@@ -1,13 +1,13 @@
-//! Linkgate beside what a user would run instead.
+//! Benchmarks that compare Linkgate with the programs a user would run instead.
 //!
 //! | module | what it owns |
 //! |---|---|
-//! | [`jobs`] | what is measured |
+//! | [`jobs`] | the measurements |
 //! | [`peers`] | MirrorMaker 2, Kafka's follower, HAProxy |
 //! | [`stage`] | brokers, links, topics |
-//! | [`data`], [`pump`], [`copying`] | batches, writers and readers as fast as they get, watching a copy |
-//! | [`mirroring`], [`probe`] | when mirror topics are up to date; when they take writes |
-//! | [`usage`], [`spread`] | CPU and memory of processes, medians |
+//! | [`data`], [`pump`], [`copying`] | prebuilt batches, fast writers and readers, watching a copy |
+//! | [`mirroring`], [`probe`] | time until mirror topics are up to date, and until they accept writes |
+//! | [`usage`], [`spread`] | CPU and memory of processes, statistics |
 //! | [`finding`], [`report`] | a goal and its values; the table, the page, pictures, JSON |
 
 pub mod copying;
@@ -25,7 +25,7 @@ pub mod usage;
 
 use std::time::Instant;
 
-/// Says what goes on, with the time since the start.
+/// Prints a progress message to stderr, with the time since the start.
 #[macro_export]
 macro_rules! say {
     ($($text:tt)*) => {
@@ -33,7 +33,7 @@ macro_rules! say {
     };
 }
 
-/// See [`say!`].
+/// Prints the message of [`say!`].
 pub fn progress(text: &str) {
     static BEGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     eprintln!("[{:5.0} s] {text}", BEGIN.get_or_init(Instant::now).elapsed().as_secs_f64());

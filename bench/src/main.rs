@@ -1,7 +1,8 @@
-//! `bench`: measures Linkgate beside what a user would run instead, in one run on one machine. `make bench` runs it.
+//! `bench`: compares Linkgate with the programs a user would run instead, in one run on one machine. `make
+//! bench` runs it.
 //!
-//! Medians and ratios, never single figures: everybody uses the same brokers, in this run. The last copy of each kind is compared with
-//! its source, record by record, before the job reports.
+//! It reports medians and ratios, never single figures; all programs use the same brokers in the same run.
+//! The last copy of each kind is compared with its source, record by record, before the job reports.
 
 use std::path::PathBuf;
 
@@ -11,26 +12,27 @@ use linkgate_bench::report::environment::Environment;
 use linkgate_bench::report::{self, Report};
 use linkgate_tests::kafka::dist::is_measured;
 
-/// Measures Linkgate beside MirrorMaker 2, Kafka's own follower and HAProxy.
+/// Compares Linkgate with MirrorMaker 2, Kafka's own follower and HAProxy.
 #[derive(Debug, Parser)]
 #[command(name = "bench", version)]
 struct Options {
-    /// Jobs to run, comma separated; all but the soak when not given (a quick run leaves some out). --list names them.
+    /// Jobs to run, comma separated [default: all except soak; a quick run leaves out more]. --list shows
+    /// their names.
     #[arg(long, value_delimiter = ',')]
     jobs: Vec<String>,
-    /// Names the jobs and ends.
+    /// List the jobs and exit.
     #[arg(long)]
     list: bool,
-    /// Less of everything, and some of it left out: for orientation.
+    /// Smaller amounts, and some measurements left out: for orientation.
     #[arg(long)]
     quick: bool,
-    /// Only Linkgate, not its peers: while working on it.
+    /// Measure only Linkgate, not its peers: for work on Linkgate.
     #[arg(long, conflicts_with = "docs")]
     alone: bool,
-    /// Repetitions of each measurement.
+    /// Number of repetitions of each measurement.
     #[arg(long, value_name = "COUNT")]
     repetitions: Option<usize>,
-    /// Directory of docs to write performance.md, its pictures and results.json into; nothing is written when not given.
+    /// Directory of docs for performance.md, its pictures and results.json. Without it, no file is written.
     #[arg(long, value_name = "DIR")]
     docs: Option<PathBuf>,
 }
@@ -63,7 +65,7 @@ fn main() {
         let is_long = LONG.iter().any(|(long, ..)| long == name);
         let is_left_out = is_long || options.quick && NOT_QUICK.contains(name);
         if is_named || (options.jobs.is_empty() && !is_left_out) {
-            // A job that fails costs the others nothing: it is named at the end.
+            // A failing job does not stop the others; it is named at the end.
             let Ok(findings) = std::panic::catch_unwind(|| measure(effort)) else {
                 failed.push(*name);
                 continue;

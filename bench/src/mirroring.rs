@@ -1,21 +1,22 @@
-//! Mirror topics as operators see them: when they are up to date.
+//! Waits until mirror topics are up to date, as the REST API reports them.
 
 use std::time::{Duration, Instant};
 
 use linkgate_tests::linkgate::Linkgate;
 use serde_json::Value;
 
-/// Pause between two questions about one topic.
+/// Interval between two polls of a topic.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Waits until every one of these mirror topics of `link` is `ACTIVE` and has copied all that the source holds.
+/// Waits until every one of these mirror topics of `link` is `ACTIVE` and has copied everything the source
+/// holds.
 ///
-/// They are asked about one by one, each until it is there: the list of thousands of partitions, over and over, would
-/// cost the daemon more than what is measured. It takes for granted that nothing is written meanwhile, so that who is
-/// there stays.
+/// Polls one topic at a time, until it is up to date: repeated listings of thousands of partitions would cost
+/// the daemon more than the measured work. It assumes that nothing is written to the source meanwhile, so a
+/// topic that is up to date stays so.
 ///
 /// # Panics
-/// When one of them is not there in time.
+/// Panics if a topic is not up to date within `limit`.
 pub fn wait_up_to_date(linkgate: &Linkgate, link: &str, topics: &[String], limit: Duration) {
     let cluster = linkgate.cluster_id();
     let begin = Instant::now();
@@ -37,7 +38,7 @@ pub fn wait_up_to_date(linkgate: &Linkgate, link: &str, topics: &[String], limit
     }
 }
 
-/// A partition that was not fetched yet has the lag -1.
+/// Returns true if every partition has the lag 0. A partition without a fetch so far has the lag -1.
 fn is_up_to_date(mirror: &Value) -> bool {
     let lags = mirror["mirror_lags"].as_array().map(Vec::as_slice).unwrap_or_default();
     mirror["mirror_status"] == "ACTIVE"
@@ -50,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lags_that_are_not_known_yet_are_no_zeros() {
+    fn an_unknown_lag_does_not_count_as_zero() {
         let mirror = |status: &str, lags: &[i64]| {
             let lags: Vec<Value> = lags.iter().map(|lag| serde_json::json!({ "lag": lag })).collect();
             serde_json::json!({ "mirror_status": status, "mirror_lags": lags })

@@ -1,4 +1,5 @@
-//! When a mirror topic takes writes: one record for every partition, through the gateway, until each was taken.
+//! Finds out when a mirror topic accepts writes: sends a record to every partition through the gateway, until
+//! each is accepted.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -11,13 +12,14 @@ use linkgate_tests::linkgate::Linkgate;
 use linkgate_tests::raw_batch::{batch, record};
 use linkgate_tests::wait::LONG;
 
-/// Runs `kafka-mirrors` with `action` (`--promote`, `--failover`) on a mirror topic; from the start of that process until
-/// each partition has taken a record. `pause` is the time between two attempts, and so how exact the answer is.
+/// Runs `kafka-mirrors` with `action` (`--promote`, `--failover`) on a mirror topic. Returns the time from
+/// the start of that process until each partition has accepted a record. `pause` is the time between two
+/// attempts, and so the precision of the result.
 ///
-/// For a destination of one broker: whoever answers at the bootstrap address leads every partition.
+/// The destination must have one broker: the broker at the bootstrap address must lead every partition.
 ///
 /// # Panics
-/// When the topic takes writes already, the command fails, or the topic does not open in time.
+/// Panics if the topic already accepts writes, the command fails, or the topic does not open in time.
 #[must_use]
 pub fn until_writable(
     linkgate: &Linkgate,
@@ -27,7 +29,8 @@ pub fn until_writable(
     pause: Duration,
 ) -> Duration {
     let mut probe = Probe::open(&linkgate.bootstrap(), topic, partitions);
-    // This also has the gateway connect to the broker, as a producer that has been trying for a while would have.
+    // This attempt also makes the gateway connect to the broker, as for a producer that has tried for a
+    // while.
     probe.attempt();
     let still_closed = probe.closed.len();
     assert_eq!(still_closed, partitions as usize, "{topic} takes writes before {action}");
@@ -46,7 +49,7 @@ pub fn until_writable(
     })
 }
 
-/// An open connection, and the partitions that have not taken a record yet.
+/// An open connection, and the partitions that have not accepted a record yet.
 struct Probe {
     connection: Connection,
     topic: TopicName,
@@ -61,7 +64,7 @@ impl Probe {
         Probe { connection, topic: TopicName(text(topic)), batch, closed: (0..partitions).collect() }
     }
 
-    /// One request with a batch for each partition that has not taken one.
+    /// Sends one request with a batch for each partition that has not accepted one.
     fn attempt(&mut self) {
         let partitions = self.closed.iter().map(|index| {
             PartitionProduceData::default().with_index(*index).with_records(Some(self.batch.clone()))
@@ -73,7 +76,7 @@ impl Probe {
             ProduceRequest::default().with_acks(-1).with_timeout_ms(30_000).with_topic_data(vec![topic]);
         let answer = self.connection.ask(9, &request).unwrap_or_else(|e| panic!("{e}"));
         let answered = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
-        // A partition that the answer leaves out has taken nothing.
+        // A partition that is missing in the answer has accepted nothing.
         let taken: BTreeSet<i32> =
             answered.filter(|partition| partition.error_code == 0).map(|partition| partition.index).collect();
         self.closed.retain(|index| !taken.contains(index));

@@ -1,4 +1,5 @@
-//! Writing and reading as fast as a broker, or a proxy before it, takes it: prebuilt frames, several in flight.
+//! Writes and reads as fast as a broker, or a proxy in front of it, allows: prebuilt frames, several in
+//! flight.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -18,18 +19,20 @@ use crate::spread::{median, quantile};
 
 const PRODUCE_VERSION: i16 = 9;
 const FETCH_VERSION: i16 = 11;
-/// Where the correlation id stands in a frame: behind size, API key and version.
+/// Position of the correlation id in a frame: after size, API key and version.
 const CORRELATION: std::ops::Range<usize> = 8..12;
-/// A new topic is not known to its broker for a moment: UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER.
+/// Errors of a topic that the broker does not know yet: UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE,
+/// NOT_LEADER_OR_FOLLOWER.
 const NOT_YET: [i16; 3] = [3, 5, 6];
-/// The consumer's defaults.
+/// Defaults of the Java consumer, in bytes.
 const FETCH_BYTES: i32 = 50 << 20;
 const PARTITION_BYTES: i32 = 1 << 20;
-/// How long a broker may be silent. The first request to a thousand partitions has two index files made for each of them,
-/// which takes more than a minute while the system makes writers wait for a slow disk.
+/// Timeout for an answer. The first request to a thousand partitions creates two index files for each. That
+/// takes more than a minute while the system throttles writers because of a slow disk.
 const SILENCE: Duration = Duration::from_secs(300);
 
-/// A Produce request of one batch for each partition, ready to be written any number of times: the broker gives offsets.
+/// Builds a Produce request with one batch per partition. It can be sent any number of times: the broker
+/// assigns the offsets.
 #[must_use]
 pub fn produce_frame(topic: &str, batches: &[(i32, Bytes)], acks: i16) -> Vec<u8> {
     let partitions = batches
@@ -56,10 +59,10 @@ fn frame<R: Request>(request: &R, version: i16) -> Vec<u8> {
     frame
 }
 
-/// Opens a connection as clients do.
+/// Opens a connection with the usual client options.
 ///
 /// # Panics
-/// When nobody listens.
+/// Panics if the connection fails.
 #[must_use]
 pub fn connect(address: &str) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap_or_else(|e| panic!("connecting to {address}: {e}"));
@@ -79,11 +82,11 @@ fn read_frame(stream: &mut TcpStream) -> Bytes {
     Bytes::from(body)
 }
 
-/// Writes the frames that `next` gives for each number, at most `in_flight` unanswered; `answered` is told of each answer in
-/// its turn, and how long it took.
+/// Writes the frames that `next` returns for each number, with at most `in_flight` unanswered. Calls
+/// `answered` with the number and latency of each answer, in order.
 ///
 /// # Panics
-/// When one is refused.
+/// Panics if a request is refused.
 pub fn produce(
     address: &str,
     in_flight: usize,
@@ -92,7 +95,7 @@ pub fn produce(
 ) {
     let mut writer = connect(address);
     let mut reader = writer.try_clone().expect("a socket can be cloned");
-    // Beside what is queued, the reader waits for one.
+    // The reader waits for one answer beyond those in the channel, hence the minus one.
     let (sent, due) = sync_channel::<Instant>(in_flight.saturating_sub(1));
     std::thread::scope(|scope| {
         let answers = scope.spawn(move || {
@@ -115,23 +118,24 @@ pub fn produce(
     });
 }
 
-/// So many requests of these frames, over and over, as [`produce`] asks for them.
+/// Returns a frame source for [`produce`]: `count` requests that repeat these frames.
 pub fn cycled(frames: &[Vec<u8>], count: usize) -> impl Fn(usize) -> Option<Vec<u8>> + '_ {
     move |n| (n < count).then(|| frames[n % frames.len()].clone())
 }
 
-/// Writes so many of these frames one at a time; the milliseconds that each took to be answered.
+/// Writes `count` of these frames one at a time. Returns the latency of each, in milliseconds.
 fn one_by_one(address: &str, frames: &[Vec<u8>], count: usize) -> Vec<f64> {
     let mut took = Vec::with_capacity(count);
     produce(address, 1, cycled(frames, count), |_, latency| took.push(latency.as_secs_f64() * 1e3));
     took
 }
 
-/// Requests of [`interleaved`] in a row each way, and its turns.
+/// Requests in a row over one route, and number of turns, in [`interleaved`].
 const IN_A_ROW: usize = 200;
 const TURNS: usize = 25;
 
-/// [`one_by_one`] by several ways in turns: the milliseconds that 99 of a hundred requests took at the most, of each way in each turn.
+/// Runs [`one_by_one`] over several routes in turns. Returns the p99 latency in milliseconds, per route and
+/// turn.
 #[must_use]
 pub fn interleaved<const N: usize>(addresses: [&str; N], frames: &[Vec<u8>]) -> [Vec<f64>; N] {
     let mut turns = [const { Vec::new() }; N];
@@ -143,15 +147,15 @@ pub fn interleaved<const N: usize>(addresses: [&str; N], frames: &[Vec<u8>]) -> 
     turns
 }
 
-/// What a way adds to the direct one: the middle of the differences within each turn. Whatever else happens on the machine for a moment,
-/// as a collection of the broker's garbage, meets a few turns only.
+/// Returns the latency that a route adds to the direct one: the median of the differences within each turn.
+/// Short disturbances, such as a garbage collection of the broker, affect only a few turns.
 #[must_use]
 pub fn added(direct: &[f64], through: &[f64]) -> f64 {
     median(&direct.iter().zip(through).map(|(direct, through)| through - direct).collect::<Vec<_>>())
 }
 
 fn check(body: &mut Bytes) {
-    // Response header v1: correlation id and no tagged fields.
+    // Response header v1: correlation id and empty tagged fields.
     let _ = body.split_to(5);
     let answer = ProduceResponse::decode(body, PRODUCE_VERSION).expect("a Produce answer");
     for partition in answer.responses.iter().flat_map(|topic| &topic.partition_responses) {
@@ -160,35 +164,36 @@ fn check(body: &mut Bytes) {
     }
 }
 
-/// Reads a topic over one connection as a consumer does: one fetch after another.
+/// Reads a topic over one connection like a consumer: one fetch after another.
 #[derive(Debug)]
 pub struct Reader {
     stream: TcpStream,
     topic: TopicName,
     next: Vec<i64>,
     round: usize,
-    /// Bytes of all answers.
+    /// Total size of all answers, in bytes.
     pub bytes: u64,
 }
 
 impl Reader {
-    /// Reads each partition from the offset given.
+    /// Opens a reader that starts at the given offset of each partition.
     #[must_use]
     pub fn open(address: &str, topic: &str, from: &[i64]) -> Reader {
         let topic = TopicName(text(topic));
         Reader { stream: connect(address), topic, next: from.to_vec(), round: 0, bytes: 0 }
     }
 
-    /// Where it is.
+    /// Returns the next offset of each partition.
     #[must_use]
     pub fn next(&self) -> &[i64] {
         &self.next
     }
 
-    /// One fetch of the partitions that are `wanted`; what it brought of each.
+    /// Sends one fetch for the partitions that are `wanted`. Returns the records of each partition that had
+    /// any.
     ///
     /// # Panics
-    /// When it is refused.
+    /// Panics if the fetch is refused.
     pub fn fetch(&mut self, wanted: impl Fn(usize) -> bool) -> Vec<Bytes> {
         let mut asked: Vec<usize> = (0..self.next.len()).filter(|p| wanted(*p)).collect();
         self.round += 1;
@@ -230,7 +235,7 @@ impl Reader {
     }
 }
 
-/// Reads every partition from `from` to `to`; the bytes of all answers.
+/// Reads every partition from `from` to `to`. Returns the total size of all answers, in bytes.
 #[must_use]
 pub fn consume(address: &str, topic: &str, from: &[i64], to: &[i64]) -> u64 {
     let mut reader = Reader::open(address, topic, from);
@@ -241,7 +246,7 @@ pub fn consume(address: &str, topic: &str, from: &[i64], to: &[i64]) -> u64 {
     reader.bytes
 }
 
-/// The offset behind the last whole batch.
+/// Returns the offset after the last complete batch.
 fn end_of(mut records: &[u8]) -> Option<i64> {
     let mut end = None;
     while let Some((head, _)) = records.split_first_chunk::<27>() {

@@ -1,8 +1,8 @@
-//! Several measurements of one thing: the middle and how far they lie apart.
+//! Statistics of repeated measurements: median, quantile and range.
 
 use std::time::Duration;
 
-/// The middle one; of an even number the mean of the two. NaN of none.
+/// Returns the median: the mean of the two middle values if the number of values is even. NaN without values.
 #[must_use]
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
@@ -15,7 +15,7 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// The value below which the fraction `q` of the values lies; NaN of none.
+/// Returns the `q` quantile, always one of the values. NaN without values.
 #[must_use]
 pub fn quantile(values: &[f64], q: f64) -> f64 {
     let mut sorted = values.to_vec();
@@ -24,14 +24,14 @@ pub fn quantile(values: &[f64], q: f64) -> f64 {
     sorted.get(((last as f64) * q).ceil() as usize).copied().unwrap_or(f64::NAN)
 }
 
-/// Smallest and largest.
+/// Returns the smallest and the largest value.
 #[must_use]
 pub fn range(values: &[f64]) -> (f64, f64) {
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     (low, values.iter().copied().fold(f64::NEG_INFINITY, f64::max))
 }
 
-/// Milliseconds of each duration.
+/// Converts durations to milliseconds.
 #[must_use]
 pub fn millis(durations: &[Duration]) -> Vec<f64> {
     durations.iter().map(|d| d.as_secs_f64() * 1e3).collect()
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_values_that_were_measured_and_medians_lie_between() {
+    fn quantiles_are_measured_values_and_medians_are_midpoints() {
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
         assert_eq!(quantile(&[5.0; 7], 0.99), 5.0);

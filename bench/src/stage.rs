@@ -1,4 +1,5 @@
-//! Brokers as they are run in production, as far as one small machine allows: the whole compiler, G1, a heap of 1 GiB.
+//! Brokers close to production, as far as one small machine allows: full JIT compilation, G1, a heap of 1
+//! GiB.
 
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ use crate::copying::Processes;
 use crate::data::Data;
 use crate::pump;
 
-/// Broker configs of every measurement. What is deleted goes at once: a minute later it would go at the cost of whoever is
-/// measured then.
+/// Broker configs of every measurement. Deleted logs are removed at once: the default of one minute would
+/// charge the removal to the next measurement.
 pub const BROKER: [(&str, &str); 4] = [
     ("num.io.threads", "8"),
     ("default.replication.factor", "1"),
@@ -24,29 +25,29 @@ pub const BROKER: [(&str, &str); 4] = [
     ("log.retention.check.interval.ms", "10000"),
 ];
 
-/// Partitions that one request creates: a controller refuses ten thousand at once.
+/// Maximum number of partitions per CreateTopics request: a controller refuses ten thousand at once.
 const PARTITIONS_AT_ONCE: usize = 1_000;
-/// How long the logs of thousands of partitions may take to be made, on a busy machine.
+/// Timeout for the creation of thousands of partitions on a busy machine.
 const MANY: Duration = Duration::from_secs(300);
-/// Error code: the topic is there already.
+/// Error code TOPIC_ALREADY_EXISTS.
 const TOPIC_EXISTS: i16 = 36;
 
-/// One broker on each side, and a Linkgate before the second.
+/// Starts one broker on each side, and Linkgate in front of the destination.
 #[must_use]
 pub fn pair(name: &str) -> Pair {
     pair_of(name, 1, 1)
 }
 
-/// So many brokers on each side.
+/// Starts the given number of brokers on each side, and Linkgate in front of the destination.
 #[must_use]
 pub fn pair_of(name: &str, source: usize, destination: usize) -> Pair {
     let (source, destination) = ((Version::V4_3_1, source), (Version::V4_3_1, destination));
     Pair::launch(name, source, destination, &BROKER)
 }
 
-/// A link of its own for each repetition: its mirror topics are called `NAME-TOPIC`.
+/// Creates a link for one repetition. Its mirror topics are named `NAME-TOPIC`.
 pub fn link(pair: &Pair, name: &str) {
-    // Several servers do not fit between commas: one is enough to find the rest.
+    // `--config` splits at commas, and one bootstrap server is enough.
     let servers = pair.source.bootstrap();
     let server = servers.split(',').next().unwrap_or_default();
     let config = format!("bootstrap.servers={server},cluster.link.prefix={name}-");
@@ -54,7 +55,7 @@ pub fn link(pair: &Pair, name: &str) {
     let _ = made.success("kafka-cluster-links --create");
 }
 
-/// Creates the mirror topic of `topic` by the link `name`; returns its name.
+/// Creates the mirror topic of `topic` on the link `name`. Returns the name of the mirror topic.
 #[must_use]
 pub fn mirror(pair: &Pair, name: &str, topic: &str) -> String {
     let mirror = format!("{name}-{topic}");
@@ -71,20 +72,21 @@ pub fn mirror(pair: &Pair, name: &str, topic: &str) -> String {
     mirror
 }
 
-/// Creates `topic` and writes `bytes` of keys and values into its partitions, evenly; records per partition.
+/// Creates `topic` and writes `bytes` bytes of keys and values, evenly over its partitions. Returns the
+/// number of records per partition.
 pub fn fill(cluster: &Cluster, topic: &str, partitions: i32, data: &Data, bytes: u64) -> i64 {
     create(cluster, topic, partitions, &[]);
     write(cluster, topic, partitions, data, bytes)
 }
 
-/// Creates a topic and waits until its leaders know that they are.
+/// Creates a topic and waits until its partition leaders answer.
 pub fn create(cluster: &Cluster, topic: &str, partitions: i32, configs: &[(&str, &str)]) {
     cluster.admin().create_topic(topic, partitions, configs);
     let _ = cluster.admin().offsets(topic, LATEST);
 }
 
-/// Creates many topics of `partitions` each, several with one request, and waits until their leaders know that they
-/// are.
+/// Creates many topics of `partitions` partitions each, several per request. Waits until all partition
+/// leaders answer.
 pub fn create_many(cluster: &Cluster, topics: &[String], partitions: i32) {
     let bootstrap = cluster.bootstrap();
     // A broker that is not the controller forwards the request.
@@ -100,7 +102,7 @@ pub fn create_many(cluster: &Cluster, topics: &[String], partitions: i32) {
         let request = CreateTopicsRequest::default().with_topics(topics.collect()).with_timeout_ms(30_000);
         until_ok(&format!("{} topics are created", some.len()), LONG, || {
             let answer = Connection::open(address)?.ask(5, &request)?;
-            // That a topic exists tells of an earlier attempt whose answer was lost.
+            // TOPIC_ALREADY_EXISTS means that an earlier attempt succeeded and its answer was lost.
             let refused = answer.topics.iter().find(|topic| !matches!(topic.error_code, 0 | TOPIC_EXISTS));
             refused.map_or(Ok(()), |topic| {
                 Error::check(&format!("create {}", topic.name.0.as_str()), topic.error_code)
@@ -109,12 +111,13 @@ pub fn create_many(cluster: &Cluster, topics: &[String], partitions: i32) {
     }
     let mut ends = LogEnds::of(&bootstrap, topics);
     let _ = until_ok("every partition of every topic has a leader", MANY, || {
-        // Asking for ten thousand costs the brokers something, too.
+        // Pause, because the question about ten thousand partitions costs the brokers CPU, too.
         ends.high_watermarks().inspect_err(|_| std::thread::sleep(Duration::from_secs(2)))
     });
 }
 
-/// As [`fill`], into a topic that is there; at least one batch for each partition. Every leader is written to over a connection of its own, one after the other.
+/// Writes like [`fill`], into an existing topic; at least one batch per partition. Writes to one leader after
+/// the other, each over its own connection.
 pub fn write(cluster: &Cluster, topic: &str, partitions: i32, data: &Data, bytes: u64) -> i64 {
     let rounds = data.batches_for(bytes / u64::try_from(partitions).expect("a count")).max(1);
     let leaders = cluster.admin().leaders(topic);
@@ -129,7 +132,7 @@ pub fn write(cluster: &Cluster, topic: &str, partitions: i32, data: &Data, bytes
     i64::try_from(rounds * data.records).expect("a count")
 }
 
-/// Distinct requests of one batch for each partition.
+/// Returns distinct Produce requests with one batch per partition.
 #[must_use]
 pub fn frames(topic: &str, partitions: &[i32], data: &Data) -> Vec<Vec<u8>> {
     let distinct = (data.batches.len() / partitions.len()).max(1);
@@ -150,22 +153,22 @@ pub fn unlink(pair: &Pair, name: &str, mirror: &str) {
     let _ = gone.success("kafka-cluster-links --delete");
 }
 
-/// Deletes a topic of the destination, and gives the system time to forget its pages.
+/// Deletes a topic on the destination, and gives the system time to free its page cache.
 pub fn forget(pair: &Pair, topic: &str) {
     pair.destination.admin().delete_topic(topic);
     std::thread::sleep(Duration::from_secs(3));
 }
 
-/// The process `copier` and the brokers that it copies between.
+/// Returns the process `copier` and the brokers of both sides.
 #[must_use]
 pub fn processes(pair: &Pair, copier: u32) -> Processes {
     Processes { copier, brokers: pair.source.pids().into_iter().chain(pair.destination.pids()).collect() }
 }
 
-/// The daemon and the brokers.
+/// Returns the daemon and the brokers of both sides.
 ///
 /// # Panics
-/// When it does not run.
+/// Panics if the daemon does not run.
 #[must_use]
 pub fn daemon(pair: &Pair) -> Processes {
     processes(pair, pair.linkgate.pid().expect("linkgate runs"))

@@ -1,4 +1,6 @@
-//! Where the REST API is: the flag, then the environment, then the bootstrap host with port 8090. Pure.
+//! Finds the address of the REST API. No I/O, except that [`Address::may_send`] reads the environment.
+//!
+//! Precedence: the flag, then the environment variable, then the bootstrap host with port 8090.
 
 use std::net::IpAddr;
 
@@ -6,40 +8,40 @@ use state::model::{HostPort, link_config};
 
 /// Environment variable that names the REST API.
 pub const ENVIRONMENT: &str = "LINKGATE_REST_URL";
-/// Port of the REST API when only a host is known.
+/// Port of the REST API, used when only the host is known.
 pub const DEFAULT_PORT: u16 = 8090;
 
 /// Base URL of the REST API, and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// `http://host:port`, without a path of the API and without a slash at the end.
+    /// `http://host:port`, without the API's path and without a trailing slash.
     pub url: String,
-    /// Which flag or variable gave it.
+    /// Name of the flag or environment variable that the URL came from, for error messages.
     pub origin: &'static str,
 }
 
-/// Why there is no address.
+/// Error: no usable address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// Nothing names it.
+    /// No flag and no variable gives an address.
     #[error("Missing required argument \"[bootstrap-server]\"")]
     Missing,
-    /// What names it is malformed.
+    /// The first address given is malformed.
     #[error("{origin} '{text}' is not usable: {reason}")]
     Malformed {
-        /// Which flag or variable.
+        /// Name of the flag or environment variable.
         origin: &'static str,
-        /// Its value.
+        /// Value of the flag or variable.
         text: String,
-        /// What is wrong.
+        /// Reason why the value is refused.
         reason: &'static str,
     },
 }
 
-/// The address that follows from what was given, in order of precedence.
+/// Returns the address by precedence: `rest_url`, then `environment`, then `bootstrap_server`.
 ///
 /// # Errors
-/// [`AddressError`] when nothing was given, or the first thing given is malformed.
+/// [`AddressError`] if no address is given, or if the one with the highest precedence is malformed.
 pub fn resolve(
     rest_url: Option<&str>,
     environment: Option<&str>,
@@ -76,7 +78,7 @@ fn from_url(text: &str, origin: &'static str) -> Result<Address, AddressError> {
         rest = rest.strip_suffix(suffix).unwrap_or(rest).trim_end_matches('/');
     }
     if rest.is_empty() || rest.starts_with([':', '/']) {
-        return Err(malformed("it names no host"));
+        return Err(malformed("it has no host"));
     }
     Ok(Address { url: format!("http://{rest}"), origin })
 }
@@ -96,7 +98,7 @@ fn from_bootstrap(servers: &str) -> Result<Address, AddressError> {
 }
 
 impl Address {
-    /// The host in it, without port.
+    /// Returns the host of the URL, without the port.
     #[must_use]
     pub fn host(&self) -> &str {
         let authority = self.url.trim_start_matches("http://").split('/').next().unwrap_or_default();
@@ -107,15 +109,15 @@ impl Address {
     }
 }
 
-/// Environment variable that allows what `--allow-cleartext` allows.
+/// Environment variable with the effect of `--allow-cleartext`, if its value is `true`.
 pub const ALLOW_CLEARTEXT: &str = "LINKGATE_ALLOW_CLEARTEXT";
 
-/// Secrets would cross the network for all to read.
+/// Error: secrets would cross the network unencrypted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{names} would be sent to {url} in the clear: run this on the machine of Linkgate (--rest-url http://127.0.0.1:8090), \
-     through a tunnel such as ssh -L, or with --allow-cleartext (or LINKGATE_ALLOW_CLEARTEXT=true) where that network is \
-     trusted"
+    "{names} would be sent to {url} unencrypted: run this on Linkgate's machine (--rest-url \
+     http://127.0.0.1:8090), through a tunnel such as ssh -L, or, if that network is trusted, with \
+     --allow-cleartext (or LINKGATE_ALLOW_CLEARTEXT=true)"
 )]
 pub struct Cleartext {
     names: String,
@@ -123,7 +125,7 @@ pub struct Cleartext {
 }
 
 impl Address {
-    /// Whether what is sent there does not leave this machine.
+    /// Returns true if the host is this machine (loopback).
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let host = self.host().trim_start_matches('[').trim_end_matches(']');
@@ -131,11 +133,11 @@ impl Address {
             || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
     }
 
-    /// Checks that the configs of these names may be sent there: secrets only where nobody can read along, or where that
-    /// is allowed by the flag or the environment.
+    /// Checks that configs with these names may be sent to this address. Secrets may go over loopback only,
+    /// unless the flag (`is_allowed`) or the environment allows more.
     ///
     /// # Errors
-    /// [`Cleartext`] with the names of the secrets.
+    /// [`Cleartext`] with the names of the secret configs.
     pub fn may_send<'a>(
         &self,
         names: impl IntoIterator<Item = &'a str>,
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_flag_beats_the_environment_beats_the_bootstrap_server() {
+    fn the_flag_wins_over_the_environment_and_that_over_the_bootstrap_server() {
         assert_eq!(url(Some("http://a:1"), Some("http://b:2"), Some("c:9092")), "http://a:1");
         assert_eq!(url(None, Some("http://b:2"), Some("c:9092")), "http://b:2");
         assert_eq!(url(None, Some(""), Some("c:9092,d:9092")), "http://c:8090");
@@ -171,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_path_of_the_api_may_be_there_or_not() {
+    fn a_url_may_include_the_api_path() {
         for given in [
             "http://h:8090",
             "http://h:8090/",
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn bootstrap_forms() {
+    fn a_bootstrap_server_gives_the_host_and_malformed_ones_are_refused() {
         assert_eq!(url(None, None, Some("PLAINTEXT://h:9092")), "http://h:8090");
         assert_eq!(url(None, None, Some("[::1]:9092")), "http://[::1]:8090");
         assert_eq!(resolve(None, None, Some("[::1]:9092")).unwrap().host(), "[::1]");
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_leave_this_machine_only_when_that_is_allowed() {
+    fn secrets_leave_this_machine_only_if_allowed() {
         let to = |url: &str| resolve(Some(url), None, None).unwrap();
         let names = ["bootstrap.servers", "sasl.jaas.config"];
         for url in ["http://localhost:8090", "http://127.0.0.1:1", "http://[::1]:8090", "http://127.9.9.9"] {

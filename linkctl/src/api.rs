@@ -1,4 +1,4 @@
-//! The operations of the REST API, typed. One instance speaks of one cluster: the one that `GET /clusters` names.
+//! Typed operations of the REST API. One [`Api`] serves one cluster: the first that `GET /clusters` names.
 
 use serde::Deserialize;
 use ureq::http::Method;
@@ -12,24 +12,24 @@ use crate::rest::{
 };
 use crate::segment::encoded;
 
-/// So many topics are asked for one by one; of more, a list is shorter.
+/// Maximum number of mirror topics that are fetched one by one. For more topics, one listing is cheaper.
 pub const FEW: usize = 16;
 
-/// What may be asked of mirror topics.
+/// Actions on mirror topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Hold mirroring.
+    /// Pauses mirroring.
     Pause,
-    /// Let it go on.
+    /// Resumes mirroring.
     Resume,
-    /// Stop after catching up.
+    /// Promotes: stops after everything of the source is copied.
     Promote,
-    /// Stop at once.
+    /// Fails over: stops at once.
     Failover,
 }
 
 impl Action {
-    /// Its name in the API and in `linkctl`.
+    /// Returns the name of the action in the API and in `linkctl`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ impl Action {
     }
 }
 
-/// The API of one cluster.
+/// Client of the REST API for one destination cluster.
 #[derive(Debug, Clone)]
 pub struct Api {
     client: Client,
@@ -59,7 +59,7 @@ struct ClusterNames {
 }
 
 impl Api {
-    /// Asks for the cluster id, which every other path contains.
+    /// Connects: asks for the cluster id, which is part of every other path.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -71,24 +71,24 @@ impl Api {
             None => Err(ClientError::BadAnswer {
                 url: format!("{}/kafka/v3/clusters", client.address().url),
                 status: 200,
-                reason: "it names no cluster".to_owned(),
+                reason: "it has no cluster".to_owned(),
             }),
         }
     }
 
-    /// Id of the destination cluster.
+    /// Returns the id of the destination cluster.
     #[must_use]
     pub fn cluster_id(&self) -> &str {
         &self.cluster_id
     }
 
-    /// Where it asks.
+    /// Returns the address of the REST API.
     #[must_use]
     pub fn address(&self) -> &Address {
         self.client.address()
     }
 
-    /// All links.
+    /// Lists all links.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -96,18 +96,18 @@ impl Api {
         self.client.get::<DataList<LinkData>>(&self.path("/links")).map(|list| list.data)
     }
 
-    /// One link.
+    /// Returns one link.
     ///
     /// # Errors
-    /// [`ClientError`]; 404 when there is none.
+    /// [`ClientError`]; status 404 if the link does not exist.
     pub fn link(&self, link: &str, include_tasks: bool) -> Result<LinkData, ClientError> {
         self.client.get(&format!("{}?include_tasks={include_tasks}", self.link_path(link, "")?))
     }
 
-    /// Creates a link, or only checks that it could be created.
+    /// Creates a link. With `validate_only` it only checks that the link could be created.
     ///
     /// # Errors
-    /// [`ClientError`]; 409 when there is one of that name.
+    /// [`ClientError`]; status 409 if a link of that name exists.
     pub fn create_link(
         &self,
         link: &str,
@@ -120,17 +120,17 @@ impl Api {
         self.client.command(Method::POST, &self.path(&format!("/links?{query}")), Some(request))
     }
 
-    /// Deletes a link.
+    /// Deletes a link. With `validate_only` it only checks that the link could be deleted.
     ///
     /// # Errors
-    /// [`ClientError`]; 404 when there is none.
+    /// [`ClientError`]; status 404 if the link does not exist.
     pub fn delete_link(&self, link: &str, force: bool, validate_only: bool) -> Result<(), ClientError> {
         let query = format!("force={force}&validate_only={validate_only}");
         let path = format!("{}?{query}", self.link_path(link, "")?);
         self.client.command::<()>(Method::DELETE, &path, None)
     }
 
-    /// All configs of a link, defaults included.
+    /// Lists all configs of a link, defaults included.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -139,7 +139,7 @@ impl Api {
         self.client.get::<DataList<LinkConfigData>>(&path).map(|list| list.data)
     }
 
-    /// Alters configs of a link, all of them or none.
+    /// Alters configs of a link: all of them, or none if one is refused.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -147,7 +147,7 @@ impl Api {
         self.client.command(Method::PUT, &self.link_path(link, "/configs:alter")?, Some(request))
     }
 
-    /// The mirror topics of a link, or of all links.
+    /// Lists the mirror topics of one link, or of all links if `link` is `None`.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -159,7 +159,8 @@ impl Api {
         self.client.get::<DataList<MirrorData>>(&path).map(|list| list.data)
     }
 
-    /// The same without lags and partitions: of a cluster with many, that is far less.
+    /// Lists mirror topics like [`Api::mirrors`], but without lags and partitions. The answer of a large
+    /// cluster is much smaller.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -172,7 +173,7 @@ impl Api {
         self.client.get::<DataList<MirrorData>>(&path).map(|list| list.data)
     }
 
-    /// A mirror topic of any link; `None` when it is no mirror topic.
+    /// Returns a mirror topic of any link; `None` if no mirror topic has this name.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -184,7 +185,10 @@ impl Api {
         }
     }
 
-    /// The mirror topics named, or those of the links named, or all.
+    /// Returns mirror topics: the given topics, or all topics of the given links, or all topics.
+    ///
+    /// If `links` is given, or more than [`FEW`] topics, it returns whole listings; the caller filters by
+    /// topic.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -199,7 +203,7 @@ impl Api {
         Ok(all)
     }
 
-    /// The mirror topics of the links named, or of all links when none is.
+    /// Lists the mirror topics of the given links, or of all links if `links` is empty.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -222,10 +226,11 @@ impl Api {
         self.client.command(Method::POST, &self.link_path(link, "/mirrors")?, Some(request))
     }
 
-    /// What the creation of a mirror topic will take; creates nothing.
+    /// Returns the forecast of a creation: start offsets, and what has to be filled and copied. Creates
+    /// nothing.
     ///
     /// # Errors
-    /// [`ClientError`]: why it would not be created.
+    /// [`ClientError`] with the reason why the mirror topic could not be created.
     pub fn forecast_mirror(
         &self,
         link: &str,
@@ -235,27 +240,28 @@ impl Api {
         self.client.exchange(Method::POST, &path, request)
     }
 
-    /// The latest count of the filler of a topic that is or was a mirror.
+    /// Returns the latest filler scan of a topic that is or was a mirror.
     ///
     /// # Errors
-    /// [`ClientError`]; 404 when it is no such topic.
+    /// [`ClientError`]; status 404 if the topic never was a mirror.
     pub fn filler(&self, topic: &str) -> Result<FillerData, ClientError> {
         self.client.get(&self.path(&format!("/links/-/mirrors/{}/filler", segment("topic", topic)?)))
     }
 
-    /// Begins to count the filler of such a topic, unless that is under way.
+    /// Starts a filler scan of a topic that is or was a mirror, unless one is running.
     ///
     /// # Errors
-    /// As [`Api::filler`].
+    /// [`ClientError`]; status 404 if the topic never was a mirror.
     pub fn scan_filler(&self, topic: &str) -> Result<FillerData, ClientError> {
         let path = self.path(&format!("/links/-/mirrors/{}/filler:scan", segment("topic", topic)?));
         self.client.exchange(Method::POST, &path, &())
     }
 
-    /// Asks something of mirror topics of one link. Each entry says whether it was accepted.
+    /// Requests an action for mirror topics of one link. Each entry tells whether the action was accepted for
+    /// its topic.
     ///
     /// # Errors
-    /// [`ClientError`] when the request as a whole failed.
+    /// [`ClientError`] if the request as a whole failed.
     pub fn alter_mirrors(
         &self,
         link: &str,
@@ -275,7 +281,7 @@ impl Api {
             .map(|list| list.data)
     }
 
-    /// The open connections of clients, of all pages.
+    /// Lists the open client connections; reads all pages.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -294,7 +300,8 @@ impl Api {
             let page: DataList<ClientData> = self.client.get(&path)?;
             let last = page.data.last().map_or(0, |client| client.connection_id);
             all.extend(page.data);
-            // Numbers only grow; a server that says otherwise would be asked for ever.
+            // Connection ids grow from page to page. Without this check a faulty server would cause an
+            // endless loop.
             if page.metadata.next.is_none() || last <= after {
                 return Ok(all);
             }
@@ -302,7 +309,8 @@ impl Api {
         }
     }
 
-    /// The latest records of the journal that are not older than `since_ms`, at most `limit`, the latest first.
+    /// Returns the latest journal records, the latest first: at most `limit`, none older than `since_ms`
+    /// (epoch milliseconds).
     ///
     /// # Errors
     /// [`ClientError`].
@@ -320,7 +328,8 @@ impl Api {
             let page: DataList<JournalRecordData> = self.client.get(&path)?;
             let last = page.data.last().map(|record| record.sequence);
             all.extend(page.data);
-            // Numbers only fall; a server that says otherwise would be asked for ever.
+            // Sequence numbers fall from page to page. Without this check a faulty server would cause an
+            // endless loop.
             if page.metadata.next.is_none()
                 || last.is_none()
                 || before.is_some_and(|before| last >= Some(before))
@@ -333,10 +342,10 @@ impl Api {
         Ok(all)
     }
 
-    /// Makes a consistent copy of the journal on the daemon's machine, while it is in use.
+    /// Makes a consistent copy of the running daemon's journal, on the daemon's machine.
     ///
     /// # Errors
-    /// [`ClientError`]; 409 when there is one of that name.
+    /// [`ClientError`]; status 409 if a backup of that name exists.
     pub fn back_up_journal(&self, name: Option<&str>) -> Result<JournalBackupData, ClientError> {
         let request = JournalBackupRequest { name: name.map(str::to_owned) };
         self.client.exchange(Method::POST, &self.path("/journal:backup"), &request)
@@ -351,7 +360,8 @@ impl Api {
     }
 }
 
-/// One path segment. Names that a path cannot carry, or that mean something else in it, never leave.
+/// Encodes a name as one path segment. Refuses names that a path cannot carry, or that have another meaning
+/// in it.
 fn segment(what: &str, name: &str) -> Result<String, ClientError> {
     match name {
         "" => Err(ClientError::BadRequest(format!("the {what} name is empty"))),
@@ -365,7 +375,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_cannot_leave_their_segment() {
+    fn names_are_encoded_as_one_path_segment() {
         assert_eq!(segment("link", "dr-1.a_b").unwrap(), "dr-1.a_b");
         assert_eq!(
             segment("link", "a/../b?c=1&d#e%41 é").unwrap(),

@@ -1,24 +1,26 @@
-//! The mirror topics that an action is about, asked for with no more than it needs.
+//! Finds the mirror topics that an action applies to, with few and small requests.
 //!
-//! In an emergency as much as possible is done: a link that is not there keeps nobody from failing over the others.
+//! A link that cannot be read does not stop the action on the others: in an emergency, a failover does as
+//! much as it can.
 
 use crate::api::{Api, FEW};
 use crate::client::ClientError;
 use crate::select::{self, Picked};
 
-/// What was found, and what was not.
+/// Result of [`choose`].
 #[derive(Debug, Default)]
 pub struct Chosen {
-    /// The topics meant.
+    /// Topics to act on, and names that are no mirror topics.
     pub picked: Picked,
-    /// Links that gave no answer, with the reason.
+    /// Links that could not be read, with the error.
     pub failed: Vec<(String, ClientError)>,
 }
 
-/// The topics named, of the links named (of all, when none is), or all topics of those that have not stopped.
+/// Finds the given topics on the given links (on all links, if none is given). Without topics, it finds all
+/// that have not stopped.
 ///
 /// # Errors
-/// [`ClientError`] when nothing was found out at all.
+/// [`ClientError`] if every given link failed, or, without links, if any request failed.
 pub fn choose(api: &Api, links: &[String], topics: &[String]) -> Result<Chosen, ClientError> {
     let (mut mirrors, mut failed) = (Vec::new(), Vec::new());
     if links.is_empty() {

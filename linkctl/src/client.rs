@@ -1,7 +1,8 @@
-//! One request to the REST API at a time, blocking.
+//! Blocking HTTP client of the REST API, one request at a time.
 //!
-//! Promises: every call ends (connect and total timeouts), no answer takes unbounded memory, and every error says which
-//! URL was asked and what to do about it. Redirects and proxy variables are not followed: the API is asked directly.
+//! Guarantees: every call ends (connect timeout and total timeout), memory per answer is bounded, and every
+//! error names the URL and what to do. The client follows no redirects and ignores proxy variables: it asks
+//! the API directly.
 
 use std::io;
 use std::time::Duration;
@@ -13,39 +14,40 @@ use ureq::http::{Method, Request, StatusCode, header};
 use crate::address::Address;
 use crate::rest::ErrorBody;
 
-/// Longest answer that is read, in bytes.
+/// Maximum size of an answer, in bytes.
 pub const MAX_BODY: u64 = 32 * 1024 * 1024;
-/// Longest body of an error that is read, in bytes.
+/// Maximum size of the body of an error answer, in bytes.
 pub const MAX_ERROR_BODY: u64 = 256 * 1024;
-/// How long connecting may take.
+/// Timeout for connecting.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a request may take in all: the server may itself be waiting for the source cluster.
+/// Timeout for a whole request. It is long because the server may itself wait for the source cluster.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Header that tells who is asking: it stands in the daemon's log and journal, and nobody checks it.
+/// Header with the operator's name. The daemon writes it to its log and journal and does not verify it.
 pub const OPERATOR: &str = "X-Linkgate-Operator";
-/// After this time without a request a connection is not used again: the daemon closes it after ten seconds.
+/// Maximum idle time of a connection before a new one is opened. The daemon closes idle connections after 10
+/// s.
 const MAX_IDLE: Duration = Duration::from_secs(5);
 
-/// The server's own refusal.
+/// Error answer of the server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ApiError {
     /// HTTP status.
     pub status: u16,
-    /// `error_code` of the body; the status where the body has none.
+    /// `error_code` of the body; the HTTP status if the body has none.
     pub error_code: i32,
-    /// For people.
+    /// Readable message: that of the body, or the HTTP status with the beginning of a body that is not JSON.
     pub message: String,
 }
 
-/// Why there is no result.
+/// Error of a request.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The server answered with an error.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// No connection.
+    /// No connection to the server.
     #[error(
         "cannot reach the REST API of Linkgate at {url} (from {origin}): {reason}. Is linkgate running there? \
          Give its address with --rest-url or LINKGATE_REST_URL."
@@ -53,36 +55,36 @@ pub enum ClientError {
     Unreachable {
         /// Base URL.
         url: String,
-        /// Which flag or variable it came from.
+        /// Name of the flag or environment variable that the URL came from.
         origin: &'static str,
-        /// What the system said.
+        /// Reason, from the operating system or the resolver.
         reason: String,
     },
-    /// Connected, but no complete answer in time.
+    /// Connected, but no complete answer within [`REQUEST_TIMEOUT`].
     #[error("no answer from {url} within {seconds} s; the request may still take effect")]
     TimedOut {
-        /// The URL asked.
+        /// URL of the request.
         url: String,
-        /// The limit.
+        /// The timeout, in seconds.
         seconds: u64,
     },
-    /// The answer is not what the API answers.
+    /// The answer is not one of this API.
     #[error("unexpected answer from {url} (HTTP {status}): {reason}. Is this the REST API of Linkgate?")]
     BadAnswer {
-        /// The URL asked.
+        /// URL of the request.
         url: String,
         /// HTTP status.
         status: u16,
-        /// What is wrong.
+        /// Reason why the answer was refused.
         reason: String,
     },
-    /// The request cannot be made from what was given.
+    /// No request can be made from the arguments.
     #[error("{0}")]
     BadRequest(String),
 }
 
 impl ClientError {
-    /// The HTTP status of the server's refusal, when it is one.
+    /// Returns the HTTP status if the server answered with an error.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -90,9 +92,21 @@ impl ClientError {
             _ => None,
         }
     }
+
+    /// Tells whether the same request may succeed later: the daemon could not be reached, gave no answer in time,
+    /// or failed (status 500 and above).
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            ClientError::Api(err) => err.status >= 500,
+            ClientError::BadAnswer { status, .. } => *status >= 500,
+            ClientError::Unreachable { .. } | ClientError::TimedOut { .. } => true,
+            ClientError::BadRequest(_) => false,
+        }
+    }
 }
 
-/// A client of one address.
+/// HTTP client for one address.
 #[derive(Debug, Clone)]
 pub struct Client {
     agent: ureq::Agent,
@@ -101,7 +115,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client; nothing is sent yet.
+    /// Creates a client. Sends nothing.
     #[must_use]
     pub fn new(address: Address) -> Self {
         let config = ureq::Agent::config_builder()
@@ -118,13 +132,13 @@ impl Client {
         Client { agent: config.new_agent(), address, operator: operator() }
     }
 
-    /// Where it asks.
+    /// Returns the address of the REST API.
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.address
     }
 
-    /// `GET`, expecting JSON.
+    /// Sends a `GET` and decodes the JSON answer.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -133,7 +147,7 @@ impl Client {
         self.decode(path, status, &body)
     }
 
-    /// `POST` or `PUT` with a JSON body, expecting JSON.
+    /// Sends `body` as JSON and decodes the JSON answer.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -147,7 +161,7 @@ impl Client {
         self.decode(path, status, &answer)
     }
 
-    /// Any request whose answer has no content that matters.
+    /// Sends a request and ignores the content of a successful answer.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -239,7 +253,7 @@ impl Client {
     }
 }
 
-/// Whoever runs this, as the environment says.
+/// Returns the operator's name from the environment: printable ASCII, at most 64 characters.
 fn operator() -> String {
     let name = ["LINKGATE_OPERATOR", "SUDO_USER", "USER", "LOGNAME"]
         .into_iter()
@@ -269,7 +283,7 @@ fn api_error(status: StatusCode, body: &[u8]) -> ApiError {
     ApiError { status: status.as_u16(), error_code: i32::from(status.as_u16()), message }
 }
 
-/// The beginning of a body that is no JSON, on one line and without control characters.
+/// Returns the beginning of a body that is not JSON, on one line and without control characters.
 fn excerpt(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(400)]);
     let words: Vec<&str> =
@@ -282,7 +296,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn error_bodies_are_decoded_whatever_they_are() {
+    fn error_bodies_are_decoded_even_if_they_are_not_json() {
         let json = api_error(StatusCode::CONFLICT, br#"{"error_code":40902,"message":"there"}"#);
         assert_eq!(json, ApiError { status: 409, error_code: 40902, message: "there".to_owned() });
         let html = api_error(StatusCode::TOO_MANY_REQUESTS, b"<html>\n<b>slow\x1b down</b>");

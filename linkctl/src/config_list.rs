@@ -1,9 +1,10 @@
-//! Splits the `k=v,k=v` of `--config`. Pure.
+//! Splits the `k=v,k=v` of `--config`. No I/O.
 //!
-//! A value that begins with `[` or `{` reaches to its matching bracket, commas and all: `[a,b]` is Kafka's grouping and
-//! loses its brackets, JSON stays as it is. Commas inside double quotes (JAAS) do not split either.
+//! A value that begins with `[` or `{` ends at the matching bracket; commas inside do not split. `[a,b]` is
+//! Kafka's grouping and loses its brackets; JSON stays unchanged. Commas inside double quotes (JAAS) do not
+//! split either.
 
-/// Why the text of a `--config` cannot be split. The position counts characters from 1.
+/// Error: the text of a `--config` cannot be split. Positions count characters from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigListError {
     /// A piece has no `=`.
@@ -11,36 +12,36 @@ pub enum ConfigListError {
         "'{piece}' (character {at}) is not of the form key=value; write a value that contains commas as key=[a,b]"
     )]
     NoEquals {
-        /// The piece.
+        /// Text of the piece.
         piece: String,
-        /// Where it begins.
+        /// Position of the piece.
         at: usize,
     },
-    /// Nothing stands before the `=`.
+    /// A piece has no key before the `=`.
     #[error("there is no key before '=' at character {at}")]
     NoKey {
-        /// Where the piece begins.
+        /// Position of the piece.
         at: usize,
     },
-    /// A bracket or quote is never closed.
+    /// A bracket or quote is not closed.
     #[error("'{open}' at character {at} is never closed")]
     Unclosed {
         /// The bracket or quote.
         open: char,
-        /// Where it is.
+        /// Its position.
         at: usize,
     },
-    /// Something follows the closing bracket of a value.
+    /// Text follows the closing bracket of a value.
     #[error("expected ',' or the end at character {at}, after the value of '{key}'")]
     AfterBracket {
-        /// The key.
+        /// Key of the value.
         key: String,
-        /// Where.
+        /// Position of the text.
         at: usize,
     },
 }
 
-/// Keys and values in their order.
+/// Splits `text` into keys and values, in the order given.
 ///
 /// # Errors
 /// [`ConfigListError`] with the position.
@@ -98,7 +99,7 @@ fn value_end(chars: &[char], begin: usize, key: &str) -> Result<usize, ConfigLis
     }
 }
 
-/// Position of the bracket that closes the one at `open`.
+/// Returns the position of the bracket that closes the one at `open`.
 fn closing(chars: &[char], open: usize) -> Result<usize, ConfigListError> {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for (at, c) in chars.iter().enumerate().skip(open) {
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn commas_split_and_the_first_equals_sign_counts() {
+    fn pairs_split_at_commas_and_at_the_first_equals_sign() {
         assert_eq!(
             pairs("bootstrap.servers=src:9092, a=b=c,empty="),
             [pair("bootstrap.servers", "src:9092"), pair("a", "b=c"), pair("empty", "")]
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_where() {
+    fn errors_name_the_position() {
         let text = |input: &str| split(input).unwrap_err().to_string();
         assert_eq!(
             text("bootstrap.servers=a:1,b:2"),

@@ -1,37 +1,38 @@
-//! Exit codes. `kafka-cluster-links` and `kafka-mirrors` know only [`OK`] and [`FAILED`], like Kafka's own tools.
+//! Exit codes. `kafka-cluster-links` and `kafka-mirrors` use only [`OK`] and [`FAILED`], like Kafka's own
+//! tools.
 
 use crate::client::ClientError;
 
-/// Everything asked for was done or accepted.
+/// Everything requested was done or accepted.
 pub const OK: u8 = 0;
-/// Refused, or failed for at least one topic.
+/// The server refused the request, or it failed for at least one topic.
 pub const FAILED: u8 = 1;
 /// The command line is wrong; nothing was sent.
 pub const USAGE: u8 = 2;
-/// No usable answer from the REST API.
+/// The REST API gave no usable answer.
 pub const UNREACHABLE: u8 = 3;
-/// `--wait` gave up; what was asked for may still happen.
+/// `--wait` timed out. The requested change may still happen.
 pub const TIMED_OUT: u8 = 4;
 /// The operator did not confirm; nothing was sent.
 pub const DECLINED: u8 = 5;
 
-/// Why a `linkctl` command ends badly.
+/// Error of a `linkctl` command.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The request failed.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// What the operator gave cannot be used.
+    /// The operator's input cannot be used.
     #[error("{0}")]
     Usage(String),
-    /// Done or accepted not at all or not for all.
+    /// The request was refused or failed, for all or some of the topics.
     #[error("{0}")]
     Failed(String),
-    /// `--wait` gave up.
+    /// `--wait` timed out.
     #[error("{0}")]
     TimedOut(String),
-    /// Not confirmed.
-    #[error("not confirmed, nothing was done")]
+    /// The operator did not confirm.
+    #[error("not confirmed; nothing was done")]
     Declined,
     /// The output is closed or broken.
     #[error("cannot write the output: {0}")]
@@ -39,7 +40,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The exit code that tells it.
+    /// Returns the exit code for this failure.
     #[must_use]
     pub fn code(&self) -> u8 {
         match self {

@@ -1,8 +1,8 @@
-//! The three JSON filters of a link, checked before they are sent, by the rules that the daemon applies. Pure.
+//! Checks the three JSON filters of a link before they are sent, by the daemon's own rules. No I/O.
 
 use state::model::filter::{self, NameFilters};
 
-/// Which filter.
+/// Kind of a filter, named after the link config that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilterKind {
     /// `consumer.offset.group.filters`.
@@ -13,23 +13,23 @@ pub enum FilterKind {
     Acls,
 }
 
-/// Why a filter is refused; the text names where it came from and the position.
+/// Error: a filter is refused. The text names its origin and the position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{origin} is not a valid {expected} filter: {reason}")]
 pub struct FilterError {
-    /// A file or a flag.
+    /// File path, config name, or `the inline JSON`.
     pub origin: String,
     /// `consumer group`, `topic` or `ACL`.
     pub expected: &'static str,
-    /// What is wrong, and at which line and column.
+    /// Reason, with line and column or with the path inside the JSON.
     pub reason: String,
 }
 
 impl FilterKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [FilterKind; 3] = [FilterKind::Groups, FilterKind::Topics, FilterKind::Acls];
 
-    /// The link config that holds it.
+    /// Returns the name of the link config that holds the filter.
     #[must_use]
     pub fn config_name(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl FilterKind {
         }
     }
 
-    /// The kind held by a link config of that name.
+    /// Returns the kind of filter that the named link config holds.
     #[must_use]
     pub fn of_config(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.config_name() == name)
@@ -53,10 +53,10 @@ impl FilterKind {
         }
     }
 
-    /// Checks `text` and returns it without the white space around it.
+    /// Checks `text` and returns it without surrounding white space.
     ///
     /// # Errors
-    /// [`FilterError`] when it is no JSON or not of the filter's shape.
+    /// [`FilterError`] if `text` is not JSON, or does not have the shape of this filter.
     pub fn check<'a>(self, origin: &str, text: &'a str) -> Result<&'a str, FilterError> {
         let checked = match self {
             FilterKind::Groups => NameFilters::parse_groups(text).map(|_| ()),
@@ -66,7 +66,7 @@ impl FilterKind {
         checked.map(|()| text.trim()).map_err(|err| FilterError {
             origin: origin.to_owned(),
             expected: self.noun(),
-            // The path of the document itself says nothing.
+            // `$` is the path of the whole document and tells the reader nothing.
             reason: if err.path == "$" { format!("it {}", err.message) } else { err.to_string() },
         })
     }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn well_formed_filters_pass_as_they_are() {
+    fn well_formed_filters_are_returned_unchanged() {
         let groups =
             r#" {"groupFilters": [{"name": "*","patternType": "LITERAL","filterType": "INCLUDE"}]} "#;
         assert_eq!(FilterKind::Groups.check("f", groups).unwrap(), groups.trim());
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named_with_their_position() {
+    fn errors_name_the_line_or_the_path() {
         let text = |kind: FilterKind, json: &str| kind.check("filters.json", json).unwrap_err().to_string();
         assert_eq!(
             text(FilterKind::Groups, "{\"groupFilters\":\n [}"),

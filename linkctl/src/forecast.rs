@@ -1,9 +1,9 @@
-//! What the creation of a mirror topic will take, in words and columns. Pure.
+//! Formats the forecast of a mirror topic's creation as rows and as a sentence. No I/O.
 
 use crate::rest::MirrorForecastData;
 use crate::table::Rows;
 
-/// A row for each partition.
+/// Returns one row for each partition.
 #[must_use]
 pub fn rows(forecasts: &[MirrorForecastData]) -> Rows {
     let heading = ["TOPIC", "PARTITION", "SOURCE START", "START", "SOURCE HW", "TO FILL", "TO COPY"];
@@ -24,11 +24,11 @@ pub fn rows(forecasts: &[MirrorForecastData]) -> Rows {
     rows
 }
 
-/// The whole in one sentence.
+/// Summarizes a forecast in one line.
 #[must_use]
 pub fn sentence(forecast: &MirrorForecastData) -> String {
     let begins = format!(
-        "Topic {} can be created and begins at {}",
+        "Topic {} can be created; it begins at {}",
         forecast.mirror_topic_name, forecast.start_offset_spec
     );
     let copies = format!("{} offsets are to be copied", forecast.offsets_to_copy);
@@ -36,15 +36,15 @@ pub fn sentence(forecast: &MirrorForecastData) -> String {
         return format!("{begins}. Nothing has to be filled; {copies}. Nothing was created.");
     }
     format!(
-        "{begins}. First {} offsets are filled, which takes about {} and writes {} on each replica, until they are \
-         trimmed; then {copies}. Nothing was created.",
+        "{begins}. {} offsets are filled first, which takes about {} and writes {} on each replica until \
+         they are trimmed; then {copies}. Nothing was created.",
         forecast.offsets_to_fill,
         duration(forecast.estimated_fill_ms),
         bytes(forecast.estimated_fill_bytes)
     )
 }
 
-/// A duration, roughly, in its largest fitting unit.
+/// Formats a duration, rounded up, in s, min or h.
 #[must_use]
 pub fn duration(ms: u64) -> String {
     const MINUTE: u64 = 60;
@@ -57,13 +57,13 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
-/// A size in decimal units.
+/// Formats a size in decimal units.
 #[must_use]
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [(u64, &str); 4] =
         [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
     match UNITS.into_iter().find(|(size, _)| bytes >= *size) {
-        // One digit after the point: tenths of the unit.
+        // One decimal digit: tenths of the unit.
         Some((size, unit)) => {
             let tenths = bytes / (size / 10);
             format!("{}.{} {unit}", tenths / 10, tenths % 10)
@@ -90,14 +90,14 @@ mod tests {
     fn a_forecast_reads_as_a_sentence() {
         assert_eq!(
             sentence(&forecast(1_000_000_000)),
-            "Topic users can be created and begins at latest. First 1000000000 offsets are filled, which takes about \
-             62 s and writes 832.6 MB on each replica, until they are trimmed; then 12 offsets are to be copied. \
-             Nothing was created."
+            "Topic users can be created; it begins at latest. 1000000000 offsets are filled first, which \
+             takes about 62 s and writes 832.6 MB on each replica until they are trimmed; then 12 offsets \
+             are to be copied. Nothing was created."
         );
         assert_eq!(
             sentence(&forecast(0)),
-            "Topic users can be created and begins at latest. Nothing has to be filled; 12 offsets are to be copied. \
-             Nothing was created."
+            "Topic users can be created; it begins at latest. Nothing has to be filled; 12 offsets are to \
+             be copied. Nothing was created."
         );
     }
 

@@ -1,19 +1,20 @@
-//! The `--list` and `--describe` layouts of `kafka-cluster-links` and `kafka-mirrors`. Pure.
+//! The `--list` and `--describe` layouts of `kafka-cluster-links` and `kafka-mirrors`. No I/O.
 //!
-//! Lines are Confluent's, token by token; a `Reason:` token at the end of a line is Linkgate's own and is there only
-//! when there is one.
+//! Every token of a line is Confluent's, except a `Reason:` token at the end. That one is Linkgate's own; it
+//! appears only if there is a reason.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::rest::{LinkConfigData, LinkData, MirrorData, MirrorPartition};
 
-/// Kafka's text of the zero id: there is none.
+/// Kafka's text for the zero topic id, which means "no id".
 const ZERO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
-/// What stands for the value of a sensitive config.
+/// Text shown instead of the value of a sensitive config.
 const HIDDEN: &str = "[hidden]";
 
-/// A line of `kafka-cluster-links --list`. `local_cluster_id` fills in where the server names none.
+/// Formats one line of `kafka-cluster-links --list`. Uses `local_cluster_id` if the server's answer does not
+/// name it.
 #[must_use]
 pub fn link_line(link: &LinkData, local_cluster_id: &str, include_topics: bool) -> String {
     let available = match &link.linkgate {
@@ -31,7 +32,7 @@ pub fn link_line(link: &LinkData, local_cluster_id: &str, include_topics: bool) 
     line
 }
 
-/// The two lines of `kafka-cluster-links --describe`. `host` is where the link runs.
+/// Formats the two lines of `kafka-cluster-links --describe`. `host` is the host that runs the link.
 #[must_use]
 pub fn link_description(
     link: &LinkData,
@@ -76,7 +77,7 @@ fn config_token(config: &LinkConfigData) -> String {
     format!("{}={value}", config.name)
 }
 
-/// The lines of `kafka-mirrors --describe` for one mirror topic.
+/// Formats the lines of `kafka-mirrors --describe` for one mirror topic.
 #[must_use]
 pub fn mirror_description(mirror: &MirrorData, zone: &TimeZone) -> String {
     let extension = mirror.linkgate.as_ref();
@@ -95,7 +96,7 @@ pub fn mirror_description(mirror: &MirrorData, zone: &TimeZone) -> String {
     push_reason(&mut text, extension.map_or("", |ext| &ext.reason));
     match extension {
         Some(ext) => ext.partitions.iter().for_each(|partition| push_partition(&mut text, partition)),
-        // A server that tells no more than Confluent's REST API does.
+        // The answer of a server without Linkgate's extension.
         None => mirror.mirror_lags.iter().for_each(|lag| {
             text.push_str(&format!(
                 "\n\tPartition: {}\tState: {}\tLag: {}",
@@ -120,7 +121,7 @@ fn push_partition(text: &mut String, partition: &MirrorPartition) {
     push_reason(text, &partition.reason);
 }
 
-/// One line whatever is in it: tools read this layout line by line.
+/// Appends the reason on one line, without line breaks: tools read this layout line by line.
 fn push_reason(text: &mut String, reason: &str) {
     if !reason.is_empty() {
         text.push_str("\tReason: ");
@@ -128,7 +129,7 @@ fn push_reason(text: &mut String, reason: &str) {
     }
 }
 
-/// `yyyy-MM-dd HH:mm:ss` in `zone`.
+/// Formats a time (epoch milliseconds) as `yyyy-MM-dd HH:mm:ss` in `zone`.
 #[must_use]
 pub fn state_time(ms: i64, zone: &TimeZone) -> String {
     match Timestamp::from_millisecond(ms) {
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mirror_topic_reads_as_in_the_2025_layout() {
+    fn a_mirror_topic_is_described_in_the_2025_layout() {
         let mirror = mirror(serde_json::json!({
             "link_id": "QHWuJ5rzQl-bAW_HxGErTg", "source_topic_id": "AAAAAAAAAAAAAAAAAAAAAA",
             "local_topic_id": "AAAAAAAAAAAAAAAAAAAAAA", "stopped_sequence_number": 0, "reason": "",
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_without_extension_still_shows_its_lags() {
+    fn lags_are_shown_without_linkgates_extension() {
         let text = mirror_description(&mirror(serde_json::Value::Null), &TimeZone::UTC);
         assert!(text.ends_with("\n\tPartition: 0\tState: ACTIVE\tLag: 7"), "{text}");
     }

@@ -1,19 +1,23 @@
-//! The command-line side of Linkgate: REST data types, HTTP client, output, and what the three binaries share.
+//! Command-line side of Linkgate: REST data types, HTTP client, output, and what the three binaries share.
 //!
-//! * [`rest`]: the bodies of the REST API, shared with the daemon; [`properties`]: a Java `.properties` reader.
-//! * [`address`], [`client`], [`segment`], [`api`]: where the API is, one request to it, its paths, its operations.
-//! * [`opts`], [`tool`], [`texts`], [`layout`]: `kafka-cluster-links` and `kafka-mirrors` speak and look like Kafka's
-//!   own tools.
-//! * [`config_list`], [`filters`], [`link_configs`], [`select`]: what the operator gave, checked before it is sent;
-//!   [`chosen`]: the mirror topics meant.
-//! * [`forecast`]: what a creation will take, in words and columns.
-//! * [`output`], [`table`], [`watch`], [`wait`], [`exit`]: how `linkctl` answers.
+//! * [`rest`]: bodies of the REST API, shared with the daemon. [`properties`]: reader for Java `.properties`
+//!   text.
+//! * [`address`], [`client`], [`segment`], [`api`]: the API's address, one HTTP request, its paths, its
+//!   operations.
+//! * [`opts`], [`tool`], [`tools`], [`texts`], [`layout`]: make `kafka-cluster-links` and `kafka-mirrors`
+//!   behave like Kafka's own tools.
+//! * [`commands`]: the commands of `linkctl`.
+//! * [`config_list`], [`filters`], [`link_configs`], [`select`]: check the operator's input before it is
+//!   sent. [`chosen`]: finds the mirror topics of an action.
+//! * [`forecast`]: shows the forecast of a creation.
+//! * [`output`], [`table`], [`watch`], [`wait`], [`exit`]: output and exit codes of `linkctl`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod address;
 pub mod api;
 pub mod chosen;
 pub mod client;
+pub mod commands;
 pub mod config_list;
 pub mod exit;
 pub mod filters;
@@ -29,5 +33,6 @@ pub mod select;
 pub mod table;
 pub mod texts;
 pub mod tool;
+pub mod tools;
 pub mod wait;
 pub mod watch;

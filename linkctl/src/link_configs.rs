@@ -1,4 +1,4 @@
-//! Gathers the configs of a link or a mirror topic from flags and files. Reads the files named, nothing else.
+//! Gathers the configs of a link or a mirror topic from flags and files. Reads only the files that are named.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -8,43 +8,44 @@ use crate::filters::FilterKind;
 use crate::properties;
 use crate::rest::ConfigEntry;
 
-/// Longest filter file that is read, in bytes.
+/// Maximum size of a filter file, in bytes.
 const MAX_FILTER_FILE: u64 = 4 * 1024 * 1024;
 
-/// Why the configs cannot be gathered; the text names the flag or file.
+/// Error: the configs cannot be gathered. The text names the flag or file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigsError(pub String);
 
-/// Where configs may come from. Later sources must not contradict earlier ones.
+/// Sources of configs. Two sources may not give one config two different values.
 #[derive(Debug, Clone, Default)]
 pub struct ConfigSources<'a> {
     /// Values of `--config`.
     pub inline: Vec<&'a str>,
-    /// `--config-file`.
+    /// File of `--config-file`; `-` is stdin.
     pub file: Option<&'a str>,
-    /// `--*-filters-json-file`.
+    /// Files of `--*-filters-json-file`.
     pub filter_files: Vec<(FilterKind, &'a str)>,
-    /// `--*-filters-json`, with the flag's name.
+    /// Texts of `--*-filters-json`.
     pub filter_texts: Vec<(FilterKind, &'a str)>,
 }
 
-/// What was gathered.
+/// Result of [`ConfigSources::gather`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Gathered {
-    /// Names and values, in the order given, each name once.
+pub struct GatheredConfigs {
+    /// Names and values in the order read (config file, `--config`, filters). Each name appears once.
     pub configs: Vec<ConfigEntry>,
-    /// What the operator should know, though it is no error.
+    /// Notes for the operator that are no errors, for example about a repeated key.
     pub notes: Vec<String>,
 }
 
 impl ConfigSources<'_> {
-    /// All configs, each checked as far as it can be without the server.
+    /// Reads all sources and checks each config as far as possible without the server.
     ///
     /// # Errors
-    /// [`ConfigsError`]: an unreadable file, malformed text with its position, or one config given two values.
-    pub fn gather(&self) -> Result<Gathered, ConfigsError> {
-        let mut gathered = Gathered::default();
+    /// [`ConfigsError`] if a file cannot be read, if a text is malformed (with its position), or if one
+    /// config has two values.
+    pub fn gather(&self) -> Result<GatheredConfigs, ConfigsError> {
+        let mut gathered = GatheredConfigs::default();
         if let Some(file) = self.file {
             gathered.add_file(file)?;
         }
@@ -65,8 +66,8 @@ impl ConfigSources<'_> {
     }
 }
 
-impl Gathered {
-    /// The value of a config.
+impl GatheredConfigs {
+    /// Returns the value of a config.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.configs.iter().find(|entry| entry.name == name).and_then(|entry| entry.value.as_deref())
@@ -107,10 +108,10 @@ fn read_filter(path: &str) -> Result<String, ConfigsError> {
     let unreadable = |err: std::io::Error| ConfigsError(format!("cannot read {path}: {err}"));
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
-    // What the system says of its size need not be true of a pipe.
+    // Bounds the read itself: the file size that the system reports is wrong for a pipe.
     let read = file.take(MAX_FILTER_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
     if read as u64 > MAX_FILTER_FILE {
-        return Err(ConfigsError(format!("{path} has more bytes than any filter needs")));
+        return Err(ConfigsError(format!("{path} is too large for a filter file")));
     }
     Ok(text)
 }
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn all_sources_add_up() {
+    fn configs_of_all_sources_are_merged() {
         let properties = file("bootstrap.servers=src:9092\nconsumer.offset.sync.enable=true\n");
         let filter = file(r#" {"groupFilters":[]} "#);
         let sources = ConfigSources {

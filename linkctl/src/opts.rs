@@ -1,72 +1,73 @@
-//! Command lines in the manner of Kafka's own tools (joptsimple). Pure.
+//! Parses command lines like Kafka's own tools (joptsimple). No I/O.
 //!
-//! `--opt value`, `--opt=value`, the same with one dash, and abbreviations that fit one option only. An option that is
-//! spelled out wins over the longer ones that begin with it. The value is the next word, whatever it begins with.
+//! Accepts `--opt value`, `--opt=value`, both also with one dash, and unambiguous abbreviations. A full
+//! option name wins over longer names that begin with it. The value is the next word, even if it begins with
+//! a dash.
 
 use std::collections::BTreeMap;
 
 /// One option of a tool.
 #[derive(Debug, Clone, Copy)]
 pub struct OptionSpec {
-    /// Its name, without dashes.
+    /// Name, without dashes.
     pub name: &'static str,
-    /// What its value is called in the usage text; `None` when it takes none.
+    /// Name of the value in the usage text; `None` if the option takes no value.
     pub value: Option<&'static str>,
-    /// May be given more than once.
+    /// True if the option may be given more than once.
     pub repeats: bool,
-    /// What it does.
+    /// Description for the usage text.
     pub help: &'static str,
 }
 
-/// An option without value.
+/// Defines an option without a value.
 #[must_use]
 pub const fn flag(name: &'static str, help: &'static str) -> OptionSpec {
     OptionSpec { name, value: None, repeats: false, help }
 }
 
-/// An option with one value.
+/// Defines an option with one value.
 #[must_use]
 pub const fn valued(name: &'static str, value: &'static str, help: &'static str) -> OptionSpec {
     OptionSpec { name, value: Some(value), repeats: false, help }
 }
 
-/// An option with a value, that may be repeated.
+/// Defines an option with a value that may be given more than once.
 #[must_use]
 pub const fn repeated(name: &'static str, value: &'static str, help: &'static str) -> OptionSpec {
     OptionSpec { name, value: Some(value), repeats: true, help }
 }
 
-/// What is wrong with a command line.
+/// Error: the command line is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
 
-/// The options found.
+/// Options of one command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     found: BTreeMap<&'static str, Vec<String>>,
 }
 
 impl Options {
-    /// Was it given?
+    /// Returns true if the option was given.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.found.contains_key(name)
     }
 
-    /// Its value.
+    /// Returns the first value of the option.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.found.get(name).and_then(|values| values.first()).map(String::as_str)
     }
 
-    /// All its values.
+    /// Returns all values of the option.
     #[must_use]
     pub fn all(&self, name: &str) -> &[String] {
         self.found.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// Its value, which must be there.
+    /// Returns the value of a required option.
     ///
     /// # Errors
     /// Kafka's sentence for a missing argument.
@@ -74,10 +75,10 @@ impl Options {
         self.get(name).ok_or_else(|| UsageError(format!("Missing required argument \"[{name}]\"")))
     }
 
-    /// The parts of its comma-separated values, without blanks and repetitions.
+    /// Splits the option's values at commas. Drops empty parts and repetitions.
     ///
     /// # Errors
-    /// It was given and names nothing.
+    /// Fails if the option was given without a single name.
     pub fn names(&self, name: &str) -> Result<Vec<String>, UsageError> {
         let mut names: Vec<String> = Vec::new();
         for part in self.all(name).iter().flat_map(|value| value.split(',')).map(str::trim) {
@@ -86,15 +87,15 @@ impl Options {
             }
         }
         if self.has(name) && names.is_empty() {
-            return Err(UsageError(format!("Option \"[{name}]\" names nothing")));
+            return Err(UsageError(format!("Option \"[{name}]\" contains no name")));
         }
         Ok(names)
     }
 
-    /// The one action among `actions`.
+    /// Returns the only option of `actions` that was given.
     ///
     /// # Errors
-    /// None or several were given.
+    /// Fails if none or several were given.
     pub fn one_of<'a>(&self, actions: &[&'a str]) -> Result<&'a str, UsageError> {
         let mut given = actions.iter().filter(|action| self.has(action));
         match (given.next(), given.next()) {
@@ -108,7 +109,7 @@ impl Options {
         }
     }
 
-    /// Refuses options that mean nothing with `action`.
+    /// Refuses options that have no meaning with `action`.
     ///
     /// # Errors
     /// Kafka's sentence for two options that exclude each other.
@@ -123,10 +124,10 @@ impl Options {
     }
 }
 
-/// Reads a command line, without the name of the program.
+/// Parses a command line, without the program name.
 ///
 /// # Errors
-/// [`UsageError`] with joptsimple's sentences.
+/// [`UsageError`] with the sentences of joptsimple.
 pub fn parse(
     specs: &'static [OptionSpec],
     words: impl IntoIterator<Item = String>,
@@ -181,7 +182,7 @@ fn recognise(specs: &'static [OptionSpec], name: &str) -> Result<&'static Option
     }
 }
 
-/// The usage text: one option per line, explanations aligned.
+/// Formats the usage text: one option per line, with aligned descriptions.
 #[must_use]
 pub fn usage(specs: &[OptionSpec]) -> String {
     const COLUMN: usize = 44;
@@ -271,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_in_joptsimples_words() {
+    fn errors_use_the_sentences_of_joptsimple() {
         assert_eq!(error(&["--nope"]), "nope is not a recognized option");
         assert_eq!(error(&["--link"]), "Option link requires an argument");
         assert_eq!(
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_split_trimmed_and_counted_once() {
+    fn names_are_split_trimmed_and_deduplicated() {
         let options = read(&["--links", "a, b,,a"]).unwrap();
         assert_eq!(options.names("links").unwrap(), ["a", "b"]);
         assert!(read(&["--links", ","]).unwrap().names("links").is_err());

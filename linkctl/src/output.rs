@@ -1,24 +1,25 @@
-//! Data to stdout, everything else to stderr. A reader that has gone away (`| head`) ends the output, not in an error.
+//! Writes data to stdout, and everything else to stderr. A closed pipe (`| head`) ends the output without an
+//! error.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 
-/// How `linkctl` shows data.
+/// Output format of `linkctl`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// Aligned columns with a heading, for people.
+    /// Aligned columns with a heading
     #[default]
     Table,
-    /// The bodies of the REST API, for programs.
+    /// Bodies of the REST API, for programs
     Json,
-    /// The table's columns separated by tabs, without a heading, for scripts.
+    /// Columns of the table separated by tabs, without a heading, for scripts
     Plain,
 }
 
-/// Writes lines to stdout.
+/// Writes `text` to stdout, with a final newline.
 ///
 /// # Errors
-/// What the system said; a closed pipe is none.
+/// The system's error. A closed pipe is no error.
 pub fn print(text: &str) -> io::Result<()> {
     match write_all(&mut io::stdout().lock(), text) {
         Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -26,10 +27,10 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Writes lines to stdout for as long as somebody reads: false when the reader has gone.
+/// Writes `text` to stdout. Returns false if the reader has closed the pipe.
 ///
 /// # Errors
-/// What the system said; a closed pipe is none.
+/// The system's error. A closed pipe is no error.
 pub fn stream(text: &str) -> io::Result<bool> {
     match write_all(&mut io::stdout().lock(), text) {
         Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Ok(false),
@@ -37,16 +38,16 @@ pub fn stream(text: &str) -> io::Result<bool> {
     }
 }
 
-/// Clears the terminal; where stdout is none, nothing is written.
+/// Clears the terminal. Does nothing if stdout is not a terminal.
 ///
 /// # Errors
-/// What the system said.
+/// The system's error.
 pub fn clear() -> io::Result<()> {
     let mut out = io::stdout().lock();
     if out.is_terminal() { out.write_all(b"\x1b[H\x1b[2J") } else { Ok(()) }
 }
 
-/// Writes a line for people to stderr. There is nobody left to tell when that fails.
+/// Writes a line for the operator to stderr. Ignores errors: there is no other place to report them.
 pub fn note(text: &str) {
     let _ = write_all(&mut io::stderr().lock(), text);
 }
@@ -60,21 +61,21 @@ fn write_all(out: &mut impl io::Write, text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// The text without what would make a terminal do something: names, reasons and messages come from other machines.
+/// Removes characters that control a terminal. Names, reasons and messages come from other machines.
 #[must_use]
 pub fn harmless(text: &str) -> Cow<'_, str> {
     let is_harmful = |c: char| {
-        // Marks that turn the direction of writing could make a name look like another one.
+        // Bidirectional control characters could make a name look like another one.
         (c.is_control() && c != '\n' && c != '\t')
             || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     if text.contains(is_harmful) { Cow::Owned(text.replace(is_harmful, "")) } else { Cow::Borrowed(text) }
 }
 
-/// Asks on the terminal; yes without asking where there is none.
+/// Asks a yes/no question on the terminal. Returns true without asking if stdin or stderr is not a terminal.
 ///
 /// # Errors
-/// What the system said.
+/// The system's error.
 pub fn confirm(question: &str) -> io::Result<bool> {
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Ok(true);
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_left_out() {
+    fn terminal_control_characters_are_removed() {
         let mut out = Vec::new();
         write_all(&mut out, "users\tFAILED\u{1b}]0;owned\u{7}\u{9b}31m\r\u{202e}gnp.exe\u{7f}\nnext")
             .unwrap();

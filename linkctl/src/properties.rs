@@ -1,8 +1,9 @@
-//! Java `.properties` text, as `java.util.Properties.load` reads it, with line numbers. No I/O but [`read_file`].
+//! Parses Java `.properties` text like `java.util.Properties.load`, with line numbers. Only [`read_file`]
+//! does I/O.
 //!
-//! Comments (`#`, `!`), continuation lines, the separators `=`, `:` and white space, and the escapes `\t \n \r \f \uXXXX`
-//! are Java's. The text is UTF-8. Where Java is silent this is not: a line without a key and a broken `\u` are errors. The
-//! daemon's configuration and the tools' files are read by this one reader.
+//! Comments (`#`, `!`), continuation lines, the separators `=`, `:` and white space, and the escapes `\t \n
+//! \r \f \uXXXX` follow Java. The text is UTF-8. Unlike Java, a line without a key and a broken `\u` escape
+//! are errors. The daemon's configuration and the tools' files use this one parser.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,52 +15,52 @@ use std::path::Path;
 pub struct Property {
     /// The key, unescaped.
     pub key: String,
-    /// The value, unescaped; trailing white space is part of it.
+    /// Unescaped value. Trailing white space is part of it.
     pub value: String,
-    /// Line on which it begins, from 1.
+    /// Line number of its first line, from 1.
     pub line: usize,
 }
 
-/// What is wrong with one entry.
+/// Error in one entry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct Malformed {
-    /// Line on which the entry begins, from 1.
+    /// Line number of the entry's first line, from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// Reason why the entry is refused.
     pub reason: String,
 }
 
-/// Why a file gives no properties.
+/// Error: a file gives no properties.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PropertiesError {
     /// The file cannot be read.
     #[error("cannot read {path}: {reason}")]
     Unreadable {
-        /// The path as given.
+        /// Path as given; `standard input` for `-`.
         path: String,
-        /// What the system said.
+        /// Error text of the system.
         reason: String,
     },
-    /// A line breaks the syntax; the first one that does.
+    /// The syntax is wrong. Names the first malformed entry only.
     #[error("{path}, line {line}: {reason}")]
     Malformed {
-        /// The path as given.
+        /// Path as given; `standard input` for `-`.
         path: String,
         /// Line number, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// Reason why the entry is refused.
         reason: String,
     },
 }
 
-/// All properties of a text, in its order; a repeated key appears as often as it is there.
+/// Parses all properties of a text, in order. A repeated key appears each time.
 ///
 /// # Errors
-/// Every entry that is malformed, in order.
+/// Returns every malformed entry, in order.
 pub fn parse(text: &str) -> Result<Vec<Property>, Vec<Malformed>> {
     let (mut properties, mut errors) = (Vec::new(), Vec::new());
-    // Some editors put a byte order mark there.
+    // Some editors write a byte order mark first.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines = natural_lines(text).enumerate();
     while let Some((index, first)) = lines.next() {
@@ -84,13 +85,13 @@ pub fn parse(text: &str) -> Result<Vec<Property>, Vec<Malformed>> {
     if errors.is_empty() { Ok(properties) } else { Err(errors) }
 }
 
-/// Longest file that is read, in bytes.
+/// Maximum size of a file, in bytes.
 const MAX_FILE: u64 = 4 << 20;
 
-/// The properties of a file, or of stdin where it is called `-`.
+/// Reads the properties of a file, or of stdin if the path is `-`.
 ///
 /// # Errors
-/// [`PropertiesError`] naming the file.
+/// [`PropertiesError`] that names the file.
 pub fn read_file(path: &Path) -> Result<Vec<Property>, PropertiesError> {
     let is_stdin = path == Path::new("-");
     let shown = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
@@ -112,13 +113,13 @@ fn bounded(source: impl Read) -> io::Result<String> {
     Ok(text)
 }
 
-/// Key to value; of a repeated key the last one counts, as in Java.
+/// Converts properties to a map. The last value of a repeated key wins, as in Java.
 #[must_use]
 pub fn to_map(properties: Vec<Property>) -> BTreeMap<String, String> {
     properties.into_iter().map(|property| (property.key, property.value)).collect()
 }
 
-/// Each repetition of a key, with the line of its last appearance before and its own.
+/// Returns each repetition of a key, with the line of its previous occurrence and its own line.
 pub fn repeated(properties: &[Property]) -> impl Iterator<Item = (&str, usize, usize)> {
     let mut seen = BTreeMap::new();
     properties.iter().filter_map(move |property| {
@@ -127,7 +128,7 @@ pub fn repeated(properties: &[Property]) -> impl Iterator<Item = (&str, usize, u
     })
 }
 
-/// Lines ended by `\n`, `\r\n` or `\r`.
+/// Splits at `\n`, `\r\n` or `\r`.
 fn natural_lines(text: &str) -> impl Iterator<Item = &str> {
     text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
 }
@@ -136,12 +137,12 @@ fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\x0c')
 }
 
-/// An odd number of backslashes at the end: the last one is not itself escaped.
+/// Returns true if the line ends with an odd number of backslashes: then the last one is not itself escaped.
 fn ends_in_continuation(line: &str) -> bool {
     line.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }
 
-/// Key and value of a logical line.
+/// Splits a logical line into key and value.
 fn split(logical: &str) -> Result<(String, String), String> {
     let end = key_end(logical);
     let (key, rest) = logical.split_at(end);
@@ -153,7 +154,7 @@ fn split(logical: &str) -> Result<(String, String), String> {
     Ok((unescape(key)?, unescape(value)?))
 }
 
-/// Where the key ends: at the first separator that no backslash escapes.
+/// Returns the end of the key: the first separator that no backslash escapes.
 fn key_end(logical: &str) -> usize {
     let mut escaped = false;
     for (at, c) in logical.char_indices() {
@@ -199,12 +200,12 @@ fn unescape(text: &str) -> Result<String, String> {
 fn hex_unit(rest: &mut std::str::Chars<'_>) -> Result<u16, String> {
     let digits: String = rest.take(4).collect();
     if digits.len() != 4 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(format!("'\\u{digits}' is no \\uXXXX escape: it needs four hex digits"));
+        return Err(format!("'\\u{digits}' is not a \\uXXXX escape: it needs four hex digits"));
     }
     u16::from_str_radix(&digits, 16).map_err(|err| err.to_string())
 }
 
-/// Escapes are UTF-16 units, so that a surrogate pair is two of them.
+/// Decodes the collected `\uXXXX` escapes. They are UTF-16 units, so a surrogate pair takes two of them.
 fn flush(units: &mut Vec<u16>, out: &mut String) -> Result<(), String> {
     if !units.is_empty() {
         let text = String::from_utf16(units)
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn separators_and_white_space_are_javas() {
+    fn separators_and_white_space_follow_java() {
         for text in ["k=v", "k:v", "k v", "k = v", "  k\t:  v", "k=v\r\n", "k   =v"] {
             assert_eq!(one(text), ("k".into(), "v".into()), "{text:?}");
         }
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_goes_on_after_an_odd_number_of_backslashes() {
+    fn an_odd_number_of_backslashes_continues_a_line() {
         let jaas = "sasl.jaas.config=org.example.Login required \\\n   username=\"a\" \\\r\n   password=\"b=c\";\nx=y\\\\\nz=1";
         assert_eq!(
             pairs(jaas),
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_undone() {
+    fn escapes_are_decoded() {
         assert_eq!(
             one("k=a\\tb\\nc\\u00e9\\ud83d\\ude00\\q"),
             ("k".into(), "a\tb\nc\u{e9}\u{1f600}q".into())
@@ -280,29 +281,29 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_line_and_come_all_at_once() {
+    fn all_errors_are_returned_with_their_line() {
         let errors = parse("a=1\n\nb=\\u12x4\n=v\nc=\\ud800\nd=\\u+123\nk=2").unwrap_err();
         let told: Vec<String> = errors.iter().map(Malformed::to_string).collect();
         assert_eq!(
             told,
             [
-                "line 3: '\\u12x4' is no \\uXXXX escape: it needs four hex digits",
+                "line 3: '\\u12x4' is not a \\uXXXX escape: it needs four hex digits",
                 "line 4: there is no key before '='",
                 "line 5: a \\uXXXX escape is half of a surrogate pair",
-                "line 6: '\\u+123' is no \\uXXXX escape: it needs four hex digits",
+                "line 6: '\\u+123' is not a \\uXXXX escape: it needs four hex digits",
             ]
         );
     }
 
     #[test]
-    fn lines_end_as_on_any_system() {
+    fn all_line_endings_are_accepted() {
         let all = parse("\u{feff}# one\r\n\r\na=1\rb=2\n").unwrap();
         let lines: Vec<_> = all.iter().map(|p| (p.line, p.key.as_str(), p.value.as_str())).collect();
         assert_eq!(lines, [(3, "a", "1"), (4, "b", "2")]);
     }
 
     #[test]
-    fn of_a_repeated_key_the_last_counts() {
+    fn the_last_value_of_a_repeated_key_wins() {
         let all = parse("a=1\nb=2\na=3\na=4").unwrap();
         assert_eq!(repeated(&all).collect::<Vec<_>>(), [("a", 1, 3), ("a", 3, 4)]);
         assert_eq!(to_map(all).get("a").map(String::as_str), Some("4"));

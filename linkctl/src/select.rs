@@ -1,24 +1,24 @@
-//! Which mirror topics an operator means. Pure.
+//! Selects mirror topics by name, link and state. No I/O.
 
 use crate::rest::MirrorData;
 
-/// Name of the state in which a mirror topic is an ordinary topic again.
+/// State of a mirror topic that has become an ordinary topic again.
 pub const STOPPED: &str = "STOPPED";
 
-/// Topics of one request: a body must not become larger than the API takes.
+/// Maximum number of topics per request, so that the body stays below the API's limit.
 const MAX_TOPICS: usize = 1000;
 
-/// The topics meant, by link.
+/// Mirror topics of an action, grouped by link.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Picked {
-    /// Each link with its topics, in the order given; a link with very many more than once.
+    /// Links with their topics, in the order given. A link with more than 1000 topics appears more than once.
     pub by_link: Vec<(String, Vec<String>)>,
-    /// Named, but no mirror topics (of these links).
+    /// Given names that are no mirror topics (of the links considered).
     pub unknown: Vec<String>,
 }
 
 impl Picked {
-    /// All topics that are mirror topics.
+    /// Returns all topics that are mirror topics.
     pub fn topics(&self) -> impl Iterator<Item = &str> {
         self.by_link.iter().flat_map(|(_, topics)| topics).map(String::as_str)
     }
@@ -33,9 +33,9 @@ impl Picked {
     }
 }
 
-/// The topics named, or, when none is named, every mirror topic that has not stopped.
+/// Returns the given topics. Without topics, returns every mirror topic that has not stopped.
 ///
-/// `mirrors` holds the mirror topics of the links meant, so that topics and links together mean what is in both.
+/// `mirrors` holds the mirror topics of the links considered, so a topic on another link counts as unknown.
 #[must_use]
 pub fn pick(mirrors: &[MirrorData], topics: &[String]) -> Picked {
     let mut picked = Picked::default();
@@ -54,19 +54,19 @@ pub fn pick(mirrors: &[MirrorData], topics: &[String]) -> Picked {
     picked
 }
 
-/// What a listing shows of `mirrors`.
+/// Filter for the mirror topics of a listing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Shown<'a> {
-    /// Only these; all when empty.
+    /// Shows only these topics; all topics if empty.
     pub topics: &'a [String],
-    /// Only those on their way to being stopped.
+    /// Shows only topics that are being stopped.
     pub pending_stopped_only: bool,
-    /// Those that have stopped too. One that is named is always shown.
+    /// Shows stopped topics, too. A topic in `topics` is shown even when stopped.
     pub include_stopped: bool,
 }
 
 impl Shown<'_> {
-    /// Whether `mirror` is shown.
+    /// Returns true if `mirror` is shown.
     #[must_use]
     pub fn contains(&self, mirror: &MirrorData) -> bool {
         let named = self.topics.contains(&mirror.mirror_topic_name);
@@ -80,7 +80,8 @@ impl Shown<'_> {
     }
 }
 
-/// A promote whose source is gone shows as SOURCE_UNAVAILABLE with partitions that are PENDING_STOPPED.
+/// Returns true if the topic is being stopped. During a promote with the source gone, the topic is
+/// SOURCE_UNAVAILABLE, and only its partitions are PENDING_STOPPED.
 fn is_pending_stopped(mirror: &MirrorData) -> bool {
     const PENDING: &str = "PENDING_STOPPED";
     mirror.mirror_status == PENDING
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn without_names_all_that_have_not_stopped_are_meant() {
+    fn without_names_all_topics_that_have_not_stopped_are_selected() {
         let mirrors = [
             mirror("a", "t1", "ACTIVE"),
             mirror("b", "t2", "FAILED"),
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_holds_so_many_topics_and_no_more() {
+    fn a_request_holds_at_most_1000_topics() {
         let mirrors: Vec<_> = (0..2500).map(|n| mirror("a", &format!("t{n}"), "ACTIVE")).collect();
         let picked = pick(&mirrors, &[]);
         let sizes: Vec<usize> = picked.by_link.iter().map(|(_, topics)| topics.len()).collect();
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn named_topics_are_meant_even_when_stopped_and_unknown_ones_are_told() {
+    fn named_topics_are_selected_even_if_stopped_and_unknown_ones_are_reported() {
         let mirrors = [mirror("a", "t1", "ACTIVE"), mirror("a", "t3", "STOPPED")];
         let picked = pick(&mirrors, &names(&["t3", "nope", "t1"]));
         assert_eq!(picked.by_link, [("a".into(), names(&["t3", "t1"]))]);
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn stopped_topics_show_when_named_or_asked_for() {
+    fn stopped_topics_are_shown_if_named_or_requested() {
         let stopped = mirror("a", "t", "STOPPED");
         let topics = names(&["t"]);
         assert!(!Shown::default().contains(&stopped));

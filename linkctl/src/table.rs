@@ -1,4 +1,4 @@
-//! Rows for people (columns) and for scripts (tabs). Pure.
+//! Formats rows as aligned columns, or separated by tabs for scripts. No I/O.
 
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -10,24 +10,24 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// An empty listing. Columns whose heading is in `LAG`, `OFFSET` and the like are numbers and align right.
+    /// Creates an empty listing. Columns with a numeric heading (`LAG`, `PARTITION`, …) are right-aligned.
     #[must_use]
     pub fn new(heading: &[&'static str]) -> Self {
         Rows { heading: heading.to_vec(), rows: Vec::new() }
     }
 
-    /// Adds a row. Line breaks, tabs and other control characters in a cell become blanks.
+    /// Adds a row. Replaces line breaks, tabs and other control characters in cells by blanks.
     pub fn push<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.into_iter().map(|cell| cell.replace(char::is_control, " ")).collect());
     }
 
-    /// No row.
+    /// Returns true if there is no row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Aligned columns below their heading, without lines around them.
+    /// Formats aligned columns below their heading, without borders.
     #[must_use]
     pub fn table(&self) -> String {
         let mut table = Table::new();
@@ -44,7 +44,7 @@ impl Rows {
         text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
     }
 
-    /// One line per row, cells separated by tabs.
+    /// Formats one line per row, with tabs between cells.
     #[must_use]
     pub fn plain(&self) -> String {
         self.rows.iter().map(|row| row.join("\t")).collect::<Vec<_>>().join("\n")

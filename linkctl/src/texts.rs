@@ -1,7 +1,8 @@
-//! Every sentence that `kafka-cluster-links` and `kafka-mirrors` print, in one place. Pure.
+//! All sentences that `kafka-cluster-links` and `kafka-mirrors` print. No I/O.
 //!
-//! Scripts match these, so they are Confluent's, letter by letter, where they are publicly known. Those marked
-//! *own wording* are not known and follow the nearest known one; they may change when better known.
+//! Scripts match these sentences, so they equal Confluent's, letter by letter, where those are publicly
+//! known. Sentences marked *own wording* are not publicly known; they follow the nearest known one and may
+//! change.
 
 use crate::api::Action;
 use crate::client::ClientError;
@@ -28,9 +29,9 @@ pub fn link_deleted(link: &str) -> String {
 pub const NO_LINKS: &str = "No cluster links found.";
 /// There is no mirror topic to show.
 pub const NO_MIRRORS: &str = "No mirror topics found.";
-/// What precedes an error of `kafka-cluster-links`. *Own wording.*
+/// Prefix of the errors of `kafka-cluster-links`. *Own wording.*
 pub const LINK_ERROR_PREFIX: &str = "Error while executing cluster link command: ";
-/// What precedes an error of `kafka-mirrors`.
+/// Prefix of the errors of `kafka-mirrors`.
 pub const MIRROR_ERROR_PREFIX: &str = "Error while executing mirror command: ";
 
 /// A mirror topic was created.
@@ -39,13 +40,13 @@ pub fn mirror_created(topic: &str) -> String {
     format!("Created topic {topic}.")
 }
 
-/// First line of a promote.
+/// First line that a promote prints.
 #[must_use]
 pub fn calculating_lag(topics: &[&str]) -> String {
     format!("Calculating max offset and ms lag for mirror topics: [{}]", topics.join(", "))
 }
 
-/// Second line of a promote.
+/// Second line that a promote prints.
 #[must_use]
 pub fn calculated_lag(topics: &[&str]) -> String {
     format!("Finished calculating max offset lag and max lag ms for mirror topics: [{}]", topics.join(", "))
@@ -59,7 +60,7 @@ fn doing(action: Action) -> &'static str {
     }
 }
 
-/// An action was accepted. Those of pause and resume are *own wording*.
+/// An action was accepted. The sentences for pause and resume are *own wording*.
 #[must_use]
 pub fn scheduled(action: Action, topic: &str) -> String {
     let accepted =
@@ -78,10 +79,10 @@ pub fn validated(action: Action, topic: &str) -> String {
     format!("Request for {} topic {topic}'s mirror was successfully validated.", doing(action))
 }
 
-/// An action was refused for a topic; `code` is that of its entry in the answer.
+/// An action was refused for a topic. `code` is the `error_code` of the topic's entry in the answer.
 #[must_use]
 pub fn refused(action: Action, topic: &str, code: i32, message: &str) -> String {
-    // The original shows the Java exception that it caught, and scripts look for its name.
+    // Confluent's tool prints the Java exception that it caught, and scripts look for its name.
     let exception = match if code >= 1000 { code / 100 } else { code } {
         401 | 403 => "TopicAuthorizationException",
         404 => "UnknownTopicOrPartitionException",
@@ -96,13 +97,13 @@ pub fn refused(action: Action, topic: &str, code: i32, message: &str) -> String 
     )
 }
 
-/// A topic is no mirror topic. *Own wording.*
+/// The topic is not a mirror topic. *Own wording.*
 #[must_use]
 pub fn not_a_mirror(topic: &str) -> String {
     format!("Topic '{topic}' is not a mirror topic.")
 }
 
-/// An action of later versions. *Own wording.*
+/// The action belongs to later versions of Confluent's tool. *Own wording.*
 #[must_use]
 pub fn unsupported(option: &str) -> String {
     format!(
@@ -111,7 +112,7 @@ pub fn unsupported(option: &str) -> String {
     )
 }
 
-/// What the server said, without the phrase that its REST layer puts before a missing link.
+/// Returns the server's message, without the prefix that its REST layer adds for a missing link.
 #[must_use]
 pub fn server_message(err: &ClientError) -> String {
     let text = err.to_string();
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_walkthroughs_sentences_are_exact() {
+    fn sentences_equal_those_of_the_public_walkthrough() {
         assert_eq!(link_created("test-link"), "Cluster link 'test-link' creation successfully completed.");
         assert_eq!(
             scheduled(Action::Failover, "users"),

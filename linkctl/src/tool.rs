@@ -1,6 +1,8 @@
-//! What `kafka-cluster-links` and `kafka-mirrors` have in common: reading the command line, finding the API, failing.
+//! Common parts of `kafka-cluster-links` and `kafka-mirrors`: the command line, finding the API, reporting
+//! errors.
 //!
-//! Exit code 0 when all was done, 1 otherwise, as with Kafka's own tools. `--help` and `--version` print to stdout.
+//! The exit code is 0 if everything was done and 1 otherwise, like Kafka's own tools. `--help` and
+//! `--version` print to stdout.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,7 +17,7 @@ use crate::output;
 use crate::properties;
 use crate::texts;
 
-/// How a command ends that did not do all it was asked.
+/// Error of a command that did not do everything it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
     /// The command line is wrong.
@@ -27,64 +29,64 @@ pub enum ToolError {
     /// A file or an inline config cannot be used.
     #[error(transparent)]
     Configs(#[from] ConfigsError),
-    /// Anything else that has one sentence.
+    /// Any other failure, as one sentence.
     #[error("{0}")]
     Failed(String),
-    /// Every failure has been told already, topic by topic.
+    /// All failures are already printed, topic by topic. Nothing more is printed.
     #[error("some requests failed")]
     Told,
-    /// The output is broken.
+    /// Writing the output failed.
     #[error("cannot write the output: {0}")]
     Output(#[from] std::io::Error),
 }
 
-/// One of the two tools.
+/// Definition of one of the two tools.
 #[derive(Debug, Clone, Copy)]
 pub struct Tool {
-    /// Its name.
+    /// Name of the tool.
     pub name: &'static str,
-    /// What it is for, one sentence.
+    /// Purpose of the tool in one sentence, for the usage text.
     pub purpose: &'static str,
-    /// What precedes an error.
+    /// Prefix of error messages.
     pub error_prefix: &'static str,
-    /// Its options.
+    /// Options of the tool.
     pub options: &'static [OptionSpec],
 }
 
-/// Options of both tools; the first three go with every action.
+/// Options of both tools. The first three are allowed with every action.
 pub mod common {
     use crate::opts::{OptionSpec, flag, valued};
 
-    /// Where Kafka clients connect.
+    /// Address for Kafka clients.
     pub const BOOTSTRAP_SERVER: OptionSpec = valued(
         "bootstrap-server",
         "host:port",
         "Address of Linkgate. REQUIRED unless --rest-url or LINKGATE_REST_URL is given. The REST API is expected on \
          the same host, port 8090.",
     );
-    /// Where the REST API is.
+    /// Address of the REST API.
     pub const REST_URL: OptionSpec =
         valued("rest-url", "url", "Address of the REST API, for example http://localhost:8090.");
-    /// Read and checked; nothing in it is needed yet.
+    /// Properties file with client settings. Its syntax is checked; no setting in it is used.
     pub const COMMAND_CONFIG: OptionSpec =
         valued("command-config", "file", "Properties file with client settings.");
-    /// See [`super::run`].
+    /// Prints the usage text; see [`super::run`].
     pub const HELP: OptionSpec = flag("help", "Print this text.");
-    /// See [`super::run`].
+    /// Prints the version; see [`super::run`].
     pub const VERSION: OptionSpec = flag("version", "Print the version.");
 }
 
-/// Refuses options that mean nothing with an action: all but its own and those that go with every action.
+/// Refuses options that have no meaning with an action. Allowed are `own` and the options of every action.
 ///
 /// # Errors
-/// [`UsageError`] naming the first.
+/// [`UsageError`] that names the first refused option.
 pub fn only_with(options: &Options, action: &str, own: &[&str]) -> Result<(), UsageError> {
     let every = [common::BOOTSTRAP_SERVER, common::REST_URL, common::COMMAND_CONFIG].map(|spec| spec.name);
     let allowed: Vec<&str> = every.iter().chain(own).copied().collect();
     options.only_with(action, &allowed)
 }
 
-/// Runs a tool on the command line of this process.
+/// Runs a tool with the command line of this process.
 pub fn run(tool: &Tool, execute: impl FnOnce(&Options) -> Result<(), ToolError>) -> ExitCode {
     let words: Vec<String> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
@@ -116,17 +118,18 @@ fn help(tool: &Tool) -> String {
     format!("{}\n{}", tool.purpose, opts::usage(tool.options))
 }
 
-/// Where the REST API is.
+/// Returns the address of the REST API.
 ///
 /// # Errors
-/// [`ToolError::Usage`] when nothing says so.
+/// [`ToolError::Usage`] if no usable address is given.
 pub fn address(options: &Options) -> Result<Address, ToolError> {
     let environment = std::env::var(address::ENVIRONMENT).ok();
     address::resolve(options.get("rest-url"), environment.as_deref(), options.get("bootstrap-server"))
         .map_err(|err| UsageError(err.to_string()).into())
 }
 
-/// Finds the REST API and asks it for its cluster. Reads `--command-config` first, so that a wrong one is told early.
+/// Finds the REST API and asks for its cluster id. Reads `--command-config` first, to report a bad file
+/// early.
 ///
 /// # Errors
 /// [`ToolError`].

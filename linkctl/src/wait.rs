@@ -1,4 +1,4 @@
-//! `--wait`: asks until what was requested has happened, telling each change on stderr.
+//! `--wait`: polls until the requested changes have happened. Prints each change of state to stderr.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,17 +7,17 @@ use crate::client::ClientError;
 use crate::exit::Failure;
 use crate::output;
 
-/// How long between two questions.
-const POLL: Duration = Duration::from_millis(250);
+/// Interval between two polls.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Where one of the things waited for is.
+/// State of one item that is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// Not yet there; the text is shown when it changes.
+    /// Not finished. The text is printed when it changes.
     Pending(String),
-    /// There.
+    /// Finished.
     Done(String),
-    /// It will never get there.
+    /// Failed for good.
     Failed(String),
 }
 
@@ -29,12 +29,14 @@ impl Progress {
     }
 }
 
-/// Waits until everything that `ask` tells of is done.
+/// Polls until every item that `ask` returns is done.
 ///
-/// A server that does not answer is asked again: a restart in between is no failure of what was requested.
+/// Asks again if the server does not answer or fails: a restart of the daemon does not cancel the request.
 ///
 /// # Errors
-/// [`Failure::Failed`] when something can never get there, [`Failure::TimedOut`] after `timeout`, or the server's refusal.
+/// [`Failure::Failed`] if an item failed, after all others are done or after `timeout`. [`Failure::TimedOut`]
+/// after `timeout` if none failed. Returns an error that does not pass by itself at once
+/// ([`ClientError::may_pass`]).
 pub fn until_done(
     timeout: Duration,
     mut ask: impl FnMut() -> Result<BTreeMap<String, Progress>, ClientError>,
@@ -58,14 +60,19 @@ pub fn until_done(
                     return Err(Failure::Failed(format!("failed: {}", failed.join(", "))));
                 }
                 if Instant::now() >= deadline {
-                    let seconds = timeout.as_secs();
-                    return Err(Failure::TimedOut(format!(
-                        "after {seconds} s still waiting for {}; the request stands",
+                    let waiting = format!(
+                        "after {} s still waiting for {}; the request remains in effect",
+                        timeout.as_secs(),
                         pending.join(", ")
-                    )));
+                    );
+                    return Err(if failed.is_empty() {
+                        Failure::TimedOut(waiting)
+                    } else {
+                        Failure::Failed(format!("failed: {}; {waiting}", failed.join(", ")))
+                    });
                 }
             }
-            Err(err) if err.status().is_some_and(|status| status < 500) => return Err(err.into()),
+            Err(err) if !err.may_pass() => return Err(err.into()),
             Err(err) => {
                 let text = err.to_string();
                 if text != last_error {
@@ -77,7 +84,7 @@ pub fn until_done(
                 }
             }
         }
-        std::thread::sleep(POLL);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 
@@ -100,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_when_all_are_done_and_waits_for_the_rest_when_one_failed() {
+    fn waiting_ends_when_all_are_done_even_if_one_has_failed() {
         let pending = Progress::Pending("PENDING_STOPPED".to_owned());
         let done = Progress::Done("STOPPED".to_owned());
         let failed = Progress::Failed("FAILED".to_owned());
@@ -116,7 +123,18 @@ mod tests {
     }
 
     #[test]
-    fn it_gives_up_after_the_timeout() {
+    fn a_failed_item_is_named_even_if_others_time_out() {
+        let answer = at(&[
+            ("a", Progress::Pending("PENDING_STOPPED".to_owned())),
+            ("b", Progress::Failed("FAILED".to_owned())),
+        ]);
+        let end = until_done(Duration::ZERO, || Ok(answer.clone())).unwrap_err();
+        assert!(matches!(end, Failure::Failed(_)), "{end}");
+        assert!(end.to_string().starts_with("failed: b; after 0 s still waiting for a;"), "{end}");
+    }
+
+    #[test]
+    fn waiting_ends_after_the_timeout() {
         let answer = at(&[("a", Progress::Pending("PENDING_STOPPED".to_owned()))]);
         let end = until_done(Duration::ZERO, || Ok(answer.clone())).unwrap_err();
         assert!(matches!(end, Failure::TimedOut(_)), "{end}");

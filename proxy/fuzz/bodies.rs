@@ -1,21 +1,21 @@
-//! What each fuzz target does with its input; `proxy/tests/corpus.rs` replays the corpus through the same functions.
+//! Bodies of the fuzz targets. `proxy/tests/corpus.rs` replays the corpus through the same functions.
 #![allow(dead_code, clippy::panic, reason = "each target uses one of them; a broken promise must crash")]
 
 use bytes::Bytes;
-use proxy::gateway::hide_filler;
-use proxy::wire::batch::{BatchHeader, Codec, RawBatch};
-use proxy::wire::coalesce::coalesce;
-use proxy::wire::compression::{compress, decompress};
-use proxy::wire::densify::{DensifyOptions, densify};
-use proxy::wire::filler::{Mark, is_sentinel, mark};
-use proxy::wire::record::records;
-use proxy::wire::rehead::WriterIds;
-use proxy::wire::walk::walk;
+use proxy::internals::WriterIds;
+use proxy::internals::hide_filler;
+use proxy::internals::join_batches;
+use proxy::internals::records;
+use proxy::internals::walk;
+use proxy::internals::{BatchHeader, Codec, RawBatch};
+use proxy::internals::{FillHolesOptions, fill_holes};
+use proxy::internals::{FillerKind, is_sentinel, mark};
+use proxy::internals::{compress, decompress};
 
 const LIMIT: usize = 1 << 20;
 const IDS: WriterIds = WriterIds { producer_id: (1 << 62) + 5, producer_epoch: 0, base_sequence: 0 };
 
-/// The batch walker: never more than the input, and each batch is a slice of it.
+/// Walks the batches of the input, and checks that they are not longer than the input.
 pub(crate) fn walk_all(input: &Bytes) -> Vec<RawBatch> {
     let batches: Vec<RawBatch> = walk(input).map_while(Result::ok).collect();
     let walked: usize = batches.iter().map(|batch| batch.bytes.len()).sum();
@@ -23,14 +23,14 @@ pub(crate) fn walk_all(input: &Bytes) -> Vec<RawBatch> {
     batches
 }
 
-/// Target: any bytes as the records of a fetch answer.
+/// Fuzz target: walks any bytes as the records of a Fetch response.
 pub(crate) fn walk_records(input: &[u8]) {
     for batch in walk_all(&Bytes::copy_from_slice(input)) {
         let _ = records(&batch.payload(), batch.header.record_count).filter(Result::is_ok).count();
     }
 }
 
-/// The batch of the input, with the CRC that its bytes have: a fuzzer does not find CRCs.
+/// Makes a batch of the input and gives it a correct length, magic byte and CRC: a fuzzer does not find CRCs.
 fn sealed(input: &[u8]) -> Option<RawBatch> {
     let mut bytes = input.to_vec();
     let length = i32::try_from(bytes.len().checked_sub(12)?).ok()?;
@@ -48,13 +48,14 @@ fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, byte)
 }
 
-/// Target: the re-encoder. What comes out is dense, covers every offset once and holds as many records as it tells.
+/// Fuzz target: runs the re-encoder. Its output must be dense, cover every offset once, and hold as many
+/// records as it says.
 pub(crate) fn densify_batch(input: &[u8]) {
     let Some(batch) = sealed(input) else { return };
     let from = batch.header.base_offset;
     for drop_unkeyed in [false, true] {
-        let options = DensifyOptions { limit: LIMIT, drop_unkeyed };
-        let Ok(pieces) = densify(&batch, from, -1, IDS, options) else { continue };
+        let options = FillHolesOptions { limit: LIMIT, drop_unkeyed };
+        let Ok(pieces) = fill_holes(&batch, from, -1, IDS, options) else { continue };
         let mut next = from;
         for piece in pieces {
             assert_eq!(piece.base_offset, next);
@@ -71,7 +72,7 @@ pub(crate) fn densify_batch(input: &[u8]) {
         }
         assert_eq!(next, batch.header.next_offset());
     }
-    let _ = coalesce(std::slice::from_ref(&batch), IDS, LIMIT);
+    let _ = join_batches(std::slice::from_ref(&batch), IDS, LIMIT);
 }
 
 fn real_records(batch: &RawBatch) -> usize {
@@ -80,12 +81,13 @@ fn real_records(batch: &RawBatch) -> usize {
     let payload = payload.unwrap_or_else(|error| panic!("{error}"));
     let all: Result<Vec<_>, _> = records(&payload, record_count).collect();
     let all = all.unwrap_or_else(|error| panic!("{error}"));
-    // A client's record that looks like a sentinel stands in no mixed batch.
-    let is_mixed = mark(&batch.header) == Mark::Mixed;
+    // A mixed batch never has a client's record that looks like a sentinel.
+    let is_mixed = mark(&batch.header) == FillerKind::Mixed;
     all.iter().filter(|record| !is_mixed || !is_sentinel(record)).count()
 }
 
-/// Target: a decompressor, by the first byte. Never more than the limit, and what is compressed again comes back.
+/// Fuzz target: runs the decompressor that the first byte selects. Its output must not exceed the limit, and
+/// must be the same after compressing and decompressing again.
 pub(crate) fn decompress_payload(input: &[u8]) {
     let Some((first, payload)) = input.split_first() else { return };
     let codecs = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
@@ -97,12 +99,13 @@ pub(crate) fn decompress_payload(input: &[u8]) {
     }
 }
 
-/// Target: the filter of the gateway, on the input as it is and as one batch with a right CRC.
+/// Fuzz target: runs the gateway's filter on the input as it is, and on the input as one batch with a correct
+/// CRC.
 pub(crate) fn hide_in(input: &[u8]) {
     let sealed = sealed(input).map(|batch| batch.bytes);
     for records in [Some(Bytes::copy_from_slice(input)), sealed].into_iter().flatten() {
         let Some(hidden) = hide_filler(&records) else { continue };
-        // What is left has no filler: a second look changes nothing.
+        // The output has no filler, so a second run changes nothing.
         let left = Bytes::from(hidden.pieces.concat());
         assert!(hide_filler(&left).is_none(), "filler is left");
     }

@@ -1,4 +1,4 @@
-//! Fuzz targets of the gateway: what clients and brokers send.
+//! Fuzz targets for the gateway: messages of clients and brokers.
 #![allow(
     dead_code,
     clippy::panic,
@@ -12,22 +12,22 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use proxy::client::ClientError;
-use proxy::gateway::{BrokerDirectory, Gateway, GatewayOptions, Limits, rewrite_answer};
-use proxy::net::HostPort;
-use proxy::wire::admin_requests::{
+use proxy::internals::ClientError;
+use proxy::internals::HostPort;
+use proxy::internals::Kept;
+use proxy::internals::RequestPrefix;
+use proxy::internals::WireError;
+use proxy::internals::read_message;
+use proxy::internals::versions;
+use proxy::internals::{BrokerDirectory, Gateway, GatewayOptions, Limits, rewrite_answer};
+use proxy::internals::{Gaps, ShareFetchRequest};
+use proxy::internals::{ProduceRequest, ProduceTopic, peek};
+use proxy::internals::{
     read_added_partitions, read_alter_configs, read_create_partitions, read_delete_records, read_txn_markers,
 };
-use proxy::wire::header::RequestPrefix;
-use proxy::wire::kept::Kept;
-use proxy::wire::primitive::WireError;
-use proxy::wire::produce_request::{ProduceRequest, ProduceTopic, peek};
-use proxy::wire::sasl::read_message;
-use proxy::wire::share_fetch_request::{Gaps, ShareFetchRequest};
-use proxy::wire::versions;
 use state::model::{KafkaUuid, TopicGuard, TopicGuards, Written};
 
-/// One mirror topic, `mirror`, with this id.
+/// Id of the mirror topic `mirror`.
 const MIRROR: [u8; 16] = [7; 16];
 
 fn guards() -> TopicGuards {
@@ -43,12 +43,13 @@ fn guards() -> TopicGuards {
     }])
 }
 
-/// Target: a request frame without its size, by the decoder of its api.
+/// Fuzz target: reads a request frame (without its size field) with the decoder of its api.
 pub(crate) fn read_request(input: &[u8]) {
     let frame = Bytes::copy_from_slice(input);
     let Some(prefix) = input.first_chunk().map(|prefix| RequestPrefix::parse(*prefix)) else { return };
     let version = prefix.api_version;
-    // What is kept of a request can only be shorter, but for a count that was written in more bytes than it takes.
+    // The kept request is not longer than the sent one. Five bytes of slack allow for another encoding of the
+    // count.
     let within = |pieces: Vec<Bytes>| assert!(pieces.concat().len() <= input.len() + 5);
     let kept = |read: Result<Kept, WireError>| {
         if let Ok(kept) = read {
@@ -89,7 +90,8 @@ pub(crate) fn read_request(input: &[u8]) {
     }
 }
 
-/// Target: api key and version, then an answer frame without its size, through the rewriter of its api.
+/// Fuzz target: passes a response frame (without its size field) to the rewriter of its api. The input begins
+/// with api key and version.
 pub(crate) fn rewrite(input: &[u8]) {
     let Some(([k0, k1, v0, v1], frame)) = input.split_first_chunk() else { return };
     let (api_key, version) = (i16::from_be_bytes([*k0, *k1]), i16::from_be_bytes([*v0, *v1]));
@@ -113,7 +115,8 @@ impl BrokerDirectory for Nobody {
     }
 }
 
-/// A whole gateway, in front of a broker that reads all and answers nothing.
+/// Starts a whole gateway, in front of a broker that reads everything and answers nothing. Returns its
+/// address.
 fn gateway() -> SocketAddr {
     static GATEWAY: OnceLock<(SocketAddr, tokio::runtime::Runtime)> = OnceLock::new();
     let (address, _) = GATEWAY.get_or_init(|| {
@@ -145,11 +148,12 @@ fn gateway() -> SocketAddr {
     *address
 }
 
-/// Target: anything that a client sends before it ends its side. The gateway must end the connection, whatever it was.
+/// Fuzz target: sends the input as a client and then closes the sending side. The gateway must end the
+/// connection, whatever the input was.
 pub(crate) fn session(input: &[u8]) {
     let mut client = TcpStream::connect(gateway()).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    // It may be closed before all is written.
+    // The gateway may close the connection before everything is written.
     let _ = client.write_all(input);
     let _ = client.shutdown(std::net::Shutdown::Write);
     let mut rest = Vec::new();

@@ -1,20 +1,23 @@
-//! The program's allocator, and how long it keeps what is free.
+//! The memory allocator of the program, and the time for which it keeps free memory.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Large frames come and go all the time: this allocator keeps their pages, where the system's gives them back and takes them anew.
+/// mimalloc. Large frames are allocated and freed all the time. This allocator keeps their pages; the
+/// system's allocator would give them back and request them again.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The allocator's option: for how many milliseconds free memory is kept.
+/// Environment variable of the allocator: the time for which it keeps free memory, in milliseconds.
 const OPTION: &str = "MIMALLOC_PURGE_DELAY";
-/// Ten seconds, not one: what goes back to the system is zeroed page by page when the next frame needs it.
+/// Ten seconds instead of the default of one: memory that goes back to the system must be zeroed page by page
+/// when the next frame needs it.
 const KEPT_MS: &str = "10000";
 
-/// Has the allocator keep free memory for ten seconds. It reads its options before `main`, from the environment alone (mimalloc,
-/// `mi_option_purge_delay`), so the program starts once more in the same process, with the option set. A value that is set already
-/// stays. Where the program cannot start again all goes on as it is, and only costs a little more.
+/// Makes the allocator keep free memory for ten seconds. mimalloc reads its options (`mi_option_purge_delay`)
+/// before `main`, and only from the environment. So this sets the option and executes the program again in
+/// the same process. An option that is already set is kept. If the program cannot be executed again, it goes
+/// on without the option and is a little slower.
 pub(crate) fn keep_free_memory() {
     if std::env::var_os(OPTION).is_some() {
         return;
@@ -25,6 +28,6 @@ pub(crate) fn keep_free_memory() {
     if let Some(name) = args.next() {
         let _ = again.arg0(name);
     }
-    // Comes back only when it failed.
+    // `exec` returns only if it fails.
     let _failed = again.args(args).env(OPTION, KEPT_MS).exec();
 }

@@ -1,8 +1,9 @@
-//! Builds every component, wires their handles, and owns the order in which they start and end.
+//! Builds all components, connects them, and defines the order in which they start and stop.
 //!
-//! Start: journal, admin API (so that probes see a daemon that is not ready yet), gateway, mirror engine. A destination
-//! that does not answer holds nothing up; the daemon is ready once it has. Stop: clients are drained first, then
-//! mirroring, then the admin API, all before one deadline.
+//! Start order: journal, admin API (so that probes can reach a daemon that is not ready yet), gateway, mirror
+//! engine. The start does not wait for the destination; the daemon becomes ready once the destination has
+//! answered. Stop order: gateway (its clients are drained), mirror engine, admin API. One deadline covers the
+//! whole stop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,16 +18,18 @@ use tokio_util::task::TaskTracker;
 use crate::admin::{Admin, AdminHandle, ListenError, Readiness};
 use crate::client::{ClientOptions, Cluster, ClusterPin, Side};
 use crate::config::Config;
-use crate::gateway::{ConnectionLimits, Gateway, GatewayError, GatewayHandle, GatewayOptions, Limits};
+use crate::gateway::options::ConnectionLimits;
+use crate::gateway::{Gateway, GatewayError, GatewayHandle, GatewayOptions, Limits};
 use crate::mirror::Engine;
+pub use crate::mirror::clearance::Accepted;
 use crate::mirror::clearance::DESTINATION_CLUSTER_CHANGED;
 use crate::obs::Metrics;
 use crate::shutdown::{Phases, StopSignals, drained};
 
-/// How often the journal is looked through for records that have become too old.
-const TIDY_EVERY: Duration = Duration::from_secs(60 * 60);
+/// Interval between two searches of the journal for expired records.
+const TIDY_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// Why the daemon did not start, or ended without being asked to.
+/// Error of a daemon that did not start, or that stopped without being told to.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// The journal cannot be opened.
@@ -39,26 +42,27 @@ pub enum AppError {
     #[error(transparent)]
     Gateway(#[from] GatewayError),
     /// The thread of the admin API failed.
-    #[error("the admin api ended by itself; the log says why")]
+    #[error("the admin api ended unexpectedly; see the log")]
     AdminEnded,
     /// The signal handlers cannot be installed.
-    #[error("signal handlers: {0}")]
+    #[error("cannot install the signal handlers: {0}")]
     Signals(#[from] std::io::Error),
     /// A thread of the runtime failed.
     #[error("the runtime failed: {0}")]
     Runtime(#[from] tokio::task::JoinError),
     /// The mirror engine ended by itself.
-    #[error("the mirror engine ended by itself; the log says why")]
+    #[error("the mirror engine ended unexpectedly; see the log")]
     EngineEnded,
-    /// The operator did not want to wait.
+    /// A second signal ended the stop early.
     #[error("stopped at once by a second signal")]
     Impatient,
 }
 
-/// Runs the daemon until it is told to stop.
+/// Runs the daemon until a signal stops it.
 ///
 /// # Errors
-/// It cannot start, fails while it runs, or a second signal cut its stop short.
+/// Fails if the daemon cannot start, if a component fails while it runs, or if a second signal ends the stop
+/// early.
 pub async fn run(config: Config) -> Result<(), AppError> {
     let mut signals = StopSignals::install()?;
     let running = Running::start(&config).await?;
@@ -80,15 +84,15 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     ended_by_itself.map_or(Ok(()), Err)
 }
 
-/// All components, running.
+/// All components of a running daemon.
 struct Running {
     phases: Phases,
     readiness: Readiness,
     admin: AdminHandle,
     gateway: GatewayHandle,
-    /// The engine, and what watches the journal.
+    /// The engine, and the tasks that watch the journal.
     tasks: TaskTracker,
-    /// Cancelled when the engine's task is over, for whatever reason.
+    /// Cancelled when the engine's task ends, for any reason.
     engine_ended: CancellationToken,
 }
 
@@ -100,7 +104,8 @@ impl Running {
         if store.is_new() {
             tracing::warn!(
                 %dir,
-                "a new journal was made: right for a first start; mirror topics that an earlier journal knew take writes now"
+                "created a new journal. This is expected at a first start only: mirror topics of an earlier \
+                 journal are now open for writes"
             );
         }
         tracing::info!(%dir, sequence = store.view().sequence, "journal open");
@@ -134,7 +139,7 @@ impl Running {
         readiness.gateway_listens();
 
         let engine_ended = CancellationToken::new();
-        // Dropped with the task, so that a panic counts as an end, too.
+        // The task owns this guard, so a panic counts as an end, too.
         let ended = engine_ended.clone().drop_guard();
         let stop = phases.engine.clone();
         drop(tasks.spawn(async move {
@@ -145,7 +150,7 @@ impl Running {
         Ok(Running { phases, readiness, admin, gateway, tasks, engine_ended })
     }
 
-    /// Ends everything before the deadline, as far as it lets itself be ended.
+    /// Stops all components in order, and gives up on each at the deadline.
     async fn stop(self, timeout: Duration) {
         let deadline = Instant::now() + timeout;
         let left = || deadline.saturating_duration_since(Instant::now());
@@ -177,11 +182,11 @@ fn gateway_options(config: &Config) -> GatewayOptions {
         max_age: config.limits.max_age,
         request_buffer_bytes: config.limits.request_buffer_bytes,
         response_buffer_bytes: config.limits.response_buffer_bytes,
-        // The other components need some of the time, too.
+        // The other components need a part of the timeout, too.
         drain_timeout: config.shutdown_timeout / 2,
         ..Limits::default()
     };
-    // With any free port to listen on, the advertised one is that port, too.
+    // With port 0 the system chooses the port. Clients are then told the chosen port, too.
     let advertised_port = Some(config.advertised.at.port).filter(|port| *port != 0);
     GatewayOptions {
         bootstrap_servers: config.bootstrap_servers.clone(),
@@ -196,7 +201,8 @@ fn gateway_options(config: &Config) -> GatewayOptions {
     }
 }
 
-/// Tells the gateway of every change of the journal, and the id of Linkgate's own topic.
+/// Publishes new guards to the gateway after every change of the journal or of the id of Linkgate's own
+/// topic.
 async fn keep_guards(
     store: Store,
     mut own_topic: watch::Receiver<KafkaUuid>,
@@ -219,11 +225,12 @@ async fn keep_guards(
     }
 }
 
-/// Lets records of the journal go that have become too old while nothing else was written.
+/// Removes expired records from the journal every hour. Writes to the journal remove them, too; this covers a
+/// quiet journal.
 async fn tidy_journal(store: Store, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(TIDY_EVERY)).await.is_some() {
+    while stop.run_until_cancelled(tokio::time::sleep(TIDY_INTERVAL)).await.is_some() {
         if let Err(error) = store.tidy().await {
-            tracing::warn!(%error, "the journal cannot be tidied up");
+            tracing::warn!(%error, "cannot delete old records from the journal");
         }
     }
 }

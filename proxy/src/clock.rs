@@ -1,10 +1,11 @@
-//! The only place of the daemon that asks for the time of day.
+//! The wall clock of the daemon.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Milliseconds since the epoch.
+/// Returns the milliseconds since the Unix epoch.
 #[must_use]
-pub fn now_ms() -> i64 {
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

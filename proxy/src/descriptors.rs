@@ -1,43 +1,44 @@
-//! File descriptors: as many as the system lets this process have, and how they are shared.
+//! File descriptors: raises the process limit and divides the descriptors.
 //!
-//! Clients must not take those that mirroring, the journal and the admin API need: a process without descriptors can
-//! neither dial a broker nor write its journal.
+//! Clients must not use up the descriptors that mirroring, the journal and the admin API need. A process
+//! without free descriptors can neither connect to a broker nor write its journal.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Kept for what is not a client: connections to brokers and sources, the journal, the admin API, listeners, name
-/// lookups, and the clients that wait for a place.
+/// Descriptors that are not for clients: connections to brokers and sources, the journal, the admin API,
+/// listeners, name lookups, and client connections that wait to be admitted.
 const RESERVED: usize = 640;
-/// What a client takes: its own connection, and one to a broker.
+/// Descriptors for each client: its own connection, and one to a broker.
 const PER_CLIENT: usize = 2;
-/// With fewer, the daemon does not start.
+/// Minimum number of descriptors with which the daemon starts.
 const LEAST: usize = 128;
 
-/// The process may have too few descriptors.
+/// The process may open too few files. Holds its limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this process may open {0} files: Linkgate needs {LEAST} at the least; raise the limit (ulimit -n, LimitNOFILE of \
-     systemd, --ulimit nofile of a container)"
+    "this process may open {0} files: Linkgate needs at least {LEAST}; raise the limit (ulimit -n, \
+     LimitNOFILE of systemd, --ulimit nofile of a container)"
 )]
 pub struct TooFewDescriptors(usize);
 
-/// Raises the limit of this process as far as it may be raised without privileges. How many it may have from now on.
+/// Raises the soft limit of open files to the hard limit. Returns the limit that is in force afterwards.
 #[must_use]
 pub fn raised() -> usize {
     let now = getrlimit(Resource::Nofile);
     let most = now.maximum;
     if now.current != most {
-        // What is refused is told by the number that comes back.
+        // A failure needs no handling: the value read back below is the old limit then.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most });
     }
     let got = getrlimit(Resource::Nofile).current;
     got.map_or(usize::MAX, |got| usize::try_from(got).unwrap_or(usize::MAX))
 }
 
-/// How many clients may be connected when `wanted` are allowed and there are so many descriptors.
+/// Returns the number of clients that may be connected, at most `wanted`, with a process limit of
+/// `descriptors`.
 ///
 /// # Errors
-/// There are too few for anything.
+/// Fails if the limit is below the minimum of 128.
 pub fn clients(descriptors: usize, wanted: usize) -> Result<usize, TooFewDescriptors> {
     if descriptors < LEAST {
         return Err(TooFewDescriptors(descriptors));
@@ -51,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_leave_the_others_what_they_need() {
+    fn clients_leave_descriptors_for_the_other_components() {
         assert_eq!(clients(usize::MAX, 10_000), Ok(10_000));
         assert_eq!(clients(1024, 10_000), Ok(256));
         assert_eq!(clients(300, 10_000), Ok(75));
@@ -60,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_raised() {
+    fn the_soft_limit_is_raised_to_the_hard_limit() {
         let most = getrlimit(Resource::Nofile).maximum;
         assert_eq!(raised() as u64, most.unwrap_or(usize::MAX as u64));
     }

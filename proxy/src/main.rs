@@ -1,64 +1,44 @@
-//! `linkgate`: reads the configuration, runs the daemon until it is told to stop.
+//! `linkgate`: reads the configuration and runs the daemon until it is told to stop.
 //!
-//! Exit codes: 0 after a stop that was asked for, 1 when the daemon failed, 64 for a wrong command line, 78 for a wrong
+//! Exit codes: 0 after a requested stop, 1 if the daemon failed, 64 for a wrong command line, 78 for a wrong
 //! configuration.
 
-use std::path::PathBuf;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 use proxy::app;
+use proxy::app::Accepted;
+use proxy::command_line::Options;
 use proxy::config::Config;
 use proxy::descriptors;
-use proxy::mirror::clearance::Accepted;
-use proxy::obs::{self, LogFormat};
+use proxy::obs;
 
 mod allocator;
 
-/// Wrong command line (sysexits `EX_USAGE`).
+/// Exit code for a wrong command line (sysexits `EX_USAGE`).
 const EXIT_USAGE: u8 = 64;
-/// Wrong configuration (sysexits `EX_CONFIG`).
+/// Exit code for a wrong configuration (sysexits `EX_CONFIG`).
 const EXIT_CONFIG: u8 = 78;
-
-/// Mirror topics with identical offsets for any Apache Kafka cluster: a proxy in front of the destination.
-#[derive(Debug, Parser)]
-#[command(name = "linkgate", version)]
-struct Options {
-    /// Configuration in Java .properties, with Kafka's own names.
-    #[arg(long, value_name = "FILE", required_unless_present = "bootstrap_server")]
-    config: Option<PathBuf>,
-    /// Brokers of the destination cluster; wins over bootstrap.servers of the file.
-    #[arg(long, value_name = "HOST:PORT,…")]
-    bootstrap_server: Option<String>,
-    /// Checks the configuration and exits.
-    #[arg(long)]
-    check_config: bool,
-    /// Look of log messages: text or json.
-    #[arg(long, value_name = "FORMAT", value_parser = clap::builder::ValueParser::new(str::parse::<LogFormat>))]
-    log_format: Option<LogFormat>,
-    /// Filter of log messages, as RUST_LOG takes it.
-    #[arg(long, value_name = "FILTER")]
-    log: Option<String>,
-    /// Lets the journal of destination cluster OLD go on with cluster NEW; the error that asks for it names both.
-    #[arg(long, value_name = "OLD:NEW", value_parser = Accepted::cluster_change)]
-    accept_cluster_change: Option<(String, String)>,
-    /// Works by an old copy of the journal, as it stands at this record; the error that asks for it names both.
-    #[arg(long, value_name = "JOURNAL:SEQUENCE", value_parser = Accepted::old_journal)]
-    accept_old_journal: Option<(String, u64)>,
-}
 
 fn main() -> ExitCode {
     let options = match Options::try_parse() {
         Ok(options) => options,
         Err(error) => {
-            // Help and version are no errors to clap's caller.
+            // clap reports help and version as errors; they exit with 0.
             let _ = error.print();
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             return if asked { ExitCode::SUCCESS } else { ExitCode::from(EXIT_USAGE) };
         }
     };
-    // What the daemon writes is for nobody else, whatever mode a library gives its files.
+    if options.example_config {
+        return match std::io::stdout().write_all(Config::example().as_bytes()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(1, &error),
+        };
+    }
+    // Only this user may read files that the daemon writes, whatever mode a library gives them.
     let _ = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     allocator::keep_free_memory();
     let overrides: Vec<(&str, String)> =
@@ -72,7 +52,7 @@ fn main() -> ExitCode {
     }
     config.accepted =
         Accepted { cluster_change: options.accept_cluster_change, old_journal: options.accept_old_journal };
-    // RUST_LOG is for whoever runs the process: it wins over the file, not over the command line.
+    // The order of precedence is: command line, RUST_LOG, configuration file.
     let level = options
         .log
         .or_else(|| if std::env::var_os("RUST_LOG").is_some() { None } else { config.log_level.clone() });
@@ -91,7 +71,7 @@ fn main() -> ExitCode {
                 clients,
                 wanted,
                 descriptors,
-                "max.connections is lowered to what the limit of open files leaves beside mirroring and the journal; raise \
+                "max.connections is lowered: the limit of open files leaves no room for more clients; raise \
                  that limit (ulimit -n, LimitNOFILE) or set max.connections"
             );
             config.limits.connections = clients;
@@ -110,7 +90,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &error),
     };
-    // What did not stop in time must not keep the process.
+    // Do not wait for blocking tasks that did not end in time.
     runtime.shutdown_background();
     code
 }

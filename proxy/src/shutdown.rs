@@ -1,6 +1,6 @@
-//! The stop of the process: signals, and the order in which components end.
+//! Stopping the process: signals, and the order in which components stop.
 //!
-//! The first SIGTERM or SIGINT asks all components to finish; the second ends the process at once.
+//! The first SIGTERM or SIGINT asks all components to finish. A second one ends the process at once.
 
 use std::io;
 use std::time::Duration;
@@ -10,25 +10,25 @@ use tokio_util::sync::CancellationToken;
 
 /// The signals that stop the daemon.
 #[derive(Debug)]
-pub struct StopSignals {
+pub(crate) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl StopSignals {
-    /// From now on the signals are ours.
+    /// Installs handlers for SIGTERM and SIGINT.
     ///
     /// # Errors
-    /// The handlers cannot be installed.
-    pub fn install() -> io::Result<Self> {
+    /// Fails if the handlers cannot be installed.
+    pub(crate) fn install() -> io::Result<Self> {
         Ok(StopSignals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
     }
 
-    /// Waits for the next signal; its name.
-    pub async fn next(&mut self) -> &'static str {
+    /// Waits for the next signal and returns its name.
+    pub(crate) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
@@ -36,20 +36,25 @@ impl StopSignals {
     }
 }
 
-/// The parts that end one after the other: clients first, then mirroring, then the admin API, so that one can still ask
-/// how far things are.
+/// One stop token for each phase of a stop, in this order: gateway, mirror engine, admin API. The admin API
+/// stops last, so that an operator can still query the progress.
 #[derive(Debug, Clone, Default)]
-pub struct Phases {
-    /// Ends the gateway.
+pub(crate) struct Phases {
+    /// Stops the gateway.
     pub gateway: CancellationToken,
-    /// Ends the mirror engine and all that watches the journal.
+    /// Stops the mirror engine.
     pub engine: CancellationToken,
-    /// Ends the admin API.
+    /// Stops the admin API and the tasks that watch the journal.
     pub admin: CancellationToken,
 }
 
-/// Waits for one component that was told to end; says so when it takes longer than `deadline`.
-pub async fn drained(component: &'static str, deadline: Duration, stopped: impl Future<Output = ()>) -> bool {
+/// Waits until a component that was told to stop has stopped. Logs a warning and returns false if it takes
+/// longer than `deadline`.
+pub(crate) async fn drained(
+    component: &'static str,
+    deadline: Duration,
+    stopped: impl Future<Output = ()>,
+) -> bool {
     let done = tokio::time::timeout(deadline, stopped).await.is_ok();
     if !done {
         let deadline_ms = deadline.as_millis();
@@ -63,7 +68,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_component_that_does_not_stop_is_left_behind() {
+    async fn drained_returns_false_for_a_component_that_does_not_stop() {
         let deadline = Duration::from_millis(50);
         assert!(drained("quick", deadline, async {}).await);
         assert!(!drained("stuck", deadline, std::future::pending()).await);

@@ -1,5 +1,6 @@
-//! The corpus of the fuzz targets, and a few thousand damaged copies of each input, through the functions that are fuzzed.
-//! `LINKGATE_DAMAGED` sets how many copies.
+//! Replays the corpus of the fuzz targets, and damaged copies of each input, through the functions that are
+//! fuzzed. `LINKGATE_DAMAGED` sets the number of damaged copies per input.
+#![allow(clippy::disallowed_methods, reason = "a test, which reads its own corpus")]
 
 #[path = "../fuzz/bodies.rs"]
 mod bodies;
@@ -8,7 +9,7 @@ mod gateway;
 
 use std::path::Path;
 
-/// All inputs of a target: a name, and the bytes.
+/// Returns all inputs of a target.
 fn corpus(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let files = std::fs::read_dir(&folder).into_iter().flatten().flatten();
@@ -17,7 +18,8 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     inputs
 }
 
-/// Each input as it is, then with one to three bytes changed or its end cut.
+/// Runs each input as it is, then copies with one to three bytes changed and up to three bytes cut from the
+/// end.
 fn replay(target: &str, body: fn(&[u8])) {
     replay_damaged(target, 2000, body);
 }
@@ -72,6 +74,6 @@ fn the_rewriters_of_answers_survive_their_corpus() {
 
 #[test]
 fn a_gateway_survives_the_corpus_of_whole_sessions() {
-    // Each is a connection.
+    // Each input needs a connection, so there are fewer copies.
     replay_damaged("session", 100, gateway::session);
 }

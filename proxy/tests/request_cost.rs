@@ -1,9 +1,11 @@
-//! What a request may cost: every handler of the gateway, under a counting allocator and a clock, with inputs that grow. Time and memory
-//! grow with the bytes and no faster; what is compared are ratios, and a slow machine is slow at both ends of them.
+//! Measures the cost of requests: sends growing inputs to every handler of the gateway, with a counting
+//! allocator and a clock. Time and memory must not grow faster than the bytes. The test compares ratios, so a
+//! slow machine does not matter.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::disallowed_methods,
     clippy::print_stdout,
     reason = "a test, which tells what it measured"
 )]
@@ -16,10 +18,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::Encodable;
 use peak_alloc::PeakAlloc;
-use proxy::client::ClientError;
-use proxy::gateway::{BrokerDirectory, Gateway, GatewayOptions, Limits};
-use proxy::net::HostPort;
-use proxy::wire::primitive::{put_string, put_unsigned_varint};
+use proxy::internals::ClientError;
+use proxy::internals::HostPort;
+use proxy::internals::{BrokerDirectory, Gateway, GatewayOptions, Limits};
+use proxy::internals::{put_string, put_unsigned_varint};
 use state::model::{KafkaUuid, TopicGuard, TopicGuards};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 static HEAP: PeakAlloc = PeakAlloc;
 
 const MIB: usize = 1 << 20;
-/// Only a failing test waits so long.
+/// Timeout for an answer. Only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Id of the mirror topic.
 const MIRROR: [u8; 16] = [7; 16];
@@ -42,7 +44,7 @@ impl BrokerDirectory for Nobody {
     }
 }
 
-/// `mirror` is a read-only mirror topic. There are many more, as somebody may have.
+/// Returns guards with one read-only mirror topic `mirror`, and many others, as an operator may have.
 fn guards() -> TopicGuards {
     let guard = |topic: String, id: [u8; 16]| TopicGuard {
         topic,
@@ -56,7 +58,7 @@ fn guards() -> TopicGuards {
     TopicGuards::from_guards(others.chain([guard("mirror".into(), MIRROR)]))
 }
 
-/// A gateway in front of a broker that answers with what says nothing, or not at all.
+/// Starts a gateway in front of a broker that sends empty responses, or none at all. Returns its address.
 async fn gateway(limits: Limits, broker_answers: bool) -> SocketAddr {
     let broker = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let options = GatewayOptions {
@@ -75,7 +77,7 @@ async fn gateway(limits: Limits, broker_answers: bool) -> SocketAddr {
             drop(tokio::spawn(answer(stream, broker_answers)));
         }
     }));
-    // The sender may go: what it sent last stays.
+    // The sender may be dropped: the watch channel keeps its last value.
     let (_, watched) = tokio::sync::watch::channel(Arc::new(guards()));
     let gateway = Gateway::new(options, Arc::new(Nobody), watched, &mut Default::default());
     gateway.run(CancellationToken::new()).await.unwrap().bootstrap_address()
@@ -103,7 +105,7 @@ async fn answer(mut stream: TcpStream, broker_answers: bool) {
     }
 }
 
-/// Header and body of a response that says nothing.
+/// Writes header and body of an empty response.
 fn response(key: ApiKey, version: i16, out: &mut BytesMut) {
     if key.response_header_version(version) > 0 {
         out.put_u8(0);
@@ -117,7 +119,7 @@ fn response(key: ApiKey, version: i16, out: &mut BytesMut) {
         ApiKey::ApiVersions => ApiVersionsResponse::default().encode(out, version),
         ApiKey::ShareFetch => ShareFetchResponse::default().encode(out, version),
         ApiKey::DescribeConfigs => DescribeConfigsResponse::default().encode(out, version),
-        // Passes unread.
+        // Any other response passes unread.
         _ => {
             out.put_i32(0);
             Ok(())
@@ -126,7 +128,7 @@ fn response(key: ApiKey, version: i16, out: &mut BytesMut) {
     .unwrap();
 }
 
-/// A request with this body, of a version that is not flexible.
+/// Builds a request with this body, of a version that is not flexible.
 fn frame(key: i16, version: i16, body: impl FnOnce(&mut BytesMut)) -> Bytes {
     let mut out = BytesMut::new();
     out.put_u32(0);
@@ -140,7 +142,7 @@ fn frame(key: i16, version: i16, body: impl FnOnce(&mut BytesMut)) -> Bytes {
     out.freeze()
 }
 
-/// A topic's name: every second one is the mirror's where `mixed`.
+/// Returns the name of topic `n`. With `mixed`, every second topic is the mirror.
 fn name(n: usize, names: &str) -> &'static str {
     match (names, n % 2) {
         ("plain", _) | ("mixed", 0) => "a",
@@ -165,7 +167,7 @@ fn produce(n: usize, names: &str, acks: i16) -> Bytes {
     })
 }
 
-/// Topics by name, with as many bytes behind each as `rest` puts.
+/// Builds a request with `n` topics by name. `rest` writes the bytes after each name.
 fn topics(
     key: i16,
     n: usize,
@@ -188,15 +190,17 @@ fn topics(
     })
 }
 
-/// A name, how many entries the smallest input has, and what makes one of so many.
+/// Name of an input, number of entries in the smallest input, and a function that builds an input with a
+/// given number of entries.
 type Input = (String, usize, Box<dyn Fn(usize) -> Bytes>);
 
-/// Each handler with what costs it most for its bytes.
+/// Returns for each handler the inputs that cost it most for their size.
 fn inputs() -> Vec<Input> {
     let mut all: Vec<Input> = Vec::new();
     let mut add = |name: &str, n: usize, make: Box<dyn Fn(usize) -> Bytes>| all.push((name.into(), n, make));
     for names in ["mixed", "mirror", "plain"] {
-        // As many as can be refused; of what passes, as many as there may be.
+        // For requests that are refused: as many topics as the gateway can refuse. For requests that pass: as
+        // many as there may be.
         let n = if names == "plain" { 6_000 } else { 1_200 };
         add(&format!("Produce, {names}"), n, Box::new(move |n| produce(n, names, -1)));
         let none = |out: &mut BytesMut, _| count(out, 0);
@@ -224,7 +228,7 @@ fn inputs() -> Vec<Input> {
             n,
             Box::new(move |n| topics(24, n, names, &opening, none, &[])),
         );
-        // One marker for many topics, and many markers.
+        // One marker for many topics; a later input has many markers.
         let one = [&[0, 0, 0, 1][..], &[0; 11]].concat();
         add(
             &format!("WriteTxnMarkers, {names}"),
@@ -324,18 +328,18 @@ fn inputs() -> Vec<Input> {
             })
         }),
     );
-    // What is larger closes the connection.
+    // A larger request would close the connection.
     add("ApiVersions too new", 8_000, Box::new(|n| frame(18, 9, |out| out.put_bytes(0, n))));
     add("a request that passes", 40_000, Box::new(|n| frame(12, 0, |out| out.put_bytes(0, n))));
     all
 }
 
-/// What one request took: time until it was answered, and memory at the most.
+/// Sends one request. Returns the time until it was answered, and the peak of allocated memory.
 async fn cost(gateway: SocketAddr, frame: &[u8]) -> (Duration, usize) {
     let mut client = TcpStream::connect(gateway).await.unwrap();
     client.set_nodelay(true).unwrap();
     let mut rest = vec![0; 64 * 1024];
-    // The connection to the broker is there.
+    // After this answer, the connection to the broker exists.
     client.write_all(&self::frame(12, 0, |out| out.put_slice(&[0; 8]))).await.unwrap();
     client.read_exact(&mut rest[..12]).await.unwrap();
     HEAP.reset_peak_usage();
@@ -354,8 +358,8 @@ async fn cost(gateway: SocketAddr, frame: &[u8]) -> (Duration, usize) {
     (begun.elapsed(), HEAP.peak_usage().saturating_sub(before))
 }
 
-/// Given inputs of one and of eight times a size, when each handler has read them, then the larger one has not taken more than its
-/// share of time and memory.
+/// Sends inputs of one size and of eight times that size to each handler. The larger input must not take more
+/// than its share of time and memory.
 async fn grows_with_the_bytes() {
     let gateway = gateway(Limits::default(), true).await;
     for (name, n, make) in inputs() {
@@ -363,7 +367,8 @@ async fn grows_with_the_bytes() {
         let times = large.len().div_ceil(small.len()) as u32;
         let (mut fast, mut slow) = (Duration::MAX, Duration::MAX);
         let (mut least, mut most) = (usize::MAX, usize::MAX);
-        // The best of several: others use the machine, too. What is quadratic takes eight times its share in all of them.
+        // Takes the best of several rounds, because other processes use the machine too. A quadratic handler
+        // takes eight times its share in every round.
         for round in 0.. {
             let (took, held) = cost(gateway, &small).await;
             (fast, least) = (fast.min(took), least.min(held));
@@ -388,8 +393,8 @@ async fn grows_with_the_bytes() {
     }
 }
 
-/// Given a budget, and clients whose requests are refused in part and wait for a broker that answers nothing, then what waits for the
-/// broker is within twice the budget, whatever its form.
+/// Sends requests that are refused in part, and that wait for a broker that answers nothing. The memory of
+/// the waiting requests must stay within twice the budget.
 async fn what_waits_is_within_the_budget() {
     const BUDGET: usize = 16 * MIB;
     let gateway = gateway(Limits { request_buffer_bytes: BUDGET, ..Limits::default() }, false).await;
@@ -407,7 +412,7 @@ async fn what_waits_is_within_the_budget() {
     let mut clients = Vec::new();
     for _ in 0..40 {
         let mut client = TcpStream::connect(gateway).await.unwrap();
-        // It is not read to the end where the budget is spent.
+        // The gateway does not read to the end when the budget is used up.
         let _ = tokio::time::timeout(Duration::from_millis(20), client.write_all(&request)).await;
         clients.push(client);
     }
@@ -417,9 +422,9 @@ async fn what_waits_is_within_the_budget() {
     assert!(held <= 2 * BUDGET, "{held} bytes held, with a budget of {BUDGET}");
 }
 
-/// One test: the allocator counts for the whole process.
+/// This is one test, because the allocator counts for the whole process.
 #[test]
-fn what_a_request_may_cost() {
+fn requests_cost_time_and_memory_in_proportion_to_their_bytes() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         grows_with_the_bytes().await;

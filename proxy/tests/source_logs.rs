@@ -1,5 +1,5 @@
-//! Any log that a source can hold, through the mirror and the gateway, at the wire level: what a consumer of the
-//! destination reads is what a read_committed consumer of the source reads, offset by offset.
+//! Mirrors generated source logs and reads them through the gateway, at the wire level. A consumer of the
+//! destination must read the same records at the same offsets as a read_committed consumer of the source.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 #[path = "source_logs/destination.rs"]
@@ -11,7 +11,7 @@ mod source;
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use proxy::mirror::shape::{JOINED_BYTES, Target, shape};
+use proxy::internals::{JOINED_BYTES, ShapeTarget, shape};
 
 use destination::Destination;
 use generate::{Plan, plan};
@@ -19,12 +19,12 @@ use source::{Seen, Source};
 
 const PRODUCER: i64 = (1 << 62) + 5;
 
-/// How the mirror gets at the source.
+/// Plan of the mirror's fetches from the source.
 #[derive(Debug, Clone)]
 struct Fetching {
-    /// Batches in one answer, over and over.
+    /// Number of batches in each answer; the list repeats.
     batches: Vec<usize>,
-    /// Pieces of what was shaped that land before a restart loses the rest; `None`: all do.
+    /// Number of shaped batches that land before a restart loses the rest; `None`: all land.
     landed: Vec<Option<usize>>,
 }
 
@@ -44,7 +44,7 @@ fn mirrored(source: &Source, compacted: bool, fetching: &Fetching) -> Destinatio
     while log.end() < source.end() {
         let (records, aborted) = source.fetch(log.end(), *sizes.next().unwrap());
         let next_offset = log.end();
-        let target = Target {
+        let target = ShapeTarget {
             next_offset,
             last_timestamp,
             producer_id: PRODUCER,
@@ -64,13 +64,14 @@ fn mirrored(source: &Source, compacted: bool, fetching: &Fetching) -> Destinatio
     log
 }
 
-/// What a consumer gets that begins at `from` and fetches `batches` at a time through the gateway.
+/// Returns the records that a consumer gets if it begins at `from` and fetches `batches` batches at a time
+/// through the gateway.
 fn consumed(log: &Destination, from: i64, batches: usize) -> Vec<Seen> {
     let (mut seen, mut position) = (Vec::new(), from);
     while position < log.end() {
         let sent: Bytes = log.fetch(position, batches);
         let received =
-            proxy::gateway::hide_filler(&sent).map_or(sent, |hidden| hidden.pieces.concat().into());
+            proxy::internals::hide_filler(&sent).map_or(sent, |hidden| hidden.pieces.concat().into());
         let (records, next) = source::read(&received);
         assert!(next > position, "a client stands still at {position}");
         seen.extend(records.into_iter().filter(|record| record.offset >= position));
@@ -93,7 +94,7 @@ proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_consumer_of_the_destination_reads_what_one_of_the_source_reads(
+    fn a_destination_consumer_reads_the_same_records_as_a_source_consumer(
         plan in plan(), fetching in fetching(), start in prop_oneof![Just(0.0), 0.0f64..1.0], batches in 1usize..8,
     ) {
         check(&plan, &fetching, start, batches);

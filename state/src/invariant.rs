@@ -1,7 +1,7 @@
-//! The rules that make a mirror a mirror, each a named function.
+//! The rules that a mirror must obey, each a named function.
 //!
-//! Debug assertions, tests and audits call these, so that a rule has one wording. Each returns `Err` with a sentence
-//! that names what is wrong.
+//! Debug assertions, tests and audits call these functions, so that each rule has one wording. Each returns
+//! `Err` with a sentence that names the violation.
 
 mod journal;
 
@@ -16,7 +16,7 @@ pub use self::journal::{
 pub struct Broken {
     /// Name of the rule.
     pub name: &'static str,
-    /// What was seen.
+    /// Description of the violation.
     pub what: String,
 }
 
@@ -26,8 +26,8 @@ fn broken(name: &'static str, what: String) -> Check {
     Err(Broken { name, what })
 }
 
-/// `sequence-is-offset`: the sequence that a batch carries is its destination offset modulo 2^31. This is what turns the
-/// broker's idempotence check into compare-and-append.
+/// Checks `sequence-is-offset`: the base sequence of a batch is its destination offset modulo 2^31. This
+/// turns the broker's idempotence check into compare-and-append.
 ///
 /// # Errors
 /// [`Broken`] naming both numbers.
@@ -38,10 +38,10 @@ pub fn sequence_is_offset(offset: i64, base_sequence: i32) -> Check {
     broken("sequence-is-offset", format!("a batch for offset {offset} carries sequence {base_sequence}"))
 }
 
-/// `landed-where-intended`: a batch stands at the offset that it was written for.
+/// Checks `landed-where-intended`: a batch was appended at the offset that it was written for.
 ///
 /// # Errors
-/// [`Broken`] naming the offset where a write that did not come through Linkgate begins.
+/// [`Broken`] naming the offset from which on another producer wrote past the gateway.
 pub fn landed_where_intended(intended: i64, landed: i64) -> Check {
     if intended == landed {
         return Ok(());
@@ -49,17 +49,19 @@ pub fn landed_where_intended(intended: i64, landed: i64) -> Check {
     broken(
         "landed-where-intended",
         format!(
-            "the batch for offset {intended} landed at offset {landed}: somebody wrote to the mirror topic without going through the gateway, from offset {} on",
+            "the batch for offset {intended} landed at offset {landed}: another producer wrote to the \
+             mirror topic past the gateway, from offset {} on",
             intended.min(landed)
         ),
     )
 }
 
-/// `log-end-is-checkpoint`: the next offset to copy, read from the reserved producer id, is the destination's log end.
-/// Log ends are read before and after it, because another Linkgate may be appending meanwhile.
+/// Checks `log-end-is-checkpoint`: the next offset to copy, read from the reserved producer id, is the
+/// destination's log end. The log end is read before and after it, because another Linkgate may be appending
+/// meanwhile.
 ///
 /// # Errors
-/// [`Broken`] naming the offset from which the log holds what Linkgate did not write.
+/// [`Broken`] naming the offset from which on the log holds records that Linkgate did not write.
 pub fn log_end_is_checkpoint(next: i64, log_end_before: i64, log_end_after: i64) -> Check {
     if log_end_before <= next && next <= log_end_after {
         return Ok(());
@@ -67,13 +69,15 @@ pub fn log_end_is_checkpoint(next: i64, log_end_before: i64, log_end_after: i64)
     broken(
         "log-end-is-checkpoint",
         format!(
-            "Linkgate's last append ends at offset {next}, the log at {log_end_before}: somebody wrote to the mirror topic without going through the gateway, from offset {} on",
+            "Linkgate's last append ends at offset {next}, the log at {log_end_before}: another producer \
+             wrote to the mirror topic past the gateway, from offset {} on",
             next.min(log_end_before)
         ),
     )
 }
 
-/// `batch-is-next`: a batch about to be appended begins at the next offset: nothing is skipped, repeated or reordered.
+/// Checks `batch-is-next`: a batch to be appended begins at the next offset. Nothing is skipped, repeated or
+/// reordered.
 ///
 /// # Errors
 /// [`Broken`] naming both offsets.
@@ -84,7 +88,8 @@ pub fn batch_is_next(next: i64, base_offset: i64) -> Check {
     broken("batch-is-next", format!("offset {next} is next, the batch begins at {base_offset}"))
 }
 
-/// `batch-is-dense`: every offset of an appended batch holds a record, as stock brokers demand of producers.
+/// Checks `batch-is-dense`: every offset of an appended batch holds a record, as stock brokers require of
+/// producers.
 ///
 /// # Errors
 /// [`Broken`] naming offset, span and record count.
@@ -101,13 +106,14 @@ pub fn batch_is_dense(base_offset: i64, last_offset_delta: i32, record_count: i3
     )
 }
 
-/// `only-our-producer-id`: what reaches the destination carries the reserved producer id, and is neither transactional
-/// nor a control batch, so that no transaction of the source can hang there.
+/// Checks `only-our-producer-id`: every batch sent to the destination has the reserved producer id, and is
+/// neither transactional nor a control batch. So no transaction of the source can stay open on the
+/// destination.
 ///
 /// `attributes` are those of a v2 record batch: 0x10 transactional, 0x20 control.
 ///
 /// # Errors
-/// [`Broken`] naming what the batch carries.
+/// [`Broken`] naming the producer id and attributes of the batch.
 pub fn only_our_producer_id(reserved: i64, producer_id: i64, attributes: i16) -> Check {
     if producer_id == reserved && attributes & 0x30 == 0 {
         return Ok(());
@@ -120,8 +126,9 @@ pub fn only_our_producer_id(reserved: i64, producer_id: i64, attributes: i16) ->
     )
 }
 
-/// `group-offset-within-log`: a synced group offset lies within what all in-sync replicas of the mirror have, so that no
-/// consumer skips or is reset after a failover, whichever replica leads then.
+/// Checks `group-offset-within-log`: a synced group offset lies within what all in-sync replicas of the
+/// mirror have. So no consumer skips records or is reset after a failover, whichever replica becomes the
+/// leader.
 ///
 /// # Errors
 /// [`Broken`] naming the group's offset and the high watermark.
@@ -135,8 +142,9 @@ pub fn group_offset_within_log(committed: i64, high_watermark: i64) -> Check {
     )
 }
 
-/// `promote-loses-nothing`: when a promote fences a partition, the mirror has all that the source held when the promote
-/// began, and all of it is replicated. A high watermark beyond the log end that was read is one of a later moment.
+/// Checks `promote-loses-nothing`: when a promote fences a partition, the mirror has everything that the
+/// source held when the promote began, and all of it is replicated. A high watermark beyond the log end is
+/// allowed: it was read later.
 ///
 /// # Errors
 /// [`Broken`] naming the three offsets.

@@ -2,6 +2,8 @@
 # Makes sure that the programs which build and test Linkgate are there; installs what is missing through apt-get.
 #
 #   tests/setup/packages.sh              # those
+#   tests/setup/packages.sh --build      # only those that `make build` needs
+#   tests/setup/packages.sh --demo       # those, and what `make demo` needs besides
 #   tests/setup/packages.sh haproxy      # and these, each a package that brings a program of its name
 #
 # Nothing is done, and nothing printed, when everything is there. Without root (or a sudo that asks nothing) or without
@@ -48,22 +50,26 @@ need build-essential command -v g++
 need build-essential command -v make
 need pkg-config command -v pkg-config
 need libclang-dev has_libclang
-need jdk has_java
-need maven command -v mvn
-need python3 command -v python3
-need python3-venv has_venv
-need curl command -v curl
-need kcat command -v kcat
-need golang-go has_go
-need nodejs command -v node
-need npm command -v npm
-# One of the Node clients is built from source. A Node from elsewhere than the distribution brings its headers along.
-need libnode-dev command -v node
-need libssl-dev pkg-config --exists libssl
-need zlib1g-dev pkg-config --exists zlib
-for program in "$@"; do
-  need "$program" command -v "$program"
-done
+if [ "${1:-}" != --build ]; then
+  need jdk has_java
+  need maven command -v mvn
+  need python3 command -v python3
+  need python3-venv has_venv
+fi
+if [ "${1:-}" != --build ] && [ "${1:-}" != --demo ]; then
+  need curl command -v curl
+  need kcat command -v kcat
+  need golang-go has_go
+  need nodejs command -v node
+  need npm command -v npm
+  # One of the Node clients is built from source. A Node from elsewhere than the distribution brings its headers along.
+  need libnode-dev command -v node
+  need libssl-dev pkg-config --exists libssl
+  need zlib1g-dev pkg-config --exists zlib
+  for program in "$@"; do
+    need "$program" command -v "$program"
+  done
+fi
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)

@@ -1,4 +1,4 @@
-//! Who may do what: SCRAM users and ACLs, through an unsecured listener.
+//! Creates SCRAM users and ACLs, through an unsecured listener.
 
 use std::num::NonZeroU32;
 
@@ -10,20 +10,20 @@ use ring::pbkdf2;
 use crate::client::{Connection, Error, text};
 use crate::wait::{LONG, until_ok};
 
-/// What an ACL is about.
+/// Resource of an ACL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resource<'a> {
-    /// A topic, or all for `*`.
+    /// A topic; `*` for all.
     Topic(&'a str),
-    /// A group, or all for `*`.
+    /// A group; `*` for all.
     Group(&'a str),
-    /// A transactional id, or all for `*`.
+    /// A transactional id; `*` for all.
     TransactionalId(&'a str),
     /// The cluster.
     Cluster,
 }
 
-/// What an ACL allows, by the numbers of Kafka's `AclOperation`.
+/// Operation of an ACL, with the numbers of Kafka's `AclOperation`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Operation {
@@ -42,10 +42,10 @@ pub enum Operation {
 
 const ITERATIONS: i32 = 4096;
 
-/// Gives `user` a password for SCRAM-SHA-256 and SCRAM-SHA-512.
+/// Creates `user` with a password for SCRAM-SHA-256 and SCRAM-SHA-512.
 ///
 /// # Panics
-/// When the cluster does not take it.
+/// Panics if the cluster refuses.
 pub fn scram_user(bootstrap: &str, user: &str, password: &str) {
     let salt = b"a salt for tests";
     let of = |mechanism: i8, algorithm, length: usize| {
@@ -59,7 +59,7 @@ pub fn scram_user(bootstrap: &str, user: &str, password: &str) {
             .with_salt(salt.to_vec().into())
             .with_salted_password(salted.into())
     };
-    // A request names a user once.
+    // A request may name a user only once.
     for credential in [of(1, pbkdf2::PBKDF2_HMAC_SHA256, 32), of(2, pbkdf2::PBKDF2_HMAC_SHA512, 64)] {
         let request = AlterUserScramCredentialsRequest::default().with_upsertions(vec![credential]);
         until_ok(&format!("user {user} is known"), LONG, || {
@@ -69,10 +69,10 @@ pub fn scram_user(bootstrap: &str, user: &str, password: &str) {
     }
 }
 
-/// Allows operations to a principal, from everywhere.
+/// Allows operations to a principal, from every host.
 ///
 /// # Panics
-/// When the cluster does not take it.
+/// Panics if the cluster refuses.
 pub fn allow(bootstrap: &str, principal: &str, resource: Resource<'_>, operations: &[Operation]) {
     let (kind, name) = match resource {
         Resource::Topic(name) => (2, name),

@@ -1,4 +1,5 @@
-//! What tests ask of a cluster: topics, configs, offsets, groups. Transient errors are waited out.
+//! Requests of the tests to a cluster: topics, configs, offsets, groups. Retries transient errors for a
+//! limited time.
 
 use std::collections::BTreeMap;
 
@@ -19,10 +20,10 @@ pub const EARLIEST: i64 = -2;
 /// `timestamp` of ListOffsets for the high watermark.
 pub const LATEST: i64 = -1;
 
-/// A partition and who leads it.
+/// A partition and its leader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leader {
-    /// Its number.
+    /// Partition number.
     pub partition: i32,
     /// Broker id.
     pub broker: i32,
@@ -30,7 +31,7 @@ pub struct Leader {
     pub address: String,
 }
 
-/// Requests to one cluster, through any of its brokers (or through the gateway).
+/// Client of one cluster, through any of its brokers (or through the gateway).
 #[derive(Debug)]
 pub struct Admin {
     bootstrap: Vec<String>,
@@ -38,7 +39,7 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// A cluster by its `bootstrap.servers`; connects when first used.
+    /// Creates a client for `bootstrap.servers`. It connects at the first request.
     #[must_use]
     pub fn to(bootstrap: &str) -> Admin {
         Admin { bootstrap: bootstrap.split(',').map(str::to_owned).collect(), connection: None }
@@ -71,7 +72,8 @@ impl Admin {
         answer
     }
 
-    /// For what brokers with ZooKeeper do not forward; one of a quorum names itself or another that does.
+    /// Asks the controller. Brokers with ZooKeeper do not forward these requests; with KRaft, the broker that
+    /// Metadata names as controller forwards them.
     fn ask_controller<R: kafka_protocol::protocol::Request>(
         &mut self,
         version: i16,
@@ -88,16 +90,16 @@ impl Admin {
         self.ask(9, &MetadataRequest::default().with_topics(topics).with_allow_auto_topic_creation(false))
     }
 
-    /// Id and address of every broker that the cluster shows.
+    /// Returns the id and address of every broker that the cluster shows.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// Fails if the cluster does not answer.
     pub fn brokers(&mut self) -> Result<BTreeMap<i32, String>, Error> {
         let answer = self.ask(9, &MetadataRequest::default().with_topics(Some(vec![])))?;
         Ok(answer.brokers.iter().map(|b| (b.node_id.0, format!("{}:{}", b.host, b.port))).collect())
     }
 
-    /// Rack of every broker, by id.
+    /// Returns the rack of every broker, ordered by broker id.
     pub fn racks(&mut self) -> Vec<Option<String>> {
         let answer = until_ok("the cluster shows its brokers", LONG, || {
             self.ask(9, &MetadataRequest::default().with_topics(Some(vec![])))
@@ -107,7 +109,7 @@ impl Admin {
         brokers.into_values().map(|rack| rack.map(ToString::to_string)).collect()
     }
 
-    /// Cluster id.
+    /// Returns the cluster id.
     pub fn cluster_id(&mut self) -> String {
         until_ok("the cluster tells its id", LONG, || {
             self.metadata(None)
@@ -116,13 +118,13 @@ impl Admin {
         .to_string()
     }
 
-    /// Names of all topics.
+    /// Returns the names of all topics.
     pub fn topics(&mut self) -> Vec<String> {
         let answer = until_ok("the cluster lists its topics", LONG, || self.metadata(None));
         answer.topics.iter().filter_map(|t| t.name.as_ref()).map(|n| n.0.to_string()).collect()
     }
 
-    /// Leader of every partition of `topic`, in partition order. Waits until each has one.
+    /// Returns the leader of every partition of `topic`, in partition order. Waits until each has one.
     pub fn leaders(&mut self, topic: &str) -> Vec<Leader> {
         until_ok(&format!("every partition of {topic} has a leader"), LONG, || self.try_leaders(topic))
     }
@@ -146,14 +148,15 @@ impl Admin {
         Ok(leaders)
     }
 
-    /// How many replicas of each partition of `topic` are in sync.
+    /// Returns the number of in-sync replicas of each partition of `topic`.
     pub fn in_sync(&mut self, topic: &str) -> Vec<usize> {
         let answer = until_ok(&format!("{topic} is described"), LONG, || self.metadata(Some(topic)));
         let partitions = answer.topics.iter().flat_map(|entry| &entry.partitions);
         partitions.map(|partition| partition.isr_nodes.len()).collect()
     }
 
-    /// Creates a topic and waits until every partition has a leader. Replication factor: the cluster's default.
+    /// Creates a topic with the cluster's default replication factor. Waits until every partition has a
+    /// leader.
     pub fn create_topic(&mut self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
         let configs = configs
             .iter()
@@ -168,7 +171,7 @@ impl Admin {
         until_ok(&format!("topic {name} is created"), LONG, || {
             let answer = self.ask_controller(5, &request)?;
             match answer.topics.first().map(|t| t.error_code) {
-                // An earlier attempt whose answer was lost.
+                // TOPIC_ALREADY_EXISTS (36): an earlier attempt succeeded and its answer was lost.
                 Some(0 | 36) => Ok(()),
                 code => Error::check(&format!("create topic {name}"), code.unwrap_or(-1)),
             }
@@ -176,7 +179,7 @@ impl Admin {
         let _ = self.leaders(name);
     }
 
-    /// Gives a topic more partitions, `count` in all, and waits until each has a leader.
+    /// Increases a topic to `count` partitions and waits until each has a leader.
     pub fn grow_topic(&mut self, name: &str, count: i32) {
         let topic = CreatePartitionsTopic::default()
             .with_name(TopicName(text(name)))
@@ -186,7 +189,7 @@ impl Admin {
         until_ok(&format!("{name} has {count} partitions"), LONG, || {
             let answer = self.ask_controller(1, &request)?;
             match answer.results.first().map(|t| t.error_code) {
-                // An earlier attempt whose answer was lost: it has so many already.
+                // INVALID_PARTITIONS (37): an earlier attempt succeeded and its answer was lost.
                 Some(0 | 37) => Ok(()),
                 code => Error::check(&format!("grow topic {name}"), code.unwrap_or(-1)),
             }
@@ -208,7 +211,8 @@ impl Admin {
         });
     }
 
-    /// Offset of every partition by ListOffsets: [`EARLIEST`], [`LATEST`], or the first one at or after a timestamp.
+    /// Returns an offset of every partition (ListOffsets): [`EARLIEST`], [`LATEST`], or the first offset at
+    /// or after a timestamp.
     pub fn offsets(&mut self, topic: &str, timestamp: i64) -> Vec<i64> {
         until_ok(&format!("offsets of {topic}"), LONG, || {
             let leaders = self.try_leaders(topic)?;
@@ -216,10 +220,11 @@ impl Admin {
         })
     }
 
-    /// The same of one partition; with the isolation level 1, [`LATEST`] is the last stable offset.
+    /// Returns one partition's offset, see [`Admin::offsets`]. With isolation level 1, [`LATEST`] is the last
+    /// stable offset.
     ///
     /// # Panics
-    /// When that does not succeed in time.
+    /// Panics if that does not succeed in time.
     pub fn offset(&mut self, topic: &str, partition: i32, timestamp: i64, isolation: i8) -> i64 {
         until_ok(&format!("an offset of {topic}-{partition}"), LONG, || {
             let leaders = self.try_leaders(topic)?;
@@ -229,7 +234,7 @@ impl Admin {
         })
     }
 
-    /// Last stable offset of every partition.
+    /// Returns the last stable offset of every partition.
     pub fn last_stable_offsets(&mut self, topic: &str) -> Vec<i64> {
         until_ok(&format!("last stable offsets of {topic}"), LONG, || {
             let leaders = self.try_leaders(topic)?;
@@ -254,7 +259,7 @@ impl Admin {
         });
     }
 
-    /// The effective value of a config of a topic.
+    /// Returns the effective value of a config of a topic.
     pub fn config(&mut self, topic: &str, name: &str) -> Option<String> {
         let resource = DescribeConfigsResource::default()
             .with_resource_type(2)
@@ -292,7 +297,7 @@ impl Admin {
         Connection::open(&format!("{}:{}", answer.host, answer.port))
     }
 
-    /// Every committed offset of a group, by topic and partition.
+    /// Returns every committed offset of a group, by topic and partition.
     pub fn group_offsets(&mut self, group: &str) -> BTreeMap<(String, i32), i64> {
         until_ok(&format!("offsets of group {group}"), LONG, || {
             let request = OffsetFetchRequest::default().with_group_id(GroupId(text(group))).with_topics(None);
@@ -313,7 +318,8 @@ impl Admin {
         self.commit_noting(group, offsets, "");
     }
 
-    /// The same with a note of the client's own beside each offset; brokers limit its length (`offset.metadata.max.bytes`).
+    /// Commits offsets with `note` as metadata of each. Brokers limit its length
+    /// (`offset.metadata.max.bytes`).
     pub fn commit_noting(&mut self, group: &str, offsets: &[(&str, i32, i64)], note: &str) {
         let mut topics: BTreeMap<&str, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
         for (topic, partition, offset) in offsets {

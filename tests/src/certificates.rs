@@ -1,10 +1,10 @@
-//! Certificates of a test, made when it runs, as PEM files.
+//! Generates certificates for a test, as PEM files.
 
 use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
-/// An authority and the directory where it puts what it certifies.
+/// A certificate authority, and the directory for the files it writes.
 #[derive(Debug)]
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -12,10 +12,10 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// A new authority; its own certificate is `ca.pem` in `dir`.
+    /// Creates an authority. Its own certificate is `ca.pem` in `dir`.
     ///
     /// # Panics
-    /// When the directory is not writable.
+    /// Panics if the directory is not writable.
     #[must_use]
     pub fn new(dir: &Path) -> Authority {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
@@ -27,23 +27,24 @@ impl Authority {
         Authority { issuer, dir: dir.to_owned() }
     }
 
-    /// File with what trusts everybody certified here.
+    /// Returns the path of the trust store: a file with the authority's certificate.
     #[must_use]
     pub fn trust(&self) -> String {
         self.dir.join("ca.pem").display().to_string()
     }
 
-    /// The same as a text.
+    /// Returns the authority's certificate as PEM text.
     #[must_use]
     pub fn trust_text(&self) -> String {
         self.issuer.as_ref().pem()
     }
 
-    /// Certifies `name` (its common name and, with 127.0.0.1 and localhost, its names); a file with key and chain. Called
-    /// again, the file is replaced.
+    /// Issues a certificate for `name`. `name` is its common name; `name`, localhost and 127.0.0.1 are its
+    /// alternative names. Returns the path of a file with key and chain. Another call with the same name
+    /// replaces the file.
     ///
     /// # Panics
-    /// When the directory is not writable.
+    /// Panics if the directory is not writable.
     #[must_use]
     pub fn identity(&self, name: &str) -> String {
         let key = KeyPair::generate().expect("a key");

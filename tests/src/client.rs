@@ -1,5 +1,5 @@
-//! One blocking connection to one broker, and one request at a time over it. Slow and simple on purpose: it shares no
-//! code with the client under test.
+//! Blocking client: one connection to one broker, one request at a time. It is simple on purpose and shares
+//! no code with the client under test.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -9,32 +9,32 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 
-/// Why a request got no answer.
+/// Error of a request.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The connection could not be made or broke.
+    /// The connection failed or broke.
     #[error("connection to {address}: {source}")]
     Io {
-        /// The broker.
+        /// Address of the broker.
         address: String,
-        /// What the system says.
+        /// Error of the system.
         source: std::io::Error,
     },
-    /// The answer cannot be read.
+    /// The answer cannot be decoded.
     #[error("protocol: {0}")]
     Protocol(String),
     /// The broker answered with an error code.
     #[error("{what}: error code {code}")]
     Code {
-        /// What was asked.
+        /// Name of the request.
         what: String,
-        /// Kafka's code.
+        /// Kafka's error code.
         code: i16,
     },
 }
 
 impl Error {
-    /// Kafka's error code as a result.
+    /// Converts Kafka's error code to a result.
     ///
     /// # Errors
     /// [`Error::Code`] unless `code` is 0.
@@ -43,7 +43,7 @@ impl Error {
     }
 }
 
-/// A connection.
+/// A connection to one broker.
 #[derive(Debug)]
 pub struct Connection {
     address: String,
@@ -95,10 +95,10 @@ impl Connection {
         R::Response::decode(&mut answer, version).map_err(|e| protocol(&e))
     }
 
-    /// Sends a frame of `body` and returns the body of the frame that answers it.
+    /// Sends `body` as a frame, and returns the body of the answer's frame.
     ///
     /// # Errors
-    /// The system's.
+    /// Fails if the connection breaks or times out, or if the answer is larger than 256 MiB.
     pub fn exchange(&mut self, body: &[u8]) -> std::io::Result<Bytes> {
         let length = u32::try_from(body.len()).map_err(std::io::Error::other)?;
         let mut frame = length.to_be_bytes().to_vec();
@@ -116,7 +116,7 @@ impl Connection {
     }
 }
 
-/// A string of the wire.
+/// Converts a string to the protocol's string type.
 #[must_use]
 pub fn text(value: &str) -> StrBytes {
     StrBytes::from_string(value.to_owned())

@@ -1,47 +1,48 @@
-//! Batches that no client library makes: every field of the header is the writer's choice, and the checksum is right.
+//! Builds batches that no client library produces: every header field is free, and the checksum is correct.
 //!
-//! Layout: Kafka's `DefaultRecordBatch` and `DefaultRecord` (KIP-98). What is well-formed here may still be refused by a broker.
+//! Layout: Kafka's `DefaultRecordBatch` and `DefaultRecord` (KIP-98). A broker may still refuse a batch that
+//! is well-formed here.
 
 use std::io::Write as _;
 
 use bytes::Bytes;
 
-/// Key, value and timestamp of one record.
+/// Content of one record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CraftedRecord {
-    /// Milliseconds since the epoch.
+    /// Timestamp in milliseconds since the epoch.
     pub timestamp: i64,
-    /// Null when absent.
+    /// Key; `None` is null.
     pub key: Option<Vec<u8>>,
-    /// Null when absent.
+    /// Value; `None` is null.
     pub value: Option<Vec<u8>>,
-    /// In order; a null value when absent.
+    /// Headers in order; a value of `None` is null.
     pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
-/// A batch before it is sealed. [`Crafted::new`] gives what an ordinary producer without idempotence would write.
+/// A batch before it is sealed. [`Crafted::new`] sets the fields of an ordinary producer without idempotence.
 #[derive(Debug, Clone)]
 pub struct Crafted {
-    /// 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
+    /// Compression codec: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
     pub codec: i16,
-    /// Attribute bits beside the codec.
+    /// Attribute bits except those of the codec.
     pub attributes: i16,
-    /// The timestamp from which the records' deltas count; the first record's unless chosen.
+    /// Base of the records' timestamp deltas; by default the first record's timestamp.
     pub base_timestamp: i64,
-    /// What the header calls the largest timestamp.
+    /// Largest timestamp, as the header states it.
     pub max_timestamp: i64,
-    /// -1 for none.
+    /// Producer id; -1 for none.
     pub producer_id: i64,
-    /// -1 for none.
+    /// Producer epoch; -1 for none.
     pub producer_epoch: i16,
-    /// -1 for none.
+    /// Base sequence; -1 for none.
     pub base_sequence: i32,
-    /// Its records, in order.
+    /// Records in order.
     pub records: Vec<CraftedRecord>,
 }
 
 impl Crafted {
-    /// An uncompressed batch of no producer.
+    /// Creates an uncompressed batch without a producer id.
     #[must_use]
     pub fn new(records: Vec<CraftedRecord>) -> Crafted {
         Crafted {
@@ -56,16 +57,16 @@ impl Crafted {
         }
     }
 
-    /// The same under another producer's identifiers.
+    /// Sets the producer id, the producer epoch and the base sequence.
     #[must_use]
     pub fn by(self, producer_id: i64, producer_epoch: i16, base_sequence: i32) -> Crafted {
         Crafted { producer_id, producer_epoch, base_sequence, ..self }
     }
 
-    /// The bytes, ready for Produce.
+    /// Encodes the batch for a Produce request.
     ///
     /// # Panics
-    /// When a compressor fails, or with a codec that is none.
+    /// Panics if a compressor fails, or if the codec is unknown.
     #[must_use]
     pub fn seal(&self) -> Bytes {
         let mut plain = Vec::new();
@@ -86,7 +87,8 @@ impl Crafted {
         covered.extend(payload);
         let mut batch = Vec::with_capacity(21 + covered.len());
         batch.extend(0i64.to_be_bytes());
-        // What follows the length: leader epoch, magic and checksum, and all that it covers.
+        // Bytes after the length field: leader epoch, magic, checksum, and everything that the checksum
+        // covers.
         let length = i32::try_from(4 + 1 + 4 + covered.len()).unwrap_or(i32::MAX);
         batch.extend(length.to_be_bytes());
         batch.extend((-1i32).to_be_bytes());
@@ -117,7 +119,7 @@ fn put_bytes(into: &mut Vec<u8>, bytes: Option<&[u8]>) {
     into.extend(bytes.unwrap_or_default());
 }
 
-/// Zigzag, seven bits a byte.
+/// Appends a zigzag varint with seven bits per byte.
 fn put_varint(into: &mut Vec<u8>, value: i64) {
     let mut left = (value << 1).cast_unsigned() ^ (value >> 63).cast_unsigned();
     while left >= 0x80 {
@@ -150,10 +152,10 @@ mod tests {
     use super::*;
     use crate::records::{Record, batches};
 
-    /// Given a batch of every codec with chosen identifiers, when it is sealed, then the suites' own reader, which checks the
-    /// checksum, finds every field and record again.
+    /// Seals a batch with every codec and chosen producer fields. The suites' own reader, which checks the
+    /// checksum, must find every field and record again.
     #[test]
-    fn what_is_sealed_is_read_again() {
+    fn a_sealed_batch_is_read_back_unchanged() {
         for codec in 0..5 {
             let headers = vec![("a".to_owned(), None), (String::new(), Some(vec![0xff]))];
             let first = CraftedRecord { timestamp: 7, key: None, value: Some(vec![1; 300]), headers };

@@ -1,4 +1,4 @@
-//! Comparing topics that are too long to be held: what every partition holds, in a few numbers.
+//! Compares topics that are too long for memory, by a short digest of each partition.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -6,21 +6,21 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use crate::admin::{Admin, EARLIEST, LATEST};
 use crate::read::walk;
 
-/// A partition's records, offset by offset, in a few numbers.
+/// Digest of the records of one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Digest {
-    /// Where the log begins and ends.
+    /// Log start offset and high watermark.
     pub bounds: (i64, i64),
-    /// Records in it.
+    /// Number of records.
     pub records: u64,
-    /// Hash of every record's offset, timestamp, key, value and headers, in order.
+    /// Hash of the offset, timestamp, key, value and headers of every record, in order.
     pub hash: u64,
 }
 
-/// Reads every partition of a topic without transactions, as it stands in the log.
+/// Returns the digest of every partition of a topic. Ignores transactions: aborted records count.
 ///
 /// # Panics
-/// When a partition cannot be read in time.
+/// Panics if a partition cannot be read in time.
 #[must_use]
 pub fn topic(bootstrap: &str, name: &str) -> BTreeMap<i32, Digest> {
     let mut admin = Admin::to(bootstrap);
@@ -32,7 +32,7 @@ fn of(bootstrap: &str, name: &str, partition: i32, bounds: (i64, i64)) -> Digest
     let (mut hasher, mut records, mut next) = (DefaultHasher::new(), 0, bounds.0);
     walk(bootstrap, name, partition, Some(bounds.0), 0, |step| {
         for record in step.batches.iter().filter(|batch| !batch.is_control()).flat_map(|b| &b.records) {
-            // A log may begin inside a batch, and so may a fetch.
+            // A log, and a fetch, may begin inside a batch.
             if record.offset >= next {
                 (record.offset, record.timestamp, &record.key, &record.value, &record.headers)
                     .hash(&mut hasher);
@@ -46,7 +46,7 @@ fn of(bootstrap: &str, name: &str, partition: i32, bounds: (i64, i64)) -> Digest
 /// Asserts that two topics hold the same records at the same offsets.
 ///
 /// # Panics
-/// When they do not, with the partitions that differ.
+/// Panics with the partitions that differ.
 pub fn assert_same(source: &str, source_topic: &str, mirror: &str, mirror_topic: &str) {
     let (a, b) = (topic(source, source_topic), topic(mirror, mirror_topic));
     let differ: Vec<String> = a

@@ -1,4 +1,5 @@
-//! Who leads which partition, changed by an operator: the order of replicas, then a preferred election (KIP-183, KIP-455).
+//! Moves partition leadership like an operator: changes the order of the replicas, then elects the preferred
+//! leader (KIP-455, KIP-183).
 
 use std::collections::BTreeMap;
 
@@ -10,13 +11,14 @@ use kafka_protocol::messages::{
 
 use crate::client::{Connection, Error, text};
 
-/// ELECTION_NOT_NEEDED: the preferred replica leads already.
+/// ELECTION_NOT_NEEDED: the preferred replica is already the leader.
 const NOT_NEEDED: i16 = 84;
 
-/// Moves the leadership of every partition of `topics` to the replica after the present leader; how many were to move.
+/// Moves the leadership of every partition of `topics` to the replica after the current leader. Returns the
+/// number of partitions that it tried to move.
 ///
 /// # Errors
-/// When the cluster does not answer, or a replica that should lead cannot.
+/// Fails if no broker answers, or if the new leader cannot be elected.
 pub fn rotate(bootstrap: &str, topics: &[String]) -> Result<usize, Error> {
     let mut last = Error::Protocol("no brokers".into());
     for address in bootstrap.split(',') {

@@ -1,5 +1,6 @@
-//! The harness of the suites and of the demo: real Kafka clusters, Kafka's own tools, the Linkgate daemon and its
-//! command-line tools as child processes, and a small independent wire-level reader to compare two clusters.
+//! Harness of the test suites and of the demo: real Kafka clusters, Kafka's own tools, the Linkgate daemon
+//! and its command-line tools as child processes, and a small independent wire-level reader that compares two
+//! clusters.
 //!
 //! | module | what it owns |
 //! |---|---|
@@ -8,21 +9,21 @@
 //! | [`access`], [`certificates`] | users, ACLs, certificates of secured clusters |
 //! | [`client`] | one blocking request to one broker |
 //! | [`admin`] | topics, configs, group offsets through [`client`] |
-//! | [`digest`] | comparing topics that are too long to be held |
+//! | [`digest`] | comparing topics that are too long for memory |
 //! | [`read`] | every record of a partition, and comparing two clusters offset by offset |
-//! | [`produce`], [`raw_batch`], [`crafted`] | producers of every kind, batches by hand, batches with every header field chosen |
-//! | [`raw_frame`] | requests as bytes, for clients that follow no rule |
+//! | [`produce`], [`raw_batch`], [`crafted`] | producers of every kind, handmade batches, free headers |
+//! | [`raw_frame`] | requests as bytes, for clients that break the protocol |
 //! | [`pair`] | a source, a destination and a Linkgate between them |
-//! | [`trio`] | the same with a third cluster that can answer at either address |
-//! | [`vitals`] | health, lag and memory of a daemon while something is done to it |
-//! | [`fault`] | faults on purpose: a misbehaving TCP proxy, full disks |
+//! | [`trio`] | a pair with a third cluster that can answer at either address |
+//! | [`vitals`] | health, lag and memory of a daemon under load or attack |
+//! | [`fault`] | deliberate faults: a misbehaving TCP proxy, full disks |
 //! | [`interop`] | the client matrix |
 //! | [`rpc`] | every message of the protocol as JSON, by Kafka's own schemas |
 //! | [`python`], [`properties`] | Python clients, .properties files |
 //! | [`wait`], [`ports`], [`process`], [`workdir`] | bounded waits, ports, children, directories |
 //!
-//! Everything here fails by panicking with a sentence: it serves tests. Children die with the process that started
-//! them, whatever ends it.
+//! Every function here fails by panicking with a message, because it serves tests. Child processes die with
+//! the process that started them, however that one ends.
 
 pub mod access;
 pub mod admin;

@@ -1,4 +1,4 @@
-//! The daemon and its command-line tools, as built by cargo.
+//! Runs the daemon and its command-line tools, as built by cargo.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::process::{Daemon, Output, run, tied};
 use crate::wait::{LONG, until};
 use crate::workdir::{WorkDir, target_dir};
 
-/// Where the programs are: `LINKGATE_BIN_DIR`, or what `cargo build` leaves.
+/// Returns the directory of the programs: `LINKGATE_BIN_DIR`, or the output of `cargo build`.
 #[must_use]
 pub fn bin_dir() -> PathBuf {
     std::env::var_os("LINKGATE_BIN_DIR").map_or_else(|| target_dir().join("debug"), PathBuf::from)
@@ -27,14 +27,15 @@ pub struct Linkgate {
     process: Option<Daemon>,
     ports: PortBlock,
     config: PathBuf,
-    /// Open files that the system lets it have, where not as many as this process.
+    /// Limit on open files of the daemon, if it differs from the limit of this process.
     files: Option<usize>,
-    // After `process`: the daemon is killed before its directory goes.
+    // Drops after `process`: the daemon must be killed before its directory is removed.
     dir: WorkDir,
 }
 
 impl Linkgate {
-    /// Starts one in front of `destination` and waits until it is ready. `extra` are configs beside the harness's own.
+    /// Starts Linkgate in front of `destination` and waits until it is ready. `extra` are configs in addition
+    /// to the harness's own.
     #[must_use]
     pub fn start(destination: &str, extra: &[(&str, &str)]) -> Linkgate {
         let mut linkgate = Linkgate::prepare(WorkDir::new("linkgate"), destination, extra);
@@ -43,19 +44,19 @@ impl Linkgate {
         linkgate
     }
 
-    /// Writes its configuration into `dir`; does not start it.
+    /// Writes the configuration into `dir`, and does not start the daemon.
     ///
     /// # Panics
-    /// When the directory is not writable.
+    /// Panics if the directory is not writable.
     #[must_use]
     pub fn prepare(dir: WorkDir, destination: &str, extra: &[(&str, &str)]) -> Linkgate {
         Linkgate::prepare_listening("PLAINTEXT", dir, destination, extra)
     }
 
-    /// The same with a listener of this protocol.
+    /// Writes the configuration like [`Linkgate::prepare`], with a listener of the given protocol.
     ///
     /// # Panics
-    /// When the directory is not writable.
+    /// Panics if the directory is not writable.
     #[must_use]
     pub fn prepare_listening(
         protocol: &str,
@@ -79,11 +80,11 @@ impl Linkgate {
         Linkgate { process: None, ports, config, files: None, dir }
     }
 
-    /// Another one in front of `destination`, with a copy of this one's state directory and ports of its own; not started. A copy
-    /// that is taken while this one runs is like one after a crash.
+    /// Prepares another Linkgate in front of `destination`, with a copy of this one's state directory and its
+    /// own ports. Does not start it. A copy taken while this one runs is like the state after a crash.
     ///
     /// # Panics
-    /// When a directory is not readable or writable.
+    /// Panics if a directory cannot be read or written.
     #[must_use]
     pub fn copy(&self, name: &str, destination: &str, extra: &[(&str, &str)]) -> Linkgate {
         let other = Linkgate::prepare(WorkDir::new(name), destination, extra);
@@ -91,10 +92,10 @@ impl Linkgate {
         other
     }
 
-    /// Changes a config, from the next start on.
+    /// Changes a config. It takes effect at the next start.
     ///
     /// # Panics
-    /// When its configuration is not there.
+    /// Panics if the configuration file does not exist.
     pub fn configure(&self, key: &str, value: &str) {
         let mut entries = crate::properties::read(&self.config);
         entries.retain(|(name, _)| name != key);
@@ -102,17 +103,17 @@ impl Linkgate {
         crate::properties::write(&self.config, &entries, &[]);
     }
 
-    /// Lets it have so many open files, from its next start on (`prlimit` of util-linux).
+    /// Limits the open files of the daemon from its next start on (`prlimit` of util-linux).
     pub fn limit_files(&mut self, files: usize) {
         self.files = Some(files);
     }
 
-    /// Starts the process, unless it runs. Ports and state are those of before.
+    /// Starts the daemon, unless it runs. It keeps its ports and its state.
     pub fn launch(&mut self) {
         self.launch_with(&[]);
     }
 
-    /// The same with these arguments beside its configuration.
+    /// Starts the daemon, unless it runs, with additional arguments.
     pub fn launch_with(&mut self, args: &[&str]) {
         if self.process.is_none() {
             let mut command = match self.files {
@@ -131,10 +132,10 @@ impl Linkgate {
         }
     }
 
-    /// Waits until `/health/ready` is 200.
+    /// Waits until `/health/ready` answers 200.
     ///
     /// # Panics
-    /// When the daemon ends, or is not ready in time.
+    /// Panics if the daemon ends, or is not ready in time.
     pub fn wait_ready(&mut self) {
         let url = format!("{}/health/ready", self.rest_url());
         let process = self.process.as_mut().expect("the daemon was started");
@@ -146,53 +147,53 @@ impl Linkgate {
         });
     }
 
-    /// kill -9.
+    /// Kills the daemon (kill -9).
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill();
         }
     }
 
-    /// SIGSTOP: it hangs with its connections open.
+    /// Stops the process with SIGSTOP: it hangs with its connections open.
     pub fn pause(&self) {
         if let Some(process) = &self.process {
             process.signal("STOP");
         }
     }
 
-    /// SIGCONT.
+    /// Resumes the process with SIGCONT.
     pub fn resume(&self) {
         if let Some(process) = &self.process {
             process.signal("CONT");
         }
     }
 
-    /// Its output's end, when it has ended by itself.
+    /// Returns the end of the daemon's output if it has ended by itself.
     pub fn ended(&mut self) -> Option<String> {
         let process = self.process.as_mut()?;
         let status = process.ended()?;
         Some(format!("linkgate ended with {status}:\n{}", process.tail(25)))
     }
 
-    /// SIGTERM; the exit code.
+    /// Ends the daemon with SIGTERM. Returns the exit code.
     ///
     /// # Panics
-    /// When it does not end within a minute.
+    /// Panics if it does not end within a minute.
     pub fn stop(&mut self) -> Option<i32> {
         self.process.take().and_then(|mut process| process.stop(Duration::from_secs(60)).code())
     }
 
-    /// kill -9, start again, ready again.
+    /// Kills the daemon (kill -9), starts it again and waits until it is ready.
     pub fn restart(&mut self) {
         self.kill();
         self.launch();
         self.wait_ready();
     }
 
-    /// Resident memory in bytes.
+    /// Returns the resident memory of the daemon, in bytes.
     ///
     /// # Panics
-    /// When it does not run.
+    /// Panics if it does not run.
     #[must_use]
     pub fn resident(&self) -> usize {
         let pid = self.pid().expect("it runs");
@@ -201,56 +202,56 @@ impl Linkgate {
         line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
     }
 
-    /// Process id, while it runs.
+    /// Returns the process id while the daemon runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().and_then(Daemon::pid)
     }
 
-    /// What clients connect to.
+    /// Returns the bootstrap address for Kafka clients.
     #[must_use]
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.ports.port(0))
     }
 
-    /// The admin listener.
+    /// Returns the URL of the admin listener.
     #[must_use]
     pub fn rest_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports.port(14))
     }
 
-    /// Its configuration file.
+    /// Returns the path of the configuration file.
     #[must_use]
     pub fn config(&self) -> &Path {
         &self.config
     }
 
-    /// Where its state, configuration and log are.
+    /// Returns the directory with state, configuration and log.
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// All that it logged.
+    /// Returns everything that the daemon has logged.
     #[must_use]
     pub fn log(&self) -> String {
         let bytes = std::fs::read(self.dir.path().join("linkgate.log")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// `kafka-cluster-links --bootstrap-server GATEWAY ARGS`
+    /// Runs `kafka-cluster-links --bootstrap-server GATEWAY ARGS`.
     #[must_use]
     pub fn cluster_links(&self, args: &[&str]) -> Output {
         self.tool("kafka-cluster-links", args)
     }
 
-    /// `kafka-mirrors --bootstrap-server GATEWAY ARGS`
+    /// Runs `kafka-mirrors --bootstrap-server GATEWAY ARGS`.
     #[must_use]
     pub fn mirrors(&self, args: &[&str]) -> Output {
         self.tool("kafka-mirrors", args)
     }
 
-    /// `linkctl ARGS`
+    /// Runs `linkctl ARGS`.
     #[must_use]
     pub fn linkctl(&self, args: &[&str]) -> Output {
         let mut command = Command::new(program("linkctl"));
@@ -265,10 +266,11 @@ impl Linkgate {
         run(command, b"", LONG)
     }
 
-    /// `GET` of a path below the admin listener: status and JSON body (null when it is not JSON).
+    /// Sends `GET` for a path of the admin listener. Returns the status and the JSON body (null if it is not
+    /// JSON).
     ///
     /// # Panics
-    /// When there is no answer in time.
+    /// Panics if there is no answer in time.
     #[must_use]
     pub fn get(&self, path: &str) -> (u16, serde_json::Value) {
         let url = format!("{}{path}", self.rest_url());
@@ -276,10 +278,10 @@ impl Linkgate {
         (status, serde_json::from_str(&body).unwrap_or_default())
     }
 
-    /// The value of a metric whose line begins with `name` (labels included), summed over its series.
+    /// Returns the value of a metric, summed over the lines that begin with `name` (it may include labels).
     ///
     /// # Panics
-    /// When there is no answer in time.
+    /// Panics if there is no answer in time.
     #[must_use]
     pub fn metric(&self, name: &str) -> f64 {
         let url = format!("{}/metrics", self.rest_url());
@@ -290,10 +292,10 @@ impl Linkgate {
             .sum()
     }
 
-    /// Id of the destination cluster, as the REST API gives it.
+    /// Returns the id of the destination cluster from the REST API.
     ///
     /// # Panics
-    /// When the API does not answer.
+    /// Panics if the API does not answer.
     #[must_use]
     pub fn cluster_id(&self) -> String {
         let (status, body) = self.get("/kafka/v3/clusters");
@@ -301,7 +303,7 @@ impl Linkgate {
         body["data"][0]["cluster_id"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// A mirror topic as the REST API describes it; null when there is none.
+    /// Returns a mirror topic from the REST API; null if there is none.
     #[must_use]
     pub fn mirror(&self, link: &str, topic: &str) -> serde_json::Value {
         let (status, body) =
@@ -309,16 +311,16 @@ impl Linkgate {
         if status == 200 { body } else { serde_json::Value::Null }
     }
 
-    /// `mirror_status` of a mirror topic; empty when there is none.
+    /// Returns the `mirror_status` of a mirror topic; empty if there is none.
     #[must_use]
     pub fn status(&self, link: &str, topic: &str) -> String {
         self.mirror(link, topic)["mirror_status"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Waits until a mirror topic has the status.
+    /// Waits until a mirror topic has the given status.
     ///
     /// # Panics
-    /// When it does not get it in time.
+    /// Panics if it does not get it in time.
     pub fn wait_status(&self, link: &str, topic: &str, status: &str) {
         let mut last = serde_json::Value::Null;
         let reached = until_or_none(LONG, || {
@@ -329,7 +331,7 @@ impl Linkgate {
     }
 }
 
-/// Copies a directory with the modes of its files and directories.
+/// Copies a directory with its permissions.
 fn copy_tree(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("the work directory is writable");
     let modes = std::fs::metadata(from).expect("the directory is there").permissions();
@@ -355,10 +357,10 @@ fn until_or_none<T>(limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Op
     None
 }
 
-/// `GET url`: status and body, whatever the status.
+/// Sends `GET url`. Returns status and body for every status.
 ///
 /// # Errors
-/// When there is no answer.
+/// Fails if there is no answer within 20 s.
 pub fn http_get(url: &str) -> Result<(u16, String), Box<ureq::Error>> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -370,10 +372,10 @@ pub fn http_get(url: &str) -> Result<(u16, String), Box<ureq::Error>> {
     Ok((status, answer.body_mut().read_to_string().map_err(Box::new)?))
 }
 
-/// `PUT url` with a JSON body: the status, whatever it is.
+/// Sends `PUT url` with a JSON body. Returns the status for every status.
 ///
 /// # Errors
-/// When there is no answer within five seconds.
+/// Fails if there is no answer within 5 s.
 pub fn http_put_json(url: &str, body: &serde_json::Value) -> Result<u16, Box<ureq::Error>> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)

@@ -1,4 +1,4 @@
-//! Where many logs end, asked often: one connection and one request for each broker, and no patience.
+//! Reads the ends of many logs frequently: one connection and one request per broker, without retries.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use kafka_protocol::messages::{
 
 use crate::client::{Connection, Error, text};
 
-/// End of each partition's log, by topic and partition.
+/// End offset of each partition's log, by topic and partition.
 pub type Ends = BTreeMap<(String, i32), i64>;
 
-/// Asks the brokers of one cluster for the ends of some topics.
+/// Client that asks the brokers of one cluster for the log ends of some topics.
 #[derive(Debug)]
 pub struct LogEnds {
     bootstrap: Vec<String>,
@@ -23,7 +23,7 @@ pub struct LogEnds {
 }
 
 impl LogEnds {
-    /// The ends of `topics` in the cluster at `bootstrap`.
+    /// Creates a client for `topics` in the cluster at `bootstrap`.
     #[must_use]
     pub fn of(bootstrap: &str, topics: &[String]) -> LogEnds {
         LogEnds {
@@ -34,23 +34,23 @@ impl LogEnds {
         }
     }
 
-    /// Where committed data end: the last stable offset.
+    /// Returns the last stable offsets, where committed data end.
     ///
     /// # Errors
-    /// When a leader is not known or does not answer; the next call asks anew.
+    /// Fails if a leader is unknown or does not answer. The next call looks up the leaders again.
     pub fn committed(&mut self) -> Result<Ends, Error> {
         self.ask(1)
     }
 
-    /// High watermarks.
+    /// Returns the high watermarks.
     ///
     /// # Errors
-    /// As [`LogEnds::committed`].
+    /// Fails if a leader is unknown or does not answer. The next call looks up the leaders again.
     pub fn high_watermarks(&mut self) -> Result<Ends, Error> {
         self.ask(0)
     }
 
-    /// Asks anew who leads what: topics may have got partitions meanwhile.
+    /// Makes the next call look up the leaders again: topics may have new partitions.
     pub fn look_again(&mut self) {
         self.leaders.clear();
     }
@@ -140,7 +140,7 @@ impl LogEnds {
     }
 }
 
-/// Partitions that have not reached `target` yet: have and want.
+/// Returns the partitions that have not reached `target`, with their current and their target offset.
 #[must_use]
 pub fn behind(have: &Ends, target: &Ends) -> BTreeMap<(String, i32), (i64, i64)> {
     target

@@ -1,4 +1,4 @@
-//! What most suites need: a source cluster, a destination cluster and a Linkgate in front of it, with a link.
+//! Setup of most suites: a source cluster, a destination cluster, and a Linkgate in front of it, with a link.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use crate::linkgate::Linkgate;
 use crate::wait::{LONG, until};
 use crate::workdir::WorkDir;
 
-/// Name of the link that [`Pair::link`] makes.
+/// Name of the link that [`Pair::link`] creates.
 pub const LINK: &str = "test-link";
 
-/// Source, destination and Linkgate. Fields drop in order: the daemon first.
+/// Source, destination and Linkgate. The fields are dropped in order, so the daemon ends first.
 #[derive(Debug)]
 pub struct Pair {
-    /// In front of the destination.
+    /// Linkgate in front of the destination.
     pub linkgate: Linkgate,
-    /// Where records come from.
+    /// Source cluster.
     pub source: Cluster,
-    /// Where mirror topics live.
+    /// Destination cluster.
     pub destination: Cluster,
 }
 
@@ -26,32 +26,33 @@ pub struct Pair {
 pub type Side<'a> = (Version, usize, &'a [(&'a str, &'a str)]);
 
 impl Pair {
-    /// One broker on each side, 4.3.1.
+    /// Starts one broker of 4.3.1 on each side.
     #[must_use]
     pub fn small(name: &str) -> Pair {
         Pair::start(name, Version::V4_3_1, 1, 1)
     }
 
-    /// One broker on each side, 4.3.1; those of the destination forget producer ids after a second ([`FORGETFUL`]).
+    /// Starts one broker of 4.3.1 on each side. The destination forgets producer ids after a second
+    /// ([`FORGETFUL`]).
     #[must_use]
     pub fn forgetful(name: &str) -> Pair {
         let sides = [(Version::V4_3_1, 1, &[][..]), (Version::V4_3_1, 1, &FORGETFUL[..])];
         Pair::launch_each(name, sides)
     }
 
-    /// So many brokers on each side.
+    /// Starts the given number of brokers on each side, all of one version.
     #[must_use]
     pub fn start(name: &str, version: Version, source: usize, destination: usize) -> Pair {
         Pair::launch(name, (version, source), (version, destination), &[])
     }
 
-    /// One broker on each side, of two versions; `extra` are configs of both.
+    /// Starts one broker on each side, of two versions. `extra` are configs of both.
     #[must_use]
     pub fn between(name: &str, source: Version, destination: Version, extra: &[(&str, &str)]) -> Pair {
         Pair::launch(name, (source, 1), (destination, 1), extra)
     }
 
-    /// So many brokers of a version on each side; `extra` are configs of all of them.
+    /// Starts the given version and number of brokers on each side. `extra` are configs of all brokers.
     #[must_use]
     pub fn launch(
         name: &str,
@@ -62,7 +63,8 @@ impl Pair {
         Pair::launch_each(name, [(source.0, source.1, extra), (destination.0, destination.1, extra)])
     }
 
-    /// Version, number of brokers and their configs of the source, then of the destination.
+    /// Starts both sides, each with its own version, number of brokers and configs: first the source, then
+    /// the destination.
     #[must_use]
     pub fn launch_each(name: &str, sides: [Side<'_>; 2]) -> Pair {
         let launch = |side: &str, (version, brokers, extra): Side<'_>| {
@@ -79,7 +81,7 @@ impl Pair {
     /// Creates the link [`LINK`] with `extra` configs (`key=value`, comma separated; may be empty).
     pub fn link(&self, extra: &str) {
         let mut config = format!("bootstrap.servers={}", self.source.bootstrap().replace(',', ";"));
-        // Several servers do not fit into the comma-separated form: one is enough to find the rest.
+        // The comma-separated form cannot hold several servers; one is enough to find the rest.
         config.truncate(config.find(';').unwrap_or(config.len()));
         if !extra.is_empty() {
             config = format!("{config},{extra}");
@@ -100,10 +102,11 @@ impl Pair {
         let _ = made.success("kafka-mirrors --create");
     }
 
-    /// Waits until the mirror's logs end where the source's committed data end; only of use once producing has stopped.
+    /// Waits until the mirror's logs end at the last stable offsets of the source. Useful only after
+    /// producing has stopped.
     ///
     /// # Panics
-    /// When that does not happen, with the state of the mirror.
+    /// Panics with the state of the mirror if that does not happen in time.
     pub fn wait_caught_up(&self, topic: &str) {
         let begin = std::time::Instant::now();
         loop {
@@ -122,14 +125,14 @@ impl Pair {
         }
     }
 
-    /// Waits until it has caught up and begins where its source begins, then compares every record as clients see it, through the
-    /// gateway, and the log ends.
+    /// Waits until the mirror has caught up and has the source's log start. Then compares every record, as
+    /// clients see it through the gateway, and the log ends.
     ///
     /// # Panics
-    /// With the first differences.
+    /// Panics with the first differences.
     pub fn assert_mirrored(&self, topic: &str) {
         self.wait_caught_up(topic);
-        // Trimmed a moment later.
+        // The log start follows a moment later.
         until(&format!("{topic} begins where its source begins"), LONG, || {
             let offsets = |admin: &mut Admin| admin.offsets(topic, EARLIEST);
             (offsets(&mut self.source.admin()) == offsets(&mut self.destination.admin())).then_some(())
@@ -140,7 +143,7 @@ impl Pair {
     /// Waits until a write to `topic` through the gateway succeeds.
     ///
     /// # Panics
-    /// When none does in time.
+    /// Panics if none succeeds in time.
     pub fn wait_writable(&self, topic: &str) {
         until(&format!("{topic} accepts writes"), LONG, || {
             let mut sender =
@@ -151,7 +154,7 @@ impl Pair {
         });
     }
 
-    /// Requests through the gateway.
+    /// Returns a client for requests through the gateway.
     #[must_use]
     pub fn gateway(&self) -> Admin {
         Admin::to(&self.linkgate.bootstrap())

@@ -1,7 +1,7 @@
-//! Ports that nobody else takes, whatever runs beside.
+//! Ports that no other process takes, even if several harnesses run at once.
 //!
-//! A block is sixteen consecutive ports below the range from which the system serves outgoing connections. Its last port
-//! stays bound for as long as the block lives, so that two harnesses never share a block.
+//! A block is sixteen consecutive ports below the system's range for outgoing connections. Its last port
+//! stays bound as long as the block lives, so two harnesses never share a block.
 
 use std::net::TcpListener;
 
@@ -9,7 +9,7 @@ const FIRST: u16 = 20_000;
 const BLOCKS: u16 = 750;
 const SIZE: u16 = 16;
 
-/// Sixteen consecutive ports of 127.0.0.1, of which fifteen are for use.
+/// Sixteen consecutive ports of 127.0.0.1; fifteen of them are usable.
 #[derive(Debug)]
 pub struct PortBlock {
     base: u16,
@@ -20,7 +20,7 @@ impl PortBlock {
     /// Claims a free block.
     ///
     /// # Panics
-    /// When no block is free.
+    /// Panics if no block is free.
     #[must_use]
     pub fn claim() -> PortBlock {
         for _ in 0..2_000 {
@@ -33,10 +33,10 @@ impl PortBlock {
         panic!("no sixteen consecutive ports are free on 127.0.0.1");
     }
 
-    /// Port `n` of the block.
+    /// Returns port `n` of the block.
     ///
     /// # Panics
-    /// From fifteen on.
+    /// Panics if `n` is 15 or more.
     #[must_use]
     pub fn port(&self, n: u16) -> u16 {
         assert!(n < SIZE - 1, "a block has fifteen ports, port {n} was asked for");

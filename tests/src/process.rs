@@ -1,7 +1,8 @@
 //! Child processes that never outlive the program that started them.
 //!
-//! `setpriv --pdeathsig` has the kernel kill a child when the *thread* that started it ends, so all children are started
-//! by one thread that lives as long as the program. It covers what `Drop` cannot: shared clusters, aborts, kill -9.
+//! `setpriv --pdeathsig` makes the kernel kill a child when the *thread* that started it ends. So one thread,
+//! which lives as long as the program, starts all children. This also works where `Drop` does not: shared
+//! clusters, aborts, kill -9.
 
 use std::fs::File;
 use std::io;
@@ -19,10 +20,10 @@ type Order = (Command, SyncSender<io::Result<Child>>);
 /// Starts `command` so that it dies with this program.
 ///
 /// # Errors
-/// The system's, for example when the program does not exist.
+/// Fails if the program cannot be started, for example because it does not exist.
 ///
 /// # Panics
-/// When the starting thread is gone, which nothing causes.
+/// Panics if the starting thread has ended, which cannot happen.
 pub fn start(command: Command) -> io::Result<Child> {
     static STARTER: OnceLock<Sender<Order>> = OnceLock::new();
     let starter = STARTER.get_or_init(|| {
@@ -39,7 +40,7 @@ pub fn start(command: Command) -> io::Result<Child> {
     child.recv().expect("the starting thread answers")
 }
 
-/// A command that runs `program` in its own process group, tied to the life of this program.
+/// Returns a command that runs `program` in its own process group and dies with this program.
 #[must_use]
 pub fn tied(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command;
@@ -53,7 +54,7 @@ pub fn tied(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
-/// A long-running child whose output goes to a file. Killed when dropped.
+/// A long-running child whose output goes to a file. It is killed when this value is dropped.
 #[derive(Debug)]
 pub struct Daemon {
     name: String,
@@ -62,10 +63,10 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts it; output is appended to `log`.
+    /// Starts the child. Its output is appended to `log`.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// Panics if it cannot be started.
     #[must_use]
     pub fn start(name: &str, mut command: Command, log: PathBuf) -> Daemon {
         let out = File::options().create(true).append(true).open(&log);
@@ -76,19 +77,19 @@ impl Daemon {
         Daemon { name: name.to_owned(), child: Some(child), log }
     }
 
-    /// Process id, while it runs.
+    /// Returns the process id while the child runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
     }
 
-    /// Where its output goes.
+    /// Returns the path of its output file.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// The exit status, once it has ended by itself.
+    /// Returns the exit status if the child has ended by itself.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.as_mut().and_then(|child| child.try_wait().ok().flatten())
     }
@@ -96,7 +97,7 @@ impl Daemon {
     /// Sends a signal by name (`TERM`, `STOP`, `CONT`).
     ///
     /// # Panics
-    /// When it cannot be sent.
+    /// Panics if it cannot be sent.
     pub fn signal(&self, name: &str) {
         if let Some(pid) = self.pid() {
             let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status();
@@ -104,7 +105,7 @@ impl Daemon {
         }
     }
 
-    /// kill -9, at once.
+    /// Kills the child (kill -9).
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -112,10 +113,10 @@ impl Daemon {
         }
     }
 
-    /// SIGTERM, then waits for the end.
+    /// Sends SIGTERM and waits for the end.
     ///
     /// # Panics
-    /// When it does not end within `limit`.
+    /// Panics if the child does not end within `limit`.
     pub fn stop(&mut self, limit: Duration) -> ExitStatus {
         self.signal("TERM");
         let begin = Instant::now();
@@ -132,7 +133,7 @@ impl Daemon {
         }
     }
 
-    /// The last `lines` lines of its output, for messages.
+    /// Returns the last `lines` lines of its output, for messages.
     #[must_use]
     pub fn tail(&self, lines: usize) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();
@@ -150,10 +151,10 @@ impl Drop for Daemon {
     }
 }
 
-/// What a program that ran to its end said.
+/// Result of a program that has ended.
 #[derive(Debug, Clone)]
 pub struct Output {
-    /// Exit code; -1 when a signal ended it.
+    /// Exit code; -1 if a signal ended the program.
     pub code: i32,
     /// Standard output.
     pub stdout: String,
@@ -162,16 +163,16 @@ pub struct Output {
 }
 
 impl Output {
-    /// Both outputs.
+    /// Returns both outputs, stdout first.
     #[must_use]
     pub fn all(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
     }
 
-    /// Itself, when the exit code is 0.
+    /// Returns itself if the exit code is 0.
     ///
     /// # Panics
-    /// When it is not, with both outputs.
+    /// Panics with both outputs if the exit code is not 0.
     #[must_use]
     pub fn success(self, what: &str) -> Output {
         assert!(self.code == 0, "{what} ended with {}:\n{}", self.code, self.all());
@@ -179,10 +180,11 @@ impl Output {
     }
 }
 
-/// Runs `command` to its end with `input` on standard input.
+/// Runs `command` to its end, with `input` on standard input. After `limit` it kills the program and returns
+/// the output so far with code 124.
 ///
 /// # Panics
-/// When it cannot be started. When `limit` passes it is killed, and the output so far is returned with code 124.
+/// Panics if the program cannot be started.
 #[must_use]
 pub fn run(mut command: Command, input: &[u8], limit: Duration) -> Output {
     use std::io::{Read, Write};
@@ -191,7 +193,7 @@ pub fn run(mut command: Command, input: &[u8], limit: Duration) -> Output {
     let mut child = start(command).unwrap_or_else(|e| panic!("cannot start {name}: {e}"));
     let mut stdin = child.stdin.take().expect("stdin is piped");
     let input = input.to_vec();
-    // A child that ends early closes its end: not an error of ours.
+    // A child that ends early closes its standard input. That is not an error.
     let feed = std::thread::spawn(move || drop(stdin.write_all(&input)));
     let mut out = child.stdout.take().expect("stdout is piped");
     let mut err = child.stderr.take().expect("stderr is piped");

@@ -11,42 +11,42 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
-/// How a producer writes.
+/// Settings of a producer.
 #[derive(Debug, Clone)]
 pub struct Kind {
-    /// `none`, `gzip`, `snappy`, `lz4` or `zstd`.
+    /// Compression codec: `none`, `gzip`, `snappy`, `lz4` or `zstd`.
     pub codec: &'static str,
-    /// With a producer id and sequences.
+    /// True: with a producer id and sequence numbers.
     pub idempotent: bool,
-    /// With transactions of this many records each; every third is aborted.
+    /// Number of records per transaction; every third transaction is aborted. `None`: no transactions.
     pub transaction: Option<usize>,
-    /// Records that the client gathers into one batch at most.
+    /// Maximum number of records per batch.
     pub batch: usize,
-    /// Each record with a header; message formats before v2 have none.
+    /// True: each record has a header. Message formats before v2 have none.
     pub headers: bool,
 }
 
 impl Kind {
-    /// Neither idempotent nor transactional.
+    /// A producer that is neither idempotent nor transactional.
     #[must_use]
     pub fn plain(codec: &'static str) -> Kind {
         Kind { codec, idempotent: false, transaction: None, batch: 200, headers: true }
     }
 
-    /// Idempotent.
+    /// An idempotent producer.
     #[must_use]
     pub fn idempotent(codec: &'static str) -> Kind {
         Kind { idempotent: true, ..Kind::plain(codec) }
     }
 
-    /// Transactional, `records` records in each transaction.
+    /// A transactional producer with `records` records per transaction.
     #[must_use]
     pub fn transactional(codec: &'static str, records: usize) -> Kind {
         Kind { transaction: Some(records), ..Kind::idempotent(codec) }
     }
 }
 
-/// What became of the records that a producer sent.
+/// Counters of the records that a producer sent.
 #[derive(Debug, Default, Clone)]
 pub struct Deliveries {
     acked: Arc<AtomicU64>,
@@ -54,13 +54,13 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
-    /// Records that the broker accepted, aborted ones included.
+    /// Returns the number of records that the broker accepted, aborted ones included.
     #[must_use]
     pub fn acked(&self) -> u64 {
         self.acked.load(Ordering::Relaxed)
     }
 
-    /// Records that it did not accept.
+    /// Returns the number of records that the broker did not accept.
     #[must_use]
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
@@ -84,7 +84,7 @@ pub struct Sender {
     kind: Kind,
     in_transaction: usize,
     transactions: usize,
-    /// What became of its records.
+    /// Counters of its records.
     pub deliveries: Deliveries,
 }
 
@@ -95,10 +95,10 @@ impl std::fmt::Debug for Sender {
 }
 
 impl Sender {
-    /// Connects.
+    /// Creates the producer and, for transactions, initialises it.
     ///
     /// # Panics
-    /// When the client cannot be made or, with transactions, not be initialised.
+    /// Panics if the client cannot be created or initialised.
     #[must_use]
     pub fn new(bootstrap: &str, kind: Kind) -> Sender {
         let mut config = ClientConfig::new();
@@ -127,10 +127,11 @@ impl Sender {
         Sender { producer, kind, in_transaction: 0, transactions: 0, deliveries }
     }
 
-    /// Sends one record, with a header that repeats its key where the kind has headers; begins and ends transactions as the kind says.
+    /// Sends one record. If the kind has headers, its header repeats the key. Begins and ends transactions as
+    /// the kind requires.
     ///
     /// # Panics
-    /// When the client refuses it.
+    /// Panics if the client refuses the record.
     pub fn send(&mut self, topic: &str, key: &str, value: &str) {
         if self.kind.transaction.is_some() && self.in_transaction == 0 {
             self.producer.begin_transaction().unwrap_or_else(|e| panic!("begin: {e}"));
@@ -160,7 +161,7 @@ impl Sender {
         self.in_transaction = 0;
         let limit = Duration::from_secs(60);
         let done = if self.transactions.is_multiple_of(3) {
-            // What is aborted shall be in the log first, or there is nothing to leave out.
+            // Flushes first: the aborted records must be in the log, or there is nothing to skip.
             self.producer.flush(limit).and_then(|()| self.producer.abort_transaction(limit))
         } else {
             self.producer.commit_transaction(limit)
@@ -171,7 +172,7 @@ impl Sender {
     /// Waits until every record is answered.
     ///
     /// # Panics
-    /// When that takes too long.
+    /// Panics if that takes too long.
     pub fn finish(&mut self) {
         if self.in_transaction > 0 && self.kind.transaction.is_some() {
             self.end_transaction();
@@ -183,7 +184,7 @@ impl Sender {
 /// Sends `count` records `key-i` → `value-i…` and waits until all are accepted.
 ///
 /// # Panics
-/// When one is not.
+/// Panics if a record is not accepted.
 pub fn send(bootstrap: &str, topic: &str, kind: Kind, count: usize) {
     let mut sender = Sender::new(bootstrap, kind);
     for i in 0..count {
@@ -198,17 +199,17 @@ fn value(i: usize) -> String {
     format!("{{\"n\":{i},\"text\":\"{}\"}}", "flight ".repeat(1 + i % 17))
 }
 
-/// A producer that writes until it is told to stop.
+/// A producer that writes until it is stopped.
 #[derive(Debug)]
 pub struct Writer {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<u64>>,
-    /// What became of its records.
+    /// Counters of its records.
     pub deliveries: Deliveries,
 }
 
 impl Writer {
-    /// Begins to write about `per_second` records a second.
+    /// Starts to write about `per_second` records per second.
     #[must_use]
     pub fn start(bootstrap: &str, topic: &str, kind: Kind, per_second: u64) -> Writer {
         let stop = Arc::new(AtomicBool::new(false));
@@ -235,10 +236,10 @@ impl Writer {
         Writer { stop, thread: Some(thread), deliveries }
     }
 
-    /// Stops it and waits until its records are answered; how many it sent.
+    /// Stops the producer and waits until its records are answered. Returns the number of records sent.
     ///
     /// # Panics
-    /// When it failed.
+    /// Panics if the producer failed.
     pub fn stop(mut self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.take().map_or(0, |t| t.join().expect("the writer ends well"))

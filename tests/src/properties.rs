@@ -1,11 +1,12 @@
-//! Java .properties files of the project's own: plain `key=value` lines, without escapes or continuations.
+//! Reads and writes the project's own .properties files: plain `key=value` lines, without escapes or
+//! continuations.
 
 use std::path::Path;
 
-/// Its entries in order.
+/// Reads the entries in order.
 ///
 /// # Panics
-/// When it cannot be read or a line is neither a comment nor `key=value`.
+/// Panics if the file cannot be read, or if a line is neither a comment nor `key=value`.
 #[must_use]
 pub fn read(path: &Path) -> Vec<(String, String)> {
     let text =
@@ -24,7 +25,7 @@ pub fn read(path: &Path) -> Vec<(String, String)> {
 /// Writes `entries` with some values replaced.
 ///
 /// # Panics
-/// When the file is not writable.
+/// Panics if the file is not writable.
 pub fn write(path: &Path, entries: &[(String, String)], replaced: &[(&str, &str)]) {
     let text: String = entries
         .iter()

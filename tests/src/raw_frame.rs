@@ -1,23 +1,24 @@
-//! Frames as bytes, for clients that follow no rule: what a library would never send, or not whole.
+//! Frames as bytes, for clients that break the protocol: invalid or incomplete requests that no library
+//! sends.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// Produce.
+/// API key of Produce.
 pub const PRODUCE: i16 = 0;
-/// Fetch.
+/// API key of Fetch.
 pub const FETCH: i16 = 1;
-/// Metadata.
+/// API key of Metadata.
 pub const METADATA: i16 = 3;
-/// SaslHandshake.
+/// API key of SaslHandshake.
 pub const SASL_HANDSHAKE: i16 = 17;
-/// ApiVersions.
+/// API key of ApiVersions.
 pub const API_VERSIONS: i16 = 18;
-/// CreatePartitions.
+/// API key of CreatePartitions.
 pub const CREATE_PARTITIONS: i16 = 37;
 
-/// A request with header version 1 (no tagged fields) and its length before it.
+/// Returns a request with header version 1 (no tagged fields), preceded by its length.
 #[must_use]
 pub fn frame(api: i16, version: i16, correlation: i32, body: &[u8]) -> Vec<u8> {
     let client = b"raw";
@@ -32,13 +33,13 @@ pub fn frame(api: i16, version: i16, correlation: i32, body: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A string with a length of two bytes.
+/// Appends a string with a two-byte length.
 pub fn put_text(into: &mut Vec<u8>, text: &str) {
     into.extend(i16::try_from(text.len()).unwrap_or(i16::MAX).to_be_bytes());
     into.extend(text.as_bytes());
 }
 
-/// Body of Produce v3 with acks=-1: one batch to one partition.
+/// Returns the body of a Produce v3 request with acks=-1: one batch for one partition.
 #[must_use]
 pub fn produce(topic: &str, partition: i32, batch: &[u8]) -> Vec<u8> {
     let mut body = produce_head(1);
@@ -50,7 +51,7 @@ pub fn produce(topic: &str, partition: i32, batch: &[u8]) -> Vec<u8> {
     body
 }
 
-/// Body of Produce v3 that names topics, `count` times each, and no partition of any.
+/// Returns the body of a Produce v3 request that names each topic `count` times, without partitions.
 #[must_use]
 pub fn produce_of_nothing(topics: &[(&str, usize)]) -> Vec<u8> {
     let mut body = produce_head(topics.iter().map(|(_, count)| count).sum());
@@ -63,7 +64,7 @@ pub fn produce_of_nothing(topics: &[(&str, usize)]) -> Vec<u8> {
     body
 }
 
-/// Up to the topics: no transactional id, acks=-1, 30 s.
+/// Returns the body up to the topics: no transactional id, acks=-1, timeout 30 s.
 fn produce_head(topics: usize) -> Vec<u8> {
     let mut body = (-1i16).to_be_bytes().to_vec();
     body.extend((-1i16).to_be_bytes());
@@ -72,14 +73,15 @@ fn produce_head(topics: usize) -> Vec<u8> {
     body
 }
 
-/// Body of CreatePartitions v0 that asks for five partitions of one topic, `count` times.
+/// Returns the body of a CreatePartitions v0 request that asks for five partitions of one topic, `count`
+/// times.
 #[must_use]
 pub fn create_partitions(topic: &str, count: usize) -> Vec<u8> {
     let mut body = i32::try_from(count).unwrap_or(i32::MAX).to_be_bytes().to_vec();
     for _ in 0..count {
         put_text(&mut body, topic);
         body.extend(5i32.to_be_bytes());
-        // No assignments of one's own.
+        // No manual assignments.
         body.extend((-1i32).to_be_bytes());
     }
     body.extend(30_000i32.to_be_bytes());
@@ -87,15 +89,15 @@ pub fn create_partitions(topic: &str, count: usize) -> Vec<u8> {
     body
 }
 
-/// A client that sends bytes.
+/// A client that sends raw bytes.
 #[derive(Debug)]
 pub struct RawClient(pub TcpStream);
 
 impl RawClient {
-    /// Connects to `host:port`; reads and writes wait for at most `patience`.
+    /// Connects to `host:port`. Reads and writes have the timeout `patience`.
     ///
     /// # Errors
-    /// The system's.
+    /// Fails if the connection cannot be made.
     pub fn open(address: &str, patience: Duration) -> std::io::Result<RawClient> {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(patience))?;
@@ -104,18 +106,19 @@ impl RawClient {
         Ok(RawClient(stream))
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     ///
     /// # Errors
-    /// The system's.
+    /// Fails if the connection breaks or times out.
     pub fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.0.write_all(bytes)
     }
 
-    /// The next frame without its length; `UnexpectedEof` once the other side has closed.
+    /// Returns the next frame without its length. The error is `UnexpectedEof` if the other side has closed
+    /// the connection.
     ///
     /// # Errors
-    /// The system's, or an answer of more than 64 MiB.
+    /// Fails if the connection breaks or times out, or if the answer is larger than 64 MiB.
     pub fn receive(&mut self) -> std::io::Result<Vec<u8>> {
         let mut length = [0; 4];
         self.0.read_exact(&mut length)?;
@@ -128,10 +131,10 @@ impl RawClient {
         Ok(answer)
     }
 
-    /// Sends a request and reads the frame that answers it.
+    /// Sends a request and returns the answer's frame.
     ///
     /// # Errors
-    /// The system's.
+    /// Fails like [`RawClient::send`] and [`RawClient::receive`].
     pub fn ask(&mut self, frame: &[u8]) -> std::io::Result<Vec<u8>> {
         self.send(frame)?;
         self.receive()

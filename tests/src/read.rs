@@ -1,5 +1,5 @@
-//! Every record of a partition, read over the wire with read_committed semantics, and the comparison of two clusters
-//! offset by offset. This is the referee of the suites: it knows nothing of Linkgate.
+//! Reads every record of a partition over the wire with read_committed semantics, and compares two clusters
+//! offset by offset. It is the independent judge of the suites and knows nothing of Linkgate.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
@@ -16,7 +16,7 @@ use crate::wait::LONG;
 /// A partition as a read_committed client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionCopy {
-    /// First offset of the log.
+    /// Log start offset.
     pub log_start: i64,
     /// High watermark.
     pub high_watermark: i64,
@@ -24,29 +24,29 @@ pub struct PartitionCopy {
     pub records: Vec<Record>,
 }
 
-/// Reads a topic: every partition from its log start to its high watermark.
+/// Reads a topic: every partition from its log start to its end.
 ///
 /// # Panics
-/// When that does not succeed in time, or a batch cannot be read.
+/// Panics if that does not succeed in time, or if a batch cannot be decoded.
 #[must_use]
 pub fn topic(bootstrap: &str, name: &str) -> BTreeMap<i32, PartitionCopy> {
     let leaders = Admin::to(bootstrap).leaders(name);
     leaders.iter().map(|leader| (leader.partition, partition(bootstrap, name, leader.partition))).collect()
 }
 
-/// Reads one partition.
+/// Reads one partition from its log start to its end.
 ///
 /// # Panics
-/// As [`topic`].
+/// Panics like [`topic`].
 #[must_use]
 pub fn partition(bootstrap: &str, name: &str, partition: i32) -> PartitionCopy {
     partition_from(bootstrap, name, partition, None)
 }
 
-/// Reads one partition from an offset on, or from its log start.
+/// Reads one partition from the offset `from`, or from its log start.
 ///
 /// # Panics
-/// As [`topic`].
+/// Panics like [`topic`].
 #[must_use]
 pub fn partition_from(bootstrap: &str, name: &str, partition: i32, from: Option<i64>) -> PartitionCopy {
     let mut copy = PartitionCopy { log_start: 0, high_watermark: 0, records: Vec::new() };
@@ -59,16 +59,16 @@ pub fn partition_from(bootstrap: &str, name: &str, partition: i32, from: Option<
             aborted.records(&batch, &mut copy.records);
         }
     });
-    // A log may begin inside a batch, which a fetch brings whole.
+    // A log may begin inside a batch, and a fetch returns the whole batch.
     let log = from.unwrap_or(copy.log_start).max(copy.log_start)..copy.high_watermark;
     copy.records.retain(|r| log.contains(&r.offset));
     copy
 }
 
-/// Every batch of one partition as it stands in the log, control batches included (read_uncommitted).
+/// Returns every batch of one partition as it is in the log, control batches included (read_uncommitted).
 ///
 /// # Panics
-/// As [`topic`].
+/// Panics like [`topic`].
 #[must_use]
 pub fn raw(bootstrap: &str, name: &str, partition: i32) -> Vec<Batch> {
     let mut all = Vec::new();
@@ -76,10 +76,11 @@ pub fn raw(bootstrap: &str, name: &str, partition: i32) -> Vec<Batch> {
     all
 }
 
-/// Offset field and message format of what one fetch at `offset` brings, old formats included.
+/// Returns the offset field and the message format of every batch in one fetch at `offset`, old formats
+/// included.
 ///
 /// # Panics
-/// When the partition cannot be fetched in time.
+/// Panics if the partition cannot be fetched in time.
 #[must_use]
 pub fn formats(bootstrap: &str, name: &str, partition: i32, offset: i64) -> Vec<(i64, i8)> {
     let answer = crate::wait::until_ok(&format!("{name}-{partition} is fetched"), LONG, || {
@@ -98,7 +99,7 @@ pub(crate) struct Step {
     pub(crate) batches: Vec<Batch>,
 }
 
-/// Fetches until the end that the partition has at the first answer; a leader change in between is waited out.
+/// Fetches up to the end offset that the partition has at the first answer. Waits during leader changes.
 pub(crate) fn walk(
     bootstrap: &str,
     name: &str,
@@ -201,7 +202,7 @@ fn fetch_payload(
     Ok(p)
 }
 
-/// Which producers are inside an aborted transaction, as a consumer tracks it.
+/// Producers inside an aborted transaction, tracked as a consumer does.
 #[derive(Default)]
 struct Aborted {
     known: std::collections::BTreeSet<(i64, i64)>,
@@ -222,7 +223,7 @@ impl Aborted {
             self.inside.insert(producer);
         }
         if batch.is_control() {
-            // Key of a marker: version, then type; 0 is ABORT.
+            // Key of a control record: version, then type. Type 0 is ABORT.
             let kind = batch
                 .records
                 .first()
@@ -234,14 +235,14 @@ impl Aborted {
             return;
         }
         if !(batch.is_transactional() && self.inside.contains(&batch.producer_id)) {
-            // A fetch may begin inside a batch; what was seen before is not repeated.
+            // A fetch may begin inside a batch. Skips records that were already read.
             let last = into.last().map_or(-1, |r| r.offset);
             into.extend(batch.records.iter().filter(|r| r.offset > last).cloned());
         }
     }
 }
 
-/// The first differences between two copies of a topic, one sentence each; empty when they agree.
+/// Returns the first differences between two copies of a topic, one sentence each. Empty if they are equal.
 #[must_use]
 pub fn differences(
     source: &BTreeMap<i32, PartitionCopy>,
@@ -285,20 +286,20 @@ pub(crate) fn show(record: Option<&Record>) -> String {
     )
 }
 
-/// Asserts that the mirror holds what the source holds, offset by offset.
+/// Asserts that the mirror holds the same records as the source, offset by offset.
 ///
 /// # Panics
-/// With the first differences when it does not.
+/// Panics with the first differences.
 pub fn assert_same(source: &str, source_topic: &str, mirror: &str, mirror_topic: &str) {
     let found = differences(&topic(source, source_topic), &topic(mirror, mirror_topic));
     assert!(found.is_empty(), "{mirror_topic} differs from {source_topic}:\n{}", found.join("\n"));
 }
 
-/// Asserts that a mirror that was promoted holds what the source holds, offset by offset, and a fence behind it in each
-/// partition, which clients do not see.
+/// Asserts that a promoted mirror holds the same records as the source, offset by offset, and a fence after
+/// them in each partition. Clients do not see the fence.
 ///
 /// # Panics
-/// With the first differences when it does not.
+/// Panics with the first differences.
 pub fn assert_promoted(source: &str, mirror: &str, name: &str) {
     let mut opened = topic(mirror, name);
     opened.values_mut().for_each(|copy| copy.high_watermark -= 1);

@@ -1,4 +1,4 @@
-//! Record batches of format v2, read independently of the code under test: headers, codecs, records.
+//! Decodes record batches of format v2, independently of the code under test: headers, codecs, records.
 //!
 //! Layout: Kafka's `DefaultRecordBatch` and `DefaultRecord` (KIP-98, KIP-32, KIP-82).
 
@@ -7,69 +7,69 @@ use std::io::Read;
 /// One record as a client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Its offset.
+    /// Offset of the record.
     pub offset: i64,
-    /// Milliseconds since the epoch.
+    /// Timestamp in milliseconds since the epoch.
     pub timestamp: i64,
-    /// Its key.
+    /// Key; `None` is null.
     pub key: Option<Vec<u8>>,
-    /// Its value.
+    /// Value; `None` is null.
     pub value: Option<Vec<u8>>,
-    /// Its headers in order.
+    /// Headers in order; a value of `None` is null.
     pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
-/// A batch: header fields and, unless it is a control batch of no interest, its records.
+/// A batch: header fields and records.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// Offset of the first record.
     pub base_offset: i64,
-    /// Offset of the last one, minus `base_offset`.
+    /// Offset of the last record, minus `base_offset`.
     pub last_offset_delta: i32,
-    /// Attribute bits.
+    /// Attribute bits of the batch.
     pub attributes: i16,
-    /// Timestamp from which the records' deltas count.
+    /// Base of the records' timestamp deltas.
     pub base_timestamp: i64,
-    /// The producer.
+    /// Producer id; -1 for none.
     pub producer_id: i64,
-    /// Its epoch.
+    /// Producer epoch; -1 for none.
     pub producer_epoch: i16,
-    /// Sequence of the first record.
+    /// Sequence number of the first record; -1 for none.
     pub base_sequence: i32,
-    /// Records that it holds.
+    /// Records of the batch.
     pub records: Vec<Record>,
 }
 
 impl Batch {
-    /// Holds a transaction marker.
+    /// Returns true if it holds a transaction marker.
     #[must_use]
     pub fn is_control(&self) -> bool {
         self.attributes & 0x20 != 0
     }
 
-    /// Belongs to a transaction.
+    /// Returns true if it belongs to a transaction.
     #[must_use]
     pub fn is_transactional(&self) -> bool {
         self.attributes & 0x10 != 0
     }
 
-    /// The offset after it.
+    /// Returns the offset after the batch.
     #[must_use]
     pub fn next_offset(&self) -> i64 {
         self.base_offset + i64::from(self.last_offset_delta) + 1
     }
 
-    /// 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
+    /// Returns the compression codec: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
     #[must_use]
     pub fn codec(&self) -> i16 {
         self.attributes & 7
     }
 }
 
-/// All whole batches of a fetch payload; the truncated one at its end is left out.
+/// Decodes all complete batches of a fetch payload. Skips a truncated batch at the end.
 ///
 /// # Errors
-/// A sentence that says what cannot be read: a wrong CRC, an unknown format or codec.
+/// Fails with a sentence if a batch cannot be decoded: wrong CRC, unknown format or unknown codec.
 pub fn batches(mut payload: &[u8]) -> Result<Vec<Batch>, String> {
     let mut all = Vec::new();
     while payload.len() >= 12 {
@@ -83,8 +83,9 @@ pub fn batches(mut payload: &[u8]) -> Result<Vec<Batch>, String> {
     Ok(all)
 }
 
-/// First offset field and format of every batch or message of a fetch payload, whatever the format: offset, length and
-/// magic byte stand at the same place in all of them. A compressed message of an old format carries its last offset.
+/// Returns the offset field and the format of every batch or message of a fetch payload. Offset, length and
+/// magic byte have the same position in all formats. A compressed message of an old format carries its last
+/// offset.
 #[must_use]
 pub fn formats(mut payload: &[u8]) -> Vec<(i64, i8)> {
     let mut all = Vec::new();
@@ -128,7 +129,7 @@ fn batch(bytes: &[u8]) -> Result<Batch, String> {
     for _ in 0..count {
         let mut record = body.record(base_offset, base_timestamp)?;
         if attributes & 0x08 != 0 {
-            // LogAppendTime: the batch's timestamp is that of each record.
+            // LogAppendTime: the batch's maximum timestamp is the timestamp of every record.
             record.timestamp = max_timestamp;
         }
         records.push(record);
@@ -159,8 +160,8 @@ fn decompress(codec: i16, bytes: &[u8]) -> Result<Vec<u8>, String> {
     Ok(plain)
 }
 
-/// Bare, as librdkafka and sarama write it, or in the framing of the Java client (xerial): a magic, two versions, then blocks
-/// with their lengths.
+/// Decompresses snappy: raw, as librdkafka and sarama write it, or in the framing of the Java client
+/// (xerial): a magic, two versions, then blocks with their lengths.
 fn snappy(bytes: &[u8]) -> Result<Vec<u8>, String> {
     const FRAMED: &[u8] = b"\x82SNAPPY\0";
     let block =

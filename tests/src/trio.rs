@@ -1,5 +1,5 @@
-//! A pair, and a third cluster that can answer at the address of either side: a wrong DNS entry, a restored environment, a
-//! staging cluster of the same names.
+//! A pair, and a third cluster that can answer at the address of either side: as with a wrong DNS entry, a
+//! restored environment, or a staging cluster with the same names.
 
 use std::ops::{Deref, DerefMut};
 
@@ -10,33 +10,34 @@ use crate::pair::Pair;
 use crate::ports::PortBlock;
 use crate::workdir::WorkDir;
 
-/// Broker configs of each cluster, beside the harness's own.
+/// Broker configs of each cluster, in addition to the harness's own.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Extra<'a> {
-    /// Of the source.
+    /// Configs of the source.
     pub source: &'a [(&'a str, &'a str)],
-    /// Of the destination.
+    /// Configs of the destination.
     pub destination: &'a [(&'a str, &'a str)],
-    /// Of the other cluster.
+    /// Configs of the third cluster.
     pub other: &'a [(&'a str, &'a str)],
 }
 
-/// One broker in each cluster, with a proxy before source and destination. Fields drop in order: the daemon first.
+/// Three clusters of one broker each, with a proxy in front of source and destination. The fields are dropped
+/// in order, so the daemon ends first.
 #[derive(Debug)]
 pub struct Trio {
-    /// Source, destination and the Linkgate between them; both clusters are known by the proxies before them.
+    /// Source, destination and the Linkgate between them. Both clusters advertise the proxies' addresses.
     pub pair: Pair,
-    /// Holds nothing that Linkgate should believe.
+    /// The third cluster. Linkgate must not accept it for the source or the destination.
     pub other: Cluster,
-    /// Before the source.
+    /// Proxy in front of the source.
     pub source_front: FaultProxy,
-    /// Before the destination.
+    /// Proxy in front of the destination.
     pub destination_front: FaultProxy,
     _ports: PortBlock,
 }
 
 impl Trio {
-    /// Three clusters of one version.
+    /// Starts three clusters of one version.
     #[must_use]
     pub fn start(name: &str, version: Version, extra: Extra<'_>) -> Trio {
         let ports = PortBlock::claim();
@@ -57,28 +58,28 @@ impl Trio {
         Trio { pair, other, source_front, destination_front, _ports: ports }
     }
 
-    /// The other cluster answers at the source's address.
+    /// Makes the third cluster answer at the source's address.
     pub fn other_for_source(&self) {
         self.source_front.lead_to(self.other.place_port(0));
     }
 
-    /// The source is back.
+    /// Makes the source answer at its own address again.
     pub fn source_back(&self) {
         back(&self.source_front, self.pair.source.client_ports()[0]);
     }
 
-    /// The other cluster answers at the destination's address.
+    /// Makes the third cluster answer at the destination's address.
     pub fn other_for_destination(&self) {
         self.destination_front.lead_to(self.other.place_port(1));
     }
 
-    /// The destination is back.
+    /// Makes the destination answer at its own address again.
     pub fn destination_back(&self) {
         back(&self.destination_front, self.pair.destination.client_ports()[0]);
     }
 }
 
-/// Connections of one that leads there already are left alone.
+/// Directs a proxy to `port`. Does nothing if it already leads there, so that its connections stay open.
 fn back(front: &FaultProxy, port: u16) {
     if front.target() != port {
         front.lead_to(port);

@@ -1,4 +1,4 @@
-//! How well a daemon is while something is done to it: health, lag, memory, and what a well-behaved client feels.
+//! Watches a daemon during a test: health, lag, memory, and the latency of a well-behaved client.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -20,30 +20,30 @@ use crate::crafted::{Crafted, CraftedRecord};
 use crate::linkgate::Linkgate;
 use crate::raw_batch::now_ms;
 
-/// What is watched.
+/// The daemon and the topics to watch.
 #[derive(Debug, Clone)]
 pub struct Watched {
-    /// `host:port` of the admin listener.
+    /// Address of the admin listener, `host:port`.
     pub admin: String,
     /// Process id of the daemon.
     pub pid: u32,
-    /// The gateway, where a well-behaved client writes.
+    /// Bootstrap address of the gateway, for the well-behaved client.
     pub gateway: String,
-    /// Two topics of the destination's own, to which it writes.
+    /// Two ordinary topics of the destination, to which that client writes.
     pub own_topics: [String; 2],
-    /// The source, past any proxy.
+    /// Bootstrap address of the source, without a proxy in between.
     pub source: String,
-    /// The destination, past any proxy.
+    /// Bootstrap address of the destination, without a proxy in between.
     pub destination: String,
-    /// A mirror topic of one partition that nobody else touches.
+    /// A mirror topic of one partition that nothing else uses.
     pub mirror: String,
 }
 
 impl Watched {
-    /// A daemon and three topics.
+    /// Describes a daemon and three topics.
     ///
     /// # Panics
-    /// When the daemon does not run.
+    /// Panics if the daemon does not run.
     #[must_use]
     pub fn of(
         linkgate: &Linkgate,
@@ -64,28 +64,29 @@ impl Watched {
     }
 }
 
-/// The worst of each, and how often it was looked at.
+/// Worst value of each measurement, and the number of measurements.
 #[derive(Debug, Clone, Default)]
 pub struct Vitals {
     /// Slowest answer of `/health/live`.
     pub health: Duration,
-    /// Answers of `/health/live` that were no 200.
+    /// Number of answers of `/health/live` other than 200.
     pub unhealthy: usize,
     /// Longest time from the source's acknowledgement of a record until the mirror held it.
     pub lag: Duration,
-    /// Largest resident memory in bytes.
+    /// Largest resident memory, in bytes.
     pub resident: usize,
     /// Longest time until a record of the well-behaved client was acknowledged.
     pub produce: Duration,
-    /// The same of a request for two topics, which the gateway holds whole before it passes it on.
+    /// Longest time until a request for two topics was acknowledged. The gateway holds such a request whole
+    /// before it passes it on.
     pub held: Duration,
-    /// Records of that client that were refused, and requests that failed.
+    /// Number of records of that client that were refused, and of its requests that failed.
     pub refused: usize,
-    /// Times that health was asked.
+    /// Number of health requests.
     pub asked: usize,
-    /// Records that the mirror was waited for.
+    /// Number of records for which the lag was measured.
     pub mirrored: usize,
-    /// Records that were acknowledged.
+    /// Number of records that the well-behaved client wrote.
     pub produced: usize,
 }
 
@@ -108,7 +109,7 @@ impl std::fmt::Display for Vitals {
     }
 }
 
-/// Looks again and again until it is stopped.
+/// Measures repeatedly until it is stopped.
 #[derive(Debug)]
 pub struct Watch {
     seen: Arc<Mutex<Vitals>>,
@@ -116,11 +117,11 @@ pub struct Watch {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Longest wait for one answer; what takes longer counts as this long.
+/// Timeout for one answer. A slower answer counts as this time.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Watch {
-    /// Begins.
+    /// Starts the measurements.
     #[must_use]
     pub fn start(watched: &Watched) -> Watch {
         let seen = Arc::new(Mutex::new(Vitals::default()));
@@ -134,16 +135,16 @@ impl Watch {
         Watch { seen, stop, threads }
     }
 
-    /// So far.
+    /// Returns the measurements so far.
     #[must_use]
     pub fn so_far(&self) -> Vitals {
         lock(&self.seen).clone()
     }
 
-    /// Ends it; what was seen.
+    /// Stops and returns the measurements.
     ///
     /// # Panics
-    /// When a look has panicked.
+    /// Panics if a measuring thread has panicked.
     #[must_use]
     pub fn stop(mut self) -> Vitals {
         self.stop.store(true, Ordering::Relaxed);
@@ -164,7 +165,7 @@ fn lock(seen: &Mutex<Vitals>) -> MutexGuard<'_, Vitals> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A connection of its own for each question, as a probe of Kubernetes has.
+/// Measures health and memory. Opens a new connection for each request, like a Kubernetes probe.
 fn health(watched: &Watched, seen: &Mutex<Vitals>, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         let begin = Instant::now();
@@ -193,7 +194,7 @@ fn ask_health(admin: &str) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&answer[..read]).into_owned())
 }
 
-/// One record after the other to the source, each waited for at the destination.
+/// Measures the lag: writes one record after the other to the source, and waits for each at the destination.
 fn lag(watched: &Watched, seen: &Mutex<Vitals>, stop: &AtomicBool) {
     let (producer, delivered) = producer(&watched.source);
     let mut destination = Admin::to(&watched.destination);
@@ -217,7 +218,7 @@ fn lag(watched: &Watched, seen: &Mutex<Vitals>, stop: &AtomicBool) {
     }
 }
 
-/// One record after the other through the gateway.
+/// Writes one record after the other through the gateway, and measures the latency.
 fn produce(watched: &Watched, seen: &Mutex<Vitals>, stop: &AtomicBool) {
     let (producer, delivered) = producer(&watched.gateway);
     while !stop.load(Ordering::Relaxed) {
@@ -237,8 +238,8 @@ fn produce(watched: &Watched, seen: &Mutex<Vitals>, stop: &AtomicBool) {
     let _ = producer.flush(PATIENCE);
 }
 
-/// One request after the other for two topics, as a client of many topics sends. A connection that was closed is opened anew, and
-/// the time counts on.
+/// Sends one request after the other for two topics, like a client of many topics. Reopens a closed
+/// connection; that time counts, too.
 fn produce_held(watched: &Watched, seen: &Mutex<Vitals>, stop: &AtomicBool) {
     let record =
         CraftedRecord { timestamp: now_ms(), value: Some(b"v".to_vec()), ..CraftedRecord::default() };
@@ -275,7 +276,7 @@ fn produce_held(watched: &Watched, seen: &Mutex<Vitals>, stop: &AtomicBool) {
     }
 }
 
-/// What became of each record: answers, refusals, the last offset.
+/// Counters of the records: answers, refusals, and the last offset.
 #[derive(Debug, Clone, Default)]
 struct Delivered(Arc<Mutex<(usize, usize, Option<i64>)>>);
 

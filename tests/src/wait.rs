@@ -1,14 +1,14 @@
-//! Bounded waits. A wait fails by saying what did not happen, never by hanging.
+//! Bounded waits. A wait that fails panics with what did not happen; it never hangs.
 
 use std::time::{Duration, Instant};
 
-/// How long anything may take before it counts as stuck. Generous: a slow machine must not fail a test.
+/// Timeout for anything that should happen. It is generous: a slow machine must not fail a test.
 pub const LONG: Duration = Duration::from_secs(120);
 
-/// Polls `probe` until it answers `Some`, for at most `limit`.
+/// Polls `probe` until it returns `Some`, for at most `limit`.
 ///
 /// # Panics
-/// When it never does; the message is `what`.
+/// Panics with `what` if it never does.
 pub fn until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
     let begin = Instant::now();
     loop {
@@ -20,10 +20,10 @@ pub fn until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T
     }
 }
 
-/// Polls `probe` until it answers `Ok`, for at most `limit`.
+/// Polls `probe` until it returns `Ok`, for at most `limit`.
 ///
 /// # Panics
-/// When it never does; the message is `what` and the last error.
+/// Panics with `what` and the last error if it never does.
 pub fn until_ok<T, E: std::fmt::Display>(
     what: &str,
     limit: Duration,

@@ -1,4 +1,5 @@
-//! Directories of clusters and daemons, below `target/harness`: gone after success, kept after failure.
+//! Directories of clusters and daemons, below `target/harness`. They are removed after success and kept after
+//! a failure.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -6,21 +7,21 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 static SERIAL: AtomicU32 = AtomicU32::new(0);
 static KEEP: AtomicBool = AtomicBool::new(false);
 
-/// From now on nothing is removed or stopped when it is dropped (`--keep` of the demo).
+/// Keeps all directories and processes from now on, even when they are dropped (`--keep` of the demo).
 pub fn keep_everything() {
     KEEP.store(true, Ordering::Relaxed);
 }
 
-/// Whether [`keep_everything`] was called.
+/// Returns true if [`keep_everything`] was called.
 #[must_use]
 pub fn keeps_everything() -> bool {
     KEEP.load(Ordering::Relaxed)
 }
 
-/// The workspace's target directory.
+/// Returns the workspace's target directory.
 ///
 /// # Panics
-/// When the path of the running program is not known.
+/// Panics if the tests crate has no parent directory.
 #[must_use]
 pub fn target_dir() -> PathBuf {
     if let Some(dir) = std::env::var_os("CARGO_TARGET_DIR") {
@@ -32,10 +33,10 @@ pub fn target_dir() -> PathBuf {
         .join("target")
 }
 
-/// The cache outside the target directory.
+/// Returns the cache directory, outside the target directory.
 ///
 /// # Panics
-/// When neither LINKGATE_CACHE, XDG_CACHE_HOME nor HOME is set.
+/// Panics if none of LINKGATE_CACHE, XDG_CACHE_HOME and HOME is set.
 #[must_use]
 pub fn cache_dir() -> PathBuf {
     if let Some(dir) = std::env::var_os("LINKGATE_CACHE") {
@@ -47,15 +48,15 @@ pub fn cache_dir() -> PathBuf {
     base.join("linkgate")
 }
 
-/// A directory that is removed when dropped, unless the thread is panicking or everything is kept.
+/// A directory that is removed on drop, unless the thread is panicking or everything is kept.
 #[derive(Debug)]
 pub struct WorkDir(PathBuf);
 
 impl WorkDir {
-    /// A new directory whose name begins with `name`.
+    /// Creates a new directory whose name ends with `name`.
     ///
     /// # Panics
-    /// When it cannot be created.
+    /// Panics if it cannot be created.
     #[must_use]
     pub fn new(name: &str) -> WorkDir {
         let base = target_dir().join("harness");
@@ -64,10 +65,10 @@ impl WorkDir {
         WorkDir::at(base.join(format!("{}-{serial}-{name}", std::process::id())))
     }
 
-    /// The directory `path`, emptied.
+    /// Creates the directory `path`, or empties it.
     ///
     /// # Panics
-    /// When it cannot be created.
+    /// Panics if it cannot be created.
     #[must_use]
     pub fn at(path: PathBuf) -> WorkDir {
         let _ = std::fs::remove_dir_all(&path);
@@ -75,7 +76,7 @@ impl WorkDir {
         WorkDir(path)
     }
 
-    /// Where it is.
+    /// Returns its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
@@ -93,8 +94,8 @@ impl Drop for WorkDir {
     }
 }
 
-/// Removes what processes that are gone left behind without a failure (clusters that a whole file shares are never
-/// dropped).
+/// Removes directories of ended processes, except those of failures. Clusters that a whole test file shares
+/// are never dropped, so they leave directories.
 fn prune(base: &Path) {
     let Ok(entries) = std::fs::read_dir(base) else { return };
     for entry in entries.flatten() {

@@ -1,4 +1,5 @@
-//! Brokers of the destination that are not there yet, join, and come back elsewhere, behind a gateway that stays where it is.
+//! The gateway keeps its ports while brokers of the destination are missing, join, and come back at another
+//! address.
 
 use std::time::Duration;
 
@@ -11,16 +12,17 @@ use linkgate_tests::read;
 use linkgate_tests::wait::{LONG, until};
 use linkgate_tests::workdir::WorkDir;
 
-/// Given a destination of which no broker runs, when Linkgate starts, then it lives; once brokers come, one after another, each gets
-/// its port and clients are served; when a broker comes back at another address, its port leads there; and after a restart of
-/// Linkgate all ports are the same.
+/// Given a destination with no running broker, when Linkgate starts, then its process lives and is not ready.
+/// When brokers come up one after another, then each gets its port and clients are served. When a broker
+/// comes back at another address, then its port leads to that address. After a restart of Linkgate, all ports
+/// are the same.
 #[test]
-fn brokers_come_late_and_move_and_the_gateways_ports_stay() {
+fn gateway_ports_stay_when_brokers_join_late_and_move() {
     let rack = [("broker.rack", "rack-a")];
     let mut cluster = Cluster::launch(WorkDir::new("moving"), Version::V4_3_1, 3, &rack);
     cluster.wait_ready();
     cluster.admin().create_topic("t", 3, &[]);
-    // The third leaves in good order, so that no partition needs it to begin again.
+    // Broker 3 stops cleanly, so that no partition needs it when the cluster starts again.
     cluster.node(3).stop();
     cluster.kill();
 
@@ -34,7 +36,7 @@ fn brokers_come_late_and_move_and_the_gateways_ports_stay() {
     assert!(Admin::connect(&linkgate.bootstrap()).and_then(|mut admin| admin.brokers()).is_err());
     assert_eq!(linkgate.ended(), None);
 
-    // Two brokers are a quorum.
+    // Two of the three nodes are a quorum.
     cluster.node(1).start();
     cluster.node(2).start();
     cluster.wait_ready();

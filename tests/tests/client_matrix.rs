@@ -1,4 +1,5 @@
-//! Many client libraries through the gateway: admin calls, producing, groups, transactions, and mirror topics full of filler.
+//! Many client libraries through the gateway: admin calls, produce, consumer groups, transactions, and mirror
+//! topics with much filler.
 
 use kafka_protocol::messages::CreateAclsRequest;
 use kafka_protocol::messages::create_acls_request::AclCreation;
@@ -10,12 +11,13 @@ use linkgate_tests::interop::{judge, run};
 use linkgate_tests::kafka::{Cluster, Version};
 use linkgate_tests::wait::{LONG, until_ok};
 
-/// Given mirror topics with filler at the start, in the middle, at the end and for longer than a fetch, when each client library
-/// manages topics, produces, consumes in a group whose members change, runs transactions, writes where it must not and
-/// reads those topics, then each does what it would do with the brokers, and what is written down beside it.
+/// Given mirror topics with filler at the start, in the middle, at the end, and in runs longer than one
+/// fetch, when each client library manages topics, produces, consumes in a group with changing members, runs
+/// transactions, writes to a mirror topic and reads the mirror topics, then each behaves as it does directly
+/// at the brokers, except for the deviations that its entry in `clients.json` expects.
 ///
-/// `LINKGATE_CLIENTS` (names, comma separated) selects some, `LINKGATE_STEPS` some steps; `LINKGATE_HOLD` runs none, but keeps the
-/// stage, for programs to be run by hand.
+/// `LINKGATE_CLIENTS` (names, comma separated) selects clients, `LINKGATE_STEPS` selects steps.
+/// `LINKGATE_HOLD` first keeps the stage up for 3,000 s, so that programs can be run by hand.
 #[test]
 fn every_client_library_works_through_the_gateway() {
     let begin = std::time::Instant::now();
@@ -57,17 +59,19 @@ fn every_client_library_works_through_the_gateway() {
         print!("{}{}", markdown(last), wrongs(last).join("\n"));
     }
     println!("\n{}\nin {:.0} s", markdown(&rows), begin.elapsed().as_secs_f64());
-    // One whose small fetches are the first to come to the filler gets a small answer, which is held.
+    // A client with small fetches that reaches the filler first gets a small answer, which the gateway holds
+    // whole.
     println!("{streamed} of {readers} readers met filler in a streamed answer");
     assert!(2 * streamed >= readers, "filler that clients meet in streamed answers is not seen");
     let wrong = wrongs(&rows);
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// Given a broker that denies writes to a topic, when each client library writes there in a transaction and gives it up, then its
-/// producer ends as it does at the gateway when it writes to a mirror topic, but for what is written down beside it.
+/// Given a broker that denies writes to a topic, when each client library writes there in a transaction and
+/// aborts it, then the abort ends as it does at the gateway for a mirror topic, except where
+/// `abort_at_broker` of its entry in `clients.json` says otherwise.
 #[test]
-fn a_refused_transaction_ends_as_on_a_broker_that_denies_it() {
+fn a_refused_transaction_aborts_as_on_a_broker_that_denies_writes() {
     let configs = [
         ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
         ("allow.everyone.if.no.acl.found", "true"),
@@ -91,9 +95,10 @@ fn a_refused_transaction_ends_as_on_a_broker_that_denies_it() {
     }
 }
 
-/// All may do everything with the topic but write: of two rules, the one that denies counts.
+/// Allows all users everything on the topic, and denies them writes. Where both rules match, the denial
+/// counts.
 fn deny_writes(bootstrap: &str, topic: &str) {
-    // `AclOperation` and `AclPermissionType` of Kafka.
+    // Codes of Kafka's `AclOperation` and `AclPermissionType`.
     let (all, write, deny, allow) = (2, 4, 2, 3);
     let acl = |operation, permission| {
         AclCreation::default()
@@ -112,9 +117,9 @@ fn deny_writes(bootstrap: &str, topic: &str) {
     });
 }
 
-/// docs/clients.md has a row for each client of the matrix and says what is known of it.
+/// docs/clients.md has a row for each client of the matrix, and the row holds the `known` text of the client.
 #[test]
-fn the_page_tells_of_every_client() {
+fn the_clients_page_documents_every_client() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/clients.md");
     let page = std::fs::read_to_string(&path).unwrap();
     for Client { client, known, .. } in client::all() {

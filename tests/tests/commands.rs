@@ -1,4 +1,5 @@
-//! Link and mirror commands, link probe and config sync, in this process, against real clusters of different versions.
+//! Commands for links and mirrors, the link probe and the config sync, run in this process against real
+//! clusters of different versions.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +7,17 @@ use linkgate_tests::admin::Admin;
 use linkgate_tests::kafka::{Cluster, Version};
 use linkgate_tests::produce::{Kind, send};
 use linkgate_tests::wait::{LONG, until};
-use proxy::client::{ClientOptions, ClusterPin, HostPort, Side};
-use proxy::mirror::Engine;
-use proxy::mirror::clearance::Accepted;
-use proxy::mirror::command::Commands;
-use proxy::mirror::config_sync::ConfigSync;
-use proxy::mirror::handle::{CreateLink, CreateMirror, MirrorAction, Selector};
-use proxy::mirror::link_probe::LinkProbe;
-use proxy::mirror::progress::ProgressTable;
-use proxy::mirror::source_clusters::SourceClusters;
-use proxy::mirror::task_status::TaskTable;
+use proxy::internals::Accepted;
+use proxy::internals::CommandErrorKind;
+use proxy::internals::Commands;
+use proxy::internals::ConfigSync;
+use proxy::internals::Engine;
+use proxy::internals::LinkProbe;
+use proxy::internals::ProgressTable;
+use proxy::internals::SourceClusters;
+use proxy::internals::TaskTable;
+use proxy::internals::{ClientOptions, ClusterPin, HostPort, Side};
+use proxy::internals::{CreateLink, CreateMirror, MirrorAction, Selector};
 use state::model::{Change, KafkaUuid, LinkError, LinkState, MirrorState, MirrorTopic};
 use state::store::Store;
 use tokio::runtime::Runtime;
@@ -58,7 +60,7 @@ impl World {
         name: &str,
         bootstrap: &str,
         expected: Option<&str>,
-    ) -> Result<(), (u16, i32, String)> {
+    ) -> Result<(), (CommandErrorKind, String)> {
         let request = CreateLink {
             name: name.into(),
             configs: BTreeMap::from([
@@ -70,12 +72,10 @@ impl World {
             validate_only: false,
             validate_link: true,
         };
-        self.runtime
-            .block_on(self.commands.create_link(request))
-            .map_err(|error| (error.status, error.error_code, error.message))
+        self.runtime.block_on(self.commands.create_link(request)).map_err(|error| (error.kind, error.message))
     }
 
-    fn create_mirror(&self, topic: &str, factor: Option<i16>) -> Result<(), (u16, i32, String)> {
+    fn create_mirror(&self, topic: &str, factor: Option<i16>) -> Result<(), (CommandErrorKind, String)> {
         let request = CreateMirror {
             link: "dr".into(),
             source_topic: topic.into(),
@@ -84,14 +84,14 @@ impl World {
         };
         self.runtime
             .block_on(self.commands.create_mirror(request))
-            .map_err(|error| (error.status, error.error_code, error.message))
+            .map_err(|error| (error.kind, error.message))
     }
 
     fn mirror(&self, topic: &str) -> MirrorTopic {
         self.store.view().mirrors.get(topic).cloned().unwrap()
     }
 
-    /// Records a config of the link, as an earlier version may have done.
+    /// Records a config of the link without a check, as an earlier version may have done.
     fn put_config(&self, name: &str, value: &str) {
         let (name, value) = (name.to_owned(), value.to_owned());
         let write = self.store.transact("test", "test", move |view, _| {
@@ -112,36 +112,37 @@ impl World {
     }
 }
 
-fn client_of(cluster: &Cluster) -> proxy::client::Cluster {
+fn client_of(cluster: &Cluster) -> proxy::internals::Cluster {
     let servers = cluster.bootstrap();
     let servers = servers.split(',').map(|server| server.parse::<HostPort>().unwrap()).collect();
     let mut options = ClientOptions::new(Side::Destination);
     options.pin = Some(ClusterPin::at_first_contact("destination", "DESTINATION_CLUSTER_CHANGED"));
-    proxy::client::Cluster::new(servers, options)
+    proxy::internals::Cluster::new(servers, options)
 }
 
 fn config(admin: &mut Admin, topic: &str, name: &str) -> String {
     admin.config(topic, name).unwrap_or_default()
 }
 
-/// Given two clusters, when links are created, then only those that make sense are.
+/// Given two clusters, when links are created, then a link is refused if the source has another cluster id
+/// than expected, if it is the destination itself or out of reach, or if a link of that name exists.
 #[test]
-fn a_link_is_created_once_and_to_another_cluster() {
+fn a_link_needs_a_reachable_other_cluster_and_a_new_name() {
     let world = World::new("links", Version::V4_3_1, Version::V4_3_1);
     let source = world.source.bootstrap();
     let refused = world.create_link("dr", &source, Some("nonsense")).unwrap_err();
-    assert_eq!((refused.0, refused.1), (400, 40_002));
-    assert!(refused.2.contains("not the expected id 'nonsense'"), "{}", refused.2);
+    assert_eq!(refused.0, CommandErrorKind::Invalid);
+    assert!(refused.1.contains("not the expected id 'nonsense'"), "{}", refused.1);
     let refused = world.create_link("dr", &world.destination.bootstrap(), None).unwrap_err();
-    assert!(refused.2.contains("the destination cluster itself"), "{}", refused.2);
+    assert!(refused.1.contains("the destination cluster itself"), "{}", refused.1);
     let refused = world.create_link("dr", "127.0.0.1:1", None).unwrap_err();
-    assert!(refused.2.contains("Unable to contact the source cluster"), "{}", refused.2);
+    assert!(refused.1.contains("Unable to contact the source cluster"), "{}", refused.1);
     assert!(world.store.view().links.is_empty());
 
     world.create_link("dr", &source, Some(world.source.id())).unwrap();
     assert_eq!(world.store.view().links["dr"].source_cluster_id, world.source.id());
     let again = world.create_link("dr", &source, None).unwrap_err();
-    assert_eq!(again, (409, 40_902, "Cluster link 'dr' already exists.".to_owned()));
+    assert_eq!(again, (CommandErrorKind::LinkExists, "Cluster link 'dr' already exists.".to_owned()));
     assert_eq!(world.commands.cluster_id(), world.destination.id());
 
     let deleted = world.commands.delete_link("dr", false, false);
@@ -149,10 +150,10 @@ fn a_link_is_created_once_and_to_another_cluster() {
     assert!(world.store.view().links.is_empty());
 }
 
-/// Given a source topic with configs of its own, when it is mirrored, synced and promoted, then the destination topic has
-/// the configs that each phase needs, whichever of the two clusters is the older.
+/// Given a source topic with configs of its own, when it is mirrored, synced and promoted, then the
+/// destination topic has the configs of each phase, whichever of the two clusters has the older version.
 #[test]
-fn configs_follow_from_creation_to_promote() {
+fn configs_follow_the_source_from_creation_to_promote() {
     for (name, source, destination) in
         [("configs-up", Version::V3_9_1, Version::V4_3_1), ("configs-down", Version::V4_3_1, Version::V3_9_1)]
     {
@@ -183,7 +184,7 @@ fn configs_follow_from_creation_to_promote() {
 
         there.alter_config("orders", "retention.ms", "2000000");
         there.alter_config("orders", "compression.type", "zstd");
-        // Brokers learn of a config a moment after it is accepted.
+        // Brokers apply a config a moment after the controller accepted it.
         until("the source shows its configs", LONG, || {
             (config(&mut there, "orders", "compression.type") == "zstd").then_some(())
         });
@@ -205,35 +206,37 @@ fn configs_follow_from_creation_to_promote() {
     }
 }
 
-/// Given a link, when mirror topics are created that cannot be, then each refusal has its text and leaves nothing behind.
+/// Given impossible requests to create a mirror topic, when they are made, then each refusal has its text and
+/// leaves nothing behind.
 #[test]
 fn a_refused_mirror_leaves_nothing_behind() {
     let world = World::new("refusals", Version::V4_3_1, Version::V4_3_1);
     let missing = world.create_mirror("orders", None).unwrap_err();
-    assert_eq!((missing.0, missing.1), (404, 404));
+    assert_eq!(missing.0, CommandErrorKind::NoSuchLink);
     world.create_link("dr", &world.source.bootstrap(), None).unwrap();
     let missing = world.create_mirror("orders", None).unwrap_err();
-    assert_eq!(missing, (404, 40_403, "Topic 'orders' does not exist.".to_owned()));
+    assert_eq!(missing, (CommandErrorKind::NoSuchSourceTopic, "Topic 'orders' does not exist.".to_owned()));
     world.source.admin().create_topic("orders", 1, &[]);
     let refused = world.create_mirror("orders", Some(5)).unwrap_err();
-    assert_eq!((refused.0, refused.1), (400, 40_002));
-    assert!(refused.2.contains("INVALID_REPLICATION_FACTOR"), "{}", refused.2);
+    assert_eq!(refused.0, CommandErrorKind::Invalid);
+    assert!(refused.1.contains("INVALID_REPLICATION_FACTOR"), "{}", refused.1);
     world.destination.admin().create_topic("orders", 1, &[]);
     let exists = world.create_mirror("orders", None).unwrap_err();
-    assert_eq!(exists, (400, 40_002, "Topic 'orders' already exists.".to_owned()));
+    assert_eq!(exists, (CommandErrorKind::Invalid, "Topic 'orders' already exists.".to_owned()));
     assert!(world.store.view().mirrors.is_empty());
 }
 
-/// Given a creation that was cut off by a crash, when it is taken up again, then it ends as it would have.
+/// Given a creation that a crash interrupted, when it is resumed, then it ends as it would have without the
+/// crash.
 #[test]
-fn a_creation_that_was_cut_off_goes_on() {
+fn an_interrupted_creation_is_completed() {
     let world = World::new("crash", Version::V4_3_1, Version::V4_3_1);
     world.create_link("dr", &world.source.bootstrap(), None).unwrap();
     for topic in ["before", "after", "foreign"] {
         world.source.admin().create_topic(topic, 2, &[]);
     }
     let finish = |topic: &str| world.runtime.block_on(world.commands.finish_create(topic)).unwrap();
-    // The process died after the topic was made, before that was recorded.
+    // The process died after it created the topic and before it recorded that.
     world.create_mirror("after", None).unwrap();
     let made = world.mirror("after");
     let pending = |topic: &str, generation| MirrorTopic {
@@ -251,7 +254,7 @@ fn a_creation_that_was_cut_off_goes_on() {
         MirrorTopic { state_ms: world.mirror("after").state_ms, ..made.clone() }
     );
 
-    // It died before.
+    // The process died before it created the topic.
     world.put(pending("before", 5));
     finish("before");
     assert_eq!(world.mirror("before").state, MirrorState::Active);
@@ -259,17 +262,18 @@ fn a_creation_that_was_cut_off_goes_on() {
     assert_eq!(config(&mut world.destination.admin(), "before", "compression.type"), "producer");
     finish("before");
 
-    // Somebody else made a topic of that name meanwhile.
+    // Another client created a topic of that name in the meantime.
     world.destination.admin().create_topic("foreign", 2, &[]);
     world.put(pending("foreign", 6));
     finish("foreign");
     let MirrorState::Failed { reason, .. } = world.mirror("foreign").state else {
         panic!("a foreign topic was taken over")
     };
-    assert!(reason.contains("did not make"), "{reason}");
+    assert!(reason.contains("did not create"), "{reason}");
 }
 
-/// Given a link, when its source goes away and comes back, then the link's state follows, after the threshold.
+/// Given a link, when its source goes away and comes back, then the state of the link follows once the
+/// failure threshold is reached.
 #[test]
 fn the_link_state_follows_the_source() {
     let mut world = World::new("probe", Version::V4_3_1, Version::V4_3_1);
@@ -298,10 +302,11 @@ fn the_link_state_follows_the_source() {
     let _ = &world.tasks;
 }
 
-/// Given a link that an earlier version recorded with a config that this one does not take, then it is FAILED and says why;
-/// its mirror topics can be failed over, altering the config mends it, and it can be deleted.
+/// Given a link that an earlier version recorded with a config that this version refuses, then the link is
+/// FAILED and names the config. Its mirror topics can be failed over, a valid value makes it ACTIVE again,
+/// and it can be deleted.
 #[test]
-fn a_link_whose_configs_are_no_longer_taken_can_be_failed_over_mended_and_deleted() {
+fn a_link_with_an_invalid_recorded_config_can_be_failed_over_repaired_and_deleted() {
     let world = World::new("failed-link", Version::V4_3_1, Version::V4_3_1);
     let source = world.source.bootstrap();
     world.create_link("dr", &source, None).unwrap();

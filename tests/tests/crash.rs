@@ -1,6 +1,7 @@
-//! Nothing is lost, repeated or reordered by kill -9 of the daemon at any moment.
+//! kill -9 of the daemon at any moment loses, repeats and reorders nothing.
 //!
-//! `LINKGATE_CRASHES` sets the number of kills (8). The seed of the moments is printed.
+//! `LINKGATE_CRASHES` sets the number of kills (default: 8). The seed of the random times is printed;
+//! `LINKGATE_SEED` repeats it.
 
 use std::time::Duration;
 
@@ -8,10 +9,10 @@ use linkgate_tests::admin::LATEST;
 use linkgate_tests::pair::{LINK, Pair};
 use linkgate_tests::produce::{Kind, Writer};
 
-/// Given four producers that write to a mirrored topic, one of them with transactions, when the daemon is killed again and
-/// again at random moments, then mirroring catches up and both sides hold the same.
+/// Given four producers that write to a mirrored topic, one of them with transactions, when the daemon is
+/// killed repeatedly at random times, then mirroring catches up and both sides hold the same.
 #[test]
-fn kill_dash_nine_under_load() {
+fn repeated_kills_under_load_lose_and_repeat_nothing() {
     let kills: u32 = std::env::var("LINKGATE_CRASHES").ok().and_then(|n| n.parse().ok()).unwrap_or(8);
     let seed: u64 =
         std::env::var("LINKGATE_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
@@ -35,7 +36,7 @@ fn kill_dash_nine_under_load() {
         let have: i64 = pair.destination.admin().offsets("t", LATEST).iter().sum();
         println!("kill {kill} of {kills}: the mirror holds {have} offsets");
         pair.linkgate.launch();
-        // Half of the time it is killed again before it is ready.
+        // In half of the cases the daemon is killed again before it is ready.
         if moments.bool() {
             pair.linkgate.wait_ready();
         }

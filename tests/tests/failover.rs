@@ -1,4 +1,4 @@
-//! failover: the end of a mirror without its source. At once, fenced, and never half a transaction.
+//! A failover ends a mirror without its source: at once, with a fence, and never with half a transaction.
 
 use std::time::Duration;
 
@@ -7,17 +7,18 @@ use linkgate_tests::pair::{LINK, Pair};
 use linkgate_tests::produce::{Kind, Sender, Writer, send};
 use linkgate_tests::read;
 
-/// Given a source that was killed in the middle of an open transaction, when its mirror is failed over, then the topic holds
-/// exactly a prefix of the source's committed records, nothing hangs, and writes are accepted.
+/// Given a source that was killed in the middle of an open transaction, when its mirror is failed over, then
+/// the topic holds exactly a prefix of the committed records of the source, no transaction stays open, and
+/// writes are accepted.
 #[test]
-fn holds_a_prefix_of_what_was_committed() {
+fn a_failed_over_topic_holds_a_prefix_of_the_committed_records() {
     let mut pair = Pair::forgetful("failover");
     let source = pair.source.bootstrap();
     pair.link("");
     pair.mirror_topic("t", 1, &[]);
     send(&source, "t", Kind::idempotent("zstd"), 400);
     send(&source, "t", Kind::transactional("lz4", 20), 90);
-    // Forty records of a transaction that never ends.
+    // Forty records of a transaction that is never completed.
     let mut open = Sender::new(&source, Kind::transactional("none", 1_000));
     for n in 0..40 {
         open.send("t", &format!("open-{n}"), "never committed");
@@ -37,15 +38,15 @@ fn holds_a_prefix_of_what_was_committed() {
     assert!(after.records.len() > before.records.len(), "the writes since are there");
     assert_eq!(after.records[..before.records.len()], before.records[..], "what was committed comes first");
     assert!(after.records.iter().all(|r| !r.key.as_deref().unwrap_or_default().starts_with(b"open-")));
-    // A transaction that hangs would hold every read_committed client up for ever.
+    // An open transaction would stop every read_committed client for good.
     let end = pair.destination.admin().offsets("t", LATEST);
     assert_eq!(pair.destination.admin().last_stable_offsets("t"), end);
 }
 
-/// Given a mirror under load, when it is failed over while the source lives and goes on, then not one record of the source
-/// lands behind a client's first write.
+/// Given a mirror under load, when it is failed over while the source goes on, then no record of the source
+/// is appended after the first write of a client.
 #[test]
-fn nothing_of_the_source_lands_behind_the_first_write() {
+fn no_source_record_follows_the_first_client_write() {
     let pair = Pair::forgetful("fence");
     let source = pair.source.bootstrap();
     pair.link("");

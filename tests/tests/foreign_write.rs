@@ -1,14 +1,14 @@
-//! A write that reaches a mirror topic around the gateway is found by the next append, and never overwritten or hidden.
+//! The next append detects a write that bypassed the gateway, and never overwrites or hides it.
 
 use linkgate_tests::admin::LATEST;
 use linkgate_tests::pair::{LINK, Pair};
 use linkgate_tests::produce::{Kind, send};
 use linkgate_tests::{python, wait};
 
-/// Given a mirror topic that is up to date, when somebody writes to it on the destination itself, then the next record of
-/// the source makes it FAILED, and the reason names the offset.
+/// Given a mirror topic that is up to date, when a client writes to it directly at the destination, then the
+/// next record of the source makes it FAILED, and the reason names the offset.
 #[test]
-fn the_next_append_names_the_offset() {
+fn the_next_append_detects_a_foreign_write_and_names_its_offset() {
     let pair = Pair::small("foreign");
     let source = pair.source.bootstrap();
     pair.link("");
@@ -29,8 +29,9 @@ fn the_next_append_names_the_offset() {
     assert!(described.contains("State: FAILED"), "{described}");
 }
 
-/// Given a client that sends requests through the gateway where SASL tokens would be, which a broker without SASL would take, then they are
-/// read like all others.
+/// Given a gateway without SASL, when a client sends requests in the place of SASL tokens, after a
+/// SaslHandshake v0, then the gateway reads them like all other requests. (A broker without SASL would act on
+/// them.)
 fn nothing_is_smuggled(pair: &Pair) {
     let through: Vec<String> = pair.gateway().brokers().expect("brokers").into_values().collect();
     let end = pair.destination.admin().offsets("t", LATEST);
@@ -43,9 +44,10 @@ fn nothing_is_smuggled(pair: &Pair) {
     assert_eq!(pair.destination.admin().offsets("t", LATEST), end);
 }
 
-/// Given a foreign write that a daemon was not there to see, when it starts again, then it finds out before it appends.
+/// Given a write that bypassed the gateway while the daemon was down, when the daemon starts again, then it
+/// detects the write before it appends.
 #[test]
-fn a_foreign_write_while_the_daemon_is_down() {
+fn a_foreign_write_while_the_daemon_is_down_is_detected_at_start() {
     let mut pair = Pair::small("foreign-down");
     let source = pair.source.bootstrap();
     pair.link("");

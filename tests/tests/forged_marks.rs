@@ -1,4 +1,5 @@
-//! Hostile producers on both sides: whatever a stock broker takes from them is mirrored exactly and shown, and costs nobody else.
+//! Hostile producers on both sides: what a stock broker accepts from them is mirrored exactly and shown to
+//! clients, and other clients do not pay for it.
 
 use std::time::{Duration, Instant};
 
@@ -9,17 +10,17 @@ use linkgate_tests::pair::{LINK, Pair};
 use linkgate_tests::raw_batch::{now_ms, write};
 use linkgate_tests::records::Record;
 use linkgate_tests::{linkgate, read};
-use proxy::wire::batch::{BatchHeader, HEADER_LEN, LENGTH_OVERHEAD};
-use proxy::wire::filler::{FILLER_BASE_TIMESTAMP, MIXED_BASE_TIMESTAMP, SENTINEL_KEY};
-use proxy::wire::varint::put_varint;
+use proxy::internals::put_varint;
+use proxy::internals::{BatchHeader, HEADER_LEN, LENGTH_OVERHEAD};
+use proxy::internals::{FILLER_BASE_TIMESTAMP, MIXED_BASE_TIMESTAMP, SENTINEL_KEY};
 use state::model::RESERVED_PRODUCER_ID_BASE;
 
 const ZSTD: i16 = 4;
 
-/// Key, value and timestamp of a record.
+/// Key, value and timestamp (ms) of a record.
 type Given<'a> = (&'a [u8], Option<&'a [u8]>, i64);
 
-/// A batch under a header that no client library writes.
+/// Makes a batch with a header that no client library writes.
 fn forged(producer_id: i64, base_timestamp: i64, codec: i16, given: &[Given<'_>]) -> Bytes {
     let mut payload = Vec::new();
     for (delta, (key, value, timestamp)) in (0i64..).zip(given) {
@@ -67,7 +68,7 @@ fn seen(bootstrap: &str, topic: &str) -> Vec<Record> {
     read::partition(bootstrap, topic, 0).records
 }
 
-/// The slowest of the answers of `/health/live` until `done` says so.
+/// Asks `/health/live` until `done` returns true. Returns the longest response time.
 fn slowest_probe(pair: &Pair, mut done: impl FnMut() -> bool) -> Duration {
     let url = format!("{}/health/live", pair.linkgate.rest_url());
     let mut slowest = Duration::ZERO;
@@ -81,18 +82,18 @@ fn slowest_probe(pair: &Pair, mut done: impl FnMut() -> bool) -> Duration {
     slowest
 }
 
-/// Largest resident size of the daemon so far, in bytes.
+/// Returns the largest resident size of the daemon so far, in bytes.
 fn peak_memory(pair: &Pair) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", pair.linkgate.pid().unwrap())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1024
 }
 
-/// Given producers of the source that forge filler, marks and small batches that become large, then every record is in the mirror,
-/// which stays ACTIVE; and given the mirror is promoted, then its producers can neither hide a record nor write with the
-/// ids of mirroring.
+/// Given producers at the source that forge filler, marks, and small batches that decompress to large ones,
+/// then every record is in the mirror, which stays ACTIVE. Given that the mirror is promoted, then producers
+/// there can neither hide a record nor write with the reserved producer ids.
 #[test]
-fn what_hostile_producers_write_is_mirrored_and_shown() {
+fn batches_of_hostile_producers_are_mirrored_and_shown() {
     let pair = Pair::small("forged-marks");
     let (source, gateway) = (pair.source.bootstrap(), pair.linkgate.bootstrap());
     pair.link("");
@@ -106,7 +107,7 @@ fn what_hostile_producers_write_is_mirrored_and_shown() {
     let mut broker = leader(&source, "t");
     for base in [FILLER_BASE_TIMESTAMP, MIXED_BASE_TIMESTAMP] {
         for (number, codec) in [(0, 0), (1, ZSTD)] {
-            // Each producer id is new to the broker: it takes the sequence 0 of any.
+            // Each producer id is new to the broker, which accepts sequence 0 from any new id.
             for id in [
                 -1,
                 500 + base.unsigned_abs() as i64 + number,
@@ -126,7 +127,7 @@ fn what_hostile_producers_write_is_mirrored_and_shown() {
     assert_eq!(written.len(), 12 * 3 + 2 + 3 + 1);
     assert!(written == seen(&gateway, "t"), "the mirror shows other records");
 
-    // Many batches of a few KiB, each of which becomes 32 MiB.
+    // Many batches of a few KiB, each of which decompresses to 32 MiB.
     let value = &zeros[..32 << 20];
     let mut broker = leader(&source, "bombs");
     for number in 0..200 {
@@ -144,7 +145,8 @@ fn what_hostile_producers_write_is_mirrored_and_shown() {
     let last = read::partition_from(&gateway, "bombs", 0, Some(199)).records;
     assert_eq!(last.iter().map(|record| record.offset).collect::<Vec<_>>(), [199]);
 
-    // No client gets a reserved id past the gateway: to a mirror, an open topic, or one that no mirror ever was.
+    // The gateway refuses a reserved producer id from clients for any topic: a mirror, a promoted mirror, or
+    // an ordinary topic.
     pair.destination.admin().create_topic("other", 1, &[]);
     let _ = pair.linkgate.mirrors(&["--promote", "--topics", "t"]).success("promote");
     pair.linkgate.wait_status(LINK, "t", "STOPPED");
@@ -157,7 +159,7 @@ fn what_hostile_producers_write_is_mirrored_and_shown() {
             assert!(refused.to_string().contains("error code 87"), "{topic}: {refused}");
         }
     }
-    // What is written past it, behind the end of the mirror, is shown for what it is.
+    // Batches written directly to the brokers, behind the end of the mirror, are shown to clients unchanged.
     let id = read::raw(&pair.destination.bootstrap(), "t", 0)[0].producer_id;
     assert!(id >= RESERVED_PRODUCER_ID_BASE);
     let mut broker = leader(&pair.destination.bootstrap(), "t");

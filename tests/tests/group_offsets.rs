@@ -1,4 +1,5 @@
-//! Consumer group offsets: exact numbers, filters, clamping, and hands off groups that live on the destination.
+//! Consumer group offsets: exact numbers, filters and clamping; groups that have members on the destination
+//! are left alone.
 
 use std::collections::BTreeMap;
 
@@ -39,10 +40,11 @@ fn at(topic: &str, partition: i32) -> (String, i32) {
     (topic.to_owned(), partition)
 }
 
-/// Given groups that the filters select and groups that they do not, when offsets are committed on the source, then exactly
-/// the selected ones appear on the destination, with exact numbers, and follow later commits.
+/// Given groups that the filters select and groups that they do not select, when offsets are committed on the
+/// source, then exactly the selected groups appear on the destination, with exact offsets, and follow later
+/// commits.
 #[test]
-fn exact_numbers_for_the_selected_groups_only() {
+fn only_selected_groups_are_synced_with_exact_offsets() {
     let pair = pair_with_filters("groups");
     pair.mirror_topic("t", 2, &[]);
     pair.source.admin().create_topic("unmirrored", 1, &[]);
@@ -58,17 +60,17 @@ fn exact_numbers_for_the_selected_groups_only() {
     let both: BTreeMap<_, _> = [(at("t", 0), 7), (at("t", 1), 11)].into();
     wait_group(&pair, "app-orders", &both);
     wait_group(&pair, "exact", &[(at("t", 0), 1)].into());
-    // An offset that goes back is a commit like any other.
+    // An offset that goes back is synced like any other commit.
     source.commit("app-orders", &[("t", 0, 3)]);
     wait_group(&pair, "app-orders", &[(at("t", 0), 3), (at("t", 1), 11)].into());
     assert!(pair.destination.admin().group_offsets("app-secret").is_empty());
     assert!(pair.destination.admin().group_offsets("exactly-not").is_empty());
 }
 
-/// Given a paused mirror, when a group commits beyond what the mirror holds, then the synced offset stays within the mirror,
-/// and becomes exact once the mirror has the records.
+/// Given a paused mirror, when a group commits an offset beyond the end of the mirror, then the synced offset
+/// stays within the mirror, and becomes exact once the mirror has the records.
 #[test]
-fn never_beyond_what_the_mirror_holds() {
+fn synced_offsets_never_exceed_the_end_of_the_mirror() {
     let pair = pair_with_filters("clamp");
     pair.mirror_topic("t", 1, &[]);
     send(&pair.source.bootstrap(), "t", Kind::plain("none"), 100);
@@ -78,7 +80,7 @@ fn never_beyond_what_the_mirror_holds() {
     send(&pair.source.bootstrap(), "t", Kind::plain("none"), 50);
     pair.source.admin().commit("app-fast", &[("t", 0, 140)]);
 
-    // A paused mirror's offsets stand still; whatever is committed lies within the mirror.
+    // A paused mirror stands still; every offset that is synced lies within it.
     std::thread::sleep(std::time::Duration::from_secs(3));
     let synced = pair.destination.admin().group_offsets("app-fast");
     assert!(synced.values().all(|offset| *offset <= 100), "{synced:?}");
@@ -87,8 +89,8 @@ fn never_beyond_what_the_mirror_holds() {
     wait_group(&pair, "app-fast", &[(at("t", 0), 140)].into());
 }
 
-/// Given a selected group that has a member on the destination, when the source commits, then the destination's offsets stay
-/// as they are, and the link's task says which group is in use.
+/// Given a selected group with a member on the destination, when the source commits, then the offsets on the
+/// destination stay as they are, and the task of the link names the group.
 #[test]
 fn a_group_in_use_on_the_destination_is_left_alone() {
     let pair = pair_with_filters("in-use");
@@ -121,7 +123,7 @@ fn a_group_in_use_on_the_destination_is_left_alone() {
     });
     assert!(pair.destination.admin().group_offsets("app-live").is_empty());
     let _ = member.finish(LONG);
-    // Once its member has left, it follows the source.
+    // Once its member has left, the group follows the source.
     wait_group(&pair, "app-live", &[(at("t", 0), 60)].into());
 }
 

@@ -1,13 +1,13 @@
-//! The referee itself: a harness that misreads would make every other suite worthless.
+//! Tests of the test harness itself: if it read wrongly, no other suite would prove anything.
 
 use linkgate_tests::kafka::{Cluster, Version};
 use linkgate_tests::produce::{Kind, send};
 use linkgate_tests::read;
 
-/// Given a topic written with every codec and with aborted transactions, when it is read, then exactly the committed
-/// records are there, with their keys, headers and offsets.
+/// Given a topic written with every codec and a topic with aborted transactions, when they are read, then
+/// exactly the committed records are there, with their keys, headers and offsets.
 #[test]
-fn reads_what_was_committed_whatever_the_codec() {
+fn reads_exactly_the_committed_records_in_every_codec() {
     let cluster = Cluster::start("harness", 1);
     let bootstrap = cluster.bootstrap();
     cluster.admin().create_topic("plain", 1, &[]);
@@ -31,9 +31,10 @@ fn reads_what_was_committed_whatever_the_codec() {
     assert!(copy.records.iter().all(|r| r.key.as_deref() != Some(b"key-25")));
 }
 
-/// Given two topics that differ in one byte of one record, when they are compared, then that record is named.
+/// Given two topics that differ in one byte of one record, when they are compared, then the difference names
+/// that record.
 #[test]
-fn names_the_first_difference() {
+fn the_comparison_names_the_first_difference() {
     let cluster = Cluster::start("difference", 1);
     let bootstrap = cluster.bootstrap();
     cluster.admin().create_topic("a", 1, &[]);
@@ -49,9 +50,10 @@ fn names_the_first_difference() {
     assert!(read::differences(&original, &changed)[0].contains("mirror has no record there"));
 }
 
-/// Given three brokers, when the leader is killed and comes back, then the topic is readable throughout.
+/// Given three brokers, when a leader is killed and comes back, then the topic took writes in between and no
+/// record is missing.
 #[test]
-fn survives_the_loss_of_a_broker() {
+fn a_cluster_survives_the_loss_of_a_broker() {
     let mut cluster = Cluster::start("loss", 3);
     let bootstrap = cluster.bootstrap();
     cluster.admin().create_topic("t", 3, &[]);
@@ -67,8 +69,8 @@ fn survives_the_loss_of_a_broker() {
     assert_eq!(after.values().map(|p| p.records.len()).sum::<usize>(), 600);
 }
 
-/// Given two brokers of 2.8 with ZooKeeper, when one is killed and comes back, then its records are there, and the tools of
-/// that version work.
+/// Given two brokers of 2.8 with ZooKeeper, when one is killed and comes back, then its records are there,
+/// and the command line tools of that version work.
 #[test]
 fn an_old_cluster_survives_the_loss_of_a_broker() {
     let mut cluster = Cluster::start_with("zookeeper", Version::V2_8_2, 2, &[]);

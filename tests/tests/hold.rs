@@ -1,8 +1,8 @@
-//! What accidents and attackers do to a Linkgate, on real brokers of 3.9.1 and 4.3.1. Each row was seen to lose records, protection or
-//! the daemon before it was mended.
+//! Accidents and attacks against a Linkgate, on real brokers of 3.9.1 and 4.3.1. Each row once cost records,
+//! protection or the daemon, before it was fixed.
 //!
-//! The rows of a version share its brokers; the versions run side by side. `LINKGATE_ROWS` chooses rows by their names, separated
-//! by commas; `LINKGATE_VERSIONS` versions.
+//! The rows of a version share its brokers, and the versions run in parallel. `LINKGATE_ROWS` selects rows by
+//! name and `LINKGATE_VERSIONS` selects versions, both comma separated.
 
 #[path = "hold/gateway.rs"]
 mod gateway;
@@ -21,7 +21,7 @@ use linkgate_tests::trio::Trio;
 
 type Row = (&'static str, fn(&mut Trio));
 
-/// In this order: the last ones stop daemons and swap clusters.
+/// The rows in the order of their run: the last ones stop daemons and swap clusters.
 const ROWS: [Row; 12] = [
     ("handshake-v0", gateway::nothing_passes_unread_behind_a_handshake),
     ("costly-produce", gateway::a_costly_request_stops_nobody),
@@ -37,8 +37,9 @@ const ROWS: [Row; 12] = [
     ("foreign-destination", identity::a_start_against_another_cluster_forgets_nothing),
 ];
 
-/// Given real brokers of each version, when each accident and attack happens, then no record is lost, shifted or foreign, nothing
-/// opens that must stay closed, and whatever was said to be done is done.
+/// Given real brokers of each version, when each accident and attack happens, then no record is lost, shifted
+/// or foreign, no topic opens that must stay closed, and every command that reported success has taken
+/// effect.
 #[test]
 fn accidents_and_attacks_change_nothing() {
     let chosen = |name: &str, variable: &str| {
@@ -62,7 +63,7 @@ fn accidents_and_attacks_change_nothing() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// Runs the rows one after the other; what failed.
+/// Runs the rows one after the other. Returns a line for each failed row.
 fn on_brokers_of(version: Version, rows: &[Row]) -> Vec<String> {
     let begin = Instant::now();
     let mut trio = stage::start(version);

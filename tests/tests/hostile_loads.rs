@@ -1,7 +1,9 @@
-//! Clients that mean harm, and what everybody else feels of them. All load goes to 127.0.0.1 and is bounded in count and time.
+//! Hostile clients, and their effect on other clients. All load goes to 127.0.0.1 and is bounded in count and
+//! time.
 //!
-//! By default each load lasts a few seconds; `LINKGATE_HOSTILE=long` (`make hostile`) gives each 20 s and holds the daemon
-//! to the limits themselves, while a short run on a shared machine allows [`SHORT_SLACK`] times as much. `LINKGATE_LOADS` chooses.
+//! By default each load lasts 5 s. `LINKGATE_HOSTILE=long` (`make hostile`) gives each load 20 s and holds
+//! the daemon to the limits themselves; a short run, on a shared machine, multiplies the time limits by
+//! [`SHORT_SLACK`]. `LINKGATE_LOADS` selects loads by name, comma separated.
 
 #[path = "hostile_loads/loads.rs"]
 mod loads;
@@ -14,23 +16,25 @@ use linkgate_tests::vitals::{Vitals, Watch};
 use loads::Load;
 use stage::Stage;
 
-/// Most time for an answer of `/health/live`.
+/// Maximum response time of `/health/live`.
 const HEALTH: Duration = Duration::from_millis(200);
-/// Most lag of a mirror that nobody touches.
+/// Maximum lag of a mirror that the load does not touch.
 const LAG: Duration = Duration::from_secs(1);
-/// Most time for a Produce of a client that behaves.
+/// Maximum time of a Produce request from a well-behaved client.
 const PRODUCE: Duration = Duration::from_secs(2);
-/// Twice the two memory budgets, `queued.max.request.bytes` and `queued.max.response.bytes`.
+/// Maximum resident size of the daemon, in bytes: twice the two memory budgets, `queued.max.request.bytes`
+/// and `queued.max.response.bytes`.
 const MEMORY: usize = 2 * 2 * (256 << 20);
-/// Times are so many times longer on a machine that others use.
+/// Factor on the time limits in a short run, for a machine with other load.
 const SHORT_SLACK: u32 = 4;
-/// Log lines that a load may cause.
+/// Maximum number of log lines that one load may cause.
 const LINES: usize = 200;
 
-/// Given a gateway, when clients without credentials send what is dear to answer, half of what they announce, or what they may
-/// not write, then probes are answered, mirrors follow, other clients are served, and memory and log stay bounded.
+/// Given a gateway, when clients without credentials send requests that are expensive to answer, half of an
+/// announced request, or forbidden writes, then probes are answered, mirrors follow, other clients are
+/// served, and memory and log stay bounded.
 #[test]
-fn hostile_clients_harm_nobody_else() {
+fn hostile_clients_do_not_harm_other_clients() {
     let is_long = std::env::var("LINKGATE_HOSTILE").is_ok_and(|value| value == "long");
     let lasts = Duration::from_secs(if is_long { 20 } else { 5 });
     let slack = if is_long { 1 } else { SHORT_SLACK };

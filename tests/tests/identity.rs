@@ -1,5 +1,5 @@
-//! Who answers, and for which journal: another cluster behind either address, a topic that is created anew under a
-//! mirror's name, an old copy of the journal.
+//! Wrong clusters and wrong journals: another cluster behind either address, a topic that is recreated under
+//! the name of a mirror, an old copy of the journal.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,7 +14,8 @@ use linkgate_tests::produce::{Kind, send};
 use linkgate_tests::wait::{LONG, until};
 use linkgate_tests::workdir::WorkDir;
 
-/// Longer than any patience that the engine has with a topic that is not what it was (8 s).
+/// Longer than Linkgate tolerates a topic that is missing or another one (8 s at the source, 4 s at the
+/// destination).
 const LONG_ENOUGH: Duration = Duration::from_secs(11);
 
 /// An address behind which clusters can be swapped.
@@ -28,13 +29,13 @@ impl Front {
         Front { port, proxy: None }
     }
 
-    /// From now on this port of the machine answers; whoever is connected is cut off.
+    /// Leads to this port of the machine from now on, and cuts open connections.
     fn leads_to(&mut self, target: u16) {
         if let Some(before) = self.proxy.take() {
             let _ = before.reset();
         }
         let (port, deadline) = (self.port, Instant::now() + LONG);
-        // The listener of the one before closes a moment later.
+        // The listener of the former proxy closes a moment later.
         while std::net::TcpListener::bind(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < deadline, "port {port} stays in use");
             std::thread::sleep(Duration::from_millis(20));
@@ -43,7 +44,7 @@ impl Front {
     }
 }
 
-/// Source and destination behind fronts, a Linkgate, and a third cluster that has topics of the same names.
+/// Source and destination behind fronts, a Linkgate, and a third cluster with topics of the same names.
 struct World {
     pair: Pair,
     source: Front,
@@ -58,7 +59,7 @@ impl World {
         let (mut source, mut destination) = (Front::new(ports.port(0)), Front::new(ports.port(1)));
         let version = Version::V4_3_1;
         let behind = |name: &str, front: &Front| {
-            // As brokers have it by default: whoever asks for a topic makes it.
+            // The default of brokers: a request for an unknown topic creates it.
             let extra = [("auto.create.topics.enable", "true")];
             Cluster::launch_behind(WorkDir::new(name), version, 1, &extra, &[front.port])
         };
@@ -84,7 +85,8 @@ impl World {
         until(&format!("the link is {state}"), LONG, || (self.link()["link_state"] == state).then_some(()));
     }
 
-    /// Waits until the daemon says that it is not ready because of this.
+    /// Waits until the daemon reports that it is not ready because of a fault with this code. Returns the
+    /// message.
     fn wait_fault(&self, code: &str) -> String {
         until(&format!("not ready because of {code}"), LONG, || {
             let (status, body) = self.pair.linkgate.get("/health/ready");
@@ -99,7 +101,7 @@ impl World {
         send(&self.pair.source.direct_bootstrap(), topic, Kind::plain("none"), count);
     }
 
-    /// Log ends on the destination itself, whatever its front leads to.
+    /// Returns the log end offsets on the destination itself, wherever its front leads.
     fn ends(&self, topic: &str) -> Vec<i64> {
         Admin::to(&self.pair.destination.direct_bootstrap()).offsets(topic, LATEST)
     }
@@ -114,7 +116,7 @@ impl World {
 }
 
 #[test]
-fn other_clusters_other_topics_and_old_journals_are_not_believed() {
+fn wrong_clusters_recreated_topics_and_old_journals_are_detected() {
     let mut world = World::start();
     world.pair.link("availability.check.ms=1000,availability.check.consecutive.failure.threshold=2");
     for topic in ["t", "u", "open", "anew"] {
@@ -135,7 +137,8 @@ fn other_clusters_other_topics_and_old_journals_are_not_believed() {
     a_machine_that_comes_back(&mut world);
 }
 
-/// Given another cluster behind the source's address, then nothing is FAILED, copied or promoted by what it says.
+/// Given another cluster behind the address of the source, then no mirror fails, nothing of that cluster is
+/// copied, and no promote is completed by its offsets.
 fn another_source(world: &mut World) {
     let (own, foreign) = (world.pair.source.id().to_owned(), world.foreign.id().to_owned());
     world.source.leads_to(world.foreign.client_ports()[0]);
@@ -144,14 +147,14 @@ fn another_source(world: &mut World) {
     for part in [own.as_str(), foreign.as_str(), "SOURCE_CLUSTER_CHANGED"] {
         assert!(message.contains(part), "{message}");
     }
-    // A topic of five records there: a promote by its numbers would be done at once.
+    // The topic has five records there, so a promote by the offsets of that cluster would be done at once.
     let _ = world.pair.linkgate.mirrors(&["--promote", "--topics", "t"]).success("promote");
     world.write("t", 10);
     world.write("u", 10);
     std::thread::sleep(LONG_ENOUGH);
-    // The promote waits, and says so as all that need the source do.
+    // The promote waits and shows SOURCE_UNAVAILABLE, as all mirrors that need the source do.
     assert_eq!(world.statuses(), ["SOURCE_UNAVAILABLE", "SOURCE_UNAVAILABLE", "STOPPED"]);
-    // When the right one is back, then everything goes on by itself.
+    // When the right cluster is back, then everything goes on by itself.
     world.source.leads_to(world.pair.source.client_ports()[0]);
     world.wait_link("ACTIVE");
     world.wait_ends("u", &[30]);
@@ -160,8 +163,8 @@ fn another_source(world: &mut World) {
     assert!(ends[0] >= 30, "{ends:?}: what was written before the promote was done is there");
 }
 
-/// Given another cluster behind the destination's address, while the daemon runs and when it starts, then no mirror is
-/// forgotten, nothing is made there, and the daemon is not ready.
+/// Given another cluster behind the address of the destination, both while the daemon runs and when it
+/// starts, then no mirror is forgotten, nothing is created there, and the daemon is not ready.
 fn another_destination(world: &mut World) {
     let (own, foreign) = (world.pair.destination.id().to_owned(), world.foreign.id().to_owned());
     let topics = || world.foreign.admin().topics();
@@ -183,12 +186,12 @@ fn another_destination(world: &mut World) {
     world.wait_ends("u", &[40]);
 }
 
-/// Given a mirror topic that is deleted and created anew, then nothing is written to the new topic, and the mirror is
-/// forgotten.
+/// Given a mirror topic that is deleted and recreated, then nothing is written to the new topic, and the
+/// mirror is forgotten.
 fn another_topic(world: &World) {
     let mut admin = Admin::to(&world.pair.destination.direct_bootstrap());
     admin.delete_topic("anew");
-    // Its name is free a moment later.
+    // The name is free a moment after the deletion.
     until("the topic is created anew", LONG, || {
         std::panic::catch_unwind(|| {
             Admin::to(&world.pair.destination.direct_bootstrap()).create_topic("anew", 1, &[]);
@@ -202,8 +205,8 @@ fn another_topic(world: &World) {
     assert_eq!(world.ends("anew"), [0], "the new topic is not the mirror");
 }
 
-/// Given a copy of the journal from before a failover, when it is started, then it is noticed before anything works by
-/// it, and worked by only when somebody says so.
+/// Given a copy of the journal from before a failover, when the daemon starts with it, then the clearance
+/// fails before anything works by the copy. It is used only after an operator accepts it.
 fn an_old_journal(world: &mut World) {
     let linkgate = &mut world.pair.linkgate;
     assert_eq!(linkgate.stop(), Some(0), "{}", linkgate.log());
@@ -213,7 +216,7 @@ fn an_old_journal(world: &mut World) {
     linkgate.wait_ready();
     let _ = linkgate.mirrors(&["--failover", "--topics", "u"]).success("failover");
     linkgate.wait_status(LINK, "u", "STOPPED");
-    // The stamp is written a moment after what it is of.
+    // The stamp is written a moment after the change.
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(linkgate.stop(), Some(0), "{}", linkgate.log());
     let opened = world.ends("u");
@@ -235,13 +238,13 @@ fn an_old_journal(world: &mut World) {
     assert_eq!(linkgate.stop(), Some(0), "{}", linkgate.log());
     linkgate.launch_with(&["--accept-old-journal", &accept]);
     linkgate.wait_ready();
-    // Once is enough: its own stamp is the newest now.
+    // Accepting once is enough: the accepted journal has written the newest stamp.
     std::thread::sleep(Duration::from_secs(2));
     linkgate.restart();
 }
 
-/// Given a daemon that stands still while a copy of its journal decides something, when it goes on, then it says so,
-/// leaves the copy's stamp, and is refused at its next start.
+/// Given a daemon that is paused while a copy of its journal makes a decision, when it goes on, then it
+/// reports that, leaves the stamp of the copy, and is refused at its next start.
 fn a_machine_that_comes_back(world: &mut World) {
     let linkgate = &mut world.pair.linkgate;
     assert_eq!(linkgate.stop(), Some(0), "{}", linkgate.log());
@@ -253,7 +256,7 @@ fn a_machine_that_comes_back(world: &mut World) {
     second.wait_ready();
     let _ = second.mirrors(&["--failover", "--topics", "u"]).success("failover");
     second.wait_status(LINK, "u", "STOPPED");
-    // The stamp is written a moment after what it is of.
+    // The stamp is written a moment after the change.
     std::thread::sleep(Duration::from_secs(2));
     second.kill();
     linkgate.resume();
@@ -263,7 +266,7 @@ fn a_machine_that_comes_back(world: &mut World) {
     });
     assert_eq!(linkgate.stop(), Some(0), "{}", linkgate.log());
     linkgate.launch();
-    // Which of the two depends on what it has found out by itself meanwhile.
+    // The code of the fault depends on what the daemon has found out by itself in the meantime.
     let _ = world.wait_fault("JOURNAL_");
 }
 

@@ -1,6 +1,6 @@
-//! Each named invariant, broken on purpose on real brokers, and caught by its own function.
+//! Each named invariant is broken on purpose on real brokers, and its own function reports it.
 //!
-//! The functions are those that the daemon itself asserts with, so what is shown here is that they see a real breach.
+//! The daemon itself asserts with these functions. The tests show that they detect a real breach.
 
 use linkgate_tests::admin::{EARLIEST, LATEST};
 use linkgate_tests::kafka::Cluster;
@@ -11,17 +11,18 @@ use linkgate_tests::records::Batch;
 use linkgate_tests::wait::{LONG, until};
 use state::invariant;
 
-/// Reserved producer ids begin here.
+/// The lowest reserved producer id.
 const RESERVED: i64 = 1 << 62;
 
 fn raw(cluster: &Cluster, topic: &str) -> Vec<Batch> {
     read::raw(&cluster.bootstrap(), topic, 0)
 }
 
-/// Given a mirror of a log with transactions, when its batches are audited, then every rule about batches holds; when a
-/// foreign write is in it, then exactly the rules that it breaks catch it, and the daemon names its offset.
+/// Given a mirror of a log with transactions, when its batches are audited, then every rule about batches
+/// holds. When it has a foreign write, then exactly the rules that this write breaks report it, and the
+/// daemon names its offset.
 #[test]
-fn rules_of_the_mirror_log() {
+fn batch_rules_detect_a_foreign_write() {
     let pair = Pair::small("invariants");
     let source = pair.source.bootstrap();
     pair.link("");
@@ -45,25 +46,26 @@ fn rules_of_the_mirror_log() {
     let end = pair.destination.admin().offsets("t", LATEST)[0];
     invariant::log_end_is_checkpoint(next, end, end).unwrap();
 
-    // only-our-producer-id: the source's own log carries transactions and other producers.
+    // only-our-producer-id: the log of the source has batches of transactions and other producers.
     let caught = raw(&pair.source, "t")
         .iter()
         .filter(|b| invariant::only_our_producer_id(reserved, b.producer_id, b.attributes).is_err())
         .count();
     assert_eq!(caught, raw(&pair.source, "t").len(), "every batch of the source is a foreign one");
 
-    // A client writes three records to the mirror topic on the destination itself.
+    // A client writes three records to the mirror topic directly at the destination.
     send(&pair.destination.bootstrap(), "t", Kind::plain("none"), 3);
     let foreign = raw(&pair.destination, "t").pop().unwrap();
     assert_eq!(foreign.base_offset, next);
-    // sequence-is-offset, only-our-producer-id: what such a client writes has no sequence and not our id.
+    // sequence-is-offset, only-our-producer-id: the batch of such a client has no sequence and another
+    // producer id.
     assert!(invariant::sequence_is_offset(foreign.base_offset, foreign.base_sequence).is_err());
     assert!(invariant::only_our_producer_id(reserved, foreign.producer_id, foreign.attributes).is_err());
-    // log-end-is-checkpoint: the log is longer than what we appended.
+    // log-end-is-checkpoint: the log is longer than what Linkgate appended.
     let end = pair.destination.admin().offsets("t", LATEST)[0];
     let broken = invariant::log_end_is_checkpoint(next, end, end).unwrap_err();
     assert!(broken.what.contains(&format!("offset {next}")), "{broken}");
-    // landed-where-intended: the daemon's next append cannot land where it belongs, and says so.
+    // landed-where-intended: the next append of the daemon cannot land at its offset, and the reason says so.
     send(&source, "t", Kind::plain("none"), 1);
     pair.linkgate.wait_status(LINK, "t", "FAILED");
     let mirror = pair.linkgate.mirror(LINK, "t");
@@ -72,9 +74,10 @@ fn rules_of_the_mirror_log() {
     assert!(invariant::landed_where_intended(next, end).is_err());
 }
 
-/// Given a compacted log, when its batches are audited, then the rules about gaps catch what a mirror must not forward.
+/// Given a compacted log, when its batches are audited, then the rules about gaps report what a mirror must
+/// not forward unchanged.
 #[test]
-fn rules_about_gaps() {
+fn gap_rules_detect_compacted_batches() {
     let cluster = Cluster::start("gaps", 1);
     let bootstrap = cluster.bootstrap();
     let compact = [
@@ -85,7 +88,7 @@ fn rules_about_gaps() {
     ];
     cluster.admin().create_topic("c", 1, &compact);
     until("the cleaner leaves a batch with holes or a gap between batches", LONG, || {
-        // Half of the keys of every batch come again.
+        // Half of the keys of every batch are written again.
         send(&bootstrap, "c", Kind { batch: 20, ..Kind::plain("none") }, 20);
         send(&bootstrap, "c", Kind { batch: 20, ..Kind::plain("none") }, 10);
         std::thread::sleep(std::time::Duration::from_millis(1_200));
@@ -102,10 +105,10 @@ fn rules_about_gaps() {
     });
 }
 
-/// Given a mirror that is behind, when group offsets and a promote are judged by what it holds, then an offset beyond it and
-/// an end before the source's are caught.
+/// Given a mirror that lags behind, when group offsets and a promote are checked against its log end, then an
+/// offset beyond it and an end before that of the source are reported.
 #[test]
-fn rules_about_offsets_and_promote() {
+fn offset_and_promote_rules_detect_a_lagging_mirror() {
     let pair = Pair::small("judged");
     let source = pair.source.bootstrap();
     pair.link("");
@@ -123,7 +126,7 @@ fn rules_about_offsets_and_promote() {
     let broken = invariant::promote_loses_nothing(want, have, have).unwrap_err();
     assert_eq!(broken.name, "promote-loses-nothing");
 
-    // Kafka takes any offset from a group without members: only the rule tells that it is nonsense.
+    // Kafka accepts any offset from a group without members; only the rule detects that it is invalid.
     destination.commit("g", &[("t", 0, want)]);
     let committed = destination.group_offsets("g")[&("t".to_owned(), 0)];
     assert!(invariant::group_offset_within_log(committed, have).is_err());

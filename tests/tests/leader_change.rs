@@ -1,4 +1,4 @@
-//! Brokers come and go on both sides; the copy stays exact.
+//! Brokers leave and return on both sides; the copy stays exact.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use linkgate_tests::soak::reader::Reader;
 use linkgate_tests::wait::{LONG, until};
 use linkgate_tests::workload::{Shape, Workload};
 
-/// Given a mirror under load between clusters of two and three brokers, when leaders are killed, frozen and come back on both
-/// sides, then both sides hold the same in the end.
+/// Given a mirror under load between clusters of two and three brokers, when brokers are stopped, killed and
+/// paused on both sides and come back, then both sides hold the same in the end.
 #[test]
-fn leaders_change_on_both_sides_under_load() {
+fn mirrors_stay_exact_when_leaders_change_on_both_sides() {
     let mut pair = Pair::start("leaders", Version::V4_3_1, 2, 3);
     let source = pair.source.bootstrap();
     pair.link("");
@@ -24,7 +24,7 @@ fn leaders_change_on_both_sides_under_load() {
     ];
     std::thread::sleep(Duration::from_secs(2));
 
-    // An orderly stop, a kill and a freeze on the destination.
+    // An orderly stop, a kill and a pause on the destination.
     pair.destination.node(2).stop();
     std::thread::sleep(Duration::from_secs(2));
     pair.destination.node(2).start();
@@ -37,7 +37,7 @@ fn leaders_change_on_both_sides_under_load() {
     std::thread::sleep(Duration::from_secs(8));
     pair.destination.node(1).resume();
 
-    // The source's second broker goes and comes back.
+    // The second broker of the source leaves and returns.
     pair.source.node(2).kill();
     std::thread::sleep(Duration::from_secs(4));
     pair.source.node(2).start();
@@ -52,8 +52,8 @@ fn leaders_change_on_both_sides_under_load() {
     assert_eq!(pair.linkgate.status(LINK, "t"), "ACTIVE");
 }
 
-/// Given a client at the end of a mirror topic, whose last answer was streamed and had filler in it, when the leader changes, then
-/// the client goes on: it does not take its log for a truncated one (KIP-320).
+/// Given a client at the end of a mirror topic whose last answer was streamed and contained filler, when the
+/// leader changes, then the client goes on: it does not detect a truncated log (KIP-320).
 #[test]
 fn a_client_goes_on_after_filler_in_a_streamed_answer() {
     let pair = Pair::start("epochs", Version::V4_3_1, 1, 2);
@@ -64,8 +64,8 @@ fn a_client_goes_on_after_filler_in_a_streamed_answer() {
     send(&source, &topic, Kind::plain("none"), 100);
     pair.wait_caught_up(&topic);
     assert_eq!(leadership::rotate(&destination, std::slice::from_ref(&topic)).expect("rotate"), 1);
-    // More than is held of an answer (512 KiB), less than librdkafka fetches of a partition at once (1 MiB).
-    // Every third transaction is aborted.
+    // More than the gateway holds of an answer (512 KiB), less than librdkafka fetches of a partition at once
+    // (1 MiB). Every third transaction is aborted.
     send(&source, &topic, Kind::transactional("none", 20), 9_000);
     pair.wait_caught_up(&topic);
 
@@ -74,7 +74,7 @@ fn a_client_goes_on_after_filler_in_a_streamed_answer() {
     let client = Reader::start("epochs", &pair.linkgate.bootstrap(), "read_uncommitted", &[read]);
     until("the client has read all", LONG, || (client.count() == 6_100).then_some(()));
     let log = pair.linkgate.log();
-    assert!(log.contains("filler met in a streamed answer"), "the answer was not streamed");
+    assert!(log.contains("found filler in a streamed response"), "the answer was not streamed");
 
     assert_eq!(leadership::rotate(&destination, std::slice::from_ref(&topic)).expect("rotate"), 1);
     send(&source, &topic, Kind::plain("none"), 100);

@@ -1,4 +1,4 @@
-//! Source logs of every shape are mirrored as their readers see them, and what happens on the way is on record.
+//! Source logs of every shape are mirrored as their readers see them, and the mirror reports gaps and delays.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use linkgate_tests::raw_batch::{batch, record, write};
 use linkgate_tests::read;
 use linkgate_tests::wait::{LONG, until, until_ok};
 
-/// What REST says of partition 0 of a mirror topic.
+/// Returns what the REST API reports for partition 0 of a mirror topic.
 fn partition(pair: &Pair, topic: &str) -> serde_json::Value {
     pair.linkgate.mirror(LINK, topic)["linkgate"]["partitions"][0].clone()
 }
 
-/// Given a log that begins inside a batch and one whose timestamps are the broker's, when mirror topics are made of them, then
-/// they hold the same.
+/// Given a log that begins inside a batch and a log with LogAppendTime, when they are mirrored, then the
+/// mirror topics hold the same.
 #[test]
-fn a_trimmed_log_and_one_of_broker_timestamps_are_mirrored() {
+fn a_trimmed_log_and_a_log_append_time_log_are_mirrored() {
     let pair = Pair::small("shapes");
     let source = pair.source.bootstrap();
     pair.link("");
@@ -35,10 +35,10 @@ fn a_trimmed_log_and_one_of_broker_timestamps_are_mirrored() {
     }
 }
 
-/// Given brokers that take no large batches, when a topic is full of small ones, then they are joined only as far as the mirror
-/// topic takes them, and its `max.message.bytes` stays what the source's is.
+/// Given brokers that accept no large batches, when a topic is full of small batches, then they are joined
+/// only up to the limit of the mirror topic, and its `max.message.bytes` stays that of the source.
 #[test]
-fn small_batches_are_joined_no_further_than_the_topic_takes_them() {
+fn small_batches_are_joined_up_to_the_limit_of_the_topic() {
     let limit = [("message.max.bytes", "40000")];
     let pair = Pair::between("joined", Version::V4_3_1, Version::V4_3_1, &limit);
     pair.link("");
@@ -59,10 +59,11 @@ fn small_batches_are_joined_no_further_than_the_topic_takes_them() {
     assert!(records.iter().any(|records| *records > 2), "not joined at all: {records:?}");
 }
 
-/// Given a mirror whose daemon is down, when the source trims records that the mirror does not have yet, then it goes on
-/// behind them, the log start follows, and the jump is on record, also after another restart.
+/// Given a mirror whose daemon is down, when the source trims records that the mirror does not have yet, then
+/// the mirror goes on behind them, its log start follows, and the log start jump is reported, also after
+/// another restart.
 #[test]
-fn records_that_vanished_while_the_link_was_down() {
+fn a_log_start_jump_while_the_daemon_is_down_is_reported() {
     let mut pair = Pair::small("vanished");
     let source = pair.source.bootstrap();
     pair.link("");
@@ -86,7 +87,8 @@ fn records_that_vanished_while_the_link_was_down() {
     }
 }
 
-/// Given a live mirror, when records are deleted on the source that both sides hold, then the mirror's log start follows.
+/// Given a live mirror, when records that both sides hold are deleted on the source, then the log start of
+/// the mirror follows.
 #[test]
 fn the_log_start_follows_deletions_on_the_source() {
     let pair = Pair::small("deleted");
@@ -104,8 +106,8 @@ fn the_log_start_follows_deletions_on_the_source() {
     assert!(partition(&pair, "t")["last_jump"].is_null(), "nothing was missed");
 }
 
-/// Given a transaction that stays open on the source, when others write behind it, then the mirror says who holds it back and
-/// from where, and goes on when the transaction ends.
+/// Given an open transaction on the source, when other producers write behind it, then the mirror names the
+/// producer id that holds it back and the offset, and goes on when the transaction ends.
 #[test]
 fn an_open_transaction_is_named() {
     let pair = Pair::small("held");
@@ -127,14 +129,19 @@ fn an_open_transaction_is_named() {
     assert!(seen["open_transaction"].is_object(), "{seen:#}");
 
     open.finish();
+    // The coordinator writes the marker a moment after it has answered.
+    until("the marker is written", LONG, || {
+        let mut source = pair.source.admin();
+        (source.last_stable_offsets("t") == source.offsets("t", linkgate_tests::admin::LATEST)).then_some(())
+    });
     pair.assert_mirrored("t");
     until("nothing holds it back", LONG, || {
         partition(&pair, "t")["reason"].as_str().is_some_and(str::is_empty).then_some(())
     });
 }
 
-/// Given a topic that was made compacted when it held records without a key, when it is mirrored, then the mirror holds all
-/// the others at their offsets and stays ACTIVE.
+/// Given a topic that became compacted while it held records without a key, when it is mirrored, then the
+/// mirror holds all other records at their offsets and stays ACTIVE.
 #[test]
 fn records_without_a_key_are_left_out_of_a_compacted_mirror() {
     let pair = Pair::small("unkeyed");
@@ -161,7 +168,7 @@ fn records_without_a_key_are_left_out_of_a_compacted_mirror() {
     assert_eq!(pair.linkgate.status(LINK, "t"), "ACTIVE");
     assert_eq!(pair.linkgate.metric("linkgate_mirror_unkeyed_records_total"), 2.0);
 
-    // When it is no longer compacted, then records without a key are mirrored again
+    // When the topic is no longer compacted, then records without a key are mirrored again.
     admin.alter_config("t", "cleanup.policy", "delete");
     let mut here = pair.destination.admin();
     until("the mirror topic is not compacted", LONG, || {
@@ -174,7 +181,7 @@ fn records_without_a_key_are_left_out_of_a_compacted_mirror() {
     assert_eq!((mirrored.len(), pair.linkgate.status(LINK, "t").as_str()), (22, "ACTIVE"));
 }
 
-/// Given a compacted topic with transactions, when its mirror is failed over, then the topic opens.
+/// Given a compacted topic with transactions, when its mirror is failed over, then the topic takes writes.
 #[test]
 fn a_compacted_mirror_of_transactions_can_be_failed_over() {
     let pair = Pair::small("compacted-transaction");

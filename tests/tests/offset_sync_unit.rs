@@ -1,4 +1,5 @@
-//! Group offset sync in this process, against real clusters; the mirror's log ends are given, not mirrored.
+//! Group offset sync, run in this process against real clusters. The test sets the log ends of the mirror; no
+//! records are mirrored.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,13 +8,13 @@ use linkgate_tests::admin::LATEST;
 use linkgate_tests::kafka::{Cluster, Version};
 use linkgate_tests::produce::{Kind, send};
 use linkgate_tests::wait::{LONG, until};
-use proxy::client::{ClientOptions, HostPort, Side};
-use proxy::mirror::command::Commands;
-use proxy::mirror::handle::{CreateLink, CreateMirror, MirrorAction, Selector};
-use proxy::mirror::offset_sync::OffsetSync;
-use proxy::mirror::progress::ProgressTable;
-use proxy::mirror::source_clusters::SourceClusters;
-use proxy::mirror::task_status::TaskTable;
+use proxy::internals::Commands;
+use proxy::internals::OffsetSync;
+use proxy::internals::ProgressTable;
+use proxy::internals::SourceClusters;
+use proxy::internals::TaskTable;
+use proxy::internals::{ClientOptions, HostPort, Side};
+use proxy::internals::{CreateLink, CreateMirror, MirrorAction, Selector};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use state::store::Store;
@@ -33,7 +34,8 @@ struct World {
 }
 
 impl World {
-    /// A mirror topic "orders" of three partitions behind a link that syncs groups.
+    /// Starts two clusters with a mirror topic "orders" of three partitions behind a link that syncs group
+    /// offsets.
     fn new(name: &str, source: Version, destination: Version) -> World {
         let source = Cluster::start_with(&format!("{name}-source"), source, 1, &[]);
         let destination = Cluster::start_with(&format!("{name}-destination"), destination, 1, &[]);
@@ -41,7 +43,7 @@ impl World {
         source.admin().create_topic("other", 1, &[]);
         let store = Store::in_memory().unwrap();
         let servers = destination.bootstrap().parse::<HostPort>().unwrap();
-        let client = proxy::client::Cluster::new(vec![servers], ClientOptions::new(Side::Destination));
+        let client = proxy::internals::Cluster::new(vec![servers], ClientOptions::new(Side::Destination));
         let (sources, progress, tasks) =
             (SourceClusters::default(), ProgressTable::default(), TaskTable::default());
         let commands =
@@ -63,7 +65,7 @@ impl World {
         let mirror =
             CreateMirror { link: "dr".into(), source_topic: "orders".into(), ..CreateMirror::default() };
         runtime.block_on(commands.create_mirror(mirror)).unwrap();
-        // More in each partition than any test commits: offsets never go beyond what the replicas have.
+        // More records in each partition than most commits: a synced offset never exceeds the high watermark.
         send(&destination.bootstrap(), "orders", Kind::plain("none"), 900);
         World { source, destination, runtime, progress, commands, sync }
     }
@@ -74,7 +76,7 @@ impl World {
         }
     }
 
-    /// The last sync of a promote, which only a mirror that is being promoted has.
+    /// Requests a promote: the final sync commits offsets only for mirrors that are being promoted.
     fn promote(&self) {
         let topic = Selector::Names(vec!["orders".to_owned()]);
         let promoted = self.commands.alter_mirrors(Some("dr"), topic, MirrorAction::Promote, false);
@@ -103,10 +105,10 @@ impl World {
     }
 }
 
-/// Given groups with offsets on the source, when they are synced, then the destination has exactly those that the filters
-/// select, of mirrored topics, and never beyond what the mirror holds.
+/// Given groups with offsets on the source, when they are synced, then the destination has exactly the groups
+/// that the filters select, in mirrored topics, and no offset beyond the end of the mirror.
 #[test]
-fn offsets_follow_the_source_within_what_the_mirror_holds() {
+fn offsets_follow_the_source_up_to_the_end_of_the_mirror() {
     for (name, source, destination) in
         [("offsets-up", Version::V3_9_1, Version::V4_3_1), ("offsets-down", Version::V4_3_1, Version::V3_9_1)]
     {
@@ -127,7 +129,7 @@ fn offsets_follow_the_source_within_what_the_mirror_holds() {
         world.sync();
         assert_eq!(world.local("app"), [(0, 12), (1, 80), (2, 5)]);
 
-        // What only the leader has acknowledged counts for nothing: the replicas have less.
+        // A log end that only the leader has does not count: the offset is clamped to the high watermark.
         world.mirror_holds([100_000, 90, 7]);
         there.commit("app", &[("orders", 0, 90_000)]);
         world.sync();
@@ -136,8 +138,8 @@ fn offsets_follow_the_source_within_what_the_mirror_holds() {
     }
 }
 
-/// Given a group that has members on the destination, when offsets are synced, then it is left alone and reported, and
-/// synced when the members are gone.
+/// Given a group with members on the destination, when offsets are synced, then it is left alone and
+/// reported. It is synced once the members are gone.
 #[test]
 fn a_group_in_use_on_the_destination_is_left_alone_and_reported() {
     let world = World::new("in-use", Version::V4_3_1, Version::V4_3_1);
@@ -176,10 +178,10 @@ fn a_group_in_use_on_the_destination_is_left_alone_and_reported() {
     }
 }
 
-/// Given synced groups, when the source is gone, then a last sync fails, and a failover still brings offsets beyond the
-/// log end back to it.
+/// Given synced groups, when the source is gone, then the final sync of a promote fails, and a failover still
+/// lowers offsets beyond the log end to it.
 #[test]
-fn a_failover_clamps_without_the_source_and_a_promote_needs_it() {
+fn a_failover_clamps_offsets_without_the_source_and_a_promote_needs_the_source() {
     let mut world = World::new("clamp", Version::V4_3_1, Version::V4_3_1);
     world.mirror_holds([100, 100, 100]);
     let mut there = world.source.admin();

@@ -1,4 +1,5 @@
-//! Logs with messages of formats v0 and v1, as brokers up to 2.8 still write them: refused by name and place, never guessed.
+//! Logs with messages of formats v0 and v1, as brokers up to 2.8 still write them. The mirror fails and names
+//! format and place; it never guesses.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,13 +14,13 @@ use linkgate_tests::wait::{LONG, until};
 
 const FORMAT: &str = "message.format.version";
 
-/// The formats that a partition's first fetched bytes have.
+/// Returns the message formats in the first bytes that a fetch at `offset` returns.
 fn formats(pair: &Pair, topic: &str, offset: i64) -> BTreeSet<i8> {
     read::formats(&pair.source.bootstrap(), topic, 0, offset).into_iter().map(|(_, magic)| magic).collect()
 }
 
-/// Alters the format of a topic and writes to it until it has messages of it; brokers with ZooKeeper learn of a config a moment
-/// later. The offset of the first one.
+/// Alters the message format of a topic and writes until it has messages of that format: brokers with
+/// ZooKeeper apply a config a moment later. Returns the offset of the first such message.
 fn change_format(pair: &Pair, topic: &str, version: &str, magic: i8, kind: &Kind) -> i64 {
     let source = pair.source.bootstrap();
     pair.source.admin().alter_config(topic, FORMAT, version);
@@ -40,11 +41,11 @@ fn assert_failed(pair: &Pair, topic: &str, words: &[&str]) {
     }
 }
 
-/// Given a source of 2.8 with topics in old formats, in old formats first and v2 later, and in v2 first and an old format
-/// later, when they are mirrored, then each fails at the first old message by naming partition, offset and format, holds
-/// all that came before it, and a topic of v2 beside them is mirrored on.
+/// Given a source of 2.8 with topics in an old format, topics with an old format first and v2 later, and the
+/// reverse, when they are mirrored, then each mirror fails at its first old message and names partition,
+/// offset and format. It holds everything before that message, and a v2 topic beside them is still mirrored.
 #[test]
-fn each_fails_at_its_first_old_message() {
+fn a_mirror_fails_at_its_first_old_message() {
     let pair = Pair::between("old-formats", V2_8_2, V4_3_1, &[]);
     let source = pair.source.bootstrap();
     let mut admin = pair.source.admin();
@@ -59,7 +60,7 @@ fn each_fails_at_its_first_old_message() {
             pair.mirror(&topic);
         }
     }
-    // The old messages stay what they are when the topic is brought up to date, the broker does not convert them.
+    // The broker does not convert old messages when the format of the topic changes.
     admin.create_topic("old-then-new", 1, &[(FORMAT, "0.10.2")]);
     send(&source, "old-then-new", Kind { batch: 10, headers: false, ..Kind::plain("none") }, 25);
     let _ = change_format(&pair, "old-then-new", "2.8", 2, &Kind { batch: 10, ..Kind::idempotent("lz4") });
@@ -87,16 +88,17 @@ fn each_fails_at_its_first_old_message() {
     pair.assert_mirrored("all-new");
     assert_eq!(pair.linkgate.status(LINK, "all-new"), "ACTIVE");
 
-    // What came before the old messages can be had.
+    // A failover opens the topic with what came before the old messages.
     let _ = pair.linkgate.mirrors(&["--failover", "--topics", "new-then-old"]).success("failover");
     pair.linkgate.wait_status(LINK, "new-then-old", "STOPPED");
     pair.wait_writable("new-then-old");
 }
 
-/// Given topics with old messages first and v2 batches behind them, when their mirrors begin at the end or at a moment after
-/// the old ones, then they are mirrored from there on, offset by offset; a moment in a log without timestamps is refused.
+/// Given topics with old messages first and v2 batches behind them, when their mirrors begin at the end or at
+/// a time after the old messages, then they are mirrored from there on, offset by offset. A time as the start
+/// is refused for a log without timestamps.
 #[test]
-fn a_mirror_may_begin_behind_them() {
+fn a_mirror_may_begin_behind_old_messages() {
     let pair = Pair::between("behind-old-formats", V2_8_2, V4_3_1, &[]);
     let source = pair.source.bootstrap();
     let mut admin = pair.source.admin();

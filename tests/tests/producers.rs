@@ -15,11 +15,11 @@ use producers::raw;
 
 const TWELVE_MIB: &str = "12582912";
 
-/// Given topics with CreateTime and with LogAppendTime, when the Java clients of three versions, librdkafka (old and
-/// new), kafka-python and sarama write every shape of record in every codec and level that they have, records of 10 MiB among them, then the mirrors hold
-/// the same.
+/// Given topics with CreateTime and with LogAppendTime, when the Java clients of three versions, librdkafka
+/// (old and new), kafka-python and sarama write every shape of record in every codec and level that they
+/// have, including records of 10 MiB, then the mirrors hold the same.
 #[test]
-fn every_client_in_every_codec() {
+fn every_client_and_codec_is_mirrored_exactly() {
     let pair = Pair::between("producers", V3_9_1, V4_3_1, &[("socket.request.max.bytes", "104857600")]);
     let source = pair.source.bootstrap();
     pair.link("");
@@ -38,7 +38,7 @@ fn every_client_in_every_codec() {
         admin.create_topic(&name, 2, &[("max.message.bytes", TWELVE_MIB)]);
         admin.create_topic(&format!("{name}-appended"), 2, &[("message.timestamp.type", "LogAppendTime")]);
         admin.create_topic(&format!("{name}-large"), 1, &[("max.message.bytes", TWELVE_MIB)]);
-        // Half of them are mirrored while they are written.
+        // Some of the topics are mirrored while they are written, the others afterwards.
         if name.len() % 2 == 0 {
             mirror(&pair, &name);
         }
@@ -71,17 +71,17 @@ fn mirror(pair: &Pair, name: &str) {
     }
 }
 
-/// The codecs of a topic's batches, and the records of its largest one.
+/// Returns the codecs of the batches of a topic, and the number of records in its largest batch.
 fn batches(bootstrap: &str, topic: &str) -> (BTreeSet<i16>, usize) {
     let all: Vec<_> = (0..2).flat_map(|partition| read::raw(bootstrap, topic, partition)).collect();
     (all.iter().map(|batch| batch.codec()).collect(), all.iter().map(|b| b.records.len()).max().unwrap_or(0))
 }
 
-/// Given batches that no client library makes but a broker takes (timestamps of -1, of the far past and the far future, out of
-/// order; keys, values and headers that are null or empty; headers without number), when they are mirrored, then the mirror
-/// holds the same.
+/// Given batches that no client library makes but a broker accepts (timestamps of -1, of the far past and the
+/// far future, out of order; null or empty keys, values and headers; a thousand headers), when they are
+/// mirrored, then the mirror holds the same.
 #[test]
-fn what_no_client_library_writes() {
+fn batches_that_no_client_library_writes_are_mirrored_exactly() {
     let pair = Pair::between("raw-producers", V4_3_1, V3_9_1, &[]);
     let source = pair.source.bootstrap();
     pair.link("");

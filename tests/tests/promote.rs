@@ -1,4 +1,5 @@
-//! promote: the planned end of a mirror. Nothing is missing, and the topic is an ordinary one.
+//! A promote is the planned end of a mirror: no record is missing, and the topic is an ordinary one
+//! afterwards.
 
 use linkgate_tests::admin::LATEST;
 use linkgate_tests::pair::{LINK, Pair};
@@ -7,8 +8,9 @@ use linkgate_tests::read;
 
 const SCHEDULED: &str = "Request for stopping topic t's mirror was successfully scheduled.";
 
-/// Given a mirror of a topic that was written with every codec and with transactions, when it is promoted, then every record is
-/// there with nothing but a fence behind it, the source's configs are the topic's own, and writes are accepted.
+/// Given a mirror of a topic that was written with several codecs and with transactions, when it is promoted,
+/// then every record is there with only a fence behind it, the topic has the configs of the source, and
+/// writes are accepted.
 #[test]
 fn a_promoted_topic_is_complete_and_writable() {
     let pair = Pair::forgetful("promote");
@@ -31,7 +33,7 @@ fn a_promoted_topic_is_complete_and_writable() {
     assert!(output.contains(SCHEDULED), "{output}");
     pair.linkgate.wait_status(LINK, "t", "STOPPED");
 
-    // Only the fences stand behind what the source had, and nobody sees them.
+    // Only the fences stand behind the records of the source, and no client sees them.
     read::assert_promoted(&source, &pair.linkgate.bootstrap(), "t");
     let mut destination = pair.destination.admin();
     assert_eq!(destination.config("t", "compression.type").as_deref(), Some("lz4"));
@@ -41,15 +43,15 @@ fn a_promoted_topic_is_complete_and_writable() {
     send(&pair.destination.bootstrap(), "t", Kind::idempotent("none"), 50);
     let again = pair.linkgate.mirrors(&["--promote", "--topics", "t"]);
     assert!(again.all().contains("Topic 't' has already stopped its mirror from 'test-link'"), "{again:?}");
-    // What is written to the source now does not concern the promoted topic any more.
+    // Later writes to the source do not change the promoted topic.
     let opened = pair.destination.admin().offsets("t", LATEST);
     send(&source, "t", Kind::plain("none"), 20);
     std::thread::sleep(std::time::Duration::from_secs(2));
     assert_eq!(pair.destination.admin().offsets("t", LATEST), opened);
 }
 
-/// Given a source that does not answer, when a promote is asked for, then it is accepted and waits, the topic stays
-/// read-only, and a failover brings it to its end.
+/// Given a source that does not answer, when a promote is requested, then it is accepted and waits, the topic
+/// stays read-only, and a failover ends the mirror.
 #[test]
 fn a_promote_without_a_source_waits_and_a_failover_ends_it() {
     let mut pair = Pair::forgetful("promote-alone");

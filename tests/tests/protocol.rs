@@ -1,4 +1,5 @@
-//! What clients are told they may ask, and what they are answered, beside a real broker.
+//! The API versions that clients are offered, and the answers that they get, compared with those of a real
+//! broker.
 
 #[path = "protocol/normal.rs"]
 mod normal;
@@ -10,15 +11,16 @@ mod script;
 use linkgate_tests::kafka::{Cluster, Version};
 use linkgate_tests::linkgate::Linkgate;
 use linkgate_tests::rpc::{self, Field, Kind, Schemas};
-use proxy::wire::versions::{APIS, REFUSED, api};
+use proxy::internals::{APIS, REFUSED, api};
 use serde_json::{Value, json};
 
 use peer::Peer;
 
-/// Given brokers of two versions, when they and a gateway before them are asked what they offer, then the gateway offers what
-/// both know, and whatever it does not offer is refused on purpose.
+/// Given brokers of two versions and a gateway before each, when all are asked for their API versions, then
+/// the gateway offers what both know, and every version that it does not offer is in the list of deliberate
+/// refusals.
 #[test]
-fn whatever_a_broker_offers_is_offered_or_refused_on_purpose() {
+fn every_api_version_of_a_broker_is_offered_or_listed_as_refused() {
     for version in [Version::V3_9_1, Version::V4_3_1] {
         let cluster = Cluster::start_with("drift", version, 1, &[]);
         let linkgate = Linkgate::start(&cluster.bootstrap(), &[]);
@@ -41,19 +43,20 @@ fn whatever_a_broker_offers_is_offered_or_refused_on_purpose() {
     }
 }
 
-/// What a broker would act on for minutes, or that would break it, is bounded; all else is left to chance.
+/// Bounds values that would keep a broker busy for minutes or break it. Leaves all other values to chance.
 fn sane(structure: &str, field: &Field, rng: &mut fastrand::Rng) -> Option<Value> {
     let name = field.name.as_str();
     match (structure, name) {
         ("", "Acks") => Some(json!(-1)),
         (_, "ClientSoftwareName" | "ClientSoftwareVersion") => Some(json!("tests")),
-        // Whole numbers of partitions, and topics' configs only: a broker's could stop it.
+        // Small partition counts; and configs of topics only, since a broker config could stop the broker.
         (_, "NumPartitions" | "Count") => Some(json!(rng.i32(-1..3))),
         (_, "ResourceType") => Some(json!(2)),
-        // What a follower asks is not for clients.
+        // Requests of a follower are not for clients.
         (_, "ReplicaId") => Some(json!(-1)),
         ("", "ReplicaState") => None,
-        // How long a broker may take: whether less would do is decided by how busy the machine is at the moment.
+        // Long enough for every request: with a shorter timeout, the load of the machine would decide the
+        // answer.
         _ if name.eq_ignore_ascii_case("TimeoutMs") => Some(json!(9000)),
         _ if field.kind == Kind::Int32 && (name.ends_with("Ms") || name == "MinBytes") => {
             Some(json!(rng.i32(0..100)))
@@ -62,8 +65,9 @@ fn sane(structure: &str, field: &Field, rng: &mut fastrand::Rng) -> Option<Value
     }
 }
 
-/// Not asked at random: what is offered must differ (see above), a broker does not answer a Produce without batches, tokens
-/// follow a handshake, and what a broker does about its own cluster is no client's.
+/// APIs that are not asked at random: the versions on offer must differ (see above), a broker does not answer
+/// a Produce without batches, SASL tokens follow a handshake, and clients do not manage features and voters
+/// of a cluster.
 const NOT_AT_RANDOM: [&str; 7] = [
     "ApiVersions",
     "Produce",
@@ -74,10 +78,11 @@ const NOT_AT_RANDOM: [&str; 7] = [
     "RemoveRaftVoter",
 ];
 
-/// Given two brokers alike, one of them behind a gateway, when clients ask both the same (a script that succeeds, and requests
-/// that make little sense), then the answers are the same, errors included, but for addresses and what is random.
+/// Given two equal brokers, one of them behind a gateway, when clients send both the same requests (a script
+/// that succeeds, and requests that make little sense), then the answers are the same, errors included,
+/// except for addresses and random values.
 #[test]
-fn the_same_requests_get_the_same_answers_from_a_broker_and_through_a_gateway() {
+fn a_gateway_answers_the_same_requests_like_a_broker() {
     let schemas = Schemas::of(Version::V4_3_1);
     let start = |name| Cluster::start_with(name, Version::V4_3_1, 1, &[]);
     let (plain, behind) = (start("plain"), start("behind"));
@@ -103,7 +108,7 @@ fn the_same_requests_get_the_same_answers_from_a_broker_and_through_a_gateway() 
                 };
                 let mut answers = sides.each_mut().map(|side| side.ask(&schemas, row.key, version, &body));
                 if answers[0] != answers[1] {
-                    // A coordinator may be ready on one side only, for the moment.
+                    // A coordinator may be ready on one side only, for a moment.
                     for (side, answer) in sides.iter_mut().zip(&mut answers) {
                         if normal::is_beginning(answer) {
                             *answer = side.ask_until_ready(&schemas, row.key, version, &body);

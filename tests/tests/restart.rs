@@ -1,13 +1,13 @@
-//! What the daemon was told survives its end, whether it was asked to end or not.
+//! Links, mirrors and decisions survive the end of the daemon, whether it was killed or stopped.
 
 use linkgate_tests::pair::{LINK, Pair};
 use linkgate_tests::produce::{Kind, send};
 use linkgate_tests::wait::{LONG, until};
 
-/// Given a link with an active, a paused and a stopped mirror, when the daemon is killed and starts again, then each is what
-/// it was, and mirroring goes on where it stood.
+/// Given a link with an active, a paused and a stopped mirror, when the daemon is killed and starts again,
+/// then each mirror has its state from before, and mirroring goes on at its append position.
 #[test]
-fn links_and_mirrors_survive_kill_dash_nine() {
+fn links_and_mirrors_survive_a_kill() {
     let mut pair = Pair::small("restart");
     let source = pair.source.bootstrap();
     pair.link("");
@@ -50,8 +50,8 @@ fn links_and_mirrors_survive_kill_dash_nine() {
     pair.assert_mirrored("active");
 }
 
-/// Given a backup made while the daemon runs, when the journal is lost, then the daemon does not start without it, and starts with
-/// the backup.
+/// Given a backup made while the daemon runs, when the journal is lost, then the daemon refuses to start
+/// without it, and starts with the backup.
 fn a_lost_journal_is_not_made_anew_and_a_backup_replaces_it(pair: &mut Pair) {
     let made = pair.linkgate.linkctl(&["journal", "backup", "b1", "-o", "plain"]).success("backup").stdout;
     let state = pair.linkgate.dir().join("state");
@@ -71,7 +71,8 @@ fn a_lost_journal_is_not_made_anew_and_a_backup_replaces_it(pair: &mut Pair) {
     pair.linkgate.wait_ready();
 }
 
-/// Given a daemon that mirrors, when it gets SIGTERM, then it drains and exits 0, and a new one takes over.
+/// Given a daemon that mirrors, when it gets SIGTERM, then it drains and exits with code 0, and a new process
+/// takes over.
 #[test]
 fn sigterm_drains_and_exits_zero() {
     let mut pair = Pair::small("sigterm");
@@ -89,10 +90,10 @@ fn sigterm_drains_and_exits_zero() {
     pair.assert_mirrored("t");
 }
 
-/// Given a daemon, when it has started, then it is the process that was started, by the same name, and its allocator was told to keep
-/// free memory.
+/// Given a daemon that has restarted itself once for its allocator, then the process has the same pid and
+/// name, and its allocator keeps free memory for 10 s.
 #[test]
-fn the_daemon_starts_once_more_in_the_same_process_for_its_allocator() {
+fn the_daemon_restarts_itself_in_place_to_configure_its_allocator() {
     let pair = Pair::small("allocator");
     let pid = pair.linkgate.pid().expect("it runs");
     let of = |file: &str| std::fs::read(format!("/proc/{pid}/{file}")).expect("it runs");

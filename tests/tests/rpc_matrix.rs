@@ -1,5 +1,5 @@
-//! Every api in every version that the gateway offers: arbitrary valid requests and responses come out of it as they went in,
-//! byte for byte, but for what it rewrites on purpose.
+//! Every API in every version that the gateway offers: arbitrary valid requests and responses leave it as
+//! they came, byte for byte, except for deliberate rewrites.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,17 +9,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use linkgate_tests::kafka::Version;
 use linkgate_tests::rpc::{self, Field, Kind, Schema, Schemas};
-use proxy::client::ClientError;
-use proxy::gateway::{BrokerDirectory, Gateway, GatewayOptions, Limits};
-use proxy::net::HostPort;
-use proxy::wire::versions::{self, APIS, Api, Treatment};
+use proxy::internals::ClientError;
+use proxy::internals::HostPort;
+use proxy::internals::{APIS, Api, Treatment, versions};
+use proxy::internals::{BrokerDirectory, Gateway, GatewayOptions, Limits};
 use serde_json::{Value, json};
 use state::model::{KafkaUuid, TopicGuard, TopicGuards, Written};
 use tokio_util::sync::CancellationToken;
 
-/// Samples of each version of each api.
+/// Number of samples for each version of each API.
 const SAMPLES: usize = 6;
-/// What clients are told.
+/// Address that the gateway tells clients.
 const HOST: &str = "gate.example";
 const PORT: u16 = 9000;
 const SECOND: Duration = Duration::from_secs(20);
@@ -97,13 +97,13 @@ fn receive(stream: &mut TcpStream, what: &str) -> Bytes {
     frame.into()
 }
 
-/// A request that is answered, of an administrator who means no mirror topic.
+/// Rules for request fields: every request gets an answer. Random names never match the mirror topic.
 fn request_rules(structure: &str, field: &Field, rng: &mut fastrand::Rng) -> Option<Value> {
     match (structure, field.name.as_str()) {
         // With acks=0 there would be no answer.
         ("", "Acks") => Some(json!(-1)),
         ("", "Mechanism") => Some(json!("PLAIN")),
-        // Neither tags nor counts in a name are of interest, and it may not be empty in some versions.
+        // Random text, but not an empty one: some versions refuse an empty name.
         (_, "ClientSoftwareName" | "ClientSoftwareVersion") => {
             Some(json!((0..5).map(|_| rng.alphanumeric()).collect::<String>()))
         }
@@ -111,7 +111,8 @@ fn request_rules(structure: &str, field: &Field, rng: &mut fastrand::Rng) -> Opt
     }
 }
 
-/// Brokers have ids that have a port, and an address.
+/// Rules for response fields: broker ids that have a port at the gateway, a host name, and valid API
+/// versions.
 fn response_rules(_: &str, field: &Field, rng: &mut fastrand::Rng) -> Option<Value> {
     match field.name.as_str() {
         "NodeId" | "BrokerId" if field.kind == Kind::Int32 => Some(json!(rng.i32(0..1000))),
@@ -123,7 +124,7 @@ fn response_rules(_: &str, field: &Field, rng: &mut fastrand::Rng) -> Option<Val
     }
 }
 
-/// What the client of a gateway is to read.
+/// Returns the body that a client of the gateway must read.
 fn rewritten(api: &Api, mut body: Value) -> Value {
     match api.key {
         versions::PRODUCE
@@ -172,7 +173,7 @@ fn common(offered: &Value) -> Option<Value> {
     (min <= max).then_some(both)
 }
 
-/// All samples of one version over one connection; how many there were.
+/// Sends all samples of one version over one connection. Returns their number.
 fn samples(stage: &Stage, api: &Api, request: &Schema, response: &Schema, version: i16, seed: u64) -> usize {
     let mut client = stage.client();
     let mut broker = None;
@@ -207,7 +208,7 @@ fn samples(stage: &Stage, api: &Api, request: &Schema, response: &Schema, versio
     SAMPLES
 }
 
-/// `LINKGATE_CORPUS` names a folder for samples to fuzz with.
+/// Writes a sample to the folder `LINKGATE_CORPUS`, if that is set, as input for the fuzzers.
 fn keep(api: &Api, version: i16, asked: &[u8], answered: &[u8]) {
     let Some(folder) = std::env::var_os("LINKGATE_CORPUS").map(std::path::PathBuf::from) else { return };
     let write = |target: &str, content: &[u8]| {
@@ -234,12 +235,14 @@ fn matrix(guards: TopicGuards) {
             let knows = |schemas: &&Schemas| {
                 schemas.requests.get(&api.key).is_some_and(|schema| schema.versions.contains(&version))
             };
-            // A version that neither has is gone from all brokers, or is for clients that only ask for it.
+            // A version that neither has is gone from all brokers, or exists only because some clients ask
+            // for it.
             let Some(schemas) = [&newest, &older].into_iter().find(knows) else {
                 println!("{} v{version} is of no pinned broker", api.name);
                 continue;
             };
-            // Refused, whatever the brokers say: batches without v2, and tokens without headers where there is no SASL.
+            // Always refused: batches of a format before v2, and SASL tokens without headers where there is
+            // no SASL.
             let refused_below = match api.key {
                 versions::PRODUCE => versions::PRODUCE_READABLE_FROM,
                 versions::SASL_HANDSHAKE => 1,

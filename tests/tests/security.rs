@@ -17,7 +17,7 @@ use stage::{PASSWORD, REAUTHENTICATION, Stage, allow_mirror, jaas, run};
 
 const LINK: &str = "secured";
 
-/// Waits until the mirror has all that the source has.
+/// Waits until the mirror has all offsets of the source, and compares the records.
 fn wait_caught_up(stage: &Stage, topic: &str) {
     until(&format!("{topic} has caught up"), LONG, || {
         let want = stage.source.admin().offsets(topic, LATEST);
@@ -36,7 +36,7 @@ fn assert_no_secret(stage: &Stage, more: &str) {
 
 #[test]
 fn clients_and_links_are_authorised_as_without_the_gateway() {
-    // Given two clusters with authorizers, and an application that may write `orders` and read everything
+    // Given two clusters with authorizers, and an application that may read and write `orders`
     let stage = Stage::start("security");
     let direct = stage.destination.direct_bootstrap();
     stage.destination.admin().create_topic("orders", 3, &[]);
@@ -50,7 +50,7 @@ fn clients_and_links_are_authorised_as_without_the_gateway() {
     let said = run(&app, "orders", &["--write", "300", "--read", "300"]);
     assert_eq!((&said["written"], &said["read"]), (&300.into(), &300.into()), "{said}");
 
-    // And what it may not do, or who it is not, is refused in the words of the brokers
+    // And forbidden requests and wrong passwords are refused with the same errors as at the brokers
     let past = stage.client(&stage.destination.bootstrap(), "SCRAM-SHA-512", "app", PASSWORD);
     let refused = run(&app, "private", &["--write", "3"]);
     assert_eq!(refused["refused"], serde_json::json!(["TOPIC_AUTHORIZATION_FAILED"]), "{refused}");
@@ -65,7 +65,8 @@ fn clients_and_links_are_authorised_as_without_the_gateway() {
     assert!(through["said"].to_string().contains("_AUTHENTICATION"), "{through}");
     assert_eq!(through, impostor(&stage.destination.bootstrap()));
 
-    // Given a source topic; a link with a wrong password says what is wrong
+    // Given a source topic, when a link is created with a wrong password, an untrusted certificate or a JKS
+    // file, then it is refused with the cause
     stage.source.admin().create_topic("flights", 2, &[]);
     produce::send(&stage.source.direct_bootstrap(), "flights", Kind::idempotent("lz4"), 500);
     let (trust, source) = (stage.authority.trust(), stage.source.bootstrap());
@@ -139,7 +140,7 @@ fn clients_and_links_are_authorised_as_without_the_gateway() {
     until("the broken certificate is refused", LONG, || (reloads("failed") >= 1.0).then_some(()));
     let said = run(&app, "flights", &["--write", "1"]);
     assert_eq!(said["written"], 1, "{said}");
-    assert!(stage.linkgate.log().contains("those from before stay in force"));
+    assert!(stage.linkgate.log().contains("the previous ones stay in force"));
 
     // And no secret is shown anywhere
     let shown = [
@@ -155,13 +156,13 @@ fn clients_and_links_are_authorised_as_without_the_gateway() {
     assert_no_secret(&stage, &shown.concat());
 }
 
-/// Given a client that has authenticated and may write to the mirror topic later, when it sends requests where SASL tokens would be,
-/// then they are read like all others.
+/// Given an authenticated client, of a user that may write to the topic after the promote, when it sends
+/// requests in the place of SASL tokens, then the gateway reads them like all other requests.
 fn nothing_is_smuggled(stage: &Stage) {
     let mut gateway = stage.linkgate.bootstrap();
     let (trust, own) = (stage.authority.trust(), stage.destination.bootstrap());
     let end = stage.destination.admin().offsets("flights", LATEST);
-    // The listener of broker 1, who leads everything.
+    // The listener of broker 1, which leads everything.
     if let Some((host, port)) = gateway.clone().rsplit_once(':') {
         gateway = format!("{host}:{}", port.parse::<u16>().expect("a port") + 2);
     }
@@ -182,7 +183,7 @@ fn nothing_is_smuggled(stage: &Stage) {
 const GROUPS: &str =
     r#"{"groupFilters":[{"name":"secured-offsets","patternType":"LITERAL","filterType":"INCLUDE"}]}"#;
 
-/// Alters configs of the link; the REST answer's status and body.
+/// Alters configs of the link. Returns the status and the body of the REST response.
 fn alter(stage: &Stage, configs: &[(&str, &str)]) -> (u16, String) {
     let path = format!("/kafka/v3/clusters/{}/links/{LINK}/configs:alter", stage.linkgate.cluster_id());
     let data: Vec<_> = configs
@@ -198,7 +199,7 @@ fn alter(stage: &Stage, configs: &[(&str, &str)]) -> (u16, String) {
 }
 
 #[test]
-fn every_mechanism_mirrors_and_authenticates_anew() {
+fn every_sasl_mechanism_mirrors_and_reauthenticates() {
     // Given a link over SASL_SSL with PLAIN
     let stage = Stage::start("mechanisms");
     let topic = "events";
@@ -225,7 +226,7 @@ fn every_mechanism_mirrors_and_authenticates_anew() {
     produce::send(&stage.source.direct_bootstrap(), topic, Kind::plain("none"), 100);
     wait_caught_up(&stage, topic);
 
-    // When the link takes each of the other ways to authenticate, then it goes on mirroring
+    // When the link uses each of the other mechanisms, then it goes on mirroring
     let scram = jaas("scram.ScramLoginModule", "mirror", PASSWORD);
     let bearer = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required \
                   unsecuredLoginStringClaim_sub=\"bearer\";";
@@ -249,12 +250,12 @@ fn every_mechanism_mirrors_and_authenticates_anew() {
     let (status, body) = alter(&stage, &[("sasl.mechanism", "PLAIN"), ("sasl.jaas.config", &scram)]);
     assert_eq!(status, 400);
     assert!(body.contains("needs the login module"), "{body}");
-    // And nobody is shown what was stored for another
+    // And a stored secret is not used with another mechanism: the change needs it again
     let (status, body) = alter(&stage, &[("sasl.mechanism", "PLAIN")]);
     assert_eq!(status, 400);
     assert!(body.contains("give sasl.jaas.config again"), "{body}");
 
-    // And for several lifetimes of an authentication neither the engine nor a client loses a connection
+    // And over several lifetimes of an authentication neither the engine nor a client loses a connection
     let ticks = Ticks::start(&stage);
     let connected = || stage.linkgate.log().matches("fetching from source broker").count();
     let closed = || stage.linkgate.metric("linkgate_gateway_closed_connections_total");
@@ -288,8 +289,8 @@ fn every_mechanism_mirrors_and_authenticates_anew() {
 }
 
 #[test]
-fn mutual_tls_ends_at_the_gateway_and_begins_anew_behind_it() {
-    // Given a gateway that asks clients for certificates, and shows its own to the brokers
+fn mutual_tls_is_terminated_at_the_gateway_and_used_again_to_the_brokers() {
+    // Given a gateway that requires client certificates, and shows its own to the brokers
     let stage = Stage::start("mutual");
     let direct = stage.destination.direct_bootstrap();
     stage.destination.admin().create_topic("shared", 1, &[]);
@@ -312,7 +313,7 @@ fn mutual_tls_ends_at_the_gateway_and_begins_anew_behind_it() {
     linkgate.launch();
     linkgate.wait_ready();
 
-    // When clients with a certificate, with one of somebody else, and with none come
+    // When clients connect with a certificate, with one of another authority, and without one
     let app = stage.authority.identity("app");
     let client = |identity: Option<&str>| {
         let mut config = serde_json::json!({
@@ -327,26 +328,26 @@ fn mutual_tls_ends_at_the_gateway_and_begins_anew_behind_it() {
     let stranger = WorkDir::new("mutual-stranger");
     let stranger = linkgate_tests::certificates::Authority::new(stranger.path()).identity("app");
 
-    // Then the first is served, as the gateway's principal, and the others are not
+    // Then the first is served, with the principal of the gateway, and the others are not
     let said = run(&client(Some(&app)), "shared", &["--write", "10", "--read", "10"]);
     assert_eq!((&said["written"], &said["read"]), (&10.into(), &10.into()), "{said}");
     for identity in [Some(stranger.as_str()), None] {
         let said = run(&client(identity), "shared", &["--write", "1"]);
         assert_eq!(said["written"], 0, "{said}");
-        // A client of TLS 1.3 takes the handshake for done before the server refuses it.
+        // A client of TLS 1.3 completes its handshake before the server refuses the certificate.
         assert!(said["said"].to_string().contains("_ALL_BROKERS_DOWN"), "{said}");
     }
     assert!(linkgate.metric("linkgate_gateway_closed_connections_total{cause=\"tls_handshake\"}") >= 2.0);
 }
 
-/// A Java consumer behind the gateway that ends once it has read enough.
+/// A Java consumer behind the gateway that ends after [`ENOUGH`] records.
 struct Ticks(std::thread::JoinHandle<linkgate_tests::process::Output>);
 
-/// So many records it reads.
+/// Number of records that the consumer reads before it ends.
 const ENOUGH: usize = 1_000;
 
 impl Ticks {
-    /// Starts it and waits until it reads.
+    /// Starts the consumer and waits until it has committed.
     fn start(stage: &Stage) -> Ticks {
         let direct = stage.destination.direct_bootstrap();
         stage.destination.admin().create_topic("ticks", 1, &[]);

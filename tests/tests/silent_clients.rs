@@ -12,16 +12,17 @@ use linkgate_tests::read;
 use linkgate_tests::wait::{LONG, until};
 
 const SILENT: usize = 9_000;
-/// Memory that a connection may cost before it has said anything, in bytes.
+/// Maximum memory for a connection before its first request, in bytes.
 const EACH: usize = 24 * 1024;
-/// From connecting to the end: long enough to open all of them first on a busy machine.
+/// Time from a connect to the close without a request: long enough to open all connections first on a busy
+/// machine.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// Given a gateway, when nine thousand clients connect and say nothing, then a working client is served meanwhile,
-/// memory grows by a bounded amount for each, none of them reaches a broker, and each is closed once its time is
-/// over, with a few log lines in all.
+/// Given a gateway, when nine thousand clients connect and send nothing, then a working client is served
+/// meanwhile, memory grows by a bounded amount for each connection, none of them reaches a broker, and each
+/// is closed after its timeout, with a few log lines altogether.
 #[test]
-fn nine_thousand_connections_that_send_nothing_are_bounded_and_closed() {
+fn nine_thousand_silent_connections_are_bounded_and_closed() {
     allow_many_files();
     let cluster = Cluster::start("silent", 1);
     cluster.admin().create_topic("t", 1, &[]);
@@ -35,7 +36,8 @@ fn nine_thousand_connections_that_send_nothing_are_bounded_and_closed() {
     let address: SocketAddr = linkgate.bootstrap().parse().unwrap();
     let mut silent: Vec<TcpStream> = Vec::with_capacity(SILENT);
     while silent.len() < SILENT {
-        // The system's queue of connections that are not yet accepted is short; what overflows it tries again a second later.
+        // The system's queue of connections that are not yet accepted is short; a connect beyond it retries a
+        // second later.
         for _ in 0..500 {
             let n = silent.len();
             silent.push(TcpStream::connect(address).unwrap_or_else(|e| panic!("connection {n}: {e}")));
@@ -74,8 +76,8 @@ fn open(linkgate: &Linkgate) -> usize {
     linkgate.metric("linkgate_gateway_connections{") as usize
 }
 
-/// As many files as this process and the daemon need: the daemon counts two for each client, its own and one to a
-/// broker.
+/// Raises the limit of open files for this process and the daemon: the daemon counts two for each client, one
+/// for the client and one for a broker.
 fn allow_many_files() {
     let needed = 2 * SILENT + 1_000;
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();

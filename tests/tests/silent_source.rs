@@ -1,4 +1,5 @@
-//! A source that hangs with its connections open: the link notices it in the time that its configs promise, and that it is back.
+//! A source that hangs with open connections: the link notices the hang and the end of it within the time
+//! that its configs promise.
 
 use std::time::{Duration, Instant};
 
@@ -10,17 +11,18 @@ const CHECK: Duration = Duration::from_secs(1);
 /// `availability.check.consecutive.failure.threshold`.
 const THRESHOLD: u32 = 3;
 
-/// How long the mirror topic takes to show `status`.
+/// Waits until the mirror topic has `status`. Returns the time that it took.
 fn shows(pair: &Pair, status: &str) -> Duration {
     let begun = Instant::now();
     pair.linkgate.wait_status(LINK, "t", status);
     begun.elapsed()
 }
 
-/// Given a link that is probed every second, when its source is stopped and goes on again, twice, then the mirror topic is
-/// SOURCE_UNAVAILABLE after threshold + 1 periods at the latest, ACTIVE again as fast, and no record is missing.
+/// Given a link with a probe every second, when its source is paused and resumed, twice, then the mirror
+/// topic is SOURCE_UNAVAILABLE after at most threshold + 1 periods and a second of tolerance, ACTIVE again as
+/// fast, and no record is missing.
 #[test]
-fn a_source_that_hangs_is_noticed_in_time_and_so_is_that_it_is_back() {
+fn a_hang_of_the_source_and_its_end_are_noticed_in_time() {
     let mut pair = Pair::small("silent-source");
     let source = pair.source.bootstrap();
     pair.link(&format!(

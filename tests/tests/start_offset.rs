@@ -1,4 +1,5 @@
-//! Where a mirror topic begins, what that is forecast to take, and how much filler is left when the mirror is over.
+//! The start of a mirror topic, the forecast of its cost, and the filler that is left when the mirror has
+//! ended.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use serde_json::Value;
 
 const SPEC: &str = "mirror.start.offset.spec";
 
-/// A topic of two partitions whose logs begin above 0, with large batches on both sides of a moment in time.
+/// Writes a topic of two partitions whose logs begin above 0, with large batches before and after a point in
+/// time.
 fn written(pair: &Pair, topic: &str) {
     let source = pair.source.bootstrap();
     pair.source.admin().create_topic(topic, 2, &[]);
@@ -23,14 +25,15 @@ fn written(pair: &Pair, topic: &str) {
     pair.source.admin().delete_records(topic, 1, 5);
 }
 
-/// The timestamp of a record in the middle of the second half of partition 0, in milliseconds and as an operator gives it.
+/// Returns the timestamp of a record in the middle of the second half of partition 0, in milliseconds and as
+/// an operator writes it.
 fn moment(pair: &Pair, topic: &str) -> (i64, String) {
     let records = read::partition(&pair.source.bootstrap(), topic, 0).records;
     let ms = records[records.len() * 3 / 4].timestamp;
     (ms, ms.to_string())
 }
 
-/// The source from `starts` on.
+/// Returns the source topic from the offsets `starts` on.
 fn from(pair: &Pair, topic: &str, starts: &[i64]) -> BTreeMap<i32, PartitionCopy> {
     let mut all = read::topic(&pair.source.bootstrap(), topic);
     for (copy, start) in all.values_mut().zip(starts) {
@@ -45,7 +48,7 @@ fn start_offsets(mirror: &Value) -> Vec<i64> {
     partitions.iter().map(|partition| partition["start_offset"].as_i64().unwrap()).collect()
 }
 
-/// Waits until the mirror's logs begin and end where they should, then compares every record.
+/// Waits until the logs of the mirror begin and end where they should, then compares every record.
 fn assert_mirrored_from(pair: &Pair, topic: &str, starts: &[i64]) {
     pair.wait_caught_up(topic);
     until(&format!("the logs of {topic} begin at {starts:?}"), LONG, || {
@@ -56,10 +59,11 @@ fn assert_mirrored_from(pair: &Pair, topic: &str, starts: &[i64]) {
     assert!(found.is_empty(), "{topic} differs:\n{}", found.join("\n"));
 }
 
-/// Given source logs that begin above 0, when topics are mirrored from the earliest offset, from the latest one and from a
-/// moment in between, then each mirror's logs begin at that offset of the source and hold everything from there on.
+/// Given source logs that begin above 0, when topics are mirrored from the earliest offset, from the latest
+/// offset and from a time in between, then the logs of each mirror begin at that source offset and hold
+/// everything from there on.
 #[test]
-fn a_mirror_begins_where_it_is_asked_to() {
+fn a_mirror_begins_at_the_requested_offset() {
     let pair = Pair::small("start-offset");
     pair.link("");
     for topic in ["all", "new", "dated"] {
@@ -74,11 +78,11 @@ fn a_mirror_begins_where_it_is_asked_to() {
         let spec = format!("{SPEC}={start}");
         let create = ["--create", "--mirror-topic", topic, "--link", LINK, "--config", &spec];
 
-        // What it will take is told, and nothing is made.
+        // A dry run reports the cost and creates nothing.
         let words: Vec<&str> = create.into_iter().chain(["--validate-only"]).collect();
         let forecast = pair.linkgate.mirrors(&words).success("validate").stdout;
         let to_fill: i64 = starts.iter().sum();
-        assert!(forecast.contains(&format!("First {to_fill} offsets are filled")), "{forecast}");
+        assert!(forecast.contains(&format!("{to_fill} offsets are filled first")), "{forecast}");
         assert!(forecast.contains("Nothing was created."), "{forecast}");
         assert!(!pair.destination.admin().topics().contains(&topic.to_owned()));
         assert_eq!(pair.linkgate.mirror(LINK, topic), Value::Null);
@@ -91,10 +95,10 @@ fn a_mirror_begins_where_it_is_asked_to() {
     }
 }
 
-/// Given a link whose mirrors begin at the end, when a topic is mirrored with a start of its own and another one without,
-/// then each begins where it should, and a start that is none is refused.
+/// Given a link whose mirrors begin at the latest offset, when one topic is mirrored with a start of its own
+/// and another without, then each begins where it should. An invalid start is refused.
 #[test]
-fn a_mirrors_own_start_beats_its_links() {
+fn the_start_of_a_mirror_overrides_that_of_its_link() {
     let pair = Pair::small("start-offset-link");
     let bad = pair.linkgate.cluster_links(&[
         "--create",
@@ -127,10 +131,11 @@ fn count_filler(pair: &Pair, topic: &str) -> Value {
     counted[0].clone()
 }
 
-/// Given a topic of transactions that was promoted, when its filler is counted, then it is what the source had no record
-/// for; and once the topic's records are gone, the gateway is no longer needed.
+/// Given a promoted topic with transactions, when its filler is counted, then the count is the number of
+/// offsets without a record on the source. Once all records of the mirror are deleted, the gateway is no
+/// longer needed.
 #[test]
-fn what_is_left_of_a_mirror_tells_whether_the_gateway_is_needed() {
+fn the_filler_count_tells_whether_the_gateway_is_needed() {
     let pair = Pair::small("filler-census");
     let source = pair.source.bootstrap();
     pair.link("");
@@ -151,7 +156,7 @@ fn what_is_left_of_a_mirror_tells_whether_the_gateway_is_needed() {
     let records: Vec<i64> = copies.values().map(|copy| copy.records.len() as i64).collect();
     let empty: i64 = ends.iter().zip(&records).map(|(end, records)| end - records).sum();
     assert!(empty > 100, "transactions leave offsets without records: {ends:?} {records:?}");
-    // What clients write now is no filler, whatever it looks like.
+    // Later batches of clients are no filler, whatever they look like.
     send(&pair.linkgate.bootstrap(), "t", Kind::transactional("none", 10), 50);
 
     let counted = count_filler(&pair, "t");
@@ -164,7 +169,7 @@ fn what_is_left_of_a_mirror_tells_whether_the_gateway_is_needed() {
         assert!(found["last_filler_offset"].as_i64().unwrap() < *end, "partition {partition}");
     }
 
-    // Retention, in a hurry.
+    // DeleteRecords stands for the retention.
     for (partition, end) in (0..).zip(&ends) {
         pair.destination.admin().delete_records("t", partition, *end);
     }

@@ -1,7 +1,8 @@
-//! How mirrors end when something stands in the way: a source that grew, a broker that forgets producer ids within a second, a
-//! compacted log that begins late, a group that the destination refuses, a process killed half way, another Linkgate alive.
+//! Stops in difficult situations: a source that grew, a broker that forgets producer ids within a second, a
+//! compacted log that begins late, a group that the destination refuses, a process killed in the middle, a
+//! second Linkgate.
 //!
-//! One pair of clusters serves all of it, since starting one takes longer than most of the cases.
+//! One pair of clusters serves all cases, since starting a pair takes longer than most of them.
 
 use std::time::Duration;
 
@@ -39,10 +40,10 @@ fn stage() -> Pair {
     pair
 }
 
-/// Given each of these obstacles, when the mirror is promoted or failed over, then it ends as it should, and nothing is missing,
-/// nothing of the source stands behind the end.
+/// Given each of these obstacles, when the mirror is promoted or failed over, then it ends as it should, no
+/// record is missing, and nothing of the source is appended behind the end.
 #[test]
-fn mirrors_end_whatever_stands_in_the_way() {
+fn mirrors_stop_in_spite_of_obstacles() {
     let mut pair = stage();
     grown_while_paused(&pair);
     compacted_from_now_on(&pair);
@@ -57,7 +58,7 @@ fn promote(pair: &Pair, topic: &str) {
     let _ = pair.linkgate.mirrors(&["--promote", "--topics", topic]).success("promote");
 }
 
-/// The source gets partitions while the mirror is paused: they are there when it is promoted.
+/// The source gets partitions while the mirror is paused: the promote copies them.
 fn grown_while_paused(pair: &Pair) {
     let source = pair.source.bootstrap();
     pair.mirror_topic("grown", 2, &[]);
@@ -74,8 +75,9 @@ fn grown_while_paused(pair: &Pair) {
     assert_eq!(pair.linkgate.mirror(LINK, "grown")["num_partitions"], 4);
 }
 
-/// A compacted topic that is mirrored from now on begins where its mirror begins, although brokers delete no records of a topic
-/// that is only compacted; and it has its configs back.
+/// The log of a compacted topic that is mirrored from the latest offset on begins at the start offset,
+/// although brokers refuse DeleteRecords on a topic that is only compacted. Afterwards the topic has the
+/// configs of the source again.
 fn compacted_from_now_on(pair: &Pair) {
     let source = pair.source.bootstrap();
     let configs = [("cleanup.policy", "compact"), ("retention.ms", "86400000")];
@@ -100,7 +102,8 @@ fn compacted_from_now_on(pair: &Pair) {
     assert_eq!(mine, theirs);
 }
 
-/// One group whose metadata the destination finds too long is named, and the others are exact.
+/// The mirror names a group whose metadata is too long for the destination; the offsets of the others are
+/// exact.
 fn a_group_that_is_refused(pair: &Pair) {
     let source = pair.source.bootstrap();
     pair.mirror_topic("groups", 1, &[]);
@@ -119,15 +122,15 @@ fn a_group_that_is_refused(pair: &Pair) {
     assert!(described.contains("the stop went on without") && described.contains("'wordy'"), "{described}");
 }
 
-/// A process that dies between the fences and the end comes back when the broker has forgotten the producer id: it goes on to
-/// the end and appends nothing.
+/// A process that dies between the fences and the end of the promote starts again when the broker has
+/// forgotten the producer id: it completes the promote and appends nothing.
 fn killed_behind_the_fence(pair: &mut Pair) {
     let source = pair.source.bootstrap();
     pair.mirror_topic("killed", 1, &[]);
     send(&source, "killed", Kind::plain("none"), 100);
     pair.assert_mirrored("killed");
     let before = read::topic(&source, "killed");
-    // The last sync waits for an open transaction.
+    // The final sync waits for an open transaction.
     let producer = offsets_in_a_transaction(&source, "held", "killed", 70);
     promote(pair, "killed");
     until("the promote waits for the group", LONG, || {
@@ -150,7 +153,7 @@ fn killed_behind_the_fence(pair: &mut Pair) {
     assert_eq!(held.get(&("killed".to_owned(), 0)), Some(&70));
 }
 
-/// The source topic is deleted right behind the fence: the promote ends all the same, and says what could not be
+/// The source topic is deleted right after the fence: the promote still ends, and reports what could not be
 /// synced. Other promotes do not wait for it.
 fn deleted_behind_the_fence(pair: &Pair) {
     let source = pair.source.bootstrap();
@@ -160,7 +163,7 @@ fn deleted_behind_the_fence(pair: &Pair) {
         pair.assert_mirrored(topic);
     }
     let before = read::topic(&source, "deleted");
-    // The last sync waits for an open transaction.
+    // The final sync waits for an open transaction.
     let producer = offsets_in_a_transaction(&source, "late", "deleted", 70);
     promote(pair, "deleted");
     until("the promote waits for the group", LONG, || {
@@ -183,7 +186,7 @@ fn deleted_behind_the_fence(pair: &Pair) {
     drop(producer);
 }
 
-/// A producer with an open transaction that will move `group` to `offset`.
+/// Returns a producer with an open transaction that will commit `offset` for `group`.
 fn offsets_in_a_transaction(bootstrap: &str, group: &str, topic: &str, offset: i64) -> BaseProducer {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
@@ -202,14 +205,14 @@ fn offsets_in_a_transaction(bootstrap: &str, group: &str, topic: &str, offset: i
     producer
 }
 
-/// A failover gives the topic the source's configs without the source, and holds although the broker has forgotten the fence.
+/// A failover gives the topic the configs of the source without the source.
 fn failed_over_with_configs_of_its_own(pair: &mut Pair) {
     let source = pair.source.bootstrap();
     pair.mirror_topic("over", 1, &[("compression.type", "lz4"), ("max.message.bytes", "2000000")]);
     send(&source, "over", Kind::plain("none"), 50);
     pair.assert_mirrored("over");
     assert_eq!(pair.destination.admin().config("over", "compression.type").as_deref(), Some("producer"));
-    // The round that learns the source's configs.
+    // Waits for the config sync that reads the configs of the source.
     std::thread::sleep(Duration::from_secs(2));
     let before = read::topic(&source, "over");
     pair.source.node(1).pause();
@@ -227,7 +230,8 @@ fn failed_over_with_configs_of_its_own(pair: &mut Pair) {
     assert_eq!(read::differences(&before, &after), [] as [String; 0]);
 }
 
-/// Another Linkgate lives on a copy of the journal and mirrors on: nothing of the source lands behind the promote of the first.
+/// A second Linkgate runs on a copy of the journal and mirrors on: nothing of the source lands behind the
+/// promote of the first.
 fn beside_another_linkgate(pair: &mut Pair) {
     let source = pair.source.bootstrap();
     pair.mirror_topic("beside", 1, &[]);

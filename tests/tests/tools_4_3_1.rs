@@ -10,6 +10,6 @@ fn every_tool_works_on_ordinary_topics() {
 }
 
 #[test]
-fn every_client_reads_a_mirror_topic_and_is_refused_by_it() {
+fn every_client_reads_a_mirror_topic_and_is_refused_writes() {
     tools::mirror_topics(Version::V4_3_1);
 }

@@ -1,4 +1,5 @@
-//! Topics come, go, grow and lose records on either side: each mirror ends in the right state, with a reason.
+//! Topics are created, deleted, grown and trimmed on either side: each mirror ends in the right state, with a
+//! reason.
 
 use std::time::Duration;
 
@@ -17,17 +18,18 @@ fn assert_failed(pair: &Pair, topic: &str, error: &str, words: &[&str]) {
     }
 }
 
-/// A mirrored topic with some records.
+/// Creates a mirrored topic with 60 records.
 fn mirrored(pair: &Pair, topic: &str, partitions: i32) {
     pair.mirror_topic(topic, partitions, &[]);
     send(&pair.source.bootstrap(), topic, Kind::idempotent("lz4"), 60);
     pair.assert_mirrored(topic);
 }
 
-/// Given mirrors, when their source topics are deleted, created anew, or created anew with fewer partitions, then each fails
-/// for that reason and keeps what it has; when the mirror topic itself is deleted, the mirror is gone.
+/// Given mirrors, when their source topics are deleted, recreated, or recreated with fewer partitions, then
+/// each mirror fails with that reason and keeps what it has. When the mirror topic itself is deleted, then
+/// the mirror is forgotten.
 #[test]
-fn deleted_and_recreated_topics() {
+fn mirrors_of_deleted_and_recreated_topics_fail_or_are_forgotten() {
     let pair = Pair::small("life");
     pair.link("");
     for topic in ["deleted", "recreated", "fewer", "removed"] {
@@ -46,18 +48,18 @@ fn deleted_and_recreated_topics() {
     admin.create_topic("fewer", 1, &[]);
 
     assert_failed(&pair, "deleted", "SOURCE_TOPIC_MAY_BE_DELETED", &["no topic 'deleted'"]);
-    assert_failed(&pair, "recreated", "SOURCE_TOPIC_ID_CHANGED", &["created anew"]);
-    // It is another topic first of all.
-    assert_failed(&pair, "fewer", "SOURCE_TOPIC_ID_CHANGED", &["created anew"]);
+    assert_failed(&pair, "recreated", "SOURCE_TOPIC_ID_CHANGED", &["created again"]);
+    // The changed topic id is detected before the lower number of partitions.
+    assert_failed(&pair, "fewer", "SOURCE_TOPIC_ID_CHANGED", &["created again"]);
     until("the mirror is forgotten", LONG, || pair.linkgate.mirror(LINK, "removed").is_null().then_some(()));
     let held: i64 = pair.destination.admin().offsets("deleted", linkgate_tests::admin::LATEST).iter().sum();
     assert_eq!(held, 60);
 }
 
-/// Given a mirror, when its source topic gets more partitions, then the mirror gets them too and what is written there is
-/// mirrored, also after a restart.
+/// Given a mirror, when its source topic gets more partitions, then the mirror gets them too and their
+/// records are mirrored, also after a restart.
 #[test]
-fn partitions_that_are_added_follow() {
+fn added_partitions_are_mirrored() {
     let mut pair = Pair::small("grown");
     let source = pair.source.bootstrap();
     pair.link("");
@@ -81,12 +83,12 @@ fn partitions_that_are_added_follow() {
     pair.linkgate.wait_status(LINK, "t", "STOPPED");
 }
 
-/// Given a mirror topic, when somebody gives it timestamps of its own behind Linkgate's back, then the next batch makes it
-/// FAILED: what it holds is no longer what the source holds.
+/// Given a mirror topic, when message.timestamp.type=LogAppendTime is set directly at the destination, then
+/// the next batch makes the mirror FAILED: it no longer holds what the source holds.
 #[test]
-fn timestamps_of_the_destinations_own_are_noticed() {
+fn a_changed_timestamp_type_on_the_destination_is_detected() {
     let pair = Pair::small("altered");
-    // The sync of configs would put it right before anything is written.
+    // A longer period, or the config sync would repair the config before anything is written.
     pair.link("topic.config.sync.ms=600000");
     mirrored(&pair, "t", 1);
     pair.destination.admin().alter_config("t", "message.timestamp.type", "LogAppendTime");
@@ -94,8 +96,8 @@ fn timestamps_of_the_destinations_own_are_noticed() {
     assert_failed(&pair, "t", "ILLEGAL_STATE", &["offset 60", "message.timestamp.type"]);
 }
 
-/// A source of three brokers with a mirrored topic of two replicas, whose second one lags behind the mirror by 30 of 60
-/// records and is about to become the leader.
+/// Starts a source of three brokers and a mirrored topic of two replicas. The second replica is down and lags
+/// behind the mirror by 30 of 60 records; it is about to become the leader.
 fn about_to_lose_records(name: &str) -> Pair {
     let mut pair = Pair::start(name, Version::V4_3_1, 3, 1);
     let source = pair.source.bootstrap();
@@ -137,19 +139,19 @@ fn elect_uncleanly(pair: &mut Pair) {
     pair.source.node(2).start();
 }
 
-/// Given a mirror that is ahead of a replica of its source, when that replica becomes the leader (an unclean election), then
-/// the mirror fails: it holds records that the source has lost.
+/// Given a mirror that is ahead of a replica of its source, when that replica becomes the leader (an unclean
+/// election), then the mirror fails: it holds records that the source has lost.
 #[test]
-fn an_unclean_election_on_the_source_is_no_silent_divergence() {
+fn an_unclean_election_on_the_source_fails_the_mirror() {
     let mut pair = about_to_lose_records("unclean");
     elect_uncleanly(&mut pair);
     assert_failed(&pair, "t", "UNEXPECTED_TRUNCATION", &["30"]);
 }
 
-/// Given the same while Linkgate is down, when others have written more to the source than it lost, then the mirror fails
-/// too: its last record is not the source's.
+/// Given an unclean election while Linkgate is down, when more has been written to the source since than it
+/// lost, then the mirror fails too: its last record is not that of the source.
 #[test]
-fn an_unclean_election_while_linkgate_was_down_is_found_by_content() {
+fn an_unclean_election_while_linkgate_is_down_is_detected_by_content() {
     let mut pair = about_to_lose_records("unclean-down");
     pair.linkgate.kill();
     elect_uncleanly(&mut pair);
@@ -159,7 +161,7 @@ fn an_unclean_election_while_linkgate_was_down_is_found_by_content() {
         leaders.first().is_some_and(|leader| leader.address.ends_with(&format!(":{second}"))).then_some(())
     });
     send(&format!("127.0.0.1:{second}"), "t", Kind::plain("none"), 100);
-    // The link knows the source by its first broker.
+    // The link knows only the first broker of the source.
     pair.source.node(1).start();
     pair.linkgate.launch();
     pair.linkgate.wait_ready();

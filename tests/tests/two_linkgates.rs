@@ -1,8 +1,8 @@
-//! Two Linkgates that mirror the same partitions at the same time, which nobody should run on purpose, harm nothing
-//! while the brokers remember who wrote last.
+//! Two Linkgates that mirror the same partitions at the same time, which no operator should run on purpose,
+//! do no harm while the brokers remember the producer id of the last append.
 //!
-//! `LINKGATE_SECONDS` sets how long (60; `make soak-pair` takes ten minutes). The seed of the kills is printed; `LINKGATE_SEED`
-//! repeats them.
+//! `LINKGATE_SECONDS` sets the duration (default: 60; `make soak-pair` takes ten minutes). The seed of the
+//! kills is printed; `LINKGATE_SEED` repeats them.
 
 use std::time::{Duration, Instant};
 
@@ -18,11 +18,11 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|e| panic!("{name}={text}: {e}")))
 }
 
-/// Given two daemons with the same journal, so with the same link, generation and reserved producer id, when both mirror all
-/// workloads at once while either is killed, paused and restarted, then the mirrors are what the source holds, through both
-/// gateways, and neither daemon ever found anything wrong.
+/// Given two daemons with the same journal, and so with the same link, generation and reserved producer id,
+/// when both mirror all workloads while each is killed, paused and restarted, then the mirrors are what the
+/// source holds, through both gateways, and neither daemon ever showed an error.
 #[test]
-fn two_linkgates_on_the_same_partitions_with_kills() {
+fn two_linkgates_on_the_same_partitions_do_no_harm() {
     let seconds = number("LINKGATE_SECONDS").unwrap_or(60);
     let seed = number("LINKGATE_SEED").unwrap_or_else(|| fastrand::u64(..1_000_000_000));
     println!("{seconds} s, LINKGATE_SEED={seed}");
@@ -81,11 +81,12 @@ fn two_linkgates_on_the_same_partitions_with_kills() {
     );
     assert_eq!(findings.differences(), 0, "{}", findings.text());
     assert!(findings.unexplained.is_empty(), "{}", findings.text());
-    // Both must really have worked, or nothing is proved.
+    // Both must have worked, or the test proves nothing.
     assert!(appended.iter().all(|batches| *batches > 100.0), "{appended:?}");
 }
 
-/// Kills, pauses and restarts either, or both; how many batches each has appended in its longest life.
+/// Kills, pauses and restarts one daemon or both. Returns the number of batches that each has appended in its
+/// longest life.
 fn disturb(both: &mut [&mut Linkgate; 2], lasts: Duration, seed: u64) -> [f64; 2] {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut appended = [0.0; 2];
@@ -94,7 +95,7 @@ fn disturb(both: &mut [&mut Linkgate; 2], lasts: Duration, seed: u64) -> [f64; 2
     while begin.elapsed() < lasts {
         std::thread::sleep(Duration::from_millis(rng.u64(200..3_000)));
         for (linkgate, batches) in both.iter().zip(&mut appended) {
-            // A kill sets the counter back.
+            // A kill resets the counter.
             *batches = linkgate.metric("linkgate_mirror_appended_batches_total").max(*batches);
         }
         let which = rng.usize(0..2);
@@ -105,7 +106,7 @@ fn disturb(both: &mut [&mut Linkgate; 2], lasts: Duration, seed: u64) -> [f64; 2
                 std::thread::sleep(pause / 2);
             }
             5..8 => {
-                // It comes back with requests that were written long ago.
+                // The daemon comes back with requests that it wrote long ago.
                 both[which].pause();
                 std::thread::sleep(pause);
                 both[which].resume();

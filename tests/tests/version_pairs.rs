@@ -1,7 +1,9 @@
-//! The core of mirroring on every pair of versions: sources on 2.8 (with ZooKeeper), 3.9 and 4.3, destinations on 3.9 and 4.3.
+//! The core of mirroring on every pair of versions: sources on 2.8 (with ZooKeeper), 3.9 and 4.3,
+//! destinations on 3.9 and 4.3.
 //!
-//! One test per pair, so that a failure names the pair; [`core`] is the same story for each. All that a log can hold is
-//! there before its mirror is made, and more comes while the mirror follows and the daemon is killed.
+//! There is one test for each pair, so that a failure names the pair; each runs [`core`]. Logs of every shape
+//! are there before their mirrors are created, and more is written while the mirrors follow and the daemon is
+//! killed.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,7 +16,7 @@ use linkgate_tests::records::Record;
 use linkgate_tests::wait::{LONG, until};
 
 const TOPICS: [&str; 5] = ["codecs", "transactions", "trimmed", "appendtime", "compacted"];
-/// All that a broker of 2.8 knows, which is all that there are.
+/// All codecs of Kafka. A broker of 2.8 knows all of them.
 const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 const HOUR_MS: &str = "3600000";
 const NEVER: &str = "9223372036854775807";
@@ -49,9 +51,9 @@ fn from_4_3_to_4_3() {
     core(V4_3_1, V4_3_1);
 }
 
-/// Given logs of every shape on the source, when they are mirrored, the daemon is killed in between, configs and group offsets
-/// change, one mirror is promoted and the others are failed over after the source's death, then each holds at every step
-/// what the source holds, offset by offset.
+/// Given logs of every shape on the source, when they are mirrored, the daemon is killed, configs and group
+/// offsets change, one mirror is promoted and the others are failed over after the end of the source, then at
+/// every step each mirror holds what the source holds, offset by offset.
 fn core(source: Version, destination: Version) {
     let begin = Instant::now();
     let name = format!("{}-to-{}", source.number(), destination.number());
@@ -86,7 +88,8 @@ fn given_logs_of_every_shape(pair: &Pair) {
     let source = pair.source.bootstrap();
     let small = |codec| Kind { batch: 10, ..Kind::plain(codec) };
     let mut admin = pair.source.admin();
-    // First, since its cleaner takes its time. Keys repeat, so that it leaves gaps inside batches and between them.
+    // First, since its cleaner takes time. Keys repeat, so that the cleaner leaves gaps inside batches and
+    // between them.
     admin.create_topic(
         "compacted",
         1,
@@ -111,7 +114,7 @@ fn given_logs_of_every_shape(pair: &Pair) {
     send(&source, "transactions", Kind::transactional("none", 1), 9);
     admin.create_topic("trimmed", 1, &[]);
     send(&source, "trimmed", small("zstd"), 100);
-    // Inside a batch.
+    // The new log start lies inside a batch.
     admin.delete_records("trimmed", 0, 37);
     admin.create_topic("appendtime", 1, &[("message.timestamp.type", "LogAppendTime")]);
     for codec in CODECS {
@@ -123,7 +126,7 @@ fn given_logs_of_every_shape(pair: &Pair) {
         let copy = read::partition(&source, "compacted", 0);
         (i64::try_from(copy.records.len()).unwrap() < copy.high_watermark).then_some(())
     });
-    // From now on neither cleaner touches it, so that both sides can be compared offset by offset.
+    // From now on neither cleaner touches the topic, so that both sides can be compared offset by offset.
     admin.alter_config("compacted", "max.compaction.lag.ms", NEVER);
     admin.alter_config("compacted", "min.compaction.lag.ms", HOUR_MS);
 }
@@ -163,7 +166,8 @@ fn kill_the_daemon_under_load(pair: &mut Pair) {
     }
 }
 
-/// The console consumer of the source's version: what runs there today must read the mirror tomorrow.
+/// Uses the console consumer of the source's version: clients that read the source must be able to read the
+/// mirror.
 fn an_old_client_reads_through_the_gateway(pair: &Pair) {
     let committed = read::partition(&pair.source.bootstrap(), "transactions", 0).records.len();
     let args = ["--from-beginning", "--max-messages", &committed.to_string(), "--timeout-ms", "60000"];
@@ -199,7 +203,8 @@ fn promote(pair: &Pair) {
     send(&pair.linkgate.bootstrap(), "transactions", Kind::transactional("lz4", 10), 20);
 }
 
-/// Each cleaner removes what it likes; what is left is the same.
+/// Lets the cleaners of both sides run. They may remove different records, but the latest value of each key
+/// stays equal.
 fn both_cleaners_run(pair: &Pair) {
     let source = pair.source.bootstrap();
     let mut admin = pair.source.admin();

@@ -1,4 +1,4 @@
-//! The walkthrough of the documentation, with the exact texts that operators and their scripts know.
+//! The walkthrough of the documentation, with the exact texts that operators and their scripts expect.
 
 use std::path::{Path, PathBuf};
 
@@ -11,16 +11,17 @@ use linkgate_tests::wait::{LONG, until};
 
 const SINK_GROUP: &str = "connect-users-sink";
 
-/// Given a source with a Connect worker that sinks topic `users` into a file, when the topic is mirrored and failed over,
-/// then every command says what the documentation says, and a worker pointed at the gateway goes on at the next record.
+/// Given a source with a Connect worker that sinks topic `users` into a file, when the topic is mirrored and
+/// failed over, then every command prints what the documentation says, and a worker at the gateway continues
+/// at the next record.
 #[test]
-fn link_mirror_refuse_fail_over_and_go_on() {
+fn the_documented_walkthrough_works() {
     let pair = Pair::small("walkthrough");
     let tools = pair.source.tools();
     let (source, gateway) = (pair.source.bootstrap(), pair.linkgate.bootstrap());
     pair.source.admin().create_topic("users", 1, &[]);
 
-    // A link from the command line, and its end.
+    // A link is created from the command line and deleted.
     let created = "Cluster link 'test-link' creation successfully completed.";
     let config = format!("bootstrap.servers={source}");
     let output =
@@ -29,7 +30,7 @@ fn link_mirror_refuse_fail_over_and_go_on() {
     let output = pair.linkgate.cluster_links(&["--delete", "--link", LINK]).success("delete");
     assert_eq!(output.stdout.trim(), "Cluster link 'test-link' deletion successfully completed.");
 
-    // The same from files, with group offsets synced.
+    // The link is created from files, with sync of group offsets.
     let config_file = pair.linkgate.dir().join("config.txt");
     let text = format!(
         "bootstrap.servers={source}\nconsumer.offset.sync.enable=true\nconsumer.offset.sync.ms=1000\n"
@@ -67,7 +68,7 @@ fn link_mirror_refuse_fail_over_and_go_on() {
         "{again:?}"
     );
 
-    // A sink on the source; its group's offsets move and appear on the destination.
+    // A sink runs at the source; the offsets of its group advance and appear on the destination.
     let mut worker = Worker::start(&tools, &source, pair.linkgate.dir(), "on-source");
     let _ = tools.console_producer(&source, "users", &[], &lines(0, 60)).success("produce to the source");
     worker.wait_for(60);
@@ -77,7 +78,7 @@ fn link_mirror_refuse_fail_over_and_go_on() {
     worker.stop();
     wait_group(&pair, 90);
 
-    // What comes while no worker runs is for the one on the other side.
+    // These records come while no worker runs: the worker at the gateway gets them.
     let _ = tools.console_producer(&source, "users", &[], &lines(90, 120)).success("produce to the source");
     pair.wait_caught_up("users");
 
@@ -107,7 +108,7 @@ fn link_mirror_refuse_fail_over_and_go_on() {
         "{again:?}"
     );
 
-    // The topic takes writes, and a worker behind the gateway goes on at the exact next record.
+    // The topic takes writes, and a worker behind the gateway continues at the exact next record.
     let _ = tools
         .console_producer(&gateway, "users", &[], &lines(120, 150))
         .success("produce through the gateway");

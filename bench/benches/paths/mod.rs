@@ -1,30 +1,29 @@
-//! The hot paths on bytes, ready to be run: shared by the criterion benchmarks and the counts of instructions.
+//! Hot paths on bytes, ready to run. The criterion benchmarks and the instruction counts share them.
 
 use std::hint::black_box;
 
 use bytes::Bytes;
 use linkgate_tests::raw_batch::{batch, record};
-use proxy::gateway::hide_filler;
-use proxy::wire::batch::RawBatch;
-use proxy::wire::coalesce::coalesce;
-use proxy::wire::filler::filler;
-use proxy::wire::header::RequestPrefix;
-use proxy::wire::rehead::{WriterIds, rehead};
-use proxy::wire::walk::walk;
+use proxy::internals::RawBatch;
+use proxy::internals::RequestPrefix;
+use proxy::internals::filler;
+use proxy::internals::hide_filler;
+use proxy::internals::join_batches;
+use proxy::internals::walk;
+use proxy::internals::{WriterIds, rewrite_header};
 
 const IDS: WriterIds = WriterIds { producer_id: 1 << 62, producer_epoch: 0, base_sequence: 0 };
 
-/// A path, and how many bytes one run of it deals with.
+/// A hot path.
 pub(crate) struct HotPath {
-    /// Its name.
     pub(crate) name: &'static str,
-    /// Bytes of one run.
+    /// Number of bytes that one run processes.
     pub(crate) bytes: usize,
-    /// Runs it once.
+    /// Runs the path once.
     pub(crate) run: Box<dyn Fn()>,
 }
 
-/// All of them.
+/// Returns all hot paths.
 pub(crate) fn all() -> Vec<HotPath> {
     let (small, large) = (raw(1, 200), raw(512, 1024));
     let run = run_of(16, 32);
@@ -42,13 +41,13 @@ pub(crate) fn all() -> Vec<HotPath> {
             }
         }),
         path("re-head-small", small.bytes.len(), move || {
-            black_box(rehead(black_box(&small), IDS).is_ok());
+            black_box(rewrite_header(black_box(&small), IDS).is_ok());
         }),
         path("re-head-large", large.bytes.len(), move || {
-            black_box(rehead(black_box(&large), IDS).is_ok());
+            black_box(rewrite_header(black_box(&large), IDS).is_ok());
         }),
         path("join", log.len(), move || {
-            black_box(coalesce(black_box(&run), IDS, 1 << 30).is_ok());
+            black_box(join_batches(black_box(&run), IDS, 1 << 30).is_ok());
         }),
         path("filter-nothing", log.len(), move || {
             black_box(hide_filler(black_box(&log)).is_none());
@@ -68,7 +67,7 @@ fn raw(records: usize, size: usize) -> RawBatch {
     RawBatch::parse(&batch(vec![record(1_700_000_000_000, None, Some(&value)); records])).expect("a batch")
 }
 
-/// Batches one after another.
+/// Returns `batches` consecutive batches of `records` records each.
 fn run_of(records: usize, batches: i64) -> Vec<RawBatch> {
     let one = raw(records, 1024);
     (0..batches)

@@ -1,4 +1,4 @@
-//! Catch-up: a topic of eight partitions that has long been there is copied.
+//! Catch-up: copies an existing topic of eight partitions.
 
 use linkgate_tests::digest;
 use linkgate_tests::pair::Pair;
@@ -12,11 +12,11 @@ use crate::peers::mirror_maker::{MirrorMaker, Tuning};
 use crate::{pump, say, stage};
 
 const PARTITIONS: i32 = 8;
-/// Records of flights in a batch: about the 16 KiB of a producer's default after compression.
+/// Records per batch of flights: about 16 KiB after compression, the producer's default batch size.
 const FLIGHTS_LZ4: usize = 400;
 const FLIGHTS_ZSTD: usize = 700;
 
-/// Records of 1 KiB, uncompressed.
+/// Copies uncompressed records of 1 KiB.
 #[must_use]
 pub fn plain(effort: Effort) -> Vec<Finding> {
     let data = Data::plain();
@@ -47,13 +47,13 @@ pub fn plain(effort: Effort) -> Vec<Finding> {
     findings
 }
 
-/// Flights compressed with lz4.
+/// Copies flights compressed with lz4.
 #[must_use]
 pub fn lz4(effort: Effort) -> Vec<Finding> {
     compressed(Data::flights(Codec::Lz4, FLIGHTS_LZ4), effort)
 }
 
-/// Flights compressed with zstd.
+/// Copies flights compressed with zstd.
 #[must_use]
 pub fn zstd(effort: Effort) -> Vec<Finding> {
     compressed(Data::flights(Codec::Zstd, FLIGHTS_ZSTD), effort)
@@ -71,7 +71,7 @@ fn beside_mirror_maker(pair: &Pair, data: &Data, bytes: u64, effort: Effort) -> 
     say!("{job}: writing {} MB", bytes / 1_000_000);
     let records = stage::fill(&pair.source, "long", PARTITIONS, data, bytes);
     let (mut ours, mut bound) = (Vec::new(), Vec::new());
-    // The first round warms the brokers up, and is not counted.
+    // The first round warms up the brokers and is not counted.
     for n in 0..=effort.repetitions {
         say!("{job}: Linkgate, {n} of {}", effort.repetitions);
         let copied = linkgate(pair, data, records, &format!("run{n}"), n == effort.repetitions);
@@ -110,12 +110,14 @@ fn beside_mirror_maker(pair: &Pair, data: &Data, bytes: u64, effort: Effort) -> 
     findings
 }
 
-/// Tuned for throughput, and as it comes (not in a quick run); less to copy, since it takes so long.
+/// Runs MirrorMaker 2 tuned for throughput and, except in a quick run, with its defaults. Copies less data,
+/// because it takes long.
 fn mirror_makers(pair: &Pair, data: &Data, job: &str, effort: Effort) -> (Vec<Copied>, Vec<Copied>) {
     let smaller = effort.choose(50_000_000, 500_000_000);
     let run = |tuning: Tuning| {
         say!("{job}: MirrorMaker 2, {tuning:?}");
-        // A topic for each: MirrorMaker 2 goes on where the last one of this source was in a topic of that name.
+        // One topic per run: in a topic of the same name, MirrorMaker 2 would continue from the previous
+        // run's offsets.
         let topic = format!("short-{tuning:?}");
         let records = stage::fill(&pair.source, &topic, PARTITIONS, data, smaller);
         vec![mirror_maker(pair, data, &topic, records, tuning)]
@@ -124,7 +126,7 @@ fn mirror_makers(pair: &Pair, data: &Data, job: &str, effort: Effort) -> (Vec<Co
     (tuned, if effort.quick { Vec::new() } else { run(Tuning::Defaults) })
 }
 
-/// One copy; at the end, what was copied fast is compared with what was there.
+/// Makes one copy with Linkgate. With `audit`, compares the copy with the source afterwards.
 fn linkgate(pair: &Pair, data: &Data, records: i64, name: &str, audit: bool) -> Copied {
     stage::link(pair, name);
     let mirror = stage::mirror(pair, name, "long");
@@ -151,7 +153,8 @@ fn watched(pair: &Pair, data: &Data, mirror: &str, records: i64, processes: &Pro
     watch(&pair.destination.bootstrap(), mirror, PARTITIONS, records, data.record_bytes(), processes)
 }
 
-/// MB/s that a generator of prebuilt requests gets the destination to append: the same batches, one for each partition.
+/// Returns the MB/s at which the destination appends prebuilt requests with the same batches, one batch per
+/// partition.
 fn appended(pair: &Pair, data: &Data, bytes: u64, topic: &str) -> f64 {
     stage::create(&pair.destination, topic, PARTITIONS, &[]);
     let address = pair.destination.bootstrap();
@@ -165,7 +168,7 @@ fn appended(pair: &Pair, data: &Data, bytes: u64, topic: &str) -> f64 {
     rounds as f64 * 8.0 * data.payload / 1e6 / seconds
 }
 
-/// One figure of each copy.
+/// Returns one figure of each copy.
 fn of(what: fn(&Copied) -> f64, copied: &[Copied]) -> Vec<f64> {
     copied.iter().map(what).collect()
 }

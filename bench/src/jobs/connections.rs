@@ -1,4 +1,4 @@
-//! Connections: what thousands of idle clients of the gateway cost.
+//! Connections: the cost of thousands of idle clients of the gateway.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use crate::data::Data;
 use crate::finding::{Finding, Want};
 use crate::{pump, say, stage, usage};
 
-/// Fewer than `max.connections` has by default.
+/// Maximum number of clients; below the default of `max.connections`.
 const MOST: usize = 9_000;
-/// Descriptors of the daemon and of this program beside those of the clients.
+/// File descriptors that the daemon and this program need besides those for clients.
 const OTHER_FILES: usize = 1_000;
-/// Time for what the opening took to be given back.
+/// Time for the daemon to free the memory that opening connections needed.
 const SETTLE: Duration = Duration::from_secs(5);
 
-/// Clients that have said hello and nothing since. The daemon has two descriptors for each; where the limit on open
-/// files is too low for all of them, there are fewer, and the report says how many.
+/// Measures clients that sent one ApiVersions request and nothing since. The daemon needs two descriptors for
+/// each. If the limit on open files is too low, fewer clients are opened; the report shows their number.
 #[must_use]
 pub fn connections(effort: Effort) -> Vec<Finding> {
     let bearable = usage::open_files_limit().saturating_sub(OTHER_FILES) / 2;
@@ -32,7 +32,8 @@ pub fn connections(effort: Effort) -> Vec<Finding> {
     let (mut memory, mut without, mut with) = (Vec::new(), Vec::new(), Vec::new());
     for n in 0..effort.repetitions {
         say!("connections: {count} of them, {} of {}", n + 1, effort.repetitions);
-        // A process that had them before has their memory still, and would show none for the next.
+        // A process that already had the connections keeps their memory, and would show no growth the next
+        // time.
         pair.linkgate.restart();
         let pid = pair.linkgate.pid().expect("linkgate runs");
         let address = pair.linkgate.bootstrap();
@@ -69,7 +70,7 @@ pub fn connections(effort: Effort) -> Vec<Finding> {
     ]
 }
 
-/// A client that has asked what the broker can do, so that the gateway has connected to the broker for it.
+/// Opens a client that has sent ApiVersions, so that the gateway has connected to the broker for it.
 fn idle(address: &str) -> Connection {
     let request = ApiVersionsRequest::default()
         .with_client_software_name(text("bench"))
@@ -80,7 +81,7 @@ fn idle(address: &str) -> Connection {
     connection
 }
 
-/// Connections of clients that the gateway has open.
+/// Returns the number of client connections that the gateway has open.
 fn open(linkgate: &Linkgate) -> f64 {
     linkgate.metric("linkgate_gateway_connections")
 }

@@ -1,4 +1,4 @@
-//! Failover: from the command until a topic whose source is gone takes writes.
+//! Failover: time from the command until a topic accepts writes, with the source dead.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{mirroring, probe, say, stage};
 const LINK: &str = "lost";
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Small mirror topics, failed over one after the other once their source is dead.
+/// Fails over small mirror topics one by one after their source has died.
 #[must_use]
 pub fn failover(effort: Effort) -> Vec<Finding> {
     let (data, mut pair) = (Data::tiny(), stage::pair("failover"));
@@ -33,12 +33,12 @@ pub fn failover(effort: Effort) -> Vec<Finding> {
     let mut took = Vec::new();
     for mirror in &mirrors {
         took.push(probe::until_writable(&pair.linkgate, "--failover", mirror, 1, PAUSE));
-        // What is left to be done of this one is not to burden the next.
+        // Waits for the end of this failover, so that its remaining work does not slow the next one.
         pair.linkgate.wait_status(LINK, mirror, "STOPPED");
     }
     let took = millis(&took);
     let job = format!("failover, {runs} times");
-    // The quantile is one figure of all runs, not one for each: a median of them would hide the slow ones.
+    // The quantile is one figure over all failovers. A median of several quantiles would hide the slow ones.
     vec![
         Finding::alone(
             (&job, "command to writable, p99", "ms"),

@@ -1,4 +1,4 @@
-//! The gateway beside HAProxy and beside nothing: throughput, CPU, and what a request takes longer.
+//! The gateway, compared with HAProxy and with a direct connection: throughput, CPU, added latency.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::peers::haproxy::Haproxy;
 use crate::{mirroring, pump, say, stage, usage};
 
 const PARTITIONS: i32 = 8;
-/// A way to the broker.
+/// One route to the broker.
 struct Way {
     name: &'static str,
     address: String,
@@ -20,18 +20,18 @@ struct Way {
     produce: Passage,
     consume: Passage,
     mirror: Passage,
-    /// Milliseconds at p99 beyond those of the direct way, once for each repetition.
+    /// Latency at p99 in milliseconds, added to the direct route's; one value per repetition.
     added: Vec<f64>,
 }
 
-/// What went through, once for each repetition.
+/// Throughput in MB/s and CPU seconds per GB; one value per repetition.
 #[derive(Default)]
 struct Passage {
     rates: Vec<f64>,
     costs: Vec<f64>,
 }
 
-/// Topics that are no mirror topics, and a mirror topic without filler.
+/// Measures topics that are not mirror topics, and a mirror topic without filler.
 #[must_use]
 pub fn gateway(effort: Effort) -> Vec<Finding> {
     let pair = stage::pair("gateway");
@@ -59,7 +59,7 @@ pub fn gateway(effort: Effort) -> Vec<Finding> {
             let produced = way.produced(&data, bytes);
             let consumed = way.consumed("read", &pair);
             let mirrored = way.consumed(&mirror, &pair);
-            // The first round warms the broker up.
+            // The first round warms up the broker and is not counted.
             if n > 0 {
                 way.produce.take(produced);
                 way.consume.take(consumed);
@@ -128,7 +128,7 @@ impl Way {
         Way { name, address, pid, produce, consume, mirror, added: Vec::new() }
     }
 
-    /// MB/s and CPU seconds for a GB of what `pass` says it has passed.
+    /// Measures `pass`, which returns its number of bytes. Returns MB/s and the CPU seconds per GB.
     fn measure(&self, pass: impl FnOnce() -> u64) -> (f64, f64) {
         let pids: Vec<u32> = self.pid.into_iter().collect();
         let (begin, cpu) = (Instant::now(), usage::cpu(&pids));
@@ -137,7 +137,7 @@ impl Way {
         (bytes / 1e6 / seconds, (usage::cpu(&pids) - cpu).as_secs_f64() / (bytes / 1e9))
     }
 
-    /// Two connections, five requests of 128 KiB in flight each.
+    /// Produces over two connections, with five requests in flight on each; a request is about 128 KiB.
     fn produced(&self, data: &Data, bytes: u64) -> (f64, f64) {
         let all: Vec<i32> = (0..PARTITIONS).collect();
         let frames = stage::frames("written", &all, data);
@@ -152,7 +152,7 @@ impl Way {
         })
     }
 
-    /// Two consumers, each of the whole topic.
+    /// Consumes the whole topic with two consumers at a time.
     fn consumed(&self, topic: &str, pair: &Pair) -> (f64, f64) {
         let mut admin = pair.destination.admin();
         let (from, to) = (admin.offsets(topic, EARLIEST), admin.offsets(topic, LATEST));

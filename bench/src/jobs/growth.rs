@@ -1,4 +1,4 @@
-//! Growth: whether a byte costs as much CPU in a thousand partitions as in one.
+//! Growth: checks that a byte costs about the same CPU time in a thousand partitions as in one.
 
 use linkgate_tests::digest;
 
@@ -9,15 +9,15 @@ use crate::finding::{Finding, Want};
 use crate::{say, stage};
 
 const COUNTS: &[i32] = &[1, 10, 100, 1_000];
-/// In a quick run that names this job: a thousand partitions take a minute to be made.
+/// For a quick run that names this job: creating a thousand partitions takes a minute.
 const QUICK_COUNTS: &[i32] = &[1, 100];
 
-/// The same bytes in more and more partitions. Counted is the flow, as in catch-up: that a mirror topic of many
-/// partitions takes longer to create is part of no byte.
+/// Copies the same bytes in more and more partitions. As in catch-up, only the steady copying is counted:
+/// creating a mirror topic of many partitions takes longer, but does not depend on the bytes.
 #[must_use]
 pub fn growth(effort: Effort) -> Vec<Finding> {
     let (data, pair) = (Data::plain(), stage::pair("growth"));
-    // So many that a tick of the kernel's clock is small beside the CPU time of a copy.
+    // Large enough that a tick of the kernel's clock is small compared with the CPU time of a copy.
     let bytes = effort.choose(200_000_000, 1_000_000_000);
     let counts = effort.choose(QUICK_COUNTS, COUNTS);
     let topic = |count: i32| format!("in-{count}");
@@ -27,7 +27,8 @@ pub fn growth(effort: Effort) -> Vec<Finding> {
     };
     let records: Vec<i64> = counts.iter().map(write).collect();
     let mut costs = vec![Vec::new(); counts.len()];
-    // The first round warms the brokers up, and is not counted. The counts take turns, so that what drifts drifts for all.
+    // The first round warms up the brokers and is not counted. The partition counts take turns, so that drift
+    // affects all of them.
     for n in 0..=effort.repetitions {
         for ((&count, &records), costs) in counts.iter().zip(&records).zip(&mut costs) {
             say!("growth: {count} partitions, {n} of {}", effort.repetitions);

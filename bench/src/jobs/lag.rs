@@ -1,4 +1,4 @@
-//! Lag: from the acknowledgement of a record by the source to the moment when a reader of the mirror has it.
+//! Lag: time from the source's acknowledgement of a record until a reader of the mirror has it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
@@ -20,20 +20,21 @@ use crate::spread::{millis, quantile};
 use crate::{say, stage, usage};
 
 const PARTITIONS: i32 = 8;
-/// Not counted: connections, compilation, caches.
+/// Time at the start that is not counted: connections, compilation and caches warm up.
 const WARM_UP: Duration = Duration::from_secs(5);
 
-/// How 5,000 records a second come: one request of so many every so often.
+/// A load of 5,000 records per second: a request of `at_once` records at a fixed interval.
 #[derive(Clone, Copy)]
 struct Load {
     job: &'static str,
-    /// Prefix of what is created for it.
+    /// Prefix of the topic and link names.
     name: &'static str,
     at_once: usize,
     every: Duration,
 }
 
-/// As a producer with the defaults of Kafka 4 sends them (`linger.ms` is 5 since KIP-1030), and as one that waits for next to nothing.
+/// The load of a producer with the defaults of Kafka 4 (`linger.ms` is 5 since KIP-1030), and of one with a
+/// linger of 1 ms.
 const LOADS: [Load; 2] = [
     Load {
         job: "lag at 5,000 records/s, linger 5 ms",
@@ -49,18 +50,19 @@ const LOADS: [Load; 2] = [
     },
 ];
 
-/// 5,000 records a second over eight partitions.
+/// Measures the lag at 5,000 records per second over eight partitions.
 #[must_use]
 pub fn lag(effort: Effort) -> Vec<Finding> {
     let pair = stage::pair("lag");
     let lasts = Duration::from_secs(effort.choose(10, 20));
-    // The first round warms the brokers up, and is not counted: their compilers are at it for a minute.
+    // The first round warms up the brokers and is not counted: their JIT compilers are busy for about a
+    // minute.
     let _ = ours(&pair, LOADS[1], 0, effort.choose(lasts, lasts * 3));
     let loads = effort.choose(1, LOADS.len());
     LOADS.into_iter().take(loads).flat_map(|load| with(&pair, load, lasts, effort)).collect()
 }
 
-/// Linkgate, a reader of the source itself, and MirrorMaker 2, with one kind of load.
+/// Measures Linkgate, a reader of the source itself, and MirrorMaker 2 with one load.
 fn with(pair: &Pair, load: Load, lasts: Duration, effort: Effort) -> Vec<Finding> {
     let (copied, cpu): (Vec<_>, Vec<_>) =
         (1..=effort.repetitions).map(|n| ours(pair, load, n, lasts)).unzip();
@@ -71,7 +73,7 @@ fn with(pair: &Pair, load: Load, lasts: Duration, effort: Effort) -> Vec<Finding
     let mut findings = vec![
         Finding::alone(p99, &at(0.99, &copied), Want::AtMost(5.0)),
         Finding::alone(median, &at(0.5, &copied), Want::Shown),
-        // What one broker takes with nothing to copy: the way of a mirrored record leads through two.
+        // Lower bound: one broker with nothing to copy. A mirrored record passes through two brokers.
         Finding::against(
             p99,
             ("a reader of the source itself", &at(0.99, &at_source)),
@@ -93,7 +95,7 @@ fn with(pair: &Pair, load: Load, lasts: Duration, effort: Effort) -> Vec<Finding
     findings
 }
 
-/// One round through Linkgate: lags and CPU.
+/// Runs one round through Linkgate. Returns the lags in milliseconds and the CPU use in percent of a core.
 fn ours(pair: &Pair, load: Load, round: usize, lasts: Duration) -> (Vec<f64>, f64) {
     let (topic, link) = (format!("{}{round}", load.name), format!("{}-run{round}", load.name));
     say!("{}: Linkgate, round {round}", load.job);
@@ -109,7 +111,7 @@ fn ours(pair: &Pair, load: Load, round: usize, lasts: Duration) -> (Vec<f64>, f6
     (lags, used)
 }
 
-/// Lags of a reader of the source itself, with nothing to copy.
+/// Returns the lags of a reader of the source itself, with nothing to copy.
 fn of_the_source(pair: &Pair, load: Load, lasts: Duration) -> Vec<f64> {
     say!("{}: a reader of the source itself", load.job);
     let topic = format!("{}-read", load.name);
@@ -118,7 +120,7 @@ fn of_the_source(pair: &Pair, load: Load, lasts: Duration) -> Vec<f64> {
     measure(pair, load, pid, &topic, (&pair.source, &topic), &through, lasts).0
 }
 
-/// Lags and CPU of MirrorMaker 2.
+/// Returns the lags and the CPU use of MirrorMaker 2.
 fn mirror_maker(pair: &Pair, load: Load, lasts: Duration) -> (Vec<f64>, f64) {
     say!("{}: MirrorMaker 2", load.job);
     let topic = format!("{}-theirs", load.name);
@@ -133,7 +135,8 @@ fn mirror_maker(pair: &Pair, load: Load, lasts: Duration) -> (Vec<f64>, f64) {
     measure(pair, load, copier.pid(), &topic, (&pair.destination, &mirror), &direct, lasts)
 }
 
-/// Lag of each record in milliseconds until a reader of `read`'s topic has it, and the CPU time of the copier in percent of a core.
+/// Returns the lag of each record, in milliseconds, until a reader of the topic `read` has it, and the
+/// copier's CPU use in percent of a core.
 fn measure(
     pair: &Pair,
     load: Load,
@@ -166,7 +169,7 @@ fn measure(
     (millis(&lags), used / (WARM_UP + lasts).as_secs_f64() * 1e2)
 }
 
-/// Writes at the rate, numbering the records; remembers when each was acknowledged.
+/// Writes numbered records at the load's rate, and notes when each was acknowledged.
 fn write(pair: &Pair, load: Load, topic: &str, lasts: Duration, acked: &Mutex<HashMap<u64, Instant>>) {
     let begin = Instant::now();
     let requests = usize::try_from(lasts.as_millis() / load.every.as_millis()).expect("a count");
@@ -196,7 +199,7 @@ fn write(pair: &Pair, load: Load, topic: &str, lasts: Duration, acked: &Mutex<Ha
     );
 }
 
-/// When each number arrived at a reader of the mirror, which asks as consumers do.
+/// Reads like a consumer, and returns the arrival time of each record number.
 fn arrivals(address: &str, topic: &str, from: &[i64], over: &AtomicBool) -> HashMap<u64, Instant> {
     let mut arrived = HashMap::new();
     let mut reader = Reader::open(address, topic, from);

@@ -1,4 +1,5 @@
-//! What is measured. Each job starts what it needs, measures everybody in turn, and leaves nothing behind.
+//! The measurements. Each job starts its own processes, measures Linkgate and its peers in turn, and leaves
+//! nothing behind.
 
 pub mod catch_up;
 pub mod connections;
@@ -14,26 +15,26 @@ pub mod tiny;
 
 use crate::finding::Finding;
 
-/// How thorough a run is.
+/// Thoroughness of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
-    /// Repetitions of what is short.
+    /// Number of repetitions of short measurements.
     pub repetitions: usize,
-    /// Everything smaller, and some of it left out.
+    /// True: smaller amounts, and some measurements left out.
     pub quick: bool,
-    /// Without the peers: while working on Linkgate itself.
+    /// True: only Linkgate, without its peers. Useful while working on Linkgate.
     pub alone: bool,
 }
 
 impl Effort {
-    /// Of the two the one for this run.
+    /// Returns `quick` or `whole`, depending on the kind of run.
     #[must_use]
     pub fn choose<T>(self, quick: T, whole: T) -> T {
         if self.quick { quick } else { whole }
     }
 }
 
-/// A job: name, what it is for, and its measurement.
+/// A job: its name, its purpose, and its measurement.
 pub type Job = (&'static str, &'static str, fn(Effort) -> Vec<Finding>);
 
 /// Every job, in the order in which they run.
@@ -52,9 +53,9 @@ pub const ALL: &[Job] = &[
     ("preroll", "filling a log that begins above 0", preroll::preroll),
 ];
 
-/// Jobs that take so long that they run only when they are named.
+/// Long jobs, which run only if they are named.
 pub const LONG: &[Job] = &[("soak", "an hour at half the rate of a catch-up", soak::soak)];
 
-/// Jobs that a quick run leaves out unless they are named: what is much like another one, and what says nothing about its
-/// goal when it copies little once.
+/// Jobs that a quick run leaves out unless they are named: one is similar to another job, and one cannot show
+/// its goal with a single small copy.
 pub const NOT_QUICK: &[&str] = &["catch-up-lz4", "growth"];

@@ -1,4 +1,5 @@
-//! Partitions: thousands of them mirrored by one daemon. How soon all are, and what they take while nothing happens.
+//! Partitions: one daemon mirrors thousands of them. Measures the time until all are mirrored, and the memory
+//! and CPU at rest.
 
 use std::time::{Duration, Instant};
 
@@ -12,18 +13,18 @@ use crate::{mirroring, say, stage, usage};
 const LINK: &str = "many";
 const BROKERS: usize = 2;
 const IN_A_TOPIC: i32 = 100;
-/// Commands at a time while mirror topics are created.
+/// Number of concurrent commands that create mirror topics.
 const CREATORS: usize = 4;
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// What a daemon takes while nothing happens.
+/// Resource use of a daemon at rest.
 struct Rest {
     resident: f64,
-    /// In percent of a core.
+    /// CPU use, in percent of a core.
     cpu: f64,
 }
 
-/// Topics of a hundred partitions, with one small batch in each partition, over two brokers on each side.
+/// Mirrors topics of 100 partitions, with one small batch per partition, with two brokers on each side.
 #[must_use]
 pub fn partitions(effort: Effort) -> Vec<Finding> {
     let count = effort.choose(500, 10_000);
@@ -34,7 +35,7 @@ pub fn partitions(effort: Effort) -> Vec<Finding> {
     say!("partitions: one");
     let (mut mirrors, _) = mirror_all(&pair, &["one".to_owned()], 1);
     mirroring::wait_up_to_date(&pair.linkgate, LINK, &mirrors, LIMIT);
-    // Started anew, as the one with all the partitions will be.
+    // Restarted, so that it is comparable with the later daemon, which is restarted too.
     let _ = restarted(&mut pair, &mirrors);
     let one = at_rest(&pair, quiet);
 
@@ -43,8 +44,8 @@ pub fn partitions(effort: Effort) -> Vec<Finding> {
     let begin = Instant::now();
     let (created, at_source) = mirror_all(&pair, &topics, IN_A_TOPIC);
     mirrors.extend(created);
-    // Counted is what is left to be done once the last command has returned. What two brokers alone take to create and write
-    // as many is shown beside the whole, from the first command on.
+    // Counts only the time after the last command. The whole time, from the first command on, is shown beside
+    // the time that two brokers alone take to create and write the same number of partitions.
     let created = Instant::now();
     mirroring::wait_up_to_date(&pair.linkgate, LINK, &mirrors, LIMIT);
     let last = created.elapsed().as_secs_f64();
@@ -82,8 +83,8 @@ pub fn partitions(effort: Effort) -> Vec<Finding> {
     ]
 }
 
-/// Creates the topics with a batch in each partition, and their mirror topics; the names of those, and how many seconds the topics
-/// themselves took.
+/// Creates the topics, writes a batch into each partition, and creates the mirror topics. Returns the names
+/// of the mirror topics, and the seconds that creating and writing the topics took.
 fn mirror_all(pair: &Pair, topics: &[String], partitions: i32) -> (Vec<String>, f64) {
     let (data, begin) = (Data::tiny(), Instant::now());
     stage::create_many(&pair.source, topics, partitions);
@@ -101,7 +102,7 @@ fn mirror_all(pair: &Pair, topics: &[String], partitions: i32) -> (Vec<String>, 
     (mirrors, at_source)
 }
 
-/// Seconds from kill -9 until everything is mirrored again.
+/// Returns the seconds from kill -9 until everything is mirrored again.
 fn restarted(pair: &mut Pair, mirrors: &[String]) -> f64 {
     let begin = Instant::now();
     pair.linkgate.restart();
@@ -109,7 +110,7 @@ fn restarted(pair: &mut Pair, mirrors: &[String]) -> f64 {
     begin.elapsed().as_secs_f64()
 }
 
-/// Watches for so long, and touches nothing meanwhile.
+/// Measures for the time `quiet`, without any request in between.
 fn at_rest(pair: &Pair, quiet: Duration) -> Rest {
     let pid = pair.linkgate.pid().expect("linkgate runs");
     let (begin, before) = (Instant::now(), usage::cpu(&[pid]));

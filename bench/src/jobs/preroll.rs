@@ -1,4 +1,4 @@
-//! Pre-roll: how fast a log that begins above 0 is filled, on one partition and on four at once.
+//! Pre-roll: rate of filling a new log up to its start offset, on one partition and on four at once.
 
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,10 @@ use crate::finding::{Finding, Want};
 use crate::{pump, say, stage};
 
 const LINK: &str = "filled";
-/// Records of one batch: the smallest that there are, so that the source is written soon.
+/// Records per batch. The records are minimal, so that the source is written quickly.
 const RECORDS: usize = 100_000;
 
-/// From the creation of the mirror topic to the moment when its log begins where the source's does.
+/// Measures from the creation of the mirror topic until its log start offset equals the source's.
 #[must_use]
 pub fn preroll(effort: Effort) -> Vec<Finding> {
     let pair = stage::pair("preroll");
@@ -41,7 +41,8 @@ pub fn preroll(effort: Effort) -> Vec<Finding> {
     findings
 }
 
-/// Million offsets in a second that the destination appends of such batches, made beforehand, a connection to each partition.
+/// Returns the rate, in million offsets per second, at which the destination appends prebuilt filler batches,
+/// with one connection per partition.
 fn appended(pair: &Pair, holes: &Data, topic: &str, partitions: i32, batches: usize) -> f64 {
     stage::create(&pair.destination, topic, partitions, &[]);
     let address = pair.destination.bootstrap();
@@ -57,7 +58,8 @@ fn appended(pair: &Pair, holes: &Data, topic: &str, partitions: i32, batches: us
     (partitions as usize * batches * holes.records) as f64 / seconds / 1e6
 }
 
-/// Million offsets in a second, of a source topic of so many batches in each partition, all of them deleted.
+/// Returns the rate of Linkgate, in million offsets per second. The source topic has `batches` batches in
+/// each partition, all of them deleted.
 fn filled(pair: &Pair, topic: &str, partitions: i32, batches: usize) -> f64 {
     let batch = batch(vec![record(7, None, None); RECORDS]);
     stage::create(&pair.source, topic, partitions, &[]);

@@ -1,4 +1,4 @@
-//! Promote: from the command until a thousand partitions take writes.
+//! Promote: time from the command until a thousand partitions accept writes.
 
 use std::time::Duration;
 
@@ -7,13 +7,14 @@ use crate::data::Data;
 use crate::finding::{Finding, Want};
 use crate::{mirroring, probe, say, stage};
 
-/// An attempt is a batch for each partition: more of them would take the cores from who is measured, and need not be more exact.
+/// Pause between two attempts. An attempt writes a batch to each partition; more attempts would take CPU from
+/// the measured processes.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// One mirror topic of a thousand partitions, with nothing left to copy.
+/// Promotes a mirror topic of a thousand partitions, with nothing left to copy.
 #[must_use]
 pub fn promote(effort: Effort) -> Vec<Finding> {
-    // A thousand take half a minute to be made.
+    // Creating a thousand partitions takes half a minute.
     let partitions = effort.choose(250, 1_000);
     let (data, pair) = (Data::tiny(), stage::pair("promote"));
     let mut seconds = Vec::new();

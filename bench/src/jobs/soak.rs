@@ -1,4 +1,4 @@
-//! Endurance: an hour at half the rate of a catch-up. Memory, open files and lag must not grow.
+//! Endurance: one hour at half the rate of a catch-up. Memory, open files and lag must not grow.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,22 +17,22 @@ use crate::spread::quantile;
 use crate::{pump, say, stage, usage};
 
 const PARTITIONS: i32 = 8;
-/// Short segments that go soon: an hour at this rate is more than disks hold.
+/// Small segments that are deleted soon: an hour of data at this rate does not fit on the disks.
 const CONFIGS: [(&str, &str); 3] =
     [("segment.bytes", "67108864"), ("retention.bytes", "268435456"), ("compression.type", "producer")];
-/// Windows of which the first and the last are compared.
+/// Number of windows. The first half of them is compared with the second half.
 const WINDOWS: u32 = 12;
-/// Pause between two questions for the log ends.
+/// Interval between two measurements of the lag.
 const SAMPLE: Duration = Duration::from_millis(20);
 
-/// What was seen in one window.
+/// Measurements of one window.
 struct Window {
     memory: f64,
     files: f64,
     lag: f64,
 }
 
-/// Writes at half the rate of a catch-up and watches.
+/// Writes at half the rate of a catch-up and measures.
 #[must_use]
 pub fn soak(effort: Effort) -> Vec<Finding> {
     let lasts = Duration::from_secs(effort.choose(120, 3600));
@@ -46,7 +46,7 @@ pub fn soak(effort: Effort) -> Vec<Finding> {
     let over = AtomicBool::new(false);
     let windows = std::thread::scope(|scope| {
         let _ = scope.spawn(|| write(&pair, &data, half, &over));
-        // Connections, caches and compilers.
+        // Connections, caches and JIT compilers warm up.
         std::thread::sleep(lasts / 20);
         let windows: Vec<_> = (0..WINDOWS).map(|n| window(&pair, &mirror, n, lasts / WINDOWS)).collect();
         over.store(true, Ordering::Relaxed);
@@ -68,7 +68,7 @@ pub fn soak(effort: Effort) -> Vec<Finding> {
     ]
 }
 
-/// MB/s of a catch-up here and now.
+/// Returns the rate of a catch-up on this machine, in MB/s.
 fn catch_up_rate(pair: &Pair, data: &Data, effort: Effort) -> f64 {
     let bytes = effort.choose(400_000_000, 2_000_000_000);
     let records = stage::fill(&pair.source, "long", PARTITIONS, data, bytes);
@@ -84,7 +84,7 @@ fn catch_up_rate(pair: &Pair, data: &Data, effort: Effort) -> f64 {
     rate
 }
 
-/// Writes so many MB in a second until it is over.
+/// Writes `rate` MB per second until `over` is set.
 fn write(pair: &Pair, data: &Data, rate: f64, over: &AtomicBool) {
     let all: Vec<i32> = (0..PARTITIONS).collect();
     let frames = stage::frames("endless", &all, data);
@@ -102,8 +102,8 @@ fn write(pair: &Pair, data: &Data, rate: f64, over: &AtomicBool) {
     );
 }
 
-/// One window: memory and files at its end, and p99 of the lag. Lag is how long the mirror takes to reach where the source ended
-/// when it was asked.
+/// Measures one window: memory and open files at its end, and the p99 of the lag. The lag is the time that
+/// the mirror takes to reach the source's current high watermark.
 fn window(pair: &Pair, mirror: &str, number: u32, lasts: Duration) -> Window {
     let begin = Instant::now();
     let (mut source, mut destination) = ends(pair, mirror);
@@ -139,11 +139,12 @@ fn sum(ends: Option<Ends>) -> i64 {
     ends.map_or(0, |ends| ends.values().sum())
 }
 
-/// Ends the retention, and waits until everything is copied and both logs begin at the same offsets. Each side deletes by its
-/// own segments, so the source is trimmed to where the later of the two begins.
+/// Ends the retention, and waits until everything is copied and both logs begin at the same offsets. Each
+/// side deletes whole segments of its own, so the source is trimmed to the log start of the destination where
+/// that is higher.
 fn caught_up(pair: &Pair, mirror: &str) {
     let (mut source, mut destination) = (pair.source.admin(), pair.destination.admin());
-    // Nothing may be deleted while it is compared.
+    // Nothing may be deleted during the comparison.
     source.alter_config("endless", "retention.bytes", "-1");
     destination.alter_config(mirror, "retention.bytes", "-1");
     until("everything is copied", Duration::from_secs(120), || {

@@ -11,7 +11,7 @@ use crate::{say, stage};
 
 const PARTITIONS: i32 = 8;
 
-/// Batches of one record of 200 bytes, eight partitions.
+/// Copies batches of one record of 200 bytes, in eight partitions.
 #[must_use]
 pub fn tiny(effort: Effort) -> Vec<Finding> {
     let (data, pair) = (Data::tiny(), stage::pair("tiny"));

@@ -1,4 +1,4 @@
-//! Kafka's own follower: what it copies when a partition is reassigned to a second broker.
+//! Kafka's own follower: it copies a partition that is reassigned to a second broker.
 
 use std::time::{Duration, Instant};
 
@@ -19,17 +19,17 @@ use crate::data::Data;
 use crate::stage::{BROKER, write};
 use crate::usage;
 
-/// Copies `bytes` from broker 1 to broker 2, once for each repetition.
+/// Copies `bytes` from broker 1 to broker 2, once per repetition.
 ///
 /// # Panics
-/// When a broker refuses.
+/// Panics if a broker refuses a request.
 #[must_use]
 pub fn copy(data: &Data, partitions: i32, bytes: u64, repetitions: usize) -> Vec<Copied> {
     let mut extra = BROKER.to_vec();
     extra.extend([("num.replica.fetchers", "2"), ("replica.fetch.max.bytes", "10485760")]);
     let mut cluster = Cluster::launch(WorkDir::new("follower"), Version::V4_3_1, 2, &extra);
     cluster.wait_ready();
-    // The first round warms the brokers up, and is not counted.
+    // The first round warms up the brokers and is not counted.
     let mut copied =
         (0..=repetitions).map(|n| once(&mut cluster, &format!("copy-{n}"), data, partitions, bytes));
     let _ = copied.next();
@@ -103,7 +103,7 @@ fn reassign(cluster: &Cluster, topic: &str, partitions: i32) -> Result<(), Error
     Error::check("reassign", answer.error_code)
 }
 
-/// Bytes of a topic's logs on one broker.
+/// Returns the size of a topic's logs on one broker, in bytes.
 fn log_bytes(address: &str, topic: &str) -> i64 {
     let answer = until_ok("the log directories are described", LONG, || {
         Connection::open(address)?.ask(2, &DescribeLogDirsRequest::default().with_topics(None))

@@ -1,4 +1,4 @@
-//! HAProxy in TCP mode before one broker.
+//! HAProxy in TCP mode in front of one broker.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use linkgate_tests::process::{Daemon, run, tied};
 use linkgate_tests::wait::{LONG, until};
 use linkgate_tests::workdir::WorkDir;
 
-/// A running HAProxy; killed when dropped.
+/// A running HAProxy. It is killed when this value is dropped.
 #[derive(Debug)]
 pub struct Haproxy {
     process: Daemon,
@@ -17,10 +17,11 @@ pub struct Haproxy {
 }
 
 impl Haproxy {
-    /// Starts it before `broker`, as its manual suggests for TCP: no logging, as many threads as there are processors.
+    /// Starts HAProxy in front of `broker`, as its manual suggests for TCP: no logging, one thread per
+    /// processor.
     ///
     /// # Panics
-    /// When it does not come up.
+    /// Panics if it does not listen in time.
     #[must_use]
     pub fn start(broker: &str) -> Haproxy {
         let (dir, ports) = (WorkDir::new("haproxy"), PortBlock::claim());
@@ -38,19 +39,19 @@ impl Haproxy {
         Haproxy { process, ports, _dir: dir }
     }
 
-    /// Where it listens.
+    /// Returns the address on which it listens.
     #[must_use]
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.ports.port(0))
     }
 
-    /// Its process.
+    /// Returns its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.pid().expect("HAProxy runs")
     }
 
-    /// Its version, for the report.
+    /// Returns its version, for the report.
     #[must_use]
     pub fn version() -> String {
         let mut command = Command::new("haproxy");

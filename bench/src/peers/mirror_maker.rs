@@ -1,4 +1,4 @@
-//! MirrorMaker 2 of the brokers' own version, as a dedicated process.
+//! MirrorMaker 2 of the brokers' version, as a dedicated process.
 
 use std::path::PathBuf;
 
@@ -9,18 +9,19 @@ use linkgate_tests::workdir::{WorkDir, cache_dir};
 
 use crate::data::Codec;
 
-/// How it is configured.
+/// Configuration of MirrorMaker 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tuning {
-    /// As it comes: one task.
+    /// Default settings: one task.
     Defaults,
     /// Eight tasks, large fetches and batches.
     Throughput,
-    /// Eight tasks that wait for nothing.
+    /// Eight tasks without linger or minimum fetch size.
     Latency,
 }
 
-/// A running MirrorMaker 2; killed when dropped. Its topics on the destination are called `source.TOPIC`.
+/// A running MirrorMaker 2. It is killed when this value is dropped. Its topics on the destination are named
+/// `source.TOPIC`.
 #[derive(Debug)]
 pub struct MirrorMaker {
     process: Daemon,
@@ -28,10 +29,11 @@ pub struct MirrorMaker {
 }
 
 impl MirrorMaker {
-    /// Starts it for one topic. `codec` is that of its producer: it compresses anew what it copies.
+    /// Starts it for one topic. `codec` is the codec of its producer: MirrorMaker 2 decompresses and
+    /// recompresses the records.
     ///
     /// # Panics
-    /// When it was not fetched (`bench/setup.sh`).
+    /// Panics if MirrorMaker 2 is not installed (`bench/setup.sh`).
     #[must_use]
     pub fn start(pair: &Pair, topic: &str, tuning: Tuning, codec: Codec) -> MirrorMaker {
         let dir = WorkDir::new("mirror-maker");
@@ -73,13 +75,13 @@ impl MirrorMaker {
         MirrorMaker { process: Daemon::start("MirrorMaker 2", java, dir.path().join("mm2.log")), _dir: dir }
     }
 
-    /// Its process.
+    /// Returns its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.pid().expect("MirrorMaker 2 runs")
     }
 
-    /// What `topic` is called on the destination.
+    /// Returns the name of `topic` on the destination.
     #[must_use]
     pub fn name(topic: &str) -> String {
         format!("source.{topic}")

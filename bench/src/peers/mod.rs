@@ -1,4 +1,4 @@
-//! What a user would run instead.
+//! Peers: the programs that a user would run instead of Linkgate.
 
 pub mod follower;
 pub mod haproxy;

@@ -1,4 +1,4 @@
-//! Where a run took place, and of what versions its parts were.
+//! Machine and software versions of a run.
 
 use std::time::Duration;
 
@@ -7,29 +7,29 @@ use serde::Serialize;
 
 use crate::peers::haproxy::Haproxy;
 
-/// A machine and versions.
+/// The machine, and the versions of the measured programs.
 #[derive(Debug, Clone, Serialize)]
 pub struct Environment {
-    /// The processor's name.
+    /// Model name of the processor.
     pub processor: String,
-    /// How many of them.
+    /// Number of processors.
     pub cores: usize,
     /// Memory in GiB.
     pub memory_gib: u64,
-    /// Of the operating system.
+    /// Release of the Linux kernel.
     pub kernel: String,
-    /// The JVM of the brokers and of MirrorMaker 2.
+    /// Version of the JVM of the brokers and of MirrorMaker 2.
     pub java: String,
-    /// Brokers and MirrorMaker 2.
+    /// Version of the brokers and of MirrorMaker 2.
     pub kafka: &'static str,
-    /// HAProxy.
+    /// Version of HAProxy.
     pub haproxy: String,
-    /// A short run, whose figures are for orientation only.
+    /// True for a quick run, whose figures are for orientation only.
     pub quick: bool,
 }
 
 impl Environment {
-    /// Looks around.
+    /// Reads the values of this machine.
     #[must_use]
     pub fn here(quick: bool) -> Environment {
         let file = |path: &str| std::fs::read_to_string(path).unwrap_or_default();

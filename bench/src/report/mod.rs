@@ -1,4 +1,4 @@
-//! What comes out: a table on standard output, docs/performance.md, pictures, and everything as JSON.
+//! Output of a run: a table on standard output, docs/performance.md, pictures, and all values as JSON.
 
 pub mod environment;
 pub mod page;
@@ -12,21 +12,21 @@ use crate::finding::{Finding, number};
 use crate::spread::{median, range};
 use environment::Environment;
 
-/// A whole run.
+/// Results of one run.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Where and with what.
+    /// Machine and software versions.
     pub environment: Environment,
-    /// Names of the jobs that were run.
+    /// Names of the jobs that ran.
     pub jobs: Vec<String>,
-    /// Everything that was measured.
+    /// All measurements.
     pub findings: Vec<Finding>,
 }
 
-/// The table's heading.
+/// Headings of the table.
 pub const COLUMNS: [&str; 7] = ["job", "goal", "peer", "ours", "ratio", "spread", "met"];
 
-/// One row of the table: the same in the terminal and on the page.
+/// Formats one row of the table, for the terminal and for the page.
 #[must_use]
 pub fn row(finding: &Finding) -> [String; 7] {
     let unit = finding.unit;
@@ -81,7 +81,7 @@ impl Report {
     /// Writes `performance/results.json`, and the page with its pictures, into `docs`.
     ///
     /// # Errors
-    /// The system's.
+    /// Fails if a file cannot be written, or if the page has no marks.
     pub fn write(&self, docs: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(docs.join("performance"))?;
         let json = serde_json::to_string_pretty(self).map_err(std::io::Error::other)?;

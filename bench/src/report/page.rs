@@ -1,4 +1,4 @@
-//! docs/performance.md: what was measured, between two marks; what people wrote around them stays.
+//! Writes the results into docs/performance.md, between two marks. The handwritten text around them stays.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,10 +8,10 @@ use super::{COLUMNS, Report, row};
 const BEGIN: &str = "<!-- measured: written by make bench -->";
 const END: &str = "<!-- end of measured -->";
 
-/// Puts the tables and pictures of `report` between the marks of the page at `path`.
+/// Replaces the text between the marks of the page at `path` with the tables and pictures of `report`.
 ///
 /// # Errors
-/// The page has no marks, or the system's.
+/// Fails if the page has no marks, or if it cannot be read or written.
 pub fn write(report: &Report, pictures: &[String], path: &Path) -> std::io::Result<()> {
     let page = std::fs::read_to_string(path)?;
     let outside = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));

@@ -1,4 +1,5 @@
-//! One picture for each job and quantity that has peers: bars beside each other, whiskers from the smallest to the largest.
+//! Draws one picture per job and quantity that has peers: bars beside each other, with whiskers from the
+//! smallest to the largest value.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,13 +13,13 @@ const SIZE: (u32, u32) = (640, 240);
 const OURS: RGBColor = RGBColor(0x1b, 0x7f, 0x5c);
 const THEIRS: RGBColor = RGBColor(0x8a, 0x93, 0xa6);
 
-/// A bar: who, what was measured of them.
+/// A bar: label, measured values, colour.
 type Bar<'a> = (&'a str, &'a [f64], RGBColor);
 
-/// Draws the pictures into `dir`; their names, in the order of the findings.
+/// Draws the pictures into `dir`. Returns their names, in the order of the findings.
 ///
 /// # Errors
-/// The system's.
+/// Fails if a picture cannot be written.
 pub fn draw(findings: &[Finding], dir: &Path) -> std::io::Result<Vec<String>> {
     let mut groups: BTreeMap<(usize, &str, &str), Vec<&Finding>> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| !finding.peer_values.is_empty()) {
@@ -61,7 +62,7 @@ fn bar_chart(path: &Path, title: &str, bars: &[Bar<'_>]) -> Result<(), String> {
         .y_labels(bars.len())
         .y_label_formatter(&|at| match at {
             SegmentValue::CenterOf(n) => {
-                // From the top down.
+                // The first bar is at the top.
                 let n = bars.len().saturating_sub(1 + usize::try_from(*n).unwrap_or(0));
                 bars.get(n).map_or_else(String::new, |(who, ..)| (*who).to_owned())
             }

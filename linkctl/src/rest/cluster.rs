@@ -1,10 +1,10 @@
-//! The destination cluster, as `GET /clusters` shows it.
+//! Body of the destination cluster (`GET /clusters`).
 
 use serde::{Deserialize, Serialize};
 
 use super::common::ResourceMetadata;
 
-/// A reference to a related collection.
+/// Link to a related collection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Related {
@@ -12,28 +12,28 @@ pub struct Related {
     pub related: String,
 }
 
-/// A cluster: entry of `GET /clusters`.
+/// The destination cluster: entry of `GET /clusters`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ClusterData {
-    /// `KafkaCluster`.
+    /// Always `KafkaCluster`.
     pub kind: String,
-    /// Where it is.
+    /// URL of the cluster.
     pub metadata: ResourceMetadata,
     /// Id of the destination cluster.
     pub cluster_id: String,
-    /// Related collections.
+    /// URL of the controller.
     pub controller: Related,
-    /// See `controller`.
+    /// URL of the ACLs.
     pub acls: Related,
-    /// See `controller`.
+    /// URL of the brokers.
     pub brokers: Related,
-    /// See `controller`.
+    /// URL of the broker configs.
     pub broker_configs: Related,
-    /// See `controller`.
+    /// URL of the consumer groups.
     pub consumer_groups: Related,
-    /// See `controller`.
+    /// URL of the topics.
     pub topics: Related,
-    /// See `controller`.
+    /// URL of the partition reassignments.
     pub partition_reassignments: Related,
 }

@@ -1,4 +1,4 @@
-//! What bodies of several resources have in common: metadata, lists, configs by name, errors.
+//! Parts that the bodies of several resources share: metadata, lists, configs by name, errors.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,19 +12,19 @@ pub struct ResourceMetadata {
     /// URL of the resource.
     #[serde(rename = "self")]
     pub self_url: String,
-    /// Name in Confluent's scheme (`crn:///kafka=…`); null where there is none.
+    /// Name in Confluent's scheme (`crn:///kafka=…`); null if there is none.
     #[serde(default)]
     pub resource_name: Option<String>,
 }
 
-/// `metadata` of every list. Only those of clients and of the journal have pages.
+/// `metadata` of every list. Only the lists of clients and of the journal have several pages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ListMetadata {
     /// URL of the list.
     #[serde(rename = "self")]
     pub self_url: String,
-    /// URL of the next page; null when there is none.
+    /// URL of the next page; null if there is none.
     #[serde(default)]
     pub next: Option<String>,
 }
@@ -33,31 +33,31 @@ pub struct ListMetadata {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DataList<T> {
-    /// Which list, for example `KafkaLinkDataList`.
+    /// Kind of the list, for example `KafkaLinkDataList`.
     pub kind: String,
-    /// Where it is.
+    /// URL of the list and of its next page.
     pub metadata: ListMetadata,
-    /// Its entries.
+    /// Entries of the list.
     pub data: Vec<T>,
 }
 
-/// A name and a value, of a link config or a topic config.
+/// Name and value of a link config or a topic config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConfigEntry {
     /// Kafka's name of the config.
     pub name: String,
-    /// Its value; null means unset.
+    /// Value of the config; null means unset.
     #[serde(default)]
     pub value: Option<String>,
 }
 
-/// Error body of every request that fails.
+/// Body of every error answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorBody {
-    /// Confluent's code: the HTTP status, or that and two digits.
+    /// Confluent's error code: the HTTP status, or the HTTP status followed by two digits.
     pub error_code: i32,
-    /// For people.
+    /// Readable message.
     pub message: String,
 }

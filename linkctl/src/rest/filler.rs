@@ -1,26 +1,26 @@
-//! How much filler a destination topic holds: the census of a topic that is or was a mirror.
+//! Bodies of the filler scan of a topic that is or was a mirror.
 
 use serde::{Deserialize, Serialize};
 
 use super::common::ResourceMetadata;
 
-/// What one partition of the destination holds.
+/// Filler scan of one partition of the destination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FillerPartition {
-    /// Its number.
+    /// Partition number.
     pub partition: i32,
-    /// Where its log began when it was read.
+    /// Log start offset when the scan began.
     pub log_start_offset: i64,
-    /// Where the reading ends: at the end of the mirror when it was stopped, else at the high watermark.
+    /// End of the scan: the end of the mirror if it is stopped, else the high watermark.
     pub scan_end_offset: i64,
-    /// Everything below has been read.
+    /// All offsets below this one have been read.
     pub scanned_to_offset: i64,
-    /// Offsets covered by batches of or with filler.
+    /// Number of offsets in batches that are or contain filler.
     pub filler_offsets: i64,
-    /// Those batches.
+    /// Number of batches that are or contain filler.
     pub filler_batches: i64,
-    /// Last offset of the last of them; null for no filler.
+    /// Last offset of the last such batch; null if there is none.
     #[serde(default)]
     pub last_filler_offset: Option<i64>,
 }
@@ -29,34 +29,35 @@ pub struct FillerPartition {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FillerData {
-    /// `KafkaMirrorFiller`.
+    /// Always `KafkaMirrorFiller`.
     pub kind: String,
-    /// Where it is.
+    /// URL of the scan.
     pub metadata: ResourceMetadata,
-    /// The link.
+    /// Name of the link.
     pub link_name: String,
-    /// Name on the destination.
+    /// Name of the topic on the destination.
     pub mirror_topic_name: String,
-    /// `NONE` before the first scan since the daemon started, `RUNNING`, `DONE` or `FAILED`.
+    /// State of the scan: `NONE` (no scan since the daemon started), `RUNNING`, `DONE` or `FAILED`.
     pub state: String,
-    /// Why the scan failed; empty when it did not.
+    /// Error of a failed scan, else empty.
     #[serde(default)]
     pub error: String,
-    /// When the scan was asked for, in milliseconds since the epoch; null for none.
+    /// Time when the scan was requested, in milliseconds since the epoch; null if there is none.
     #[serde(default)]
     pub started_ms: Option<i64>,
-    /// When it ended, in milliseconds since the epoch; null while it runs.
+    /// Time when the scan ended, in milliseconds since the epoch; null while it runs.
     #[serde(default)]
     pub finished_ms: Option<i64>,
-    /// How much of the logs has been read.
+    /// Part of the logs that has been read, in percent.
     pub percent: u8,
-    /// Offsets covered by batches of or with filler, in all partitions, as far as they have been read.
+    /// Number of offsets in batches that are or contain filler, in all partitions, as far as they have been
+    /// read.
     pub filler_offsets: i64,
-    /// Whether clients must go through the gateway; null while that is not known.
+    /// True if clients must use the gateway; null while that is not known.
     #[serde(default)]
     pub gateway_needed: Option<bool>,
-    /// Why, for people.
+    /// Reason for `gateway_needed`, as readable text.
     pub explanation: String,
-    /// The partitions, by number.
+    /// Partitions in ascending order.
     pub partitions: Vec<FillerPartition>,
 }

@@ -1,51 +1,51 @@
-//! What the creation of a mirror topic will take: the answer to one that is only validated.
+//! Bodies of the forecast of a mirror topic's creation: the answer to a creation that is only validated.
 
 use serde::{Deserialize, Serialize};
 
 use super::common::ResourceMetadata;
 
-/// One partition. Offsets are the source's.
+/// Forecast of one partition. All offsets are the source's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PartitionForecast {
-    /// Its number.
+    /// Partition number.
     pub partition: i32,
-    /// Where the source's log begins.
+    /// Log start offset of the source.
     pub source_log_start_offset: i64,
-    /// Where the mirror's log will begin.
+    /// Offset at which the mirror's log will begin.
     pub start_offset: i64,
     /// High watermark of the source.
     pub source_high_watermark: i64,
-    /// Offsets to fill: those below `start_offset`.
+    /// Number of offsets to fill: those below `start_offset`.
     pub offsets_to_fill: u64,
-    /// Offsets to copy, as of now.
+    /// Number of offsets to copy at the time of the forecast.
     pub offsets_to_copy: u64,
 }
 
-/// Answer to `POST …/mirrors?validate_only=true`. Nothing has been created.
+/// Answer to `POST …/mirrors?validate_only=true`. Nothing is created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MirrorForecastData {
-    /// `KafkaMirrorForecast`.
+    /// Always `KafkaMirrorForecast`.
     pub kind: String,
-    /// Where the mirror topic would be.
+    /// URL that the mirror topic would have.
     pub metadata: ResourceMetadata,
-    /// The link.
+    /// Name of the link.
     pub link_name: String,
-    /// Name on the destination.
+    /// Name of the topic on the destination.
     pub mirror_topic_name: String,
-    /// Name on the source.
+    /// Name of the topic on the source.
     pub source_topic_name: String,
-    /// `mirror.start.offset.spec` that counts: the request's, else the link's.
+    /// Effective `mirror.start.offset.spec`: the request's, else the link's.
     pub start_offset_spec: String,
-    /// Offsets to fill, in all partitions.
+    /// Number of offsets to fill, in all partitions.
     pub offsets_to_fill: u64,
-    /// Offsets to copy, in all partitions, as of now.
+    /// Number of offsets to copy at the time of the forecast, in all partitions.
     pub offsets_to_copy: u64,
-    /// Estimate of how long the filling takes, in milliseconds.
+    /// Estimated time for the filling, in milliseconds.
     pub estimated_fill_ms: u64,
-    /// Estimate of what the filling writes on each replica, in bytes; deleted again when it is done.
+    /// Estimated size of the filling on each replica, in bytes. It is deleted when the filling is done.
     pub estimated_fill_bytes: u64,
-    /// The partitions, by number.
+    /// Partitions in ascending order.
     pub partitions: Vec<PartitionForecast>,
 }

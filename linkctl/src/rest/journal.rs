@@ -1,52 +1,52 @@
-//! The journal as it can be read: who changed what, when and why. And copies of it.
+//! Bodies of requests that read the journal (every change, with author, time and reason) or copy it.
 
 use serde::{Deserialize, Serialize};
 
-/// A field of a link or mirror topic that got another value.
+/// A changed field of a link or mirror topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JournalField {
-    /// Its name; `configs.NAME` for a config of a link.
+    /// Name of the field; `configs.NAME` for a config of a link.
     pub field: String,
-    /// The value before, cut at 200 characters; null for none. Secrets are hidden.
+    /// Value before the change, cut at 200 characters; null if there was none. Secrets are hidden.
     #[serde(default)]
     pub before: Option<String>,
-    /// The value since then, likewise.
+    /// Value after the change, cut at 200 characters; null if there is none. Secrets are hidden.
     #[serde(default)]
     pub after: Option<String>,
 }
 
-/// What became of a link or mirror topic.
+/// Change of one link, of one mirror topic, or of the journal itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JournalChange {
-    /// `LINK`, `MIRROR` or `JOURNAL`.
+    /// Kind of the changed item: `LINK`, `MIRROR` or `JOURNAL`.
     pub subject: String,
-    /// Its name.
+    /// Name of the changed item.
     pub name: String,
-    /// `CREATED`, `ALTERED` or `REMOVED`.
+    /// Kind of the change: `CREATED`, `ALTERED` or `REMOVED`.
     pub effect: String,
-    /// The fields with another value; none of what was removed.
+    /// Changed fields. Empty if the item was removed.
     pub fields: Vec<JournalField>,
 }
 
-/// Entry of `GET /clusters/{cluster}/journal`.
+/// One record of the journal: entry of `GET /clusters/{cluster}/journal`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JournalRecordData {
-    /// `KafkaJournalRecord`.
+    /// Always `KafkaJournalRecord`.
     pub kind: String,
-    /// Its number; records are numbered without gaps.
+    /// Sequence number. Records are numbered without gaps.
     pub sequence: u64,
-    /// When it was written, in milliseconds since the epoch.
+    /// Time of the record, in milliseconds since the epoch.
     pub at_ms: i64,
-    /// Who asked for it: an operator, or a part of Linkgate.
+    /// Author of the change: an operator, or a part of Linkgate.
     pub who: String,
-    /// Why, for people.
+    /// Reason of the change, as readable text.
     pub why: String,
-    /// What changed, all of it at once.
+    /// All changes of the record. They take effect together.
     pub changes: Vec<JournalChange>,
-    /// How many changes are left out because there are too many.
+    /// Number of changes that are left out of `changes`, because there are too many.
     #[serde(default)]
     pub omitted: usize,
 }
@@ -55,19 +55,19 @@ pub struct JournalRecordData {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JournalBackupRequest {
-    /// Name of its directory; the time when absent.
+    /// Name of the backup's directory; the current time if absent.
     #[serde(default)]
     pub name: Option<String>,
 }
 
-/// A copy of the journal, on the daemon's machine.
+/// A copy of the journal on the daemon's machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JournalBackupData {
-    /// `KafkaJournalBackup`.
+    /// Always `KafkaJournalBackup`.
     pub kind: String,
-    /// Its directory.
+    /// Path of the backup's directory.
     pub path: String,
-    /// The last record in it.
+    /// Sequence number of the last record in the copy.
     pub sequence: u64,
 }

@@ -1,4 +1,4 @@
-//! Cluster links: creating one, and what one looks like.
+//! Bodies of cluster links: creation and description.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,13 +25,13 @@ pub struct CreateLinkRequest {
     pub configs: Vec<ConfigEntry>,
 }
 
-/// One error of a link task.
+/// Error of a link task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TaskError {
-    /// For example `MISCONFIGURATION_ERROR`.
+    /// Code of the error, for example `MISCONFIGURATION_ERROR`.
     pub error_code: String,
-    /// For people.
+    /// Readable message.
     pub error_message: String,
 }
 
@@ -39,35 +39,36 @@ pub struct TaskError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LinkTask {
-    /// Its name.
+    /// Name of the task.
     pub task_name: String,
-    /// `ACTIVE`, `IN_ERROR`, `NOT_CONFIGURED`, `LINK_PAUSED`, `LINK_UNAVAILABLE`, `LINK_FAILED` or `UNKNOWN`.
+    /// State: `ACTIVE`, `IN_ERROR`, `NOT_CONFIGURED`, `LINK_PAUSED`, `LINK_UNAVAILABLE`, `LINK_FAILED` or
+    /// `UNKNOWN`.
     pub state: String,
-    /// What is wrong; empty when nothing is.
+    /// Errors of the task; empty if there are none.
     pub errors: Vec<TaskError>,
 }
 
-/// How many mirror topics of a link are in a category.
+/// Number of mirror topics of a link in one category.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CategoryCount {
-    /// `PAUSED`, `IN_ERROR`, `PENDING`, `ACTIVE` or `NOT_APPLICABLE`.
+    /// Category: `PAUSED`, `IN_ERROR`, `PENDING`, `ACTIVE` or `NOT_APPLICABLE`.
     pub state_category: String,
     /// Number of mirror topics.
     pub count: u64,
 }
 
-/// What Linkgate adds to a link.
+/// Fields that Linkgate adds to a link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LinkExtension {
     /// Id of the destination cluster.
     pub local_cluster_id: String,
-    /// `DESTINATION`.
+    /// Always `DESTINATION`.
     pub link_mode: String,
-    /// `OUTBOUND`.
+    /// Always `OUTBOUND`.
     pub connection_mode: String,
-    /// The source answers.
+    /// True if the link is active: Linkgate asks the source, and the source answers.
     pub remote_cluster_available: bool,
 }
 
@@ -75,41 +76,41 @@ pub struct LinkExtension {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LinkData {
-    /// `KafkaLinkData`.
+    /// Always `KafkaLinkData`.
     pub kind: String,
-    /// Where it is.
+    /// URL of the link.
     pub metadata: ResourceMetadata,
-    /// Id of the source cluster.
+    /// Id of the source cluster; null while unknown.
     #[serde(default)]
     pub source_cluster_id: Option<String>,
-    /// Null: Linkgate's links are destination-mode.
+    /// Always null: Linkgate's links are destination-mode.
     #[serde(default)]
     pub destination_cluster_id: Option<String>,
-    /// Null: see `destination_cluster_id`.
+    /// Always null; see `destination_cluster_id`.
     #[serde(default)]
     pub remote_cluster_id: Option<String>,
-    /// Its name.
+    /// Name of the link.
     pub link_name: String,
-    /// Its id, hyphenated.
+    /// Id of the link, with hyphens.
     pub link_id: String,
-    /// The same id, 22 characters of URL-safe base64.
+    /// The same id as 22 characters of URL-safe base64.
     pub cluster_link_id: String,
-    /// Mirror topics of this link.
+    /// Names of the link's mirror topics.
     pub topic_names: Vec<String>,
-    /// `NO_ERROR`, or what is wrong.
+    /// `NO_ERROR`, or the kind of error.
     pub link_error: String,
-    /// The same for people.
+    /// Readable message for `link_error`; null if there is none.
     #[serde(default)]
     pub link_error_message: Option<String>,
-    /// `ACTIVE`, `PAUSED`, `UNAVAILABLE`, `FAILED` or `UNKNOWN`.
+    /// State of the link: `ACTIVE`, `PAUSED`, `UNAVAILABLE`, `FAILED` or `UNKNOWN`.
     pub link_state: String,
-    /// Present (possibly empty) with `include_tasks=true`, else null.
+    /// Tasks of the link (possibly none) with `include_tasks=true`, else null.
     #[serde(default)]
     pub tasks: Option<Vec<LinkTask>>,
-    /// Mirror topics by category.
+    /// Number of mirror topics per category.
     #[serde(default)]
     pub category_counts: Vec<CategoryCount>,
-    /// What Linkgate adds.
+    /// Fields that Linkgate adds.
     #[serde(default)]
     pub linkgate: Option<LinkExtension>,
 }

@@ -1,42 +1,42 @@
-//! Configs of a link: reading and altering them.
+//! Bodies of requests that read and alter the configs of a link.
 
 use serde::{Deserialize, Serialize};
 
 use super::common::ResourceMetadata;
 
-/// What to do with one config in a batch.
+/// Operation on one config.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AlterOperation {
-    /// Give it the value.
+    /// Sets the value.
     #[default]
     Set,
-    /// Back to its default.
+    /// Resets the config to its default.
     Delete,
 }
 
-/// One change of a config.
+/// Change of one config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AlterConfig {
     /// Kafka's name of the config.
     pub name: String,
-    /// The new value, with `SET`.
+    /// New value for `SET`.
     #[serde(default)]
     pub value: Option<String>,
-    /// Absent means `SET`.
+    /// Operation; `SET` if absent.
     #[serde(default)]
     pub operation: Option<AlterOperation>,
 }
 
-/// Body of `PUT …/configs:alter`; all changes take effect together or none does.
+/// Body of `PUT …/configs:alter`. Either all changes take effect, or none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AlterConfigsRequest {
     /// The changes.
     pub data: Vec<AlterConfig>,
-    /// Only check.
+    /// True: only check the changes, and make none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validate_only: Option<bool>,
 }
@@ -49,25 +49,26 @@ pub struct UpdateConfigRequest {
     pub value: Option<String>,
 }
 
-/// One config of a link. Both spellings of the flags are there: public clients differ in which they read.
+/// One config of a link. Each flag appears under two names, because public clients differ in the name that
+/// they read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LinkConfigData {
-    /// `KafkaLinkConfigData`.
+    /// Always `KafkaLinkConfigData`.
     pub kind: String,
-    /// Where it is.
+    /// URL of the config.
     pub metadata: ResourceMetadata,
     /// Id of the destination cluster.
     pub cluster_id: String,
     /// Kafka's name of the config.
     pub name: String,
-    /// Its value; empty when unset, and always empty for sensitive configs.
+    /// Value of the config. Empty if unset, and always empty for sensitive configs.
     pub value: String,
-    /// Not set explicitly.
+    /// True if the config has its default value, not set explicitly.
     pub is_default: bool,
-    /// Cannot be altered after creation.
+    /// True if the config cannot be altered after the link's creation.
     pub is_read_only: bool,
-    /// Its value is never shown.
+    /// True if the value is never shown.
     pub is_sensitive: bool,
     /// Same as `is_default`.
     pub default: bool,
@@ -75,10 +76,10 @@ pub struct LinkConfigData {
     pub read_only: bool,
     /// Same as `is_sensitive`.
     pub sensitive: bool,
-    /// `DYNAMIC_CLUSTER_LINK_CONFIG` or `DEFAULT_CONFIG`.
+    /// Origin of the value: `DYNAMIC_CLUSTER_LINK_CONFIG` or `DEFAULT_CONFIG`.
     pub source: String,
     /// Always empty.
     pub synonyms: Vec<String>,
-    /// The link.
+    /// Name of the link.
     pub link_name: String,
 }

@@ -1,4 +1,4 @@
-//! Mirror topics: creating one, and what one looks like.
+//! Bodies of mirror topics: creation and description.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,16 +8,16 @@ use super::common::{ConfigEntry, ResourceMetadata};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CreateMirrorRequest {
-    /// Topic of the source.
+    /// Topic on the source.
     pub source_topic_name: String,
-    /// Topic of the destination; prefix + source topic when absent.
+    /// Topic on the destination; the link's prefix and the source topic if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror_topic_name: Option<String>,
-    /// Replication factor; the destination's default when absent.
+    /// Replication factor; the destination's default if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replication_factor: Option<i16>,
-    /// Topic configs that are the mirror's own, and `mirror.start.offset.spec`: where it begins, when not where the
-    /// link says.
+    /// Topic configs of the mirror topic itself, and `mirror.start.offset.spec`: the start, if it differs
+    /// from the link's.
     #[serde(default)]
     pub configs: Vec<ConfigEntry>,
 }
@@ -26,131 +26,134 @@ pub struct CreateMirrorRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MirrorLag {
-    /// Its number.
+    /// Partition number.
     pub partition: i32,
-    /// Source high watermark minus local log end offset, in offsets; -1 before the first fetch.
+    /// Source high watermark minus destination log end offset, in offsets; -1 before the first fetch.
     pub lag: i64,
-    /// Offset of the last fetch from the source; -1 before the first.
+    /// Offset of the last fetch from the source; -1 before the first fetch.
     pub last_source_fetch_offset: i64,
 }
 
-/// Offsets that hold nothing being covered with filler.
+/// Progress of filling an offset gap of a partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PartitionFilling {
-    /// Where it began.
+    /// First offset of the gap.
     pub from: i64,
-    /// Where it ends: the first offset that is copied from the source.
+    /// End of the gap: the first offset that is copied from the source.
     pub to: i64,
-    /// Offsets done.
+    /// Number of offsets filled so far.
     pub done: i64,
-    /// The same, in percent.
+    /// `done` in percent of the whole gap.
     pub percent: u8,
-    /// Milliseconds that the rest will take at the rate so far; null while there is none.
+    /// Estimated time to the end, in milliseconds; null while no rate is known.
     #[serde(default)]
     pub eta_ms: Option<i64>,
 }
 
-/// Offsets that the source no longer had when they were to be copied. The mirror holds filler in their place.
+/// A log start jump: the source lost offsets before they were copied. The mirror holds filler in their place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PartitionJump {
     /// First offset that could not be copied.
     pub from: i64,
-    /// Where mirroring went on.
+    /// Offset at which mirroring continued.
     pub to: i64,
-    /// When it was noticed, in milliseconds since the epoch.
+    /// Time when the jump was noticed, in milliseconds since the epoch.
     pub at_ms: i64,
-    /// How many jumps the partition has had.
+    /// Number of jumps of the partition so far.
     pub count: u64,
 }
 
-/// An open transaction on the source, behind which nothing is mirrored.
+/// An open transaction on the source. Nothing behind its first offset is mirrored until it ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OpenTransaction {
-    /// Its first offset.
+    /// First offset of the transaction.
     pub first_offset: i64,
-    /// Offsets behind it that the source holds and the mirror does not.
+    /// Number of offsets from there to the source's high watermark. The mirror lacks them.
     pub offsets_held_back: i64,
-    /// Its producer; null until the source was asked.
+    /// Producer id of the transaction; null until the source has told it.
     #[serde(default)]
     pub producer_id: Option<i64>,
-    /// Epoch of the producer.
+    /// Producer epoch; null until the source has told it.
     #[serde(default)]
     pub producer_epoch: Option<i16>,
-    /// Timestamp of its first batch, in milliseconds since the epoch.
+    /// Timestamp of the transaction's first batch, in milliseconds since the epoch; null until the source has
+    /// told it.
     #[serde(default)]
     pub since_ms: Option<i64>,
 }
 
-/// A partition as `kafka-mirrors --describe` shows it, and what Linkgate adds.
+/// A partition, with the fields of `kafka-mirrors --describe` and Linkgate's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MirrorPartition {
-    /// Its number.
+    /// Partition number.
     pub partition: i32,
-    /// As the topic's `mirror_status`.
+    /// State of the partition, with the values of the topic's `mirror_status`.
     pub state: String,
-    /// Log end offset on the destination; -1 while not known.
+    /// Log end offset on the destination; -1 while unknown.
     pub local_log_end_offset: i64,
-    /// High watermark of the source at the last fetch; -1 before the first.
+    /// High watermark of the source at the last fetch; -1 before the first fetch.
     pub last_fetch_source_high_watermark: i64,
-    /// The former minus the latter, unclamped.
+    /// `last_fetch_source_high_watermark` minus `local_log_end_offset` (0 while unknown). It can be negative.
     pub lag: i64,
-    /// Milliseconds since the last fetch; since the epoch before the first.
+    /// Milliseconds since the last fetch; since the epoch before the first fetch.
     pub time_since_last_fetch_ms: i64,
-    /// What holds the partition up or made it fail; empty when nothing does.
+    /// Reason why the partition is held up or failed, else empty.
     #[serde(default)]
     pub reason: String,
-    /// Where the mirror's log begins: an offset of the source, chosen when the mirror was created.
+    /// Source offset at which the mirror begins, chosen at its creation.
     #[serde(default)]
     pub start_offset: i64,
-    /// Absent while nothing is filled.
+    /// Progress of filling an offset gap; absent while nothing is filled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filling: Option<PartitionFilling>,
-    /// The latest jump; absent when there was none.
+    /// The latest log start jump; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_jump: Option<PartitionJump>,
-    /// What holds the partition back; absent when no transaction does.
+    /// Open transaction that holds the partition back; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_transaction: Option<OpenTransaction>,
-    /// Records without a key that this process left out, because the topic is compacted.
+    /// Number of records without a key that this process left out, because the topic is compacted.
     #[serde(default)]
     pub unkeyed_records: u64,
 }
 
-/// What Linkgate adds to a mirror topic.
+/// Fields that Linkgate adds to a mirror topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MirrorExtension {
     /// Id of the link, 22 characters of URL-safe base64.
     pub link_id: String,
-    /// Id of the source topic; zero when the source gives none.
+    /// Id of the source topic; the zero id if the source has no topic ids.
     pub source_topic_id: String,
     /// Id of the destination topic.
     pub local_topic_id: String,
-    /// How often the mirror has been stopped.
+    /// Number of times that the mirror was stopped.
     pub stopped_sequence_number: u32,
-    /// Why it failed, or what holds up a promote or failover, for people; empty when it did not, and nothing does.
+    /// Reason, as readable text: why the mirror failed, what a stop went on without, or what holds a stop up.
+    /// Else empty.
     pub reason: String,
-    /// Since when a promote or failover has been held up, in milliseconds since the epoch; absent when none is.
+    /// Time since when a promote or failover is held up, in milliseconds since the epoch; absent if none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_up_since_ms: Option<i64>,
-    /// What a promote or failover went on without: groups, configs or log starts that the destination refused, for people.
+    /// Steps that a promote or failover went on without, as readable text: groups, configs or log starts that
+    /// the destination refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_undone: Vec<String>,
-    /// Its partitions.
+    /// Partitions in ascending order.
     pub partitions: Vec<MirrorPartition>,
 }
 
-/// An error on the way from one state to the next.
+/// Error during a state transition of a mirror topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StateTransitionError {
-    /// For example `UNKNOWN`.
+    /// Code of the error, for example `UNKNOWN`.
     pub error_code: String,
-    /// For people.
+    /// Readable message.
     pub error_message: String,
 }
 
@@ -158,30 +161,30 @@ pub struct StateTransitionError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MirrorData {
-    /// `KafkaMirrorData`.
+    /// Always `KafkaMirrorData`.
     pub kind: String,
-    /// Where it is.
+    /// URL of the mirror topic.
     pub metadata: ResourceMetadata,
-    /// The link.
+    /// Name of the link.
     pub link_name: String,
-    /// Name on the destination.
+    /// Name of the topic on the destination.
     pub mirror_topic_name: String,
-    /// Name on the source.
+    /// Name of the topic on the source.
     pub source_topic_name: String,
     /// Number of partitions.
     pub num_partitions: u32,
-    /// Lag by partition.
+    /// Lag per partition.
     pub mirror_lags: Vec<MirrorLag>,
-    /// `ACTIVE`, `STOPPED`, ….
+    /// State of the mirror topic: `ACTIVE`, `STOPPED`, ….
     pub mirror_status: String,
-    /// `NO_ERROR`, or why it failed.
+    /// `NO_ERROR`, or the kind of error that the mirror failed with.
     pub mirror_topic_error: String,
-    /// When the state last changed, in milliseconds since the epoch.
+    /// Time of the last state change, in milliseconds since the epoch.
     pub state_time_ms: i64,
-    /// Present with `include_state_transition_errors=true`.
+    /// Errors of state transitions. Present only with `include_state_transition_errors=true`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror_state_transition_errors: Option<Vec<StateTransitionError>>,
-    /// What Linkgate adds.
+    /// Fields that Linkgate adds.
     #[serde(default)]
     pub linkgate: Option<MirrorExtension>,
 }

@@ -1,7 +1,8 @@
-//! The bodies of the REST v3 API, in the shape that Confluent's public API gives them. No I/O.
+//! Bodies of the REST v3 API, in the shape of Confluent's public API. No I/O.
 //!
-//! The daemon serialises these and the tools read them, so the contract exists once. Unknown fields are ignored on
-//! reading, so that a newer daemon can talk to older tools. What Linkgate adds stands below `linkgate` in each body.
+//! The daemon serializes these types and the tools deserialize them, so the contract exists once. Unknown
+//! fields are ignored, so that older tools can talk to a newer daemon. The fields that Linkgate adds to a
+//! resource of Confluent's API are below `linkgate`.
 
 mod alter;
 mod client;

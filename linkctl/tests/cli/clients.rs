@@ -23,7 +23,7 @@ fn page(next: Option<&str>, data: &[Value]) -> String {
 }
 
 #[test]
-fn clients_of_all_pages_as_table_plain_and_json() {
+fn clients_of_all_pages_are_shown_as_table_plain_and_json() {
     let first = page(Some("http://elsewhere/x?page_token=1"), &[client(1, "", "alice", false)]);
     let second = page(None, &[client(9, "app", "bob", true)]);
     let server =
@@ -48,7 +48,7 @@ fn filters_go_to_the_server_encoded() {
 }
 
 #[test]
-fn help_tells_what_the_columns_mean() {
+fn help_explains_the_columns() {
     let server = Server::start(&[]);
     let help = linkctl(&server, &["clients", "--help"]);
     assert_eq!(help.code, 0);

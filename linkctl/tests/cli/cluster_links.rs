@@ -87,7 +87,7 @@ fn create_of_an_existing_link_is_refused() {
 }
 
 #[test]
-fn what_cannot_work_is_refused_before_anything_is_sent() {
+fn invalid_input_is_refused_before_anything_is_sent() {
     let server = Server::start(&[]);
     let broken = file("{\"groupFilters\": [\n  oops]}");
     let path = broken.path().to_str().unwrap();
@@ -138,7 +138,7 @@ fn what_cannot_work_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn list_in_the_layout_of_7_4() {
+fn list_uses_the_layout_of_version_7_4() {
     let links = list(&[link("dr", "ACTIVE", &["b", "a"]), link("old", "UNAVAILABLE", &[])]);
     let server = Server::start(&[("GET /links", 200, &links)]);
     let line = |name: &str, available: &str, state: &str| {
@@ -179,7 +179,7 @@ fn describe_shows_set_configs_and_hides_secrets() {
 }
 
 #[test]
-fn a_missing_link_is_told_without_the_rest_phrase() {
+fn a_missing_link_is_reported_without_the_prefix_of_the_rest_layer() {
     let body =
         r#"{"error_code":404,"message":"The cluster link doesn't exist: Cluster link 'no' does not exist."}"#;
     let server = Server::start(&[
@@ -215,7 +215,7 @@ fn help_and_version_go_to_stdout() {
 }
 
 #[test]
-fn secrets_do_not_leave_the_machine_in_the_clear_unless_told_to() {
+fn secrets_leave_the_machine_unencrypted_only_if_allowed() {
     let server =
         Server::start(&[("POST /links?link_name=dr&validate_only=false&validate_link=true", 204, "")]);
     let words = |url: &'static str| {
@@ -229,12 +229,12 @@ fn secrets_do_not_leave_the_machine_in_the_clear_unless_told_to() {
             url,
         ]
     };
-    // Nobody is there: it would be told as unreachable if it were tried.
+    // No server listens there: if the tool tried to send, it would report an unreachable server instead.
     let far = "http://192.0.2.1:8090";
     let ran = cluster_links(&server, &words(far));
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));
     assert!(
-        ran.err.contains("sasl.jaas.config would be sent to http://192.0.2.1:8090 in the clear"),
+        ran.err.contains("sasl.jaas.config would be sent to http://192.0.2.1:8090 unencrypted"),
         "{}",
         ran.err
     );

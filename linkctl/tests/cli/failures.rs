@@ -1,4 +1,4 @@
-//! A server that is not there, or is not ours.
+//! Failures: a server that is unreachable, or that is not the REST API of Linkgate.
 
 use std::net::TcpListener;
 
@@ -7,13 +7,13 @@ use crate::server::Server;
 
 const LINKS: &str = env!("CARGO_BIN_EXE_kafka-cluster-links");
 
-/// A port where nothing listens: bound once and given back.
+/// Returns a port without a listener: it is bound once and released.
 fn dead_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[test]
-fn connection_refused_says_where_and_how_to_change_it() {
+fn a_refused_connection_names_the_address_and_how_to_change_it() {
     let url = format!("http://127.0.0.1:{}", dead_port());
     let told = |origin: &str| {
         format!(
@@ -37,7 +37,7 @@ fn without_any_address_the_bootstrap_server_is_missing() {
 }
 
 #[test]
-fn garbage_is_told_as_such() {
+fn an_answer_that_is_not_json_is_reported() {
     let server = Server::start(&[("GET /links", 200, "<html>hello</html>")]);
     let url = format!("{}/kafka/v3/clusters/c1/links", server.url);
     let told = format!(
@@ -52,7 +52,7 @@ fn garbage_is_told_as_such() {
 }
 
 #[test]
-fn a_huge_answer_is_not_swallowed() {
+fn a_huge_answer_is_refused() {
     let huge = " ".repeat(33 * 1024 * 1024);
     let server = Server::start(&[("GET /links", 200, &huge)]);
     let ran = cluster_links(&server, &["--list"]);
@@ -61,14 +61,14 @@ fn a_huge_answer_is_not_swallowed() {
 }
 
 #[test]
-fn an_error_without_json_is_still_told() {
+fn an_error_answer_without_json_is_still_reported() {
     let server = Server::start(&[("GET /links", 429, "<h1>Too many</h1>")]);
     fails(linkctl(&server, &["link", "list"]), 1, "error: HTTP 429 Too Many Requests: <h1>Too many</h1>");
 }
 
 #[test]
 fn a_bootstrap_server_gives_the_host_and_port_8090() {
-    // Nothing of ours listens on 8090 of this reserved address; what matters is the URL that was tried.
+    // Nothing listens on this reserved host name; the test checks only the URL that was tried.
     let ran = run(LINKS, None, &["--list", "--bootstrap-server", "linkgate.invalid:9092"]);
     assert_eq!(ran.code, 1);
     let told =

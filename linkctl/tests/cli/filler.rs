@@ -24,8 +24,8 @@ fn filler(state: &str, read_to: i64, filler_offsets: i64, needed: Option<bool>, 
 }
 
 #[test]
-fn a_count_is_begun_and_waited_for() {
-    let begun = filler("RUNNING", 0, 0, None, "no filler found so far; the scan is under way").to_string();
+fn a_count_is_started_and_awaited() {
+    let begun = filler("RUNNING", 0, 0, None, "no filler found so far; the scan is in progress").to_string();
     let half = filler("RUNNING", 55, 2, Some(true), NEEDED).to_string();
     let done = filler("DONE", 100, 2, Some(true), NEEDED).to_string();
     let server = Server::start(&[(SCAN, 200, &begun), (GET, 200, &half), (GET, 200, &done)]);
@@ -40,20 +40,20 @@ fn a_count_is_begun_and_waited_for() {
 }
 
 #[test]
-fn without_waiting_it_tells_how_to_ask_again() {
-    let begun = filler("RUNNING", 7, 0, None, "no filler found so far; the scan is under way").to_string();
+fn without_waiting_a_count_tells_how_to_see_its_progress() {
+    let begun = filler("RUNNING", 7, 0, None, "no filler found so far; the scan is in progress").to_string();
     let server = Server::start(&[(SCAN, 200, &begun)]);
     let ran = linkctl(&server, &["mirror", "filler", "users"]);
     assert!(
-        ran.out.ends_with("\nusers: not known whether the gateway is needed (7 % read): no filler found so far; the scan is under way\n"),
+        ran.out.ends_with("\nusers: not known whether the gateway is needed (7 % read): no filler found so far; the scan is in progress\n"),
         "{}",
         ran.out
     );
-    assert_eq!((ran.code, ran.err.as_str()), (0, "counting goes on; --last shows how far it is\n"));
+    assert_eq!((ran.code, ran.err.as_str()), (0, "the count continues; --last shows its progress\n"));
 }
 
 #[test]
-fn the_last_count_is_shown_and_none_is_begun() {
+fn the_latest_count_is_shown_without_starting_a_new_one() {
     let done = filler("DONE", 100, 0, Some(false), NONE_LEFT).to_string();
     let server = Server::start(&[(GET, 200, &done)]);
     let last =
@@ -66,7 +66,7 @@ fn the_last_count_is_shown_and_none_is_begun() {
 }
 
 #[test]
-fn a_count_that_failed_and_a_topic_that_is_none_end_with_1() {
+fn a_failed_count_and_an_unknown_topic_exit_with_1() {
     let failed = filler("FAILED", 40, 0, None, "the scan failed: no leader").to_string();
     let body = r#"{"error_code":404,"message":"Topic 'nope' is not a mirror topic."}"#;
     let server = Server::start(&[

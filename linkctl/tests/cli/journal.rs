@@ -17,7 +17,7 @@ fn page(next: Option<&str>, data: &[Value]) -> String {
 }
 
 #[test]
-fn records_are_shown_the_oldest_first_field_by_field() {
+fn records_are_shown_oldest_first_with_their_changed_fields() {
     let altered = json!([{"subject": "LINK", "name": "dr", "effect": "ALTERED", "fields": [
         {"field": "configs.bootstrap.servers", "before": "a:1", "after": "b:1"},
         {"field": "configs.cluster.link.prefix", "before": "x.", "after": null},
@@ -41,7 +41,7 @@ fn records_are_shown_the_oldest_first_field_by_field() {
 }
 
 #[test]
-fn no_more_than_asked_for_and_since_when() {
+fn limit_and_since_are_sent_to_the_server() {
     let one = page(Some("http://elsewhere/"), &[record(9, json!([]))]);
     let server = Server::start(&[("GET /journal?page_size=1&since_ms=1742984512000", 200, &one)]);
     let ran =
@@ -52,19 +52,15 @@ fn no_more_than_asked_for_and_since_when() {
 }
 
 #[test]
-fn a_backup_says_where_it_is() {
+fn a_backup_prints_its_path() {
     let made = json!({"kind": "KafkaJournalBackup", "path": "/s/backups/b1", "sequence": 12}).to_string();
     let server = Server::start(&[("POST /journal:backup", 200, &made)]);
     prints(
         linkctl(&server, &["journal", "backup", "b1"]),
-        "The journal up to record 12 is in /s/backups/b1 on the machine of Linkgate, with its secret.key.",
+        "The journal up to record 12 is in /s/backups/b1 on Linkgate's machine, with its secret.key.",
     );
     prints(linkctl(&server, &["journal", "backup", "-o", "plain"]), "/s/backups/b1\t12");
-    let there = json!({"error_code": 409, "message": "there is a backup /s/backups/b1 already"}).to_string();
+    let there = json!({"error_code": 409, "message": "a backup /s/backups/b1 already exists"}).to_string();
     let server = Server::start(&[("POST /journal:backup", 409, &there)]);
-    fails(
-        linkctl(&server, &["journal", "backup", "b1"]),
-        1,
-        "error: there is a backup /s/backups/b1 already",
-    );
+    fails(linkctl(&server, &["journal", "backup", "b1"]), 1, "error: a backup /s/backups/b1 already exists");
 }

@@ -11,7 +11,7 @@ use crate::server::Server;
 const ALL: &str = "GET /links/-/mirrors";
 
 #[test]
-fn links_as_table_plain_and_json() {
+fn links_are_listed_as_table_plain_and_json() {
     let links = list(&[link("dr", "ACTIVE", &["users"]), link("archive", "UNAVAILABLE", &[])]);
     let server = Server::start(&[("GET /links", 200, &links)]);
     prints(
@@ -116,7 +116,7 @@ fn mirrors_are_listed_with_their_lag_and_reason() {
     );
     prints(
         linkctl(&server, &["mirror", "describe", "users"]),
-        "users is ACTIVE since 2025-03-26 10:21:52: mirror of 'users' on link 'dr', 1 partitions\n\n\
+        "users is ACTIVE since 2025-03-26 10:21:52: mirror of 'users' on link 'dr', 1 partition\n\n\
          TOPIC  PARTITION  STATE   LOG END  SOURCE HW  LAG  LAST FETCH MS  REASON\n\
          users          0  ACTIVE        5          7    2            866  -",
     );
@@ -124,7 +124,7 @@ fn mirrors_are_listed_with_their_lag_and_reason() {
 }
 
 #[test]
-fn create_several_mirrors_and_tell_of_the_one_that_failed() {
+fn creating_several_mirrors_reports_the_one_that_failed() {
     let exists = r#"{"error_code":40002,"message":"Topic 'orders' already exists."}"#;
     let create = "POST /links/dr/mirrors";
     let server = Server::start(&[(create, 204, ""), (create, 400, exists)]);
@@ -155,7 +155,7 @@ fn promote_and_wait() {
 }
 
 #[test]
-fn waiting_ends_with_its_own_codes() {
+fn waiting_has_its_own_exit_codes() {
     let promote = "POST /links/dr/mirrors:promote?validate_only=false";
     let entries = list(&[entry("users", None)]);
     let pending = list(&[mirror("dr", "users", "PENDING_STOPPED", 3)]);
@@ -164,7 +164,7 @@ fn waiting_ends_with_its_own_codes() {
         linkctl(&server, &["mirror", "promote", "users", "--wait", "--wait-timeout", "0", "-o", "plain"]);
     assert_eq!((ran.code, ran.out.as_str()), (4, "users\taccepted\t3\t-\n"));
     assert!(
-        ran.err.ends_with("error: after 0 s still waiting for users; the request stands\n"),
+        ran.err.ends_with("error: after 0 s still waiting for users; the request remains in effect\n"),
         "{}",
         ran.err
     );
@@ -176,7 +176,7 @@ fn waiting_ends_with_its_own_codes() {
 }
 
 #[test]
-fn failover_of_all_and_what_was_refused() {
+fn failover_of_all_reports_refused_topics() {
     let failover = "POST /links/dr/mirrors:failover?validate_only=false";
     let entries = list(&[entry("users", None), entry("orders", Some((400, "no")))]);
     let both = list(&[mirror("dr", "users", "ACTIVE", 3), mirror("dr", "orders", "ACTIVE", 3)]);
@@ -213,7 +213,7 @@ fn status_shows_links_and_mirrors() {
 }
 
 #[test]
-fn watch_goes_on_without_terminal_control() {
+fn watch_repeats_without_control_characters_if_stdout_is_no_terminal() {
     let server = Server::start(&[("GET /links", 200, &list(&[link("dr", "ACTIVE", &[])]))]);
     let words = ["link", "list", "--watch", "1", "-o", "plain"];
     let mut child = command(env!("CARGO_BIN_EXE_linkctl"), Some(&server.url), &words)
@@ -224,7 +224,7 @@ fn watch_goes_on_without_terminal_control() {
     let line = "dr\tACTIVE\tsrc-1\tAMw2VoNJRya3CgMHGRnwIQ\t0\t-";
     assert_eq!(lines.next().unwrap().unwrap(), line);
     assert_eq!(lines.next().unwrap().unwrap(), line);
-    // Nobody reads any more: it ends by itself.
+    // When the reader is gone, the tool ends by itself.
     drop(lines);
     assert!(child.wait().unwrap().success());
 }
@@ -250,10 +250,22 @@ fn wrong_command_lines_exit_with_2() {
 }
 
 #[test]
-fn help_teaches_codes_and_examples() {
+fn help_shows_exit_codes_and_examples() {
     let help = run(env!("CARGO_BIN_EXE_linkctl"), None, &["--help"]);
     assert_eq!(help.code, 0);
     assert!(help.out.contains("Exit codes:\n  0  ") && help.out.contains("Examples:\n"), "{}", help.out);
     let promote = run(env!("CARGO_BIN_EXE_linkctl"), None, &["mirror", "promote", "--help"]);
     assert!(promote.out.contains("linkctl mirror promote users --wait"), "{}", promote.out);
+}
+
+#[test]
+fn completion_is_printed_for_each_shell() {
+    for (shell, text) in
+        [("bash", "complete -F"), ("zsh", "#compdef linkctl"), ("fish", "complete -c linkctl")]
+    {
+        let script = run(env!("CARGO_BIN_EXE_linkctl"), None, &["completion", shell]);
+        assert_eq!(script.code, 0);
+        assert!(script.out.contains(text) && script.out.contains("failover"), "{shell}: {}", script.out);
+    }
+    assert_eq!(run(env!("CARGO_BIN_EXE_linkctl"), None, &["completion", "tcsh"]).code, 2);
 }

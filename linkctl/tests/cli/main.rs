@@ -1,4 +1,4 @@
-//! The three binaries as their users run them, against a small HTTP server with canned answers: exact output and exit
+//! Runs the three binaries against a small HTTP server with canned answers. Checks the exact output and exit
 //! codes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -6,6 +6,7 @@ mod clients;
 mod cluster_links;
 mod failures;
 mod filler;
+mod help;
 mod journal;
 mod linkctl;
 mod mirrors;

@@ -79,7 +79,7 @@ fn describe_hides_stopped_topics_unless_named() {
 }
 
 #[test]
-fn failover_of_a_link_takes_all_that_have_not_stopped() {
+fn failover_of_a_link_includes_all_topics_that_have_not_stopped() {
     let all = list(&[
         mirror("test-link", "users", "ACTIVE", 0),
         mirror("test-link", "gone", "STOPPED", 0),
@@ -94,7 +94,7 @@ fn failover_of_a_link_takes_all_that_have_not_stopped() {
 }
 
 #[test]
-fn promote_tells_of_the_lag_and_of_each_topic() {
+fn promote_prints_the_lag_lines_and_a_result_per_topic() {
     let all = list(&[mirror("a", "users", "ACTIVE", 0), mirror("b", "orders", "STOPPED", 0)]);
     let refused = entry("orders", Some((400, "Topic 'orders' has already stopped its mirror from 'b'")));
     let server = Server::start(&[
@@ -124,7 +124,7 @@ fn promote_tells_of_the_lag_and_of_each_topic() {
 }
 
 #[test]
-fn pause_and_both_words_for_resume() {
+fn pause_resume_and_unpause_are_accepted() {
     let all = list(&[mirror("test-link", "users", "ACTIVE", 0)]);
     let entries = list(&[entry("users", None)]);
     let server = Server::start(&[
@@ -150,7 +150,7 @@ fn pause_and_both_words_for_resume() {
 }
 
 #[test]
-fn one_link_that_fails_does_not_keep_the_others_back() {
+fn a_failing_link_does_not_stop_the_action_on_the_others() {
     let all = list(&[mirror("a", "users", "ACTIVE", 0), mirror("b", "orders", "ACTIVE", 0)]);
     let server = Server::start(&[
         (ALL, 200, &all),
@@ -167,7 +167,7 @@ fn one_link_that_fails_does_not_keep_the_others_back() {
 }
 
 #[test]
-fn a_link_that_is_not_there_does_not_keep_the_others_back() {
+fn a_missing_link_does_not_stop_the_action_on_the_others() {
     let of_b = list(&[mirror("b", "orders", "ACTIVE", 0)]);
     let gone =
         r#"{"error_code":404,"message":"The cluster link doesn't exist: Cluster link 'a' does not exist."}"#;
@@ -179,14 +179,14 @@ fn a_link_that_is_not_there_does_not_keep_the_others_back() {
     let ran = mirrors(&server, &["--failover", "--links", "a,b"]);
     assert_eq!((ran.code, ran.out), (1, format!("{}\n", scheduled("orders"))));
     assert!(ran.err.contains("Cluster link 'a' does not exist."), "{}", ran.err);
-    // Where none is there, there is the one error and nothing else.
+    // If no link can be read, only one error is printed.
     let ran = mirrors(&server, &["--failover", "--links", "a"]);
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));
     assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
 }
 
 #[test]
-fn an_action_asks_for_no_more_than_it_needs() {
+fn an_action_reads_only_the_topics_it_needs() {
     let all = list(&[mirror("a", "users", "ACTIVE", 0)]);
     let server = Server::start(&[
         (ALL, 200, &all),
@@ -202,7 +202,7 @@ fn an_action_asks_for_no_more_than_it_needs() {
 }
 
 #[test]
-fn what_comes_from_other_machines_does_nothing_to_a_terminal() {
+fn text_from_other_machines_cannot_control_the_terminal() {
     let mut failed = mirror("a", "users", "FAILED", 0);
     failed["linkgate"]["reason"] = "source said \u{1b}]0;owned\u{7}".into();
     let server = Server::start(&[(ALL, 200, &list(&[failed]))]);
@@ -222,7 +222,7 @@ fn wrong_command_lines_send_nothing() {
             &["--failover"],
             format!("Option \"[failover]\" needs --topics or --link to say which mirror topics{usage}"),
         ),
-        (&["--failover", "--topics", ","], format!("Option \"[topics]\" names nothing{usage}")),
+        (&["--failover", "--topics", ","], format!("Option \"[topics]\" contains no name{usage}")),
         (
             &["--create", "--link", "l", "--mirror-topic", "t", "--replication-factor", "0"],
             format!("Option replication-factor needs a number from 1 to 32767, not '0'{usage}"),

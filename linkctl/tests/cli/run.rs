@@ -1,4 +1,4 @@
-//! Running a binary, and the bodies that the server answers with.
+//! Runs the binaries, and builds the bodies of the server's answers.
 
 use std::process::{Command, Stdio};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::server::Server;
 
-/// What a run left behind.
+/// Result of one run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ran {
     pub(crate) code: i32,
@@ -29,7 +29,7 @@ pub(crate) fn linkctl(server: &Server, words: &[&str]) -> Ran {
     run(env!("CARGO_BIN_EXE_linkctl"), Some(&server.url), words)
 }
 
-/// Runs a binary with LINKGATE_REST_URL set to `url`, or not at all.
+/// Runs a binary. Sets LINKGATE_REST_URL to `url`, or leaves it unset.
 pub(crate) fn run(binary: &str, url: Option<&str>, words: &[&str]) -> Ran {
     let output = command(binary, url, words).output().unwrap();
     Ran {
@@ -39,7 +39,7 @@ pub(crate) fn run(binary: &str, url: Option<&str>, words: &[&str]) -> Ran {
     }
 }
 
-/// The same, not yet started.
+/// Prepares the command of [`run`] without starting it.
 pub(crate) fn command(binary: &str, url: Option<&str>, words: &[&str]) -> Command {
     let mut command = Command::new(binary);
     command.args(words).env("TZ", "UTC").env_remove("LINKGATE_REST_URL").stdin(Stdio::null());
@@ -49,24 +49,24 @@ pub(crate) fn command(binary: &str, url: Option<&str>, words: &[&str]) -> Comman
     command
 }
 
-/// Success, with exactly this on stdout and nothing on stderr.
+/// Checks for success, exactly `out` on stdout, and nothing on stderr.
 #[track_caller]
 pub(crate) fn prints(ran: Ran, out: &str) {
     assert_eq!(ran, Ran { code: 0, out: format!("{out}\n"), err: String::new() });
 }
 
-/// Exit code `code` with exactly this on stderr and nothing on stdout.
+/// Checks for exit code `code`, exactly `err` on stderr, and nothing on stdout.
 #[track_caller]
 pub(crate) fn fails(ran: Ran, code: i32, err: &str) {
     assert_eq!(ran, Ran { code, out: String::new(), err: format!("{err}\n") });
 }
 
-/// A list as the API answers it.
+/// Returns a list in the shape of the API.
 pub(crate) fn list(data: &[Value]) -> String {
     json!({"kind": "List", "metadata": {"self": "", "next": null}, "data": data}).to_string()
 }
 
-/// A link.
+/// Returns a link.
 pub(crate) fn link(name: &str, state: &str, topics: &[&str]) -> Value {
     json!({
         "kind": "KafkaLinkData", "metadata": {"self": "", "resource_name": null}, "source_cluster_id": "src-1",
@@ -77,7 +77,7 @@ pub(crate) fn link(name: &str, state: &str, topics: &[&str]) -> Value {
     })
 }
 
-/// A config of link `dr`.
+/// Returns a config of link `dr`.
 pub(crate) fn config(name: &str, value: &str, is_default: bool, sensitive: bool) -> Value {
     json!({
         "kind": "KafkaLinkConfigData", "metadata": {"self": ""}, "cluster_id": "c1", "name": name, "value": value,
@@ -87,7 +87,7 @@ pub(crate) fn config(name: &str, value: &str, is_default: bool, sensitive: bool)
     })
 }
 
-/// A mirror topic of one partition.
+/// Returns a mirror topic with one partition.
 pub(crate) fn mirror(link: &str, topic: &str, status: &str, lag: i64) -> Value {
     json!({
         "kind": "KafkaMirrorData", "metadata": {"self": ""}, "link_name": link, "mirror_topic_name": topic,
@@ -101,7 +101,7 @@ pub(crate) fn mirror(link: &str, topic: &str, status: &str, lag: i64) -> Value {
     })
 }
 
-/// The entry of an action that was accepted, or refused with a reason.
+/// Returns the entry of an action that was accepted, or refused with a code and a reason.
 pub(crate) fn entry(topic: &str, refusal: Option<(i32, &str)>) -> Value {
     json!({
         "kind": "AlterMirrorsData", "metadata": {"self": "", "resource": null}, "mirror_topic_name": topic,

@@ -1,17 +1,17 @@
-//! A REST API that answers what it is told to, and remembers what it was asked.
+//! A fake REST API with canned answers. It records the requests.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// Every path of the API begins with it.
+/// Prefix of every path below the cluster.
 pub(crate) const CLUSTER: &str = "/kafka/v3/clusters/c1";
 
-/// Answers by request line; the last of several stays.
+/// Answers by request line. The last answer of a line is repeated.
 type Routes = HashMap<String, Vec<(u16, String)>>;
 
-/// A server on a port of its own, until the process ends.
+/// A server on its own port. It runs until the process ends.
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) port: u16,
@@ -19,7 +19,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Answers `METHOD path` (below the cluster) with a status and a body; anything else with 404.
+    /// Starts a server. It answers `METHOD path` (path below the cluster) with a status and a body, and
+    /// anything else with 404.
     pub(crate) fn start(routes: &[(&str, u16, &str)]) -> Server {
         let mut table = Routes::new();
         let clusters = r#"{"data":[{"cluster_id":"c1"}]}"#.to_owned();
@@ -41,7 +42,8 @@ impl Server {
         Server { url: format!("http://127.0.0.1:{port}"), port, requests }
     }
 
-    /// What was asked, but for the cluster id: `METHOD path body`, the path below the cluster.
+    /// Returns the requests so far, except those for the cluster id, as `METHOD path body` with the path
+    /// below the cluster.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
@@ -81,11 +83,11 @@ fn answer(stream: TcpStream, table: &mut Routes, seen: &Mutex<Vec<String>>) {
         "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
-    // A client that refuses a huge body hangs up in the middle of it.
+    // A client that refuses a huge body closes the connection in the middle of it.
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
 }
 
-/// A listing without partitions, or one mirror topic, from the listing that the test gave.
+/// Derives a listing without partitions, or a single mirror topic, from a listing of the test.
 fn listed(request: &str, table: &mut Routes) -> Option<(u16, String)> {
     if let Some(list) = request.strip_suffix("?include_partitions=false") {
         return Some(next(table.get_mut(list)?));

@@ -1,4 +1,4 @@
-//! Where a mirror topic begins: asked for, forecast, and shown while its log is filled.
+//! The start of a mirror topic: how it is requested, forecast, and shown while the log is filled.
 
 use serde_json::{Value, json};
 
@@ -22,11 +22,11 @@ const TABLE: &str = "\
 TOPIC  PARTITION  SOURCE START       START   SOURCE HW     TO FILL  TO COPY
 users          0             5  1000000000  1000000012  1000000000       12";
 const SENTENCE: &str = "\
-Topic users can be created and begins at 2026-01-01T00:00:00Z. First 1000000000 offsets are filled, which takes about \
-62 s and writes 832.6 MB on each replica, until they are trimmed; then 12 offsets are to be copied. Nothing was created.";
+Topic users can be created; it begins at 2026-01-01T00:00:00Z. 1000000000 offsets are filled first, which takes about \
+62 s and writes 832.6 MB on each replica until they are trimmed; then 12 offsets are to be copied. Nothing was created.";
 
 #[test]
-fn kafka_mirrors_shows_what_a_creation_will_take() {
+fn kafka_mirrors_shows_the_forecast_of_a_creation() {
     let server = Server::start(&[(FORECAST, 200, &forecast("users", 1_000_000_000).to_string())]);
     let spec = "mirror.start.offset.spec=2026-01-01T00:00:00Z";
     let create = ["--create", "--mirror-topic", "users", "--link", "dr", "--config", spec];
@@ -50,7 +50,7 @@ fn kafka_mirrors_shows_what_a_creation_will_take() {
 }
 
 #[test]
-fn linkctl_shows_it_too_for_people_and_for_programs() {
+fn linkctl_shows_the_forecast_in_every_format() {
     let users = forecast("users", 1_000_000_000);
     let server = Server::start(&[(FORECAST, 200, &users.to_string())]);
     let words = ["mirror", "create", "users", "--link", "dr", "--start-offset", "latest", "--dry-run"];
@@ -63,7 +63,7 @@ fn linkctl_shows_it_too_for_people_and_for_programs() {
 }
 
 #[test]
-fn a_dry_run_tells_of_the_topics_that_cannot_be_created() {
+fn a_dry_run_reports_topics_that_cannot_be_created() {
     let exists = r#"{"error_code":40002,"message":"Topic 'orders' already exists."}"#;
     let users = forecast("users", 0).to_string();
     let server = Server::start(&[(FORECAST, 200, &users), (FORECAST, 400, exists)]);
@@ -76,11 +76,11 @@ fn a_dry_run_tells_of_the_topics_that_cannot_be_created() {
 }
 
 #[test]
-fn a_start_that_is_none_is_refused_before_anything_is_sent() {
+fn an_invalid_start_offset_is_refused_before_anything_is_sent() {
     let server = Server::start(&[]);
     let ran = linkctl(&server, &["mirror", "create", "users", "--link", "dr", "--start-offset", "2026"]);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
-    assert!(ran.err.contains("a year is written as 2026-01-01T00:00:00Z"), "{}", ran.err);
+    assert!(ran.err.contains("write a year as 2026-01-01T00:00:00Z"), "{}", ran.err);
     let both = ["mirror", "create", "users", "--link", "dr", "--dry-run", "--wait"];
     assert_eq!(linkctl(&server, &both).code, 2);
     assert!(server.requests().is_empty());
@@ -100,13 +100,13 @@ fn filling_and_jumps_are_shown_below_the_partitions() {
     let server = Server::start(&[(ALL, 200, &list(&[at_work()]))]);
     prints(
         linkctl(&server, &["mirror", "describe", "users"]),
-        "users is ACTIVE since 2025-03-26 10:21:52: mirror of 'users' on link 'dr', 1 partitions\n\
+        "users is ACTIVE since 2025-03-26 10:21:52: mirror of 'users' on link 'dr', 1 partition\n\
          reason: filling: 50 %, about 12 s left\n\n\
          TOPIC  PARTITION  STATE   LOG END  SOURCE HW  LAG  LAST FETCH MS  REASON\n\
          users          0  ACTIVE        5          7    2            866  -\n\n\
          partition 0 is being filled up to offset 80: 50 %, about 12 s left\n\
-         partition 0 jumped from offset 20 to 30 on 2025-03-26 10:21:52, its jump number 3: the source no longer had \
-         what is between",
+         partition 0 jumped from offset 20 to 30 on 2025-03-26 10:21:52, jump 3 of this partition; the source had \
+         lost these offsets",
     );
     prints(
         linkctl(&server, &["mirror", "list", "-o", "plain"]),
@@ -114,9 +114,9 @@ fn filling_and_jumps_are_shown_below_the_partitions() {
     );
 }
 
-/// Tools read this layout: what Linkgate knows besides does not show there.
+/// Tools parse this layout, so Linkgate's additional fields must not appear in it.
 #[test]
-fn the_layout_of_kafka_mirrors_stays_as_it_is() {
+fn linkgates_own_fields_do_not_change_the_layout_of_kafka_mirrors() {
     let with = Server::start(&[(ALL, 200, &list(&[at_work()]))]);
     let without = Server::start(&[(ALL, 200, &list(&[mirror("dr", "users", "ACTIVE", 2)]))]);
     let described = mirrors(&with, &["--describe"]);

@@ -1,27 +1,29 @@
-//! One log line for each request that changes something, or tries to: who, what, and what became of it. Never a value.
+//! Writes one log line for each request that changes something or tries to: the client, the request, and the
+//! status. Values of configs never appear in it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use axum::http::Method;
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, Uri};
 
-use super::front::is_change;
-use super::server::Came;
+use crate::admin::server::Came;
 
-/// Header in which an operator or a tool says who is asking. Nobody checks it.
-pub(super) const OPERATOR: &str = "x-linkgate-operator";
-/// Longest such name, in characters.
+/// Header in which an operator or a tool gives its name. The name is not verified.
+pub(crate) const OPERATOR: &str = "x-linkgate-operator";
+/// Maximum length of that name, in characters.
 const MAX_NAME: usize = 64;
-/// Names of configs or topics in one line.
+/// Maximum number of names of configs or topics in one line.
 const MAX_NAMES: usize = 20;
-/// Longest path, in characters.
+/// Maximum length of a path, in characters.
 const MAX_PATH: usize = 512;
-/// The parts of a query that say what was asked for.
+/// Query parameters that appear in the line.
 const QUERY: [&str; 4] = ["link_name", "force", "validate_only", "validate_link"];
 
-/// What the handler of a request tells for the line. Clones share it.
+/// Names that a request handler adds to the line. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Audit(Arc<Mutex<Named>>);
+pub(crate) struct Audit(Arc<Mutex<Named>>);
 
 #[derive(Debug, Default)]
 struct Named {
@@ -30,9 +32,9 @@ struct Named {
 }
 
 impl Audit {
-    /// Names of what is changed: configs of a link, mirror topics.
-    pub(super) fn names<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
-        let mut named = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Adds the names of the changed objects: configs of a link, or mirror topics.
+    pub(crate) fn names<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        let mut named = self.0.lock();
         for name in names {
             named.all += 1;
             if named.names.len() < MAX_NAMES {
@@ -42,18 +44,18 @@ impl Audit {
     }
 
     fn text(&self) -> String {
-        let named = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = self.0.lock();
         let more = named.all - named.names.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         named.names.join(",") + &more
     }
 }
 
-/// Status in the line of a request whose client went away before it was answered.
+/// Status in the line of a request whose client went away before the response.
 const GONE: u16 = 499;
 
-/// The line of one request: written when this is dropped, whatever became of it.
-pub(super) struct Line {
+/// The log line of one request. Written on drop, so every outcome is logged.
+pub(crate) struct AuditLine {
     is_change: bool,
     audit: Audit,
     status: u16,
@@ -63,10 +65,10 @@ pub(super) struct Line {
     operator: String,
 }
 
-impl Line {
-    /// Of this request.
-    pub(super) fn of(request: &Request) -> Self {
-        Line {
+impl AuditLine {
+    /// Begins the line of this request.
+    pub(crate) fn of(request: &Request) -> Self {
+        AuditLine {
             is_change: is_change(request.method()),
             audit: Audit::default(),
             status: GONE,
@@ -77,26 +79,26 @@ impl Line {
         }
     }
 
-    /// As the journal names who asked.
-    pub(super) fn who(&self) -> String {
+    /// Returns the operator as the journal names it.
+    pub(crate) fn who(&self) -> String {
         match self.operator.as_str() {
             "" => format!("operator {}", self.peer),
             name => format!("operator {} ({name})", self.peer),
         }
     }
 
-    /// Where the handler tells what it changes.
-    pub(super) fn audit(&self) -> Audit {
+    /// Returns the part to which the handler adds names.
+    pub(crate) fn audit(&self) -> Audit {
         self.audit.clone()
     }
 
-    /// What became of it.
-    pub(super) fn answered(&mut self, status: StatusCode) {
+    /// Sets the status of the response.
+    pub(crate) fn answered(&mut self, status: StatusCode) {
         self.status = status.as_u16();
     }
 }
 
-impl Drop for Line {
+impl Drop for AuditLine {
     fn drop(&mut self) {
         if self.is_change {
             tracing::info!(
@@ -119,7 +121,7 @@ fn operator(headers: &HeaderMap) -> String {
         .unwrap_or_default()
 }
 
-/// The path, and of the query what says more than the body.
+/// Returns the path with the known query parameters.
 fn path(uri: &Uri) -> String {
     let known = |pair: &&str| QUERY.contains(&pair.split('=').next().unwrap_or_default());
     let query: Vec<&str> = uri.query().unwrap_or_default().split('&').filter(known).collect();
@@ -127,30 +129,35 @@ fn path(uri: &Uri) -> String {
     kept(&format!("{}{separator}{}", uri.path(), query.join("&")), MAX_PATH)
 }
 
-/// The beginning of a text, without what could pass for something else in a log or a table.
+/// Returns the start of a text without control characters, which could falsify a log or a table.
 fn kept(text: &str, longest: usize) -> String {
     text.chars().filter(|c| !c.is_control()).take(longest).collect()
+}
+
+/// Returns true if a request with this method changes something.
+pub(crate) fn is_change(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Of a request with this operator.
-    fn line(uri: &str, operator: &[u8]) -> Line {
+    /// Makes a line of a request with this operator name.
+    fn line(uri: &str, operator: &[u8]) -> AuditLine {
         let request = Request::builder().method("PUT").uri(uri).header(OPERATOR, operator);
-        Line::of(&request.body(axum::body::Body::empty()).unwrap())
+        AuditLine::of(&request.body(axum::body::Body::empty()).unwrap())
     }
 
     #[test]
-    fn a_name_is_short_and_plain() {
+    fn operator_names_are_shortened_and_sanitized() {
         assert_eq!(line("/x", "alice\u{9b}31m@bastion".as_bytes()).operator, "alice31m@bastion");
         assert_eq!(line("/x", &[b'a'; 500]).operator.len(), MAX_NAME);
         assert!(line("/x", b"").who().starts_with("operator "));
     }
 
     #[test]
-    fn of_a_query_only_what_was_asked_for_is_told() {
+    fn only_known_query_parameters_are_logged() {
         let told = line("/kafka/v3/links?link_name=dr&password=x&force=true", b"").path.clone();
         assert_eq!(told, "/kafka/v3/links?link_name=dr&force=true");
     }

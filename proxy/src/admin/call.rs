@@ -1,4 +1,4 @@
-//! One request, taken apart: path, query, body, and where the caller sees this API.
+//! A parsed request: path, query, body, and the URL under which the client sees this API.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,21 +12,21 @@ use linkctl::segment;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::audit::Audit;
-use super::problem::Problem;
+use crate::admin::audit::Audit;
+use crate::admin::problem::Problem;
 
-/// How long a body may take to arrive.
+/// Timeout for the arrival of a request body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A request.
-pub(super) struct Call {
-    /// `http://host:port/kafka/v3`, as the caller addressed it.
+/// A parsed request.
+pub(crate) struct Call {
+    /// `http://host:port/kafka/v3`, as the client addressed it.
     base: String,
     params: HashMap<String, String>,
     query: HashMap<String, String>,
     body: Bytes,
-    /// What the handler tells for the log.
-    pub(super) audit: Audit,
+    /// Receives data of the handler for the audit log.
+    pub(crate) audit: Audit,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Call {
@@ -54,7 +54,7 @@ impl<S: Send + Sync> FromRequest<S> for Call {
             .await
             .map_err(|_| Problem::body_timeout())?
             .map_err(|error| Problem::body(error.status()))?;
-        // A page of another site can make a browser send any other type.
+        // A page of another site can make a browser send other content types, but not JSON.
         if !body.is_empty() && !is_json {
             return Err(Problem::not_json());
         }
@@ -63,18 +63,18 @@ impl<S: Send + Sync> FromRequest<S> for Call {
 }
 
 impl Call {
-    /// A path segment, decoded; empty when the route has none of this name.
-    pub(super) fn param(&self, name: &str) -> &str {
+    /// Returns a decoded path segment; empty if the route has none of this name.
+    pub(crate) fn param(&self, name: &str) -> &str {
         self.params.get(name).map(String::as_str).unwrap_or_default()
     }
 
-    /// A query parameter that is given and not empty.
-    pub(super) fn query(&self, name: &str) -> Option<&str> {
+    /// Returns a query parameter; `None` if it is missing or empty.
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
         self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// A query parameter that is `true` or `false`.
-    pub(super) fn flag(&self, name: &str, default: bool) -> Result<bool, Problem> {
+    /// Returns a query parameter with the value `true` or `false`.
+    pub(crate) fn flag(&self, name: &str, default: bool) -> Result<bool, Problem> {
         match self.query(name) {
             None => Ok(default),
             Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
@@ -83,20 +83,20 @@ impl Call {
         }
     }
 
-    /// A query parameter that is a number.
-    pub(super) fn number(&self, name: &str, default: u64) -> Result<u64, Problem> {
+    /// Returns a numeric query parameter.
+    pub(crate) fn number(&self, name: &str, default: u64) -> Result<u64, Problem> {
         let Some(text) = self.query(name) else { return Ok(default) };
         text.parse().map_err(|_| Problem::bad_request(format!("{name}={text}: expected a number")))
     }
 
-    /// The body as JSON.
-    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+    /// Parses the body as JSON.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         serde_json::from_slice(&self.body)
             .map_err(|error| Problem::bad_request(format!("Cannot read the request body: {error}")))
     }
 
-    /// URL of a resource, from its path segments.
-    pub(super) fn url(&self, segments: &[&str]) -> String {
+    /// Builds the URL of a resource from its path segments.
+    pub(crate) fn url(&self, segments: &[&str]) -> String {
         let mut url = self.base.clone();
         for name in segments {
             url.push('/');
@@ -105,14 +105,14 @@ impl Call {
         url
     }
 
-    /// The same with query parameters.
-    pub(super) fn url_with(&self, segments: &[&str], query: &[(&str, &str)]) -> String {
+    /// Builds the URL of a resource with query parameters.
+    pub(crate) fn url_with(&self, segments: &[&str], query: &[(&str, &str)]) -> String {
         let pairs = query.iter().map(|(name, value)| format!("{name}={}", segment::encoded(value)));
         format!("{}?{}", self.url(segments), pairs.collect::<Vec<_>>().join("&"))
     }
 
-    /// Metadata of a list, from its path segments.
-    pub(super) fn list_metadata(&self, segments: &[&str]) -> ListMetadata {
+    /// Builds the metadata of a list from its path segments.
+    pub(crate) fn list_metadata(&self, segments: &[&str]) -> ListMetadata {
         ListMetadata { self_url: self.url(segments), next: None }
     }
 }
@@ -122,8 +122,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     given.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
 }
 
-/// `200` with a JSON body.
-pub(super) fn json<T: Serialize>(body: &T) -> Response {
+/// Makes a 200 response with a JSON body.
+pub(crate) fn json<T: Serialize>(body: &T) -> Response {
     match serde_json::to_vec(body) {
         Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
         Err(error) => {

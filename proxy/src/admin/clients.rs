@@ -4,18 +4,18 @@ use axum::extract::State;
 use axum::response::Response;
 use linkctl::rest::{ClientData, DataList, ListMetadata};
 
-use super::Admin;
-use super::call::{Call, json};
-use super::operator::Operator;
-use super::problem::Problem;
+use crate::admin::Admin;
+use crate::admin::call::{Call, json};
+use crate::admin::operator::Operator;
+use crate::admin::problem::Problem;
 use crate::gateway::ClientConnection;
 
-/// Entries of a page when the caller does not say, and at the most.
+/// Default and maximum number of entries in a page.
 const PAGE: usize = 100;
 const LARGEST_PAGE: usize = 1_000;
 
-/// `GET …/clients`, by number of the connection; `page_token` is the number after which the page begins.
-pub(super) async fn list<O: Operator>(
+/// `GET …/clients`, ordered by connection number. `page_token` is the number after which the page begins.
+pub(crate) async fn list<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<Response, Problem> {
@@ -31,7 +31,7 @@ pub(super) async fn list<O: Operator>(
         client_id.is_none_or(|wanted| wanted == one.identity.client_id)
             && principal.is_none_or(|wanted| wanted == one.identity.principal)
     };
-    // One more than asked for tells whether there is another page.
+    // An extra entry shows that there is another page.
     let mut page = admin.clients.page(after, size + 1, wanted);
     let next = (page.len() > size).then(|| {
         page.truncate(size);

@@ -1,16 +1,16 @@
-//! `/clusters`: the one destination cluster.
+//! `/clusters`: the destination cluster. There is exactly one.
 
 use axum::extract::State;
 use axum::response::Response;
 use linkctl::rest::{ClusterData, DataList, Related, ResourceMetadata};
 
-use super::Admin;
-use super::call::{Call, json};
-use super::operator::Operator;
-use super::problem::Problem;
+use crate::admin::Admin;
+use crate::admin::call::{Call, json};
+use crate::admin::operator::Operator;
+use crate::admin::problem::Problem;
 
-/// `GET /clusters`.
-pub(super) async fn list<O: Operator>(
+/// `GET /clusters`: lists the destination cluster.
+pub(crate) async fn list<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<Response, Problem> {
@@ -22,17 +22,19 @@ pub(super) async fn list<O: Operator>(
     }))
 }
 
-/// `GET /clusters/{cid}`.
-pub(super) async fn get<O: Operator>(State(admin): State<Admin<O>>, call: Call) -> Result<Response, Problem> {
+/// `GET /clusters/{cid}`: returns the destination cluster.
+pub(crate) async fn get<O: Operator>(State(admin): State<Admin<O>>, call: Call) -> Result<Response, Problem> {
     let id = admin.cluster(&call)?;
     Ok(json(&cluster(&call, &id)))
 }
 
-/// What the body of a cluster refers to, as Confluent's does, and brokers tell better.
+/// Resources that the body of a cluster links to, as in Confluent's API. Clients must ask the brokers about
+/// them.
 const RELATED: [&str; 6] = ["controller", "acls", "brokers", "broker-configs", "consumer-groups", "topics"];
 
-/// Any of those: says where to ask instead, so that no client takes it for a cluster without topics.
-pub(super) async fn elsewhere<O: Operator>(
+/// Answers a request for such a resource: an error that refers to the brokers. A bare 404 could be taken for
+/// a cluster without topics.
+pub(crate) async fn elsewhere<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<Response, Problem> {
@@ -43,8 +45,8 @@ pub(super) async fn elsewhere<O: Operator>(
     }
 }
 
-/// The same for a topic and what is below it.
-pub(super) async fn topic<O: Operator>(
+/// Answers a request for a topic, or for something below it, with the same error.
+pub(crate) async fn topic<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<Response, Problem> {

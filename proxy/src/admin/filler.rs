@@ -1,28 +1,29 @@
-//! `…/mirrors/{topic}/filler`: how much filler a topic still holds, and so whether its clients need the gateway.
+//! `…/mirrors/{topic}/filler`: the amount of filler that a topic still holds. While there is filler, its
+//! clients need the gateway.
 //!
-//! Counting reads the topic's logs, so it is begun by a POST and asked about with GETs.
+//! Counting reads the topic's logs. So a POST begins a scan, and GETs query it.
 
 use axum::extract::State;
 use axum::response::Response;
 use linkctl::rest::{FillerData, FillerPartition, ResourceMetadata};
 use state::model::MirrorTopic;
 
-use super::Admin;
-use super::call::{Call, json};
-use super::mirrors::named;
-use super::operator::Operator;
-use super::problem::Problem;
-use crate::mirror::filler_census::{Census, CensusState, PartitionTally, verdict};
+use crate::admin::Admin;
+use crate::admin::call::{Call, json};
+use crate::admin::mirrors::named;
+use crate::admin::operator::Operator;
+use crate::admin::problem::Problem;
+use crate::mirror::filler_report::{FillerReport, PartitionFiller, ReportState, verdict};
 
-/// `GET …/filler`: the latest scan, under way or not.
-pub(super) async fn get<O: Operator>(State(admin): State<Admin<O>>, call: Call) -> Result<Response, Problem> {
+/// `GET …/filler`: returns the latest scan, in progress or finished.
+pub(crate) async fn get<O: Operator>(State(admin): State<Admin<O>>, call: Call) -> Result<Response, Problem> {
     let cluster = admin.cluster(&call)?;
     let (_, mirror) = named(&admin, &call)?;
     Ok(json(&body(&call, &cluster, &mirror, admin.operator.filler(&mirror))))
 }
 
-/// `POST …/filler:scan`: begins one, unless one of this topic is under way.
-pub(super) async fn scan<O: Operator>(
+/// `POST …/filler:scan`: begins a scan, unless one of this topic is in progress.
+pub(crate) async fn scan<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<Response, Problem> {
@@ -32,13 +33,13 @@ pub(super) async fn scan<O: Operator>(
     Ok(json(&body(&call, &cluster, &mirror, Some(census))))
 }
 
-fn body(call: &Call, cluster: &str, mirror: &MirrorTopic, census: Option<Census>) -> FillerData {
+fn body(call: &Call, cluster: &str, mirror: &MirrorTopic, census: Option<FillerReport>) -> FillerData {
     let verdict = verdict(mirror, census.as_ref());
     let (state, error) = match census.as_ref().map(|census| &census.state) {
         None => ("NONE", ""),
-        Some(CensusState::Running) => ("RUNNING", ""),
-        Some(CensusState::Done) => ("DONE", ""),
-        Some(CensusState::Failed(reason)) => ("FAILED", reason.as_str()),
+        Some(ReportState::Running) => ("RUNNING", ""),
+        Some(ReportState::Done) => ("DONE", ""),
+        Some(ReportState::Failed(reason)) => ("FAILED", reason.as_str()),
     };
     FillerData {
         kind: "KafkaMirrorFiller".into(),
@@ -60,8 +61,8 @@ fn body(call: &Call, cluster: &str, mirror: &MirrorTopic, census: Option<Census>
         error: error.into(),
         started_ms: census.as_ref().map(|census| census.started_ms),
         finished_ms: census.as_ref().and_then(|census| census.finished_ms),
-        percent: census.as_ref().map_or(0, Census::percent),
-        filler_offsets: census.as_ref().map_or(0, Census::filler_offsets),
+        percent: census.as_ref().map_or(0, FillerReport::percent),
+        filler_offsets: census.as_ref().map_or(0, FillerReport::filler_offsets),
         gateway_needed: verdict.gateway_needed,
         explanation: verdict.explanation,
         partitions: census.map_or(Vec::new(), |census| {
@@ -70,7 +71,7 @@ fn body(call: &Call, cluster: &str, mirror: &MirrorTopic, census: Option<Census>
     }
 }
 
-fn partition(partition: i32, tally: &PartitionTally) -> FillerPartition {
+fn partition(partition: i32, tally: &PartitionFiller) -> FillerPartition {
     FillerPartition {
         partition,
         log_start_offset: tally.log_start,

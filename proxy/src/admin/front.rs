@@ -1,8 +1,9 @@
-//! Before a request is carried out: may it come from there, who asks, is there room. Afterwards: what became of it.
+//! Checks before a request is executed: its origin and the number of requests in progress. Afterwards writes
+//! the audit line.
 //!
-//! The API has no accounts. What it must not do is obey a web page: a browser on a machine that reaches 8090 sends requests
-//! for whatever page is open in it. So a request names this daemon in `Host` (a name that an attacker points at this address
-//! is another one), and comes from no other site.
+//! The API has no accounts. But it must not obey a web page: a browser on a machine that reaches port 8090
+//! sends requests for any page that is open in it. So a request must name this daemon in `Host` (a name that
+//! an attacker points at this address is a different one), and must not come from another site.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
@@ -20,34 +21,34 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::audit::Line;
-use super::problem::Problem;
-use super::server::Came;
+use crate::admin::audit::AuditLine;
+use crate::admin::problem::Problem;
+use crate::admin::server::Came;
 use crate::config::AllowedHosts;
 use crate::mirror::command::who;
 
-/// Requests that are carried out at a time, over all listeners: fewer than there are connections, so that one for health
-/// always finds a seat.
+/// Maximum number of requests in progress, for all listeners together. It is below the number of connections,
+/// so that a request for health always finds a seat.
 const MAX_REQUESTS: usize = 48;
-/// The longest that a request may take. A forced deletion waits 30 s for failovers, a creation for two clusters.
+/// Timeout of a request. A forced deletion waits 30 s for failovers, and a creation waits for two clusters.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What all requests pass.
+/// State of the checks, shared by all requests.
 #[derive(Clone)]
-pub(super) struct Front {
-    /// Where requests are carried out: the connections that they make belong to that runtime.
+pub(crate) struct Front {
+    /// The runtime that executes requests. Connections that requests open belong to it.
     workers: Handle,
     requests: Arc<Semaphore>,
     hosts: Arc<AllowedHosts>,
 }
 
 impl Front {
-    /// In front of what runs on this runtime.
-    pub(super) fn new(workers: Handle, hosts: AllowedHosts) -> Self {
+    /// Makes the checks for requests that run on this runtime.
+    pub(crate) fn new(workers: Handle, hosts: AllowedHosts) -> Self {
         Front { workers, requests: Arc::new(Semaphore::new(MAX_REQUESTS)), hosts: Arc::new(hosts) }
     }
 
-    /// Why a request is not even looked at.
+    /// Fails with the reason why a request is refused before it is executed.
     fn refuse(&self, request: &Request) -> Result<(), Problem> {
         let named = request.uri().authority().cloned().or_else(|| authority(request.headers(), header::HOST));
         let Some(host) = named else {
@@ -55,22 +56,22 @@ impl Front {
         };
         if !self.hosts.has(host.host()) {
             return Err(Problem::misdirected(format!(
-                "'{}' is no name of this Linkgate: call it by its IP address, which always works, or add the name to \
-                 admin.allowed.hosts and restart it.",
+                "'{}' is not an allowed host name of this Linkgate: use its IP address, or add the name to \
+                 admin.allowed.hosts and restart Linkgate.",
                 host.host()
             )));
         }
         from_here(request.headers(), &host)
     }
 
-    /// Carries it out, on the workers.
+    /// Executes the request on the workers.
     async fn carry_out(self, request: Request, next: Next, who: String) -> Response {
         let workers = self.workers.clone();
         let job = |job| AbortOnDropHandle::new(workers.spawn(who::asked(who, job)));
         self.within_bounds(request, next, job).await
     }
 
-    /// The same for what is done on a thread of its own.
+    /// Runs a request whose handler does its work on a blocking thread.
     async fn render(self, request: Request, next: Next) -> Response {
         self.within_bounds(request, next, |job| async { Ok(job.await) }).await
     }
@@ -93,7 +94,7 @@ impl Front {
         match tokio::time::timeout(REQUEST_TIMEOUT, run(job.boxed())).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
-                tracing::error!(%error, "a request of the admin api was not carried out");
+                tracing::error!(%error, "a request of the admin api failed");
                 Problem::internal().into_response()
             }
             Err(_) => Problem::took_too_long().into_response(),
@@ -101,15 +102,15 @@ impl Front {
     }
 }
 
-/// All requests of the REST API.
-pub(super) async fn admit(State(front): State<Front>, mut request: Request, next: Next) -> Response {
+/// Middleware for all requests of the control listeners.
+pub(crate) async fn admit(State(front): State<Front>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    // Probes name what they like, and learn nothing.
+    // Probes may use any host name, and learn nothing.
     if path.starts_with("/health/") {
         return next.run(request).await;
     }
     let is_metrics = path == "/metrics";
-    let mut line = Line::of(&request);
+    let mut line = AuditLine::of(&request);
     drop(request.extensions_mut().insert(line.audit()));
     let answer = match front.refuse(&request) {
         Err(problem) => problem.into_response(),
@@ -120,7 +121,8 @@ pub(super) async fn admit(State(front): State<Front>, mut request: Request, next
     answer
 }
 
-/// Refuses what a page of another site makes a browser send. Other clients send none of these headers.
+/// Refuses requests that a page of another site makes a browser send. Other clients send none of these
+/// headers.
 fn from_here(headers: &HeaderMap, host: &Authority) -> Result<(), Problem> {
     let elsewhere = || Problem::forbidden("The request comes from a page of another site.");
     let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
@@ -138,11 +140,6 @@ fn from_here(headers: &HeaderMap, host: &Authority) -> Result<(), Problem> {
 fn authority(headers: &HeaderMap, name: header::HeaderName) -> Option<Authority> {
     let mut all = headers.get_all(name).iter();
     let only = all.next()?.to_str().ok()?.parse::<Authority>().ok()?;
-    // With two of them, somebody else may go by the other one.
+    // With two such headers, another server in between may use the other one.
     all.next().is_none().then_some(only)
-}
-
-/// Whether a request of this method changes something.
-pub(super) fn is_change(method: &Method) -> bool {
-    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }

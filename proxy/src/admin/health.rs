@@ -1,4 +1,4 @@
-//! `/health/live`, `/health/ready` and `/metrics`: for probes and scrapers.
+//! `/health/live`, `/health/ready` and `/metrics`, for probes and scrapers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,20 +9,21 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::operator::Operator;
-use super::problem::Problem;
-use super::{Admin, pulse};
+use crate::admin::operator::Operator;
+use crate::admin::problem::Problem;
+use crate::admin::{Admin, pulse};
 use crate::mirror::clearance::Clearance;
 use crate::obs::CONTENT_TYPE;
 
-/// Metrics that are made at a time.
-pub(super) const MAX_SCRAPES: usize = 2;
+/// Maximum number of concurrent renderings of the metrics.
+pub(crate) const MAX_SCRAPES: usize = 2;
 
-/// What must have happened before the daemon is ready. Cheap to clone.
+/// State that decides whether the daemon is ready. Cheap to clone.
 ///
-/// The journal is open before there is an admin API at all; the destination counts as reached once its id is known.
+/// The journal is already open when the admin API starts. The destination counts as reached when its cluster
+/// id is known.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<Flags>);
+pub(crate) struct Readiness(Arc<Flags>);
 
 #[derive(Debug, Default)]
 struct Flags {
@@ -31,17 +32,17 @@ struct Flags {
 }
 
 impl Readiness {
-    /// The gateway accepts clients.
-    pub fn gateway_listens(&self) {
+    /// Marks the gateway as ready for clients.
+    pub(crate) fn gateway_listens(&self) {
         self.0.gateway.store(true, Ordering::Release);
     }
 
-    /// The daemon is about to stop: send no more work.
-    pub fn draining(&self) {
+    /// Marks the daemon as stopping, so that it gets no new work.
+    pub(crate) fn draining(&self) {
         self.0.draining.store(true, Ordering::Release);
     }
 
-    /// What it still waits for; empty when ready.
+    /// Returns what the daemon still waits for; empty if it is ready.
     fn waits_for(&self, destination_known: bool, clearance: &Clearance) -> Vec<&'static str> {
         let mut missing = Vec::new();
         if self.0.draining.load(Ordering::Acquire) {
@@ -59,8 +60,8 @@ impl Readiness {
     }
 }
 
-/// `GET /health/live`: the process answers, and its workers run. Told by another thread than theirs.
-pub(super) async fn live<O: Operator>(State(admin): State<Admin<O>>) -> Response {
+/// `GET /health/live`: answers whether the process and its worker threads run. Served by a separate thread.
+pub(crate) async fn live<O: Operator>(State(admin): State<Admin<O>>) -> Response {
     let silence = admin.pulse.silence();
     let silent_ms = silence.as_millis() as u64;
     if silence >= pulse::DEAD {
@@ -73,12 +74,13 @@ pub(super) async fn live<O: Operator>(State(admin): State<Admin<O>>) -> Response
     axum::Json(json!({"status": "live"})).into_response()
 }
 
-/// `GET /health/ready`: clients can be served.
-pub(super) async fn ready<O: Operator>(State(admin): State<Admin<O>>) -> Response {
+/// `GET /health/ready`: answers whether clients can be served.
+pub(crate) async fn ready<O: Operator>(State(admin): State<Admin<O>>) -> Response {
     let destination_known = !admin.operator.cluster_id().is_empty();
     let mut missing = admin.readiness.waits_for(destination_known, &admin.operator.clearance());
     let faults = admin.operator.faults();
-    // Clients and mirroring go on without the journal's disk: that is told, and is no reason to send nobody here.
+    // Clients and mirroring go on without the journal's disk. So a trouble is reported, but the daemon stays
+    // ready.
     let troubles: Vec<String> =
         admin.operator.journal_trouble().into_iter().chain(admin.operator.stamp_trouble()).collect();
     if missing.is_empty() && faults.is_empty() {
@@ -87,7 +89,7 @@ pub(super) async fn ready<O: Operator>(State(admin): State<Admin<O>>) -> Respons
         return axum::Json(if troubles.is_empty() { ready } else { troubled }).into_response();
     }
     if missing.is_empty() {
-        // It was reached, and another cluster answers for it now.
+        // The destination was reached, but another cluster answers for it now.
         missing.push("destination");
     }
     let faults: Vec<_> =
@@ -96,13 +98,13 @@ pub(super) async fn ready<O: Operator>(State(admin): State<Admin<O>>) -> Respons
     (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response()
 }
 
-/// `GET /metrics`. Made on a thread of its own: with many partitions that takes a while.
-pub(super) async fn metrics<O: Operator>(State(admin): State<Admin<O>>) -> Response {
+/// `GET /metrics`. Renders on a blocking thread, since many partitions take a while.
+pub(crate) async fn metrics<O: Operator>(State(admin): State<Admin<O>>) -> Response {
     let workers = admin.workers.clone();
-    // Whoever waits goes first when there is room.
+    // Waiting requests get a permit in order.
     let turn = Arc::clone(&admin.scrapes).acquire_owned().await;
     let render = move || {
-        // The work cannot be cancelled: it keeps its turn to its end, also when whoever asked is gone.
+        // The rendering cannot be cancelled, so it keeps its permit to its end, even if the client is gone.
         let _turn = turn;
         let is_well = admin.operator.journal_trouble().is_none();
         admin.metrics.set_journal(admin.operator.view().sequence, is_well);

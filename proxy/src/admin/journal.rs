@@ -1,4 +1,4 @@
-//! `/clusters/{cid}/journal`: what changed, when, by whom and why; and copies of the journal.
+//! `/clusters/{cid}/journal`: lists changes with time, author and reason, and makes copies of the journal.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -9,18 +9,18 @@ use linkctl::rest::{
 use state::model::{Effect, Record, Subject, Summary};
 use state::store::BackupName;
 
-use super::Admin;
-use super::call::{Call, json};
-use super::operator::Operator;
-use super::problem::Problem;
+use crate::admin::Admin;
+use crate::admin::call::{Call, json};
+use crate::admin::operator::Operator;
+use crate::admin::problem::Problem;
 
-/// Entries of a page when the caller does not say, and at the most.
+/// Default and maximum number of entries in a page.
 const PAGE: usize = 100;
 const LARGEST_PAGE: usize = 1_000;
 
-/// `GET …/journal`, the latest record first; `page_token` is the number before which the page begins. A page of large records
-/// may have fewer entries than asked for.
-pub(super) async fn list<O: Operator>(
+/// `GET …/journal`, the latest record first. `page_token` is the sequence number before which the page
+/// begins. A page of large records may have fewer entries than requested.
+pub(crate) async fn list<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<Response, Problem> {
@@ -37,7 +37,7 @@ pub(super) async fn list<O: Operator>(
     let young = page.iter().take_while(|record| is_young(record)).count();
     let reached = young < page.len();
     page.truncate(young);
-    // Another page may turn out to be empty; one that is not there would be missed.
+    // Offers a next page whenever older records may exist. It may turn out to be empty.
     let next = page.last().filter(|last| !reached && last.sequence > 1).map(|last| {
         let (size, token, since) = (size.to_string(), last.sequence.to_string(), since.to_string());
         let mut query = vec![("page_size", size.as_str()), ("page_token", token.as_str())];
@@ -51,8 +51,8 @@ pub(super) async fn list<O: Operator>(
     }))
 }
 
-/// `POST …/journal:backup`.
-pub(super) async fn back_up<O: Operator>(
+/// `POST …/journal:backup`: makes a copy of the journal.
+pub(crate) async fn back_up<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<Response, Problem> {

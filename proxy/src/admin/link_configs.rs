@@ -9,13 +9,13 @@ use linkctl::rest::{
 use state::model::Link;
 use state::model::link_config::{self, ConfigDef};
 
-use super::Admin;
-use super::call::{Call, json};
-use super::operator::Operator;
-use super::problem::Problem;
+use crate::admin::Admin;
+use crate::admin::call::{Call, json};
+use crate::admin::operator::Operator;
+use crate::admin::problem::Problem;
 
-/// `GET …/configs`.
-pub(super) async fn list<O: Operator>(
+/// `GET …/configs`: lists all configs of a link.
+pub(crate) async fn list<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<Response, Problem> {
@@ -30,8 +30,8 @@ pub(super) async fn list<O: Operator>(
     }))
 }
 
-/// `GET …/configs/{name}`.
-pub(super) async fn get<O: Operator>(State(admin): State<Admin<O>>, call: Call) -> Result<Response, Problem> {
+/// `GET …/configs/{name}`: returns one config.
+pub(crate) async fn get<O: Operator>(State(admin): State<Admin<O>>, call: Call) -> Result<Response, Problem> {
     let cluster = admin.cluster(&call)?;
     let (_, link) = admin.link(&call)?;
     let name = call.param("name");
@@ -41,8 +41,8 @@ pub(super) async fn get<O: Operator>(State(admin): State<Admin<O>>, call: Call) 
     Ok(json(&body(&call, &cluster, &link, def)))
 }
 
-/// `PUT …/configs/{name}`.
-pub(super) async fn put<O: Operator>(
+/// `PUT …/configs/{name}`: sets one config.
+pub(crate) async fn put<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<StatusCode, Problem> {
@@ -54,8 +54,8 @@ pub(super) async fn put<O: Operator>(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `DELETE …/configs/{name}`: back to the default.
-pub(super) async fn reset<O: Operator>(
+/// `DELETE …/configs/{name}`: resets a config to its default.
+pub(crate) async fn reset<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<StatusCode, Problem> {
@@ -66,8 +66,8 @@ pub(super) async fn reset<O: Operator>(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `PUT …/configs:alter`: all changes or none.
-pub(super) async fn alter<O: Operator>(
+/// `PUT …/configs:alter`: makes all changes or none.
+pub(crate) async fn alter<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<StatusCode, Problem> {

@@ -11,14 +11,15 @@ use linkctl::rest::{
 };
 use state::model::{Link, LinkState, MirrorStatus, View};
 
-use super::Admin;
-use super::call::{Call, json};
-use super::operator::Operator;
-use super::problem::Problem;
-use crate::mirror::handle::{CreateLink, TaskStatus};
+use crate::admin::Admin;
+use crate::admin::call::{Call, json};
+use crate::admin::operator::Operator;
+use crate::admin::problem::Problem;
+use crate::mirror::command::types::CreateLink;
+use crate::mirror::sync::task_status::TaskStatus;
 
-/// `GET …/links`.
-pub(super) async fn list<O: Operator>(
+/// `GET …/links`: lists all links.
+pub(crate) async fn list<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<Response, Problem> {
@@ -31,8 +32,8 @@ pub(super) async fn list<O: Operator>(
     }))
 }
 
-/// `GET …/links/{link}`.
-pub(super) async fn get<O: Operator>(State(admin): State<Admin<O>>, call: Call) -> Result<Response, Problem> {
+/// `GET …/links/{link}`: returns one link.
+pub(crate) async fn get<O: Operator>(State(admin): State<Admin<O>>, call: Call) -> Result<Response, Problem> {
     let cluster = admin.cluster(&call)?;
     let with_tasks = call.flag("include_tasks", false)?;
     let (view, link) = admin.link(&call)?;
@@ -40,8 +41,8 @@ pub(super) async fn get<O: Operator>(State(admin): State<Admin<O>>, call: Call) 
     Ok(json(&body(&call, &cluster, &view, &link, tasks)))
 }
 
-/// `POST …/links`.
-pub(super) async fn create<O: Operator>(
+/// `POST …/links`: creates a link.
+pub(crate) async fn create<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<StatusCode, Problem> {
@@ -56,7 +57,7 @@ pub(super) async fn create<O: Operator>(
     ] {
         if value.as_ref().is_some_and(|value| !value.is_empty()) {
             return Err(Problem::bad_request(format!(
-                "{field}: this version makes destination-initiated links only; give source_cluster_id"
+                "{field}: this version supports destination-initiated links only; give source_cluster_id"
             )));
         }
     }
@@ -71,8 +72,8 @@ pub(super) async fn create<O: Operator>(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `DELETE …/links/{link}`.
-pub(super) async fn delete<O: Operator>(
+/// `DELETE …/links/{link}`: deletes a link.
+pub(crate) async fn delete<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<StatusCode, Problem> {
@@ -82,8 +83,8 @@ pub(super) async fn delete<O: Operator>(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Configs by name; a null value means unset, a name given twice is an error.
-pub(super) fn configs(entries: Vec<ConfigEntry>) -> Result<BTreeMap<String, String>, Problem> {
+/// Collects configs by name. A null value means unset; a repeated name is an error.
+pub(crate) fn configs(entries: Vec<ConfigEntry>) -> Result<BTreeMap<String, String>, Problem> {
     let mut configs = BTreeMap::new();
     for ConfigEntry { name, value } in entries {
         let Some(value) = value else { continue };
@@ -123,7 +124,7 @@ fn body(call: &Call, cluster: &str, view: &View, link: &Link, tasks: Option<Vec<
             local_cluster_id: cluster.to_owned(),
             link_mode: link.mode.name().into(),
             connection_mode: link.connection_mode.name().into(),
-            // Nobody asks the source of a paused link.
+            // The source of a paused link is not contacted.
             remote_cluster_available: status.state == LinkState::Active,
         }),
     }

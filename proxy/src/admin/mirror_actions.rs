@@ -1,43 +1,43 @@
-//! `…/mirrors:{verb}`: promote, failover, pause and resume. The answer is 200 when every topic has its own verdict.
+//! `…/mirrors:{verb}`: promote, failover, pause and resume. The response is 200 with a result for each topic.
 
 use axum::extract::State;
 use axum::response::Response;
 use linkctl::rest::{AlterMetadata, AlterMirrorsEntry, AlterMirrorsRequest, DataList};
 
-use super::Admin;
-use super::call::{Call, json};
-use super::mirror_body::{lags, url};
-use super::mirrors::ALL_LINKS;
-use super::operator::Operator;
-use super::problem::Problem;
-use crate::mirror::handle::{MirrorAction, Selector};
+use crate::admin::Admin;
+use crate::admin::call::{Call, json};
+use crate::admin::mirror_body::{lags, url};
+use crate::admin::mirrors::ALL_LINKS;
+use crate::admin::operator::Operator;
+use crate::admin::problem::{Problem, codes};
+use crate::mirror::command::types::{MirrorAction, Selector};
 
-/// `POST …/mirrors:promote`.
-pub(super) async fn promote<O: Operator>(
+/// `POST …/mirrors:promote`: promotes mirror topics.
+pub(crate) async fn promote<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<Response, Problem> {
     alter(&admin, &call, MirrorAction::Promote).await
 }
 
-/// `POST …/mirrors:failover`.
-pub(super) async fn failover<O: Operator>(
+/// `POST …/mirrors:failover`: fails mirror topics over.
+pub(crate) async fn failover<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<Response, Problem> {
     alter(&admin, &call, MirrorAction::Failover).await
 }
 
-/// `POST …/mirrors:pause`.
-pub(super) async fn pause<O: Operator>(
+/// `POST …/mirrors:pause`: pauses mirror topics.
+pub(crate) async fn pause<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<Response, Problem> {
     alter(&admin, &call, MirrorAction::Pause).await
 }
 
-/// `POST …/mirrors:resume`.
-pub(super) async fn resume<O: Operator>(
+/// `POST …/mirrors:resume`: resumes mirror topics.
+pub(crate) async fn resume<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<Response, Problem> {
@@ -83,7 +83,7 @@ async fn alter<O: Operator>(
                 resource: Some(format!("crn:///kafka={cluster}")),
             },
             mirror_topic_name: outcome.topic,
-            error_code: error.as_ref().map(|error| error.error_code),
+            error_code: error.as_ref().map(|error| codes(error.kind).1),
             error_message: error.map(|error| error.message),
             mirror_lags: lags(&outcome.progress),
             messages_truncated: None,

@@ -1,24 +1,25 @@
-//! A mirror topic as the REST API shows it.
+//! REST representation of a mirror topic.
 
 use linkctl::rest::{
     MirrorData, MirrorExtension, MirrorLag, MirrorPartition, OpenTransaction, PartitionFilling,
     PartitionJump, ResourceMetadata, StateTransitionError,
 };
-use state::model::{KafkaUuid, MirrorError, MirrorState, MirrorStatus, MirrorTopic, Stop, View};
+use state::model::LinkState;
+use state::model::{KafkaUuid, MirrorError, MirrorState, MirrorStatus, MirrorTopic, StopKind, View};
 
-use super::call::Call;
-use super::mirrors::status;
+use crate::admin::call::Call;
+
 use crate::clock::now_ms;
 use crate::mirror::progress::{Filling, PartitionProgress};
 use crate::mirror::stop_waits::StopWait;
 
-/// A promote or failover waits for something.
+/// Error code: a promote or failover waits for something.
 const STOP_HELD_UP: &str = "STOP_HELD_UP";
-/// A promote or failover went on without something.
+/// Error code: a promote or failover finished without something.
 const LEFT_UNDONE: &str = "LEFT_UNDONE";
 
-/// The body of one mirror topic without what its partitions make of it.
-pub(super) fn brief(
+/// Builds the body of a mirror topic without data of its partitions.
+pub(crate) fn brief(
     call: &Call,
     cluster: &str,
     view: &View,
@@ -28,8 +29,8 @@ pub(super) fn brief(
     shown(call, cluster, view, mirror, &[], wait)
 }
 
-/// The body of one mirror topic.
-pub(super) fn of(
+/// Builds the body of a mirror topic.
+pub(crate) fn of(
     call: &Call,
     cluster: &str,
     view: &View,
@@ -87,7 +88,8 @@ fn shown(
     }
 }
 
-/// Since when it has the status that is shown: one that follows from the link's state is no older than that.
+/// Returns the time since which the mirror topic has the shown status. A status that follows from the link's
+/// state is not older than that state.
 fn state_time(view: &View, mirror: &MirrorTopic, status: MirrorStatus) -> i64 {
     let of_link = matches!(
         status,
@@ -99,13 +101,13 @@ fn state_time(view: &View, mirror: &MirrorTopic, status: MirrorStatus) -> i64 {
     }
 }
 
-/// URL of a mirror topic.
-pub(super) fn url(call: &Call, cluster: &str, link: &str, topic: &str) -> String {
+/// Builds the URL of a mirror topic.
+pub(crate) fn url(call: &Call, cluster: &str, link: &str, topic: &str) -> String {
     call.url(&["clusters", cluster, "links", link, "mirrors", topic])
 }
 
-/// Lag by partition.
-pub(super) fn lags(progress: &[PartitionProgress]) -> Vec<MirrorLag> {
+/// Returns the lag of each partition.
+pub(crate) fn lags(progress: &[PartitionProgress]) -> Vec<MirrorLag> {
     let lag = |(partition, at): (i32, &PartitionProgress)| MirrorLag {
         partition,
         lag: at.lag(),
@@ -114,8 +116,8 @@ pub(super) fn lags(progress: &[PartitionProgress]) -> Vec<MirrorLag> {
     (0..).zip(progress).map(lag).collect()
 }
 
-/// What went wrong on the way to the present state, and what holds up the next.
-pub(super) fn transition_errors(mirror: &MirrorTopic, wait: Option<&StopWait>) -> Vec<StateTransitionError> {
+/// Returns errors that led to the current state, and the reason that delays the next one.
+pub(crate) fn transition_errors(mirror: &MirrorTopic, wait: Option<&StopWait>) -> Vec<StateTransitionError> {
     let error = |code: &str, text: &str| StateTransitionError {
         error_code: code.to_owned(),
         error_message: text.to_owned(),
@@ -129,15 +131,16 @@ pub(super) fn transition_errors(mirror: &MirrorTopic, wait: Option<&StopWait>) -
     }
 }
 
-/// One entry for each partition. Of a stopped mirror nobody keeps the progress, but the journal has its log ends.
+/// Returns one entry for each partition. No progress is kept for a stopped mirror, but the journal has its
+/// log end offsets.
 fn complete(mirror: &MirrorTopic, known: &[PartitionProgress]) -> Vec<PartitionProgress> {
     let mut all = known.to_vec();
     all.resize_with(mirror.partitions as usize, PartitionProgress::default);
     if let MirrorState::Stopped { stop, log_end_offsets, .. } = &mirror.state {
         for (at, end) in all.iter_mut().zip(log_end_offsets) {
             at.log_end_offset = *end;
-            // A promote ends with everything that the source had.
-            if *stop == Stop::Promote && at.source_high_watermark < 0 {
+            // After a promote the destination has everything of the source.
+            if *stop == StopKind::Promote && at.source_high_watermark < 0 {
                 at.source_high_watermark = *end;
             }
         }
@@ -153,7 +156,7 @@ fn partition(
 ) -> MirrorPartition {
     let state = match mirror.state {
         _ if at.failed && mirror.is_read_only() => MirrorStatus::Failed,
-        // Also while the source is away: the topic then shows SOURCE_UNAVAILABLE.
+        // Shown even while the source is unavailable. The status of the topic is SOURCE_UNAVAILABLE then.
         MirrorState::PendingStopped { .. } => MirrorStatus::PendingStopped,
         _ => status,
     };
@@ -163,7 +166,7 @@ fn partition(
         local_log_end_offset: at.log_end_offset,
         last_fetch_source_high_watermark: at.source_high_watermark,
         lag: match mirror.state {
-            // How much a failover left behind is not known after a restart.
+            // The number of records that a failover left behind is unknown after a restart.
             MirrorState::Stopped { .. } => at.lag(),
             _ => at.source_high_watermark.saturating_sub(at.log_end_offset.max(0)),
         },
@@ -189,7 +192,7 @@ fn partition(
 }
 
 fn filling_of(filling: Filling, log_end_offset: i64, now_ms: i64) -> PartitionFilling {
-    // The log end is not known while its register is read.
+    // The log end offset is -1 during a position recovery.
     let reached = log_end_offset.clamp(filling.from, filling.to.max(filling.from));
     let (done, all) = (reached - filling.from, (filling.to - filling.from).max(1));
     PartitionFilling {
@@ -201,12 +204,18 @@ fn filling_of(filling: Filling, log_end_offset: i64, now_ms: i64) -> PartitionFi
     }
 }
 
+/// Returns the status of a mirror topic, taking the state of its link into account.
+pub(crate) fn status(view: &View, mirror: &MirrorTopic) -> MirrorStatus {
+    let link = view.links.get(&mirror.link).map_or(LinkState::Failed, |link| link.status().state);
+    mirror.status(link)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn filling_shows_how_far_it_is_and_how_long_it_will_take() {
+    fn filling_shows_its_progress_and_remaining_time() {
         let filling = Filling { from: 1_000, to: 5_000, since_ms: 10_000 };
         let at = |log_end, now| {
             let shown = filling_of(filling, log_end, now);

@@ -1,5 +1,6 @@
-//! `/clusters/{cid}/links/{link}/mirrors`: mirror topics. `-` for a link means all links.
+//! `/clusters/{cid}/links/{link}/mirrors`: mirror topics. The link `-` stands for all links.
 
+use crate::admin::mirror_body::status;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -8,19 +9,19 @@ use axum::response::{IntoResponse as _, Response};
 use linkctl::rest::{
     CreateMirrorRequest, DataList, MirrorData, MirrorForecastData, PartitionForecast, ResourceMetadata,
 };
-use state::model::{LinkState, MirrorStatus, MirrorTopic, View};
+use state::model::{MirrorStatus, MirrorTopic, View};
 
-use super::Admin;
-use super::call::{Call, json};
-use super::links::configs;
-use super::mirror_body;
-use super::operator::Operator;
-use super::problem::Problem;
-use crate::mirror::handle::{CreateMirror, MirrorForecast};
-use crate::mirror::start_offset::SourceRange;
+use crate::admin::Admin;
+use crate::admin::call::{Call, json};
+use crate::admin::links::configs;
+use crate::admin::mirror_body;
+use crate::admin::operator::Operator;
+use crate::admin::problem::Problem;
+use crate::mirror::command::start_offset::SourceRange;
+use crate::mirror::command::types::{CreateMirror, MirrorForecast};
 
-/// The link segment that means all links.
-pub(super) const ALL_LINKS: &str = "-";
+/// The link segment that stands for all links.
+pub(crate) const ALL_LINKS: &str = "-";
 
 const STATUSES: [MirrorStatus; 9] = [
     MirrorStatus::Active,
@@ -34,16 +35,18 @@ const STATUSES: [MirrorStatus; 9] = [
     MirrorStatus::PendingMirror,
 ];
 
-/// States of what this version does not do. No mirror topic is in them, and clients ask for every state that there is.
+/// Statuses of features that this version does not have. No mirror topic has them, but clients may filter by
+/// any status.
 const NEVER: [&str; 3] = ["PENDING_SYNCHRONIZE", "PENDING_SETUP_FOR_RESTORE", "PENDING_RESTORE"];
 
-/// `GET …/mirrors`. With `include_partitions=false` nothing is told of partitions, neither lags nor states.
-pub(super) async fn list<O: Operator>(
+/// `GET …/mirrors`. With `include_partitions=false` the response holds no data of partitions: neither lags
+/// nor states.
+pub(crate) async fn list<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<Response, Problem> {
     let cluster = admin.cluster(&call)?;
-    let wanted = call.query("mirror_status").map(Wanted::named).transpose()?.unwrap_or(Wanted::Any);
+    let wanted = call.query("mirror_status").map(StateFilter::named).transpose()?.unwrap_or(StateFilter::Any);
     let with_partitions = call.flag("include_partitions", true)?;
     let link = call.param("link");
     let view = match link {
@@ -68,8 +71,8 @@ pub(super) async fn list<O: Operator>(
     }))
 }
 
-/// `GET …/mirrors/{topic}`.
-pub(super) async fn get<O: Operator>(State(admin): State<Admin<O>>, call: Call) -> Result<Response, Problem> {
+/// `GET …/mirrors/{topic}`: returns one mirror topic.
+pub(crate) async fn get<O: Operator>(State(admin): State<Admin<O>>, call: Call) -> Result<Response, Problem> {
     let cluster = admin.cluster(&call)?;
     let with_errors = call.flag("include_state_transition_errors", false)?;
     let (view, mirror) = named(&admin, &call)?;
@@ -92,8 +95,8 @@ fn body_of<O: Operator>(
     mirror_body::of(call, cluster, view, mirror, &progress, wait.as_ref())
 }
 
-/// The mirror topic that the path names, and the view it is in.
-pub(super) fn named<O: Operator>(admin: &Admin<O>, call: &Call) -> Result<(Arc<View>, MirrorTopic), Problem> {
+/// Returns the mirror topic that the path names, and its view.
+pub(crate) fn named<O: Operator>(admin: &Admin<O>, call: &Call) -> Result<(Arc<View>, MirrorTopic), Problem> {
     let (link, topic) = (call.param("link"), call.param("topic"));
     let view = match link {
         ALL_LINKS => admin.operator.view(),
@@ -104,8 +107,8 @@ pub(super) fn named<O: Operator>(admin: &Admin<O>, call: &Call) -> Result<(Arc<V
     Ok((view, mirror))
 }
 
-/// `POST …/mirrors`: 204, or with `validate_only=true` 200 and what the creation will take.
-pub(super) async fn create<O: Operator>(
+/// `POST …/mirrors`: 204; with `validate_only=true` 200 and a forecast of the creation.
+pub(crate) async fn create<O: Operator>(
     State(admin): State<Admin<O>>,
     call: Call,
 ) -> Result<Response, Problem> {
@@ -162,27 +165,21 @@ fn forecast_body(call: &Call, cluster: &str, forecast: MirrorForecast) -> Mirror
     }
 }
 
-/// What a mirror topic's status is, its link's state included.
-pub(super) fn status(view: &View, mirror: &MirrorTopic) -> MirrorStatus {
-    let link = view.links.get(&mirror.link).map_or(LinkState::Failed, |link| link.status().state);
-    mirror.status(link)
-}
-
-/// Which mirror topics a listing shows.
+/// Filter of a list of mirror topics.
 #[derive(Clone, Copy)]
-enum Wanted {
+enum StateFilter {
     Any,
     None,
     Only(MirrorStatus),
 }
 
-impl Wanted {
-    fn named(text: &str) -> Result<Wanted, Problem> {
+impl StateFilter {
+    fn named(text: &str) -> Result<StateFilter, Problem> {
         if NEVER.iter().any(|name| name.eq_ignore_ascii_case(text)) {
-            return Ok(Wanted::None);
+            return Ok(StateFilter::None);
         }
         let found = STATUSES.into_iter().find(|status| status.name().eq_ignore_ascii_case(text));
-        found.map(Wanted::Only).ok_or_else(|| {
+        found.map(StateFilter::Only).ok_or_else(|| {
             let names: Vec<&str> = STATUSES.iter().map(|status| status.name()).chain(NEVER).collect();
             Problem::bad_request(format!("mirror_status={text}: expected one of {}", names.join(", ")))
         })
@@ -190,9 +187,9 @@ impl Wanted {
 
     fn takes(self, status: MirrorStatus) -> bool {
         match self {
-            Wanted::Any => true,
-            Wanted::None => false,
-            Wanted::Only(wanted) => wanted == status,
+            StateFilter::Any => true,
+            StateFilter::None => false,
+            StateFilter::Only(wanted) => wanted == status,
         }
     }
 }

@@ -1,30 +1,30 @@
-//! HTTP on 8090: the REST v3 API, health, metrics and the OpenAPI document.
+//! The admin API (HTTP, port 8090 by default): REST v3, health, metrics and the OpenAPI document.
 //!
-//! Owns the admin listeners and their thread ([`server`]). Every answer with a body is JSON (metrics aside), errors too;
-//! requests are bounded in size, time and number. It decides nothing: what is asked goes to the [`Operator`], what is shown
-//! comes from its view (docs/adr/0024).
+//! It owns the admin listeners and their thread ([`server`]). Every response with a body is JSON, also for
+//! errors; the only exception is metrics. Requests are bounded in size, time and number. It makes no
+//! decisions: it passes commands to the [`Operator`] and shows the operator's view (docs/adr/0024).
 
-mod audit;
-mod call;
-mod clients;
-mod clusters;
-mod filler;
-mod front;
-mod health;
-mod journal;
-mod link_configs;
-mod links;
-mod mirror_actions;
-mod mirror_body;
-mod mirrors;
-mod openapi;
-mod operator;
-mod patience;
-mod problem;
-mod pulse;
-mod router;
-mod seats;
-mod server;
+pub(crate) mod audit;
+pub(crate) mod call;
+pub(crate) mod clients;
+pub(crate) mod clusters;
+pub(crate) mod filler;
+pub(crate) mod front;
+pub(crate) mod health;
+pub(crate) mod journal;
+pub(crate) mod link_configs;
+pub(crate) mod links;
+pub(crate) mod mirror_actions;
+pub(crate) mod mirror_body;
+pub(crate) mod mirrors;
+pub(crate) mod openapi;
+pub(crate) mod operator;
+pub(crate) mod patience;
+pub(crate) mod problem;
+pub(crate) mod pulse;
+pub(crate) mod router;
+pub(crate) mod seats;
+pub(crate) mod server;
 #[cfg(test)]
 mod tests;
 
@@ -37,18 +37,18 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use self::call::Call;
-use self::front::Front;
-pub use self::health::Readiness;
-pub use self::operator::Operator;
-pub use self::problem::Problem;
-use self::pulse::Pulse;
-use self::server::Open;
+pub(crate) use self::health::Readiness;
+pub(crate) use self::operator::Operator;
+pub(crate) use self::problem::Problem;
+use crate::admin::call::Call;
+use crate::admin::front::Front;
+use crate::admin::pulse::Pulse;
+use crate::admin::server::Open;
 use crate::config::{AdminListeners, Listener};
 use crate::gateway::Connections;
 use crate::obs::Metrics;
 
-/// An admin listener cannot be opened.
+/// Error of an admin listener that cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("admin listener {listener}: {source}")]
 pub struct ListenError {
@@ -56,44 +56,45 @@ pub struct ListenError {
     source: std::io::Error,
 }
 
-/// What every request may use.
+/// State shared by all requests.
 #[derive(Clone)]
-pub struct Admin<O> {
+pub(crate) struct Admin<O> {
     operator: O,
     metrics: Metrics,
     readiness: Readiness,
     clients: Connections,
     pulse: Pulse,
-    /// The runtime that does the work.
+    /// The runtime that executes requests.
     workers: Handle,
-    /// Metrics that are made at a time: of a large cluster they take much memory.
+    /// Limits concurrent renderings of the metrics: with a large cluster each needs much memory.
     scrapes: Arc<Semaphore>,
 }
 
-/// The running admin API.
+/// Handle of the running admin API.
 #[derive(Debug)]
-pub struct AdminHandle {
+pub(crate) struct AdminHandle {
+    #[cfg(test)]
     addresses: Vec<SocketAddr>,
     ended: CancellationToken,
 }
 
 impl<O: Operator> Admin<O> {
-    /// The API in front of `operator`; `clients` are those of the gateway. Must be called within the tokio runtime that
-    /// carries out what is asked.
+    /// Makes the API in front of `operator`. `clients` are the client connections of the gateway. Must be
+    /// called within the tokio runtime that will execute the requests.
     ///
     /// # Panics
-    /// Outside of a runtime.
-    pub fn new(operator: O, metrics: Metrics, readiness: Readiness, clients: Connections) -> Self {
+    /// Panics outside of a tokio runtime.
+    pub(crate) fn new(operator: O, metrics: Metrics, readiness: Readiness, clients: Connections) -> Self {
         let (pulse, workers) = (Pulse::default(), Handle::current());
         let scrapes = Arc::new(Semaphore::new(health::MAX_SCRAPES));
         Admin { operator, metrics, readiness, clients, pulse, workers, scrapes }
     }
 
-    /// Opens all listeners and serves until `stop` is cancelled; requests under way are finished.
+    /// Opens all listeners and serves until `stop` is cancelled. Requests in progress are finished.
     ///
     /// # Errors
-    /// A listener cannot be opened; none stays open then.
-    pub async fn run(
+    /// Fails if a listener cannot be opened. All listeners are closed then.
+    pub(crate) async fn run(
         self,
         listeners: &AdminListeners,
         stop: CancellationToken,
@@ -109,6 +110,7 @@ impl<O: Operator> Admin<O> {
                 open.push(Open { listener, address, router: router.clone() });
             }
         }
+        #[cfg(test)]
         let addresses = open.iter().map(|open| open.address).collect();
         drop(self.workers.spawn(self.pulse.clone().beat(stop.clone())));
         let fail = |source| {
@@ -116,22 +118,26 @@ impl<O: Operator> Admin<O> {
             ListenError { listener: listener.unwrap_or_else(|| Listener::plaintext("", 0)), source }
         };
         let ended = server::start(open, self.pulse, stop).map_err(fail)?;
-        Ok(AdminHandle { addresses, ended })
+        Ok(AdminHandle {
+            #[cfg(test)]
+            addresses,
+            ended,
+        })
     }
 
-    /// Id of the destination cluster, once it has answered.
+    /// Returns the id of the destination cluster; fails until the destination has answered once.
     fn known_cluster(&self) -> Result<String, Problem> {
         let id = self.operator.cluster_id();
         if id.is_empty() { Err(Problem::not_ready()) } else { Ok(id) }
     }
 
-    /// The same, when the path names that cluster.
+    /// Returns the id of the destination cluster if the path names that cluster.
     fn cluster(&self, call: &Call) -> Result<String, Problem> {
         let (id, asked) = (self.known_cluster()?, call.param("cluster"));
         if asked == id { Ok(id) } else { Err(Problem::no_such_cluster(asked)) }
     }
 
-    /// The link that the path names, and the view it is in.
+    /// Returns the link that the path names, and its view.
     fn link(&self, call: &Call) -> Result<(Arc<View>, Link), Problem> {
         let (view, name) = (self.operator.view(), call.param("link"));
         let link = view.links.get(name).cloned().ok_or_else(|| Problem::no_such_link(name))?;
@@ -140,20 +146,22 @@ impl<O: Operator> Admin<O> {
 }
 
 impl AdminHandle {
-    /// Where it listens, in the order of the configuration; those for metrics last.
+    /// Returns the addresses of the listeners, in the order of the configuration; those for metrics come
+    /// last.
+    #[cfg(test)]
     #[must_use]
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Waits until the API is no longer served: after the token given to [`Admin::run`] was cancelled and all requests under
-    /// way have ended, or because its thread failed.
-    pub async fn stopped(&self) {
+    /// Waits until the API is no longer served: the token given to [`Admin::run`] was cancelled and all
+    /// requests in progress have ended, or the thread failed.
+    pub(crate) async fn stopped(&self) {
         self.ended.cancelled().await;
     }
 }
 
-/// Binds a listener for another runtime than the present one.
+/// Binds a listener for use in another runtime.
 async fn bind(listener: &Listener) -> std::io::Result<(std::net::TcpListener, SocketAddr)> {
     let bound = TcpListener::bind((listener.at.host.as_str(), listener.at.port)).await?;
     let address = bound.local_addr()?;

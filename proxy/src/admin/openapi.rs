@@ -1,11 +1,11 @@
-//! `/openapi.json`: the schemas come from the REST data types, the paths from the table below.
+//! `/openapi.json`. The schemas come from the REST data types, the paths from the table below.
 
 use axum::response::Response;
 use linkctl::rest;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi as _;
 
-use super::call;
+use crate::admin::call;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -41,17 +41,17 @@ use super::call;
 )]
 struct Schemas;
 
-/// One operation.
-pub(super) struct Operation {
-    pub(super) method: &'static str,
-    /// Without the prefix.
-    pub(super) path: &'static str,
+/// One operation of the API.
+pub(crate) struct Operation {
+    pub(crate) method: &'static str,
+    /// The path, without the prefix.
+    pub(crate) path: &'static str,
     id: &'static str,
     summary: &'static str,
-    /// Query parameters and their types.
+    /// Query parameters with their types.
     query: &'static [(&'static str, &'static str)],
     request: Option<&'static str>,
-    /// Schema of a 200; without one the answer is 204.
+    /// Schema of the 200 response; `None` if the response is 204.
     response: Option<&'static str>,
 }
 
@@ -68,7 +68,7 @@ type Row = (
 const LINK: &str = "/clusters/{cluster}/links/{link}";
 const CONFIG: &str = "/clusters/{cluster}/links/{link}/configs/{name}";
 const MIRRORS: &str = "/clusters/{cluster}/links/{link}/mirrors";
-/// The one operation that has two ways to succeed.
+/// The only operation with two successful responses.
 const CREATE_MIRROR: &str = "createMirror";
 const VALIDATE: &[(&str, &str)] = &[("validate_only", "boolean")];
 const ALTER: Option<&str> = Some("AlterMirrorsRequest");
@@ -81,11 +81,11 @@ const ROWS: [Row; 23] = [
     ("get", "/clusters/{cluster}/clients", "listClients", "Open connections of Kafka clients",
         &[("client_id", "string"), ("principal", "string"), ("page_size", "integer"), ("page_token", "integer")],
         None, Some("DataList_ClientData")),
-    ("get", "/clusters/{cluster}/journal", "listJournal", "What changed, when, by whom and why; the latest first",
+    ("get", "/clusters/{cluster}/journal", "listJournal", "Journal records: what changed, when, by whom and why; the latest first",
         &[("since_ms", "integer"), ("page_size", "integer"), ("page_token", "integer")],
         None, Some("DataList_JournalRecordData")),
     ("post", "/clusters/{cluster}/journal:backup", "backUpJournal",
-        "Makes a consistent copy of the journal on the machine of the daemon", &[], Some("JournalBackupRequest"), Some("JournalBackupData")),
+        "Makes a consistent copy of the journal on the daemon's machine", &[], Some("JournalBackupRequest"), Some("JournalBackupData")),
     ("get", "/clusters/{cluster}/links", "listLinks", "All links", &[], None, Some("DataList_LinkData")),
     ("post", "/clusters/{cluster}/links", "createLink", "Creates a link",
         &[("link_name", "string"), ("validate_only", "boolean"), ("validate_link", "boolean")], Some("CreateLinkRequest"), None),
@@ -100,22 +100,22 @@ const ROWS: [Row; 23] = [
     ("delete", CONFIG, "resetLinkConfig", "Resets a config to its default", &[], None, None),
     ("get", MIRRORS, "listMirrors", "Mirror topics of a link, or of all with '-'",
         &[("mirror_status", "string"), ("include_partitions", "boolean")], None, Some("DataList_MirrorData")),
-    ("post", MIRRORS, CREATE_MIRROR, "Creates a mirror topic (204), or tells what that will take (200)",
+    ("post", MIRRORS, CREATE_MIRROR, "Creates a mirror topic (204), or shows what that would take (200)",
         VALIDATE, Some("CreateMirrorRequest"), Some("MirrorForecastData")),
     ("get", "/clusters/{cluster}/links/{link}/mirrors/{topic}", "getMirror", "A mirror topic",
         &[("include_state_transition_errors", "boolean")], None, Some("MirrorData")),
     ("get", "/clusters/{cluster}/links/{link}/mirrors/{topic}/filler", "getFiller",
-        "How much filler the topic holds, by the latest scan", &[], None, Some("FillerData")),
+        "Filler in the topic, from the latest scan", &[], None, Some("FillerData")),
     ("post", "/clusters/{cluster}/links/{link}/mirrors/{topic}/filler:scan", "scanFiller",
-        "Begins to count filler, unless that is under way", &[], None, Some("FillerData")),
-    ("post", "/clusters/{cluster}/links/{link}/mirrors:promote", "promoteMirrors", "Planned stop", VALIDATE, ALTER, ALTERED),
-    ("post", "/clusters/{cluster}/links/{link}/mirrors:failover", "failoverMirrors", "Unplanned stop", VALIDATE, ALTER, ALTERED),
-    ("post", "/clusters/{cluster}/links/{link}/mirrors:pause", "pauseMirrors", "Holds mirror topics", VALIDATE, ALTER, ALTERED),
-    ("post", "/clusters/{cluster}/links/{link}/mirrors:resume", "resumeMirrors", "Lets mirror topics go on", VALIDATE, ALTER, ALTERED),
+        "Starts a count of filler, unless one is running", &[], None, Some("FillerData")),
+    ("post", "/clusters/{cluster}/links/{link}/mirrors:promote", "promoteMirrors", "Promotes mirror topics", VALIDATE, ALTER, ALTERED),
+    ("post", "/clusters/{cluster}/links/{link}/mirrors:failover", "failoverMirrors", "Fails mirror topics over", VALIDATE, ALTER, ALTERED),
+    ("post", "/clusters/{cluster}/links/{link}/mirrors:pause", "pauseMirrors", "Pauses mirror topics", VALIDATE, ALTER, ALTERED),
+    ("post", "/clusters/{cluster}/links/{link}/mirrors:resume", "resumeMirrors", "Resumes mirror topics", VALIDATE, ALTER, ALTERED),
 ];
 
-/// All operations of the REST v3 API.
-pub(super) fn operations() -> impl Iterator<Item = Operation> {
+/// Returns all operations of the REST v3 API.
+pub(crate) fn operations() -> impl Iterator<Item = Operation> {
     ROWS.into_iter().map(|(method, path, id, summary, query, request, response)| Operation {
         method,
         path,
@@ -127,13 +127,13 @@ pub(super) fn operations() -> impl Iterator<Item = Operation> {
     })
 }
 
-/// `GET /openapi.json`.
-pub(super) async fn document() -> Response {
+/// `GET /openapi.json`: returns the document.
+pub(crate) async fn document() -> Response {
     call::json(&build())
 }
 
-/// The whole document.
-pub(super) fn build() -> Value {
+/// Builds the whole document.
+pub(crate) fn build() -> Value {
     let mut document = serde_json::to_value(Schemas::openapi()).unwrap_or_default();
     let mut paths: Map<String, Value> = Map::new();
     for operation in operations() {

@@ -1,4 +1,5 @@
-//! What the REST API asks of the mirror side. `Commands` is the real one; tests have their own.
+//! The interface of the REST API to the mirror engine. `Commands` implements it; tests have their own
+//! implementation.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,51 +9,53 @@ use state::store::{Backup, BackupName};
 
 use crate::mirror::clearance::{Clearance, Fault};
 use crate::mirror::command::Commands;
-use crate::mirror::filler_census::Census;
-use crate::mirror::handle::{
-    ActionOutcome, CommandError, CreateLink, CreateMirror, MirrorAction, MirrorForecast, Selector, TaskStatus,
+use crate::mirror::command::types::{
+    ActionOutcome, CommandError, CreateLink, CreateMirror, MirrorAction, MirrorForecast, Selector,
 };
+use crate::mirror::filler_report::FillerReport;
 use crate::mirror::progress::PartitionProgress;
 use crate::mirror::stop_waits::StopWait;
+use crate::mirror::sync::task_status::TaskStatus;
 
 /// Result of a command.
 type Done<T> = Result<T, CommandError>;
 
-/// Commands on links and mirror topics, and what one may ask of them.
-pub trait Operator: Clone + Send + Sync + 'static {
-    /// All links and mirror topics.
+/// Commands and queries about links and mirror topics.
+pub(crate) trait Operator: Clone + Send + Sync + 'static {
+    /// Returns all links and mirror topics.
     fn view(&self) -> Arc<View>;
 
-    /// How far the partitions of a mirror topic are; empty when not known.
+    /// Returns the progress of each partition of a mirror topic; empty if unknown.
     fn progress(&self, topic: &str) -> Vec<PartitionProgress>;
 
-    /// What holds up the stop of a mirror topic.
+    /// Returns what delays the stop of a mirror topic.
     fn stop_wait(&self, view: &View, mirror: &MirrorTopic) -> Option<StopWait>;
 
-    /// How the periodic tasks of a link fare.
+    /// Returns the status of the periodic tasks of a link.
     fn tasks(&self, link: &str) -> Vec<TaskStatus>;
 
-    /// Cluster id of the destination; empty until it has answered once.
+    /// Returns the cluster id of the destination; empty until it has answered once.
     fn cluster_id(&self) -> String;
 
-    /// The latest records of the journal before `before`, the latest first, at most `limit`.
+    /// Returns the latest journal records before `before`, at most `limit`, the latest first.
     fn journal(&self, before: Option<u64>, limit: usize) -> impl Future<Output = Done<Vec<Record>>> + Send;
 
     /// Makes a consistent copy of the journal.
     fn back_up_journal(&self, name: Option<BackupName>) -> impl Future<Output = Done<Backup>> + Send;
 
-    /// What is wrong with the journal's disk; `None` when it does its work.
+    /// Returns the trouble with the journal's disk; `None` if there is none.
     fn journal_trouble(&self) -> Option<String>;
 
-    /// The trouble with the journal's stamp at the destination, in one sentence; `None` when there is none.
+    /// Returns the trouble with the journal's stamp at the destination, in one sentence; `None` if there is
+    /// none.
     fn stamp_trouble(&self) -> Option<String>;
 
-    /// Whether the journal may be worked by.
+    /// Returns the result of the clearance: whether the engine may work by the journal.
     fn clearance(&self) -> Clearance {
         Clearance::Given
     }
 
-    /// What is wrong with the destination or the journal.
+    /// Returns the faults of the destination or the journal.
     fn faults(&self) -> Vec<Fault> {
         Vec::new()
     }
@@ -68,7 +71,7 @@ pub trait Operator: Clone + Send + Sync + 'static {
         validate_only: bool,
     ) -> impl Future<Output = Done<()>> + Send;
 
-    /// Alters link configs; `None` resets one to its default.
+    /// Alters link configs. The value `None` resets a config to its default.
     fn alter_link_configs(
         &self,
         name: &str,
@@ -79,16 +82,16 @@ pub trait Operator: Clone + Send + Sync + 'static {
     /// Creates a mirror topic.
     fn create_mirror(&self, request: CreateMirror) -> impl Future<Output = Done<()>> + Send;
 
-    /// What the creation of a mirror topic will take; makes nothing.
+    /// Returns a forecast of the creation of a mirror topic, without creating it.
     fn forecast_mirror(&self, request: CreateMirror) -> impl Future<Output = Done<MirrorForecast>> + Send;
 
-    /// The latest census of the filler of a mirror topic; `None` before the first.
-    fn filler(&self, mirror: &MirrorTopic) -> Option<Census>;
+    /// Returns the latest scan of a mirror topic's filler; `None` before the first.
+    fn filler(&self, mirror: &MirrorTopic) -> Option<FillerReport>;
 
-    /// Begins a census, unless one is under way.
-    fn scan_filler(&self, mirror: &MirrorTopic) -> Census;
+    /// Begins a scan of a mirror topic's filler, unless one is in progress.
+    fn scan_filler(&self, mirror: &MirrorTopic) -> FillerReport;
 
-    /// Promotes, fails over, pauses or resumes mirror topics, of one link or of all.
+    /// Promotes, fails over, pauses or resumes mirror topics of one link or of all links.
     fn alter_mirrors(
         &self,
         link: Option<&str>,
@@ -168,11 +171,11 @@ impl Operator for Commands {
         Commands::forecast_mirror(self, request).await
     }
 
-    fn filler(&self, mirror: &MirrorTopic) -> Option<Census> {
+    fn filler(&self, mirror: &MirrorTopic) -> Option<FillerReport> {
         Commands::filler(self, mirror)
     }
 
-    fn scan_filler(&self, mirror: &MirrorTopic) -> Census {
+    fn scan_filler(&self, mirror: &MirrorTopic) -> FillerReport {
         Commands::scan_filler(self, mirror)
     }
 

@@ -1,4 +1,4 @@
-//! A stream whose peer must take what is written: one that reads nothing for a while is given up.
+//! A stream with a write timeout: it fails if its peer reads nothing for a while.
 
 use std::io;
 use std::pin::Pin;
@@ -8,16 +8,16 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A stream, and how long a write may stand still.
-pub(super) struct Patience<S> {
+/// A stream, and the maximum time for which a write may stall.
+pub(crate) struct Patience<S> {
     stream: S,
     within: Duration,
-    /// Runs while a write waits.
+    /// Runs while a write is pending.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patience<S> {
-    pub(super) fn new(stream: S, within: Duration) -> Self {
+    pub(crate) fn new(stream: S, within: Duration) -> Self {
         Patience { stream, within, waiting: None }
     }
 
@@ -30,9 +30,9 @@ impl<S> Patience<S> {
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(within)));
         match waiting.as_mut().poll(context) {
             Poll::Ready(()) => {
-                // Whoever asks again learns the same.
+                // The next poll must fail, too.
                 waiting.as_mut().reset(Instant::now());
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing")))
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read")))
             }
             Poll::Pending => Poll::Pending,
         }
@@ -96,7 +96,7 @@ mod tests {
                 sleep(Duration::from_secs(4)).await;
                 far.read_exact(&mut [0; 10]).await.unwrap();
             }
-            // It stays open and reads no more.
+            // The stream stays open, but the peer reads no more.
             sleep(Duration::from_secs(60)).await;
         });
         stream.write_all(&[0; 50]).await.unwrap();

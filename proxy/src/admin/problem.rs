@@ -1,15 +1,15 @@
-//! Errors as the REST API tells them: the only place that builds error bodies.
+//! Errors of the REST API. No other module builds error bodies.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use linkctl::rest::ErrorBody;
 
 use crate::mirror::command::refusal;
-use crate::mirror::handle::CommandError;
+use crate::mirror::command::types::{CommandError, CommandErrorKind};
 
-/// A request that fails, as the client is told.
+/// Error response to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     status: StatusCode,
     error_code: i32,
     message: String,
@@ -20,53 +20,53 @@ impl Problem {
         Problem { status, error_code, message: message.into() }
     }
 
-    /// The request itself is wrong.
-    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+    /// The request is not valid.
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Problem::new(StatusCode::BAD_REQUEST, 400, message)
     }
 
-    /// Something named in the request does not exist.
-    pub(super) fn not_found(message: impl Into<String>) -> Self {
+    /// An object named in the request does not exist.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Problem::new(StatusCode::NOT_FOUND, 404, message)
     }
 
-    /// There is no such cluster here.
-    pub(super) fn no_such_cluster(id: &str) -> Self {
+    /// The path names another cluster.
+    pub(crate) fn no_such_cluster(id: &str) -> Self {
         Problem::not_found(format!("Cluster {id} cannot be found."))
     }
 
     /// There is no such link.
-    pub(super) fn no_such_link(name: &str) -> Self {
+    pub(crate) fn no_such_link(name: &str) -> Self {
         refusal::no_such_link(name).into()
     }
 
-    /// The topic is no mirror topic of the link.
-    pub(super) fn not_a_mirror(topic: &str) -> Self {
+    /// The topic is not a mirror topic of the link.
+    pub(crate) fn not_a_mirror(topic: &str) -> Self {
         refusal::not_a_mirror(topic).into()
     }
 
-    /// The path has no such method.
-    pub(super) fn method_not_allowed() -> Self {
+    /// The path does not support this method.
+    pub(crate) fn method_not_allowed() -> Self {
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, 405, "HTTP 405 Method Not Allowed")
     }
 
-    /// The body is larger than the API takes, or did not arrive whole.
-    pub(super) fn body(status: StatusCode) -> Self {
+    /// The body is larger than the API accepts, or is incomplete.
+    pub(crate) fn body(status: StatusCode) -> Self {
         Problem::new(status, i32::from(status.as_u16()), "The request body is too large or incomplete.")
     }
 
     /// The request was not meant for this daemon.
-    pub(super) fn misdirected(message: impl Into<String>) -> Self {
+    pub(crate) fn misdirected(message: impl Into<String>) -> Self {
         Problem::new(StatusCode::MISDIRECTED_REQUEST, 421, message)
     }
 
-    /// Whoever asks may not.
-    pub(super) fn forbidden(message: impl Into<String>) -> Self {
+    /// The client may not do this.
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
         Problem::new(StatusCode::FORBIDDEN, 403, message)
     }
 
-    /// A body is JSON, and says so.
-    pub(super) fn not_json() -> Self {
+    /// The content type of the body is not JSON.
+    pub(crate) fn not_json() -> Self {
         Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             415,
@@ -75,41 +75,38 @@ impl Problem {
     }
 
     /// The body did not arrive in time.
-    pub(super) fn body_timeout() -> Self {
+    pub(crate) fn body_timeout() -> Self {
         Problem::new(StatusCode::REQUEST_TIMEOUT, 408, "The request body did not arrive in time.")
     }
 
-    /// It takes longer than a request may. What it has begun may still happen.
-    pub(super) fn took_too_long() -> Self {
+    /// The request takes too long. What it has begun may still happen.
+    pub(crate) fn took_too_long() -> Self {
         Problem::new(
             StatusCode::REQUEST_TIMEOUT,
             408,
-            "The request took too long and was given up; look at what it has changed before you repeat it.",
+            "The request took too long and was stopped; check what it has changed before you repeat it.",
         )
     }
 
-    /// A resource of Kafka's REST API that is not in this one.
-    pub(super) fn not_served(what: &str) -> Self {
+    /// The resource belongs to Kafka's REST API and is not served here.
+    pub(crate) fn not_served(what: &str) -> Self {
         Problem::new(
             StatusCode::NOT_IMPLEMENTED,
             501,
             format!(
-                "This API tells of cluster links and mirror topics; ask the brokers for {what}, through the gateway."
+                "This API serves cluster links and mirror topics only; ask the brokers for {what}, through \
+                 the gateway."
             ),
         )
     }
 
-    /// Too many requests at a time.
-    pub(super) fn busy() -> Self {
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            50_003,
-            "Too many requests are being carried out at the moment; try again.",
-        )
+    /// Too many requests are in progress.
+    pub(crate) fn busy() -> Self {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, 50_003, "Too many requests are in progress; try again.")
     }
 
     /// The destination has not answered since the start.
-    pub(super) fn not_ready() -> Self {
+    pub(crate) fn not_ready() -> Self {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             50_003,
@@ -117,16 +114,35 @@ impl Problem {
         )
     }
 
-    /// Something that should not happen did.
-    pub(super) fn internal() -> Self {
+    /// An internal error.
+    pub(crate) fn internal() -> Self {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, 500, "Internal Server Error")
     }
 }
 
 impl From<CommandError> for Problem {
     fn from(error: CommandError) -> Self {
-        let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Problem::new(status, error.error_code, error.message)
+        let (status, error_code) = codes(error.kind);
+        Problem::new(status, error_code, error.message)
+    }
+}
+
+/// Returns the HTTP status and Confluent's `error_code` of a refused command. The code is the status, or the
+/// status followed by two digits.
+pub(crate) fn codes(kind: CommandErrorKind) -> (StatusCode, i32) {
+    match kind {
+        CommandErrorKind::Invalid => (StatusCode::BAD_REQUEST, 40_002),
+        CommandErrorKind::Renaming => (StatusCode::BAD_REQUEST, 40_035),
+        CommandErrorKind::IllegalState => (StatusCode::BAD_REQUEST, 400),
+        CommandErrorKind::LinkInUse | CommandErrorKind::NotAuthorized => (StatusCode::FORBIDDEN, 40_301),
+        CommandErrorKind::NoSuchLink | CommandErrorKind::NotAMirror => (StatusCode::NOT_FOUND, 404),
+        CommandErrorKind::NoSuchSourceTopic => (StatusCode::NOT_FOUND, 40_403),
+        CommandErrorKind::NotFinished => (StatusCode::REQUEST_TIMEOUT, 408),
+        CommandErrorKind::LinkExists => (StatusCode::CONFLICT, 40_902),
+        CommandErrorKind::BackupRefused => (StatusCode::CONFLICT, 409),
+        CommandErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, 50_002),
+        CommandErrorKind::NotClearedYet => (StatusCode::SERVICE_UNAVAILABLE, 50_003),
+        CommandErrorKind::NotCleared => (StatusCode::SERVICE_UNAVAILABLE, 50_004),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which path leads where. Every path works with a trailing slash, too.
+//! Routes of the admin API. Every path also works with a trailing slash.
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -6,18 +6,18 @@ use axum::middleware;
 use axum::routing::{MethodRouter, any, get, post, put};
 use linkctl::rest::PREFIXES;
 
-use super::front::{self, Front};
-use super::operator::Operator;
-use super::problem::Problem;
-use super::{
+use crate::admin::front::{self, Front};
+use crate::admin::operator::Operator;
+use crate::admin::problem::Problem;
+use crate::admin::{
     Admin, clients, clusters, filler, health, journal, link_configs, links, mirror_actions, mirrors, openapi,
 };
 
-/// Largest request body, in bytes.
-pub(super) const BODY_LIMIT: usize = 1 << 20;
+/// Maximum size of a request body, in bytes.
+pub(crate) const BODY_LIMIT: usize = 1 << 20;
 
-/// All routes.
-pub(super) fn control<O: Operator>(admin: Admin<O>, front: Front) -> Router {
+/// Builds the routes of the whole API.
+pub(crate) fn control<O: Operator>(admin: Admin<O>, front: Front) -> Router {
     let mut router = probes().route("/openapi.json", get(openapi::document));
     for prefix in PREFIXES {
         for (path, methods) in api::<O>() {
@@ -28,8 +28,8 @@ pub(super) fn control<O: Operator>(admin: Admin<O>, front: Front) -> Router {
     finished(router, admin).layer(middleware::from_fn_with_state(front, front::admit))
 }
 
-/// Health and metrics alone: nothing that needs a name to be checked or changes anything.
-pub(super) fn metrics<O: Operator>(admin: Admin<O>) -> Router {
+/// Builds the routes of health and metrics only. They change nothing and need no check of the host name.
+pub(crate) fn metrics<O: Operator>(admin: Admin<O>) -> Router {
     finished(probes(), admin)
 }
 
@@ -48,7 +48,7 @@ fn finished<O: Operator>(router: Router<Admin<O>>, admin: Admin<O>) -> Router {
         .with_state(admin)
 }
 
-/// The REST v3 API, without its prefix.
+/// Returns the routes of the REST v3 API, without their prefix.
 fn api<O: Operator>() -> Vec<(&'static str, MethodRouter<Admin<O>>)> {
     vec![
         ("/clusters", get(clusters::list::<O>)),

@@ -1,18 +1,19 @@
-//! Connections of the admin API: so many at a time. A new one takes the place of the one that has been without a request
-//! for longest, so that sockets which say nothing keep nobody out.
+//! Limits the connections of the admin API. If all seats are taken, a new connection gets the seat of the
+//! oldest connection without a request in progress, so idle sockets cannot block the API.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
 /// All seats of a listener. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Seats(Arc<Inner>);
+pub(crate) struct Seats(Arc<SeatsInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct SeatsInner {
     most: usize,
     taken: Mutex<Taken>,
 }
@@ -20,38 +21,39 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Taken {
     next: u64,
-    /// By age.
+    /// By seat number, that is by age.
     seats: BTreeMap<u64, Occupant>,
 }
 
 #[derive(Debug, Clone)]
 struct Occupant {
-    /// Requests that are being carried out.
+    /// Number of requests in progress.
     requests: Arc<AtomicUsize>,
     left: CancellationToken,
 }
 
-/// The seat of one connection; free again when dropped.
+/// The seat of one connection; becomes free when dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(crate) struct Seat {
     seats: Seats,
     number: u64,
     occupant: Occupant,
 }
 
-/// While it is there, the connection is not sent away.
+/// A request in progress. While it exists, its connection keeps its seat.
 #[derive(Debug)]
-pub(super) struct Working(Arc<AtomicUsize>);
+pub(crate) struct Working(Arc<AtomicUsize>);
 
 impl Seats {
-    /// `most` seats.
-    pub(super) fn new(most: usize) -> Self {
-        Seats(Arc::new(Inner { most, taken: Mutex::default() }))
+    /// Makes `most` seats.
+    pub(crate) fn new(most: usize) -> Self {
+        Seats(Arc::new(SeatsInner { most, taken: Mutex::default() }))
     }
 
-    /// A seat, if need be that of the oldest connection for which nothing is being done. `None` where there is none.
-    pub(super) fn take(&self) -> Option<Seat> {
-        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Takes a free seat, or else the seat of the oldest connection without a request in progress. Returns
+    /// `None` if there is neither.
+    pub(crate) fn take(&self) -> Option<Seat> {
+        let mut taken = self.0.taken.lock();
         if taken.seats.len() >= self.0.most {
             let is_idle = |seat: &Occupant| seat.requests.load(Ordering::Acquire) == 0;
             let oldest = taken.seats.iter().find(|(_, seat)| is_idle(seat)).map(|(number, _)| *number)?;
@@ -68,22 +70,22 @@ impl Seats {
 }
 
 impl Seat {
-    /// Counts a request that is being carried out.
-    pub(super) fn work(&self) -> Working {
+    /// Counts a request in progress until the returned value is dropped.
+    pub(crate) fn work(&self) -> Working {
         let requests = Arc::clone(&self.occupant.requests);
         let _ = requests.fetch_add(1, Ordering::AcqRel);
         Working(requests)
     }
 
-    /// Waits until another connection has taken the seat.
-    pub(super) async fn lost(&self) {
+    /// Waits until another connection has taken this seat.
+    pub(crate) async fn lost(&self) {
         self.occupant.left.cancelled().await;
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut taken = self.seats.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.seats.0.taken.lock();
         let _ = taken.seats.remove(&self.number);
     }
 }
@@ -106,16 +108,16 @@ mod tests {
         let _fourth = seats.take().unwrap();
         assert!(second.occupant.left.is_cancelled());
         assert!(!first.occupant.left.is_cancelled() && !third.occupant.left.is_cancelled());
-        // Leaving later frees no seat of somebody else.
+        // A connection that lost its seat frees no other seat when it ends.
         drop(second);
         drop(working);
         let _fifth = seats.take().unwrap();
         assert!(first.occupant.left.is_cancelled());
-        assert_eq!(seats.0.taken.lock().unwrap().seats.len(), 3);
+        assert_eq!(seats.0.taken.lock().seats.len(), 3);
     }
 
     #[test]
-    fn nobody_is_sent_away_in_the_middle_of_a_request() {
+    fn a_connection_with_a_request_in_progress_keeps_its_seat() {
         let seats = Seats::new(2);
         let (first, second) = (seats.take().unwrap(), seats.take().unwrap());
         let _working = (first.work(), second.work());

@@ -1,5 +1,6 @@
-//! The thread of the admin API: accepts connections, reads requests, writes answers. What a request asks for is done
-//! elsewhere (see [`super::front`]), so that health is told whatever the workers do.
+//! The thread of the admin API: accepts connections, reads requests and writes responses. All handlers but
+//! those of health run on the workers (see [`crate::admin::front`]), so health is served even if the workers are
+//! blocked.
 
 use std::convert::Infallible;
 use std::io;
@@ -19,40 +20,42 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::patience::Patience;
-use super::pulse::Pulse;
-use super::seats::{Seat, Seats};
+use crate::admin::patience::Patience;
+use crate::admin::pulse::Pulse;
+use crate::admin::seats::{Seat, Seats};
 
-/// Open connections of one listener.
+/// Maximum number of open connections of one listener.
 const MAX_CONNECTIONS: usize = 64;
-/// From a connection's begin, or from the end of an answer, to the end of the next request's header.
+/// Timeout for the header of a request, from the start of the connection or from the end of the previous
+/// response.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a peer may take nothing of an answer.
+/// Maximum time for which a peer may read nothing of a response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Bytes of a header.
+/// Maximum size of a request header, in bytes.
 const MAX_HEADER: usize = 64 << 10;
-/// Pause after a failed accept: file descriptors may be used up, and trying at once again would not free any.
+/// Pause after a failed accept. File descriptors may be used up, and an immediate retry would not free any.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A listener that is open, and what it serves.
-pub(super) struct Open {
-    pub(super) listener: std::net::TcpListener,
-    pub(super) address: SocketAddr,
-    pub(super) router: Router,
+/// An open listener and its routes.
+pub(crate) struct Open {
+    pub(crate) listener: std::net::TcpListener,
+    pub(crate) address: SocketAddr,
+    pub(crate) router: Router,
 }
 
-/// The connection that a request came over.
+/// The connection over which a request came.
 #[derive(Clone)]
-pub(super) struct Came {
-    pub(super) peer: SocketAddr,
-    pub(super) seat: Arc<Seat>,
+pub(crate) struct Came {
+    pub(crate) peer: SocketAddr,
+    pub(crate) seat: Arc<Seat>,
 }
 
-/// Serves until `stop` is cancelled and all requests under way have ended; the token returned is cancelled then.
+/// Starts the thread. It serves until `stop` is cancelled and all requests in progress have ended; then the
+/// returned token is cancelled.
 ///
 /// # Errors
-/// The system gives no thread.
-pub(super) fn start(open: Vec<Open>, pulse: Pulse, stop: CancellationToken) -> io::Result<CancellationToken> {
+/// Fails if the system cannot create the thread.
+pub(crate) fn start(open: Vec<Open>, pulse: Pulse, stop: CancellationToken) -> io::Result<CancellationToken> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = CancellationToken::new();
     let guard = ended.clone().drop_guard();
@@ -73,7 +76,7 @@ async fn serve(open: Vec<Open>, pulse: Pulse, stop: CancellationToken) {
                 tracing::info!(%address, "admin api listening");
                 drop(tasks.spawn(accept_on(listener, router, tasks.clone(), stop.clone())));
             }
-            Err(error) => tracing::error!(%address, %error, "admin api failed"),
+            Err(error) => tracing::error!(%address, %error, "the admin api cannot listen at this address"),
         }
     }
     let _ = tasks.close();
@@ -88,10 +91,16 @@ async fn accept_on(listener: TcpListener, router: Router, tasks: TaskTracker, st
             Ok((tcp, peer)) => {
                 complained = false;
                 let Some(seat) = seats.take() else {
-                    tracing::debug!(%peer, "every connection of the admin api is at work; this one is closed");
+                    tracing::debug!(
+                        %peer,
+                        "all admin connections have a request in progress; the new one is closed"
+                    );
                     continue;
                 };
                 drop(tasks.spawn(connection(tcp, peer, router.clone(), seat, stop.clone())));
+                // Lets the connection read its request before others can take its seat. Without this, a burst of
+                // connections that ask nothing drives out the health probe that came with them.
+                tokio::task::yield_now().await;
             }
             Err(error) => {
                 if !complained {

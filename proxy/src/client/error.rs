@@ -1,13 +1,13 @@
-//! What went wrong with a request to a cluster: on which side, whether it may be retried, and a precise text.
+//! Errors of requests to a cluster: the side, the kind, whether a retry may help, and a precise text.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::net::HostPort;
-use crate::wire::error_code::ErrorCode;
+use crate::wire::protocol::error_code::ErrorCode;
 
-/// Which cluster of a link a client talks to.
+/// The cluster of a link that a client talks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
     /// The cluster that is mirrored.
@@ -28,111 +28,121 @@ impl fmt::Display for Side {
 /// The kinds of [`ClientError`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ErrorKind {
-    /// No connection came about.
+    /// No connection could be made.
     #[error("broker {address}: cannot connect: {reason}")]
     Connect {
-        /// Who was dialled.
+        /// The address that was dialled.
         address: HostPort,
-        /// What happened.
+        /// The reason.
         reason: String,
     },
-    /// One side does not accept the other: certificates, credentials, or our own configs of them. Trying again is of no use
-    /// before something is changed.
+    /// The name of the broker has no address, or it cannot be looked up.
+    #[error("broker {address}: cannot connect: {reason}")]
+    Unresolvable {
+        /// The address that was dialled.
+        address: HostPort,
+        /// The reason.
+        reason: String,
+    },
+    /// One side does not accept the other because of certificates, credentials or this side's configs of
+    /// them. A retry is useless until something is changed.
     #[error("broker {address}: not authenticated: {reason}")]
     Authentication {
-        /// Who was dialled.
+        /// The address that was dialled.
         address: HostPort,
-        /// What happened; never with a secret in it.
+        /// The reason; it never holds a secret.
         reason: String,
     },
-    /// The connection was lost. A request under way may or may not have been carried out.
+    /// The connection was lost. A request in flight may or may not have been carried out.
     #[error("broker {address}: connection lost: {reason}")]
     Lost {
-        /// The peer.
+        /// The address of the broker.
         address: HostPort,
-        /// What happened.
+        /// The reason.
         reason: String,
     },
-    /// No response in time. The request may or may not have been carried out.
+    /// No response arrived in time. The request may or may not have been carried out.
     #[error("broker {address}: {api}: no response within {within:?}")]
     Timeout {
-        /// The peer.
+        /// The address of the broker.
         address: HostPort,
         /// Name of the request.
         api: String,
-        /// The time allowed.
+        /// The timeout.
         within: Duration,
     },
-    /// The request or the response does not fit the protocol, or a bound of ours.
+    /// The request or the response violates the protocol, or a bound of this client.
     #[error("broker {address}: {api}: {reason}")]
     Protocol {
-        /// The peer.
+        /// The address of the broker.
         address: HostPort,
         /// Name of the request.
         api: String,
-        /// What does not fit.
+        /// The violation.
         reason: String,
     },
-    /// There is no version of the request that both sides know.
+    /// Broker and client have no version of the request in common.
     #[error("broker {address}: {api}: the broker offers {broker}, this client needs {own}")]
     Unsupported {
-        /// The peer.
+        /// The address of the broker.
         address: HostPort,
         /// Name of the request.
         api: String,
-        /// What the broker offers.
+        /// The versions that the broker offers.
         broker: String,
-        /// What this client can use.
+        /// The versions that this client can use.
         own: String,
     },
     /// The broker answered with an error code.
     #[error("broker {address}: {api}: {code}{}{message}", if message.is_empty() { "" } else { ": " })]
     Kafka {
-        /// The peer.
+        /// The address of the broker.
         address: HostPort,
-        /// Name of the request, and what it was about.
+        /// Name of the request, and its object.
         api: String,
-        /// The code.
+        /// The error code.
         code: ErrorCode,
-        /// The broker's own words; often empty.
+        /// The broker's message; often empty.
         message: String,
     },
-    /// Another cluster than the pinned one answers at the address. It was asked nothing but who it is.
+    /// Another cluster than the pinned one answers at the address. It was asked only for its id.
     #[error("broker {address} belongs to cluster '{found}', and cluster '{expected}' is expected")]
     ForeignCluster {
-        /// Who was dialled.
+        /// The address that was dialled.
         address: HostPort,
         /// The pinned cluster id.
         expected: String,
-        /// The cluster id of the broker; empty when it names none.
+        /// The cluster id of the broker; empty if it names none.
         found: String,
     },
-    /// A partition has no leader at the moment, or there is no such partition.
+    /// A partition has no leader at the moment, or does not exist.
     #[error("partition {topic}-{partition} has no leader: {code}")]
     NoLeader {
         /// The topic.
         topic: String,
         /// The partition.
         partition: i32,
-        /// The code that the metadata carries for it.
+        /// The error code of the partition in the metadata.
         code: ErrorCode,
     },
-    /// The cluster has no such broker (now).
+    /// The cluster currently has no broker with this id.
     #[error("broker {id} is not part of the cluster")]
     UnknownBroker {
-        /// The id.
+        /// The broker id.
         id: i32,
     },
 }
 
-/// Longest text of a peer in an error, in characters.
+/// Maximum length of a peer's text in an error, in characters.
 const MAX_TEXT: usize = 1_000;
 
 impl ErrorKind {
-    /// The same with texts that do nothing to a terminal or a log: what is in them may be a broker's words.
+    /// Replaces control characters in the texts, since they may come from a broker and must not affect a
+    /// terminal or a log. Shortens long texts.
     fn plain(mut self) -> Self {
         match &mut self {
             ErrorKind::Connect { reason, .. }
+            | ErrorKind::Unresolvable { reason, .. }
             | ErrorKind::Authentication { reason, .. }
             | ErrorKind::Lost { reason, .. }
             | ErrorKind::Protocol { reason, .. } => make_plain(reason),
@@ -158,29 +168,29 @@ fn make_plain(text: &mut String) {
     }
 }
 
-/// A request to a cluster failed. Cheap to clone: one failure may concern many waiters.
+/// Error of a request to a cluster. Cheap to clone, since one failure may concern many callers.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{side}: {kind}")]
 pub struct ClientError {
-    /// Which cluster.
+    /// The cluster that the request was for.
     pub side: Side,
     kind: Arc<ErrorKind>,
 }
 
 impl ClientError {
-    /// An error of this kind.
+    /// Makes an error of this kind.
     #[must_use]
     pub fn new(side: Side, kind: ErrorKind) -> Self {
         ClientError { side, kind: Arc::new(kind.plain()) }
     }
 
-    /// What it is.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
     }
 
-    /// The code that the broker answered with, where it did.
+    /// Returns the error code from the broker's answer or from the metadata, if there is one.
     #[must_use]
     pub fn code(&self) -> Option<ErrorCode> {
         match &*self.kind {
@@ -189,12 +199,14 @@ impl ClientError {
         }
     }
 
-    /// Whether the same request may succeed later, perhaps at another broker. Says nothing on whether repeating it is
-    /// harmless: after [`ErrorKind::Lost`] and [`ErrorKind::Timeout`] it may have been carried out.
+    /// Returns true if the same request may succeed later, perhaps at another broker. It does not say that a
+    /// retry is harmless: after [`ErrorKind::Lost`] and [`ErrorKind::Timeout`] the request may have been
+    /// carried out.
     #[must_use]
     pub fn retriable(&self) -> bool {
         match &*self.kind {
             ErrorKind::Connect { .. }
+            | ErrorKind::Unresolvable { .. }
             | ErrorKind::Lost { .. }
             | ErrorKind::Timeout { .. }
             // The right cluster may be back at any moment.
@@ -233,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_brokers_words_are_plain_and_short() {
+    fn a_brokers_text_is_sanitized_and_shortened() {
         let address = HostPort::new("h", 9092);
         let reason = format!("wrong\u{1b}]0;owned\u{7}\n\u{202e}{}", "x".repeat(100_000));
         let error = ClientError::new(Side::Source, ErrorKind::Authentication { address, reason }).to_string();

@@ -1,38 +1,29 @@
-//! Our own Kafka client, for the source cluster and the destination brokers.
+//! Linkgate's own Kafka client, for the source cluster and the destination brokers.
 //!
-//! [`Connection`] is one multiplexed connection to one broker; [`Cluster`] knows the brokers of one cluster, keeps a
-//! connection to each and carries the admin calls (`admin/`, one kind per file). Responses are decoded by
-//! `kafka-protocol`, after each was held against its layout ([`answer`]): a broker, or somebody on the way to it, may
-//! answer anything. Frames are bounded by [`ClientOptions::max_response_bytes`], and are small before authentication.
+//! [`Connection`] is one multiplexed connection to one broker. [`Cluster`] knows the brokers of one cluster,
+//! keeps a connection to each, and has the admin calls (`admin/`, one kind per file). Every response is
+//! checked against its layout before `kafka-protocol` decodes it ([`answer`]): a broker, or an attacker in
+//! between, may answer anything. [`ClientOptions::max_response_bytes`] bounds frames; before authentication
+//! the bound is smaller.pub(crate) mod types;
 
-pub mod admin;
-pub(crate) mod answer;
-mod authenticate;
-mod backoff;
-mod cluster;
-mod connection;
-mod error;
-mod gather;
-mod header;
-mod liveness;
-mod metadata;
-mod options;
-mod pin;
-mod pool;
-mod refresh;
-mod sasl;
-mod security;
-mod streams;
+pub(crate) mod admin;
+pub(crate) mod cluster;
+pub(crate) mod connection;
+pub(crate) mod error;
+pub(crate) mod metadata_requests;
+pub(crate) mod options;
+pub(crate) mod pin;
+pub(crate) mod sasl;
+pub(crate) mod security;
 #[cfg(test)]
-pub(crate) mod testing;
-mod waiting;
+pub(crate) mod test_support;
+pub(crate) mod types;
 
-pub use crate::net::{HostPort, ParseHostPortError, SocketOptions};
-pub use crate::wire::error_code::ErrorCode;
-pub use cluster::Cluster;
-pub use connection::Connection;
-pub use error::{ClientError, ErrorKind, Side};
-pub use metadata::{BrokerMetadata, ClusterMetadata, PartitionMetadata, TopicMetadata};
-pub use options::ClientOptions;
-pub use pin::{ClusterPin, ForeignCluster};
-pub use security::Security;
+pub(crate) use self::cluster::Cluster;
+pub(crate) use self::cluster::metadata::{ClusterMetadata, PartitionMetadata, TopicMetadata};
+pub(crate) use self::connection::Connection;
+pub(crate) use self::error::{ClientError, ErrorKind, Side};
+pub(crate) use self::options::ClientOptions;
+pub(crate) use self::pin::{ClusterPin, ForeignCluster};
+pub(crate) use self::security::Security;
+pub(crate) use crate::wire::protocol::error_code::ErrorCode;

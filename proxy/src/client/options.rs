@@ -1,50 +1,53 @@
-//! How a client connects and how long it waits.
+//! Options of a client: connections, timeouts and bounds.
 
 use std::time::Duration;
 
-use super::error::Side;
-use super::pin::ClusterPin;
-use super::security::Security;
+use crate::client::error::Side;
+use crate::client::pin::ClusterPin;
+use crate::client::security::Security;
 use crate::net::SocketOptions;
 
-/// Options of a client; the same for all its connections.
+/// Options of a client, for all its connections.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
-    /// Which cluster it talks to: begins every error text.
+    /// The cluster of the client. Every error text begins with it.
     pub side: Side,
     /// `client.id` of every request.
     pub client_id: String,
-    /// Time for name resolution, TCP and TLS handshake, and again for the version negotiation.
+    /// Timeout for name resolution and the TCP and TLS handshakes, and again for the version negotiation.
     pub connect_timeout: Duration,
-    /// Largest such time: with each failure in a row to connect to a broker it doubles, up to this.
+    /// Maximum of that timeout. It doubles with each consecutive failure to connect to a broker, up to this.
     pub connect_timeout_max: Duration,
-    /// Time from queueing a request to its response. A connection on which a request timed out is given up, since a
-    /// broker answers one request of a connection after another.
+    /// Time from queueing a request to its response. A timeout ends the connection, since a broker answers
+    /// the requests of a connection in order.
     pub request_timeout: Duration,
-    /// Time for an operation that may take several requests and attempts.
+    /// Timeout of an operation, which may take several requests and attempts.
     pub api_timeout: Duration,
-    /// Pause before a failed request is repeated; doubles with every failure, up to a second or this if it is longer.
+    /// Pause before a failed request is sent again. Doubles with every failure, up to one second, or up to
+    /// this value if it is longer.
     pub retry_backoff: Duration,
-    /// A connection on which nothing was asked for this long, and nothing is waited for, is closed; `None` for never.
+    /// Time after which an idle connection (no requests, no outstanding responses) is closed; `None` for
+    /// never.
     pub max_idle: Option<Duration>,
-    /// Largest response frame accepted, in bytes.
+    /// Maximum size of a response frame, in bytes.
     pub max_response_bytes: usize,
-    /// Requests that may wait for the socket; more make their callers wait.
+    /// Maximum number of requests that wait for the socket. Further callers wait.
     pub queue: usize,
-    /// How connections are secured.
+    /// Security settings of the connections.
     pub security: Security,
     /// Socket buffers.
     pub socket: SocketOptions,
-    /// Delay before a broker that did not answer is dialled again; doubles with every failure.
+    /// Delay before a broker that did not answer is dialled again. Doubles with every failure.
     pub reconnect_backoff: Duration,
-    /// Largest such delay.
+    /// Maximum of that delay.
     pub reconnect_backoff_max: Duration,
-    /// The cluster that brokers must belong to, asked of each connection before anything else; `None` asks nothing.
+    /// The cluster that brokers must belong to. Each connection checks it before any other request; `None`
+    /// for no check.
     pub pin: Option<ClusterPin>,
 }
 
 impl ClientOptions {
-    /// The defaults, for a cluster on this side.
+    /// Returns the default options for a cluster on this side.
     #[must_use]
     pub fn new(side: Side) -> Self {
         ClientOptions {
@@ -66,8 +69,9 @@ impl ClientOptions {
         }
     }
 
-    /// For a broker that could not be connected to so often in a row: the same with another time to connect.
-    pub(super) fn after(&self, failures: u32) -> Self {
+    /// Returns the options for a broker after this number of consecutive failures to connect: the connect
+    /// timeout is longer.
+    pub(crate) fn after(&self, failures: u32) -> Self {
         let doubled = self.connect_timeout.saturating_mul(1 << failures.min(20));
         let most = self.connect_timeout_max.max(self.connect_timeout);
         ClientOptions { connect_timeout: doubled.min(most), ..self.clone() }
@@ -79,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_to_connect_doubles_with_each_failure_up_to_its_bound() {
+    fn the_connect_timeout_doubles_with_each_failure_up_to_its_maximum() {
         let (setup, most) = (Duration::from_secs(10), Duration::from_secs(30));
         let options = ClientOptions {
             connect_timeout: setup,
@@ -88,7 +92,7 @@ mod tests {
         };
         let after = |failures| options.after(failures).connect_timeout;
         assert_eq!([0, 1, 2, 40].map(after), [setup, setup * 2, most, most]);
-        // A bound below the time itself does not shorten it
+        // A maximum below the timeout itself does not shorten it.
         let odd = ClientOptions { connect_timeout_max: Duration::from_secs(1), ..options };
         assert_eq!(odd.after(3).connect_timeout, setup);
     }

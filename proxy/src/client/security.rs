@@ -1,27 +1,29 @@
-//! `security.protocol`, `ssl.*` and `sasl.*` of one cluster, checked.
+//! Checked `security.protocol`, `ssl.*` and `sasl.*` settings of one cluster.
 
 use std::sync::Arc;
 
-use super::sasl::Sasl;
+use crate::client::sasl::Sasl;
 use crate::net::SecurityProtocol;
-use crate::net::tls::{InvalidSetting, TlsClient, TlsSettings};
+use crate::net::tls::invalid::InvalidSetting;
+use crate::net::tls::{TlsClient, TlsSettings};
 
-/// How the connections to a cluster are secured. Clones share loaded certificates and tokens. `Debug` shows no secret.
+/// Security settings of the connections to a cluster. Clones share loaded certificates and tokens. `Debug`
+/// shows no secret.
 #[derive(Debug, Clone, Default)]
 pub struct Security {
     protocol: SecurityProtocol,
     tls: Option<TlsClient>,
     sasl: Option<Arc<Sasl>>,
-    /// What is wrong, so that every connection fails with it.
+    /// The reason why no connection can be made. Every attempt fails with it.
     unusable: Option<Arc<str>>,
 }
 
 impl Security {
-    /// Reads and checks the configs; files are opened when a connection is made, or by [`Security::check`]. What the
-    /// protocol has no use for is not looked at. `what` names the cluster in the log.
+    /// Parses and checks the configs. Ignores configs that the protocol does not use. Opens no files; that
+    /// happens when a connection is made, or in [`Security::check`]. `what` names the cluster in the log.
     ///
     /// # Errors
-    /// All that is wrong.
+    /// Returns all errors.
     pub fn parse(
         what: &'static str,
         get: &dyn Fn(&str) -> Option<String>,
@@ -50,45 +52,46 @@ impl Security {
         if errors.is_empty() { Ok(Security { protocol, tls, sasl, unusable: None }) } else { Err(errors) }
     }
 
-    /// For configs that were recorded and are not valid (an older version took them): connects to nobody, and says why.
+    /// Makes settings of recorded configs that are not valid, since an older version accepted them. Every
+    /// connection attempt fails with these errors.
     #[must_use]
     pub fn unusable(errors: Vec<InvalidSetting>) -> Security {
         let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
         Security::barred(&all.join("; "))
     }
 
-    /// Connects to nobody, and says why.
+    /// Makes settings with which every connection attempt fails for this reason.
     #[must_use]
     pub fn barred(reason: &str) -> Security {
         Security { unusable: Some(reason.into()), ..Security::default() }
     }
 
-    /// Why no connection can be made at all.
-    pub(super) fn why_unusable(&self) -> Option<&str> {
+    /// Returns the reason why no connection can be made, if there is one.
+    pub(crate) fn why_unusable(&self) -> Option<&str> {
         self.unusable.as_deref()
     }
 
-    /// Reads keys and certificates. Reads files.
+    /// Loads keys and certificates. Reads files.
     ///
     /// # Errors
-    /// They are wrong.
+    /// Fails if they are not valid.
     pub fn check(&self) -> Result<(), InvalidSetting> {
         self.tls.as_ref().map_or(Ok(()), TlsClient::check)
     }
 
-    /// `security.protocol`.
+    /// Returns `security.protocol`.
     #[must_use]
     pub fn protocol(&self) -> SecurityProtocol {
         self.protocol
     }
 
-    /// The TLS half.
+    /// Returns the TLS settings; `None` if the protocol has no TLS.
     #[must_use]
     pub fn tls(&self) -> Option<&TlsClient> {
         self.tls.as_ref()
     }
 
-    pub(super) fn sasl(&self) -> Option<&Arc<Sasl>> {
+    pub(crate) fn sasl(&self) -> Option<&Arc<Sasl>> {
         self.sasl.as_ref()
     }
 }

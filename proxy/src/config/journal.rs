@@ -1,36 +1,36 @@
-//! Where the journal is, and how it is kept.
+//! Location and retention of the journal.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use state::store::{Retention, StoreOptions};
 
-use super::Reader;
+use crate::config::ConfigReader;
 
-/// Where a package puts the state directory.
+/// State directory that a package installs.
 const INSTALLED: &str = "/var/lib/linkgate";
-/// Where it is without a package: below the working directory.
+/// State directory without a package, relative to the working directory.
 const BESIDE: &str = "linkgate-state";
-/// Least bytes of history: room for the largest records, so that what happened last can always be read.
+/// Minimum size of the history, in bytes. The largest records fit into it, so the latest changes can always
+/// be read.
 const LEAST_BYTES: usize = 1 << 20;
 
-impl Reader {
-    pub(super) fn journal(&mut self) -> StoreOptions {
+impl ConfigReader {
+    pub(crate) fn journal(&mut self) -> StoreOptions {
         let dir = self.text("state.dir").map(|(_, value)| PathBuf::from(value));
         let defaults = Retention::default();
-        let bytes = usize::try_from(defaults.bytes).unwrap_or(usize::MAX);
         StoreOptions {
             dir: dir.unwrap_or_else(|| default_dir(Path::new(INSTALLED))),
             create: self.parsed("state.create").unwrap_or(true),
             retention: Retention {
                 age: self.retention_age(defaults.age),
-                bytes: self.number("journal.retention.bytes", bytes, LEAST_BYTES) as u64,
+                bytes: self.number("journal.retention.bytes", LEAST_BYTES) as u64,
             },
             backup_dir: self.text("journal.backup.dir").map(|(_, value)| PathBuf::from(value)),
         }
     }
 
-    /// As Kafka's `log.retention.ms`: -1 is for ever.
+    /// Reads `journal.retention.ms`. As in Kafka's `log.retention.ms`, -1 means for ever.
     fn retention_age(&mut self, default: Option<Duration>) -> Option<Duration> {
         let Some((place, value)) = self.text("journal.retention.ms") else { return default };
         match value.parse::<i64>() {
@@ -46,8 +46,8 @@ impl Reader {
     }
 }
 
-/// The package's directory wherever there is one, be it usable or not: a start elsewhere would be one with an empty journal,
-/// which opens all mirror topics for writes.
+/// Returns the package's directory if anything exists at that path, usable or not. A start with another
+/// directory would begin an empty journal, and that opens all mirror topics for writes.
 fn default_dir(installed: &Path) -> PathBuf {
     match installed.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => PathBuf::from(BESIDE),
@@ -62,13 +62,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_installed_directory_is_taken_wherever_it_is_there_usable_or_not() {
+    fn the_installed_directory_is_used_if_its_path_exists_usable_or_not() {
         let dir = tempfile::tempdir().unwrap();
         let installed = dir.path().join("linkgate");
         assert_eq!(default_dir(&installed), Path::new(BESIDE));
         fs::create_dir(&installed).unwrap();
         assert_eq!(default_dir(&installed), installed);
-        // Something that nobody can write a file into, not even root: a dangling link, a file, a path below a file.
+        // Paths into which not even root can write a file: a dangling link, a file, a path below a file.
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(dir.path().join("gone"), &link).unwrap();
         assert_eq!(default_dir(&link), link);

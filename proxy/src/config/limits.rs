@@ -1,65 +1,69 @@
-//! The bounds on what clients may take, as an operator sets them.
+//! Bounds on what clients may use, set by the operator.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::Reader;
+use crate::config::ConfigReader;
 
-/// How much may be used of what. Kafka's names where Kafka has the config.
+/// Bounds on connections, memory and times of clients. They have Kafka's names where Kafka has the config.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// `max.connections`: client connections at a time.
+pub struct ClientLimits {
+    /// `max.connections`: maximum number of client connections.
     pub connections: usize,
-    /// `max.connections.per.ip`: the same from one address.
+    /// `max.connections.per.ip`: maximum number of client connections from one address.
     pub connections_per_ip: usize,
-    /// `max.connections.per.ip.overrides`: exceptions from that.
+    /// `max.connections.per.ip.overrides`: other maximums for single addresses.
     pub connections_per_ip_overrides: BTreeMap<IpAddr, usize>,
-    /// `socket.request.max.bytes`: largest request of a client.
+    /// `socket.request.max.bytes`: maximum size of a client's request.
     pub request_bytes: usize,
-    /// `socket.connection.setup.timeout.ms`: for a TLS handshake.
+    /// `socket.connection.setup.timeout.ms`: timeout of a TLS handshake.
     pub handshake: Duration,
-    /// `first.request.timeout.ms`: from connecting to the first request.
+    /// `first.request.timeout.ms`: time from the connection to its first request.
     pub first_request_timeout: Duration,
-    /// `request.arrival.timeout.ms`: how long a client may be waited for while a request arrives.
+    /// `request.arrival.timeout.ms`: time spent waiting for a client while a request arrives.
     pub request_arrival_timeout: Duration,
-    /// `connections.max.idle.ms`: without a request, and none under way.
+    /// `connections.max.idle.ms`: time without a byte in either direction and without an outstanding
+    /// response.
     pub idle_timeout: Duration,
-    /// `connections.max.stall.ms`: without taking anything of what is due.
+    /// `connections.max.stall.ms`: time in which a client, or a broker, takes no byte of what is written to
+    /// it.
     pub stall_timeout: Duration,
-    /// `connections.max.age.ms`: how long a connection may last; `None` for as long as it likes.
+    /// `connections.max.age.ms`: maximum age of a connection; `None` for no limit.
     pub max_age: Option<Duration>,
-    /// `queued.max.request.bytes`: requests held whole, all clients together.
+    /// `queued.max.request.bytes`: memory for requests that are held whole, for all clients together.
     pub request_buffer_bytes: usize,
-    /// `queued.max.response.bytes`: responses held, whole or a piece of them, all clients together.
+    /// `queued.max.response.bytes`: memory for responses that are held, whole or in part, for all clients
+    /// together.
     pub response_buffer_bytes: usize,
 }
 
-impl Reader {
-    pub(super) fn limits(&mut self) -> Limits {
-        Limits {
-            connections: self.number("max.connections", 10_000, 1),
-            connections_per_ip: self.number("max.connections.per.ip", i32::MAX as usize, 0),
+impl ConfigReader {
+    pub(crate) fn limits(&mut self) -> ClientLimits {
+        ClientLimits {
+            connections: self.number("max.connections", 1),
+            connections_per_ip: self.number("max.connections.per.ip", 0),
             connections_per_ip_overrides: self.overrides(),
-            request_bytes: self.number("socket.request.max.bytes", 100 << 20, 1 << 10),
-            handshake: self.millis("socket.connection.setup.timeout.ms", 10_000),
-            first_request_timeout: self.millis("first.request.timeout.ms", 30_000),
-            request_arrival_timeout: self.millis("request.arrival.timeout.ms", 60_000),
-            idle_timeout: self.millis("connections.max.idle.ms", 600_000),
-            stall_timeout: self.millis("connections.max.stall.ms", 300_000),
-            max_age: Some(self.number("connections.max.age.ms", 0, 0) as u64)
+            request_bytes: self.number("socket.request.max.bytes", 1 << 10),
+            handshake: self.millis("socket.connection.setup.timeout.ms"),
+            first_request_timeout: self.millis("first.request.timeout.ms"),
+            request_arrival_timeout: self.millis("request.arrival.timeout.ms"),
+            idle_timeout: self.millis("connections.max.idle.ms"),
+            stall_timeout: self.millis("connections.max.stall.ms"),
+            max_age: Some(self.number("connections.max.age.ms", 0) as u64)
                 .filter(|ms| *ms > 0)
                 .map(Duration::from_millis),
-            request_buffer_bytes: self.number("queued.max.request.bytes", 256 << 20, 1 << 20),
-            response_buffer_bytes: self.number("queued.max.response.bytes", 256 << 20, 1 << 20),
+            request_buffer_bytes: self.number("queued.max.request.bytes", 1 << 20),
+            response_buffer_bytes: self.number("queued.max.response.bytes", 1 << 20),
         }
     }
 
-    fn millis(&mut self, key: &str, default: usize) -> Duration {
-        Duration::from_millis(self.number(key, default, 1) as u64)
+    fn millis(&mut self, key: &str) -> Duration {
+        Duration::from_millis(self.number(key, 1) as u64)
     }
 
-    /// `address:count,…`. Kafka takes host names, too, and resolves them once; an address says what is meant.
+    /// Reads `address:count,…`. Kafka also takes host names and resolves them once; here only addresses are
+    /// taken, since a name may resolve to other addresses later.
     fn overrides(&mut self) -> BTreeMap<IpAddr, usize> {
         const KEY: &str = "max.connections.per.ip.overrides";
         let mut overrides = BTreeMap::new();

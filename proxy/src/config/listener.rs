@@ -1,4 +1,4 @@
-//! `PROTOCOL://host:port`, as Kafka writes listeners.
+//! Listeners in Kafka's notation: `PROTOCOL://host:port`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,22 +6,23 @@ use std::str::FromStr;
 
 use state::model::HostPort;
 
-/// Where clients connect.
+/// Protocol and address of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
-    /// `http` for the admin API; for Kafka clients the name of the listener, by default that of its protocol.
+    /// `http` for the admin API. For Kafka clients the name of the listener, by default that of its security
+    /// protocol.
     pub scheme: String,
-    /// Host and port. In `listeners`, an empty host means all addresses.
+    /// Host and port. In `listeners` an empty host stands for all addresses.
     pub at: HostPort,
 }
 
 impl Listener {
-    /// A listener of Kafka's plain protocol.
+    /// Makes a listener of the protocol PLAINTEXT.
     pub fn plaintext(host: impl Into<String>, port: u16) -> Self {
         Listener { scheme: "PLAINTEXT".into(), at: HostPort { host: host.into(), port } }
     }
 
-    /// Whether only this machine reaches it.
+    /// Returns true if the listener can be reached from this machine only.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let host = self.at.host.trim_start_matches('[').trim_end_matches(']');
@@ -29,14 +30,15 @@ impl Listener {
         address || host.eq_ignore_ascii_case("localhost")
     }
 
-    /// Whether it names all addresses of the machine: nothing that a client could connect to.
+    /// Returns true if the host stands for all addresses of the machine. Clients cannot connect to such a
+    /// host.
     #[must_use]
     pub fn is_wildcard(&self) -> bool {
         matches!(self.at.host.as_str(), "" | "0.0.0.0" | "::")
     }
 }
 
-/// Why a text is no listener.
+/// Error of a text that is not a valid listener.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not of the form {1}://host:port")]
 pub struct ParseListenerError(String, &'static str);
@@ -70,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn listeners_read_as_kafka_reads_them() {
+    fn listeners_are_parsed_as_in_kafka() {
         let all: Listener = "PLAINTEXT://:9092".parse().unwrap();
         assert!(all.is_wildcard());
         assert_eq!(all.to_string(), "PLAINTEXT://0.0.0.0:9092");

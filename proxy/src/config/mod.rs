@@ -1,47 +1,18 @@
-//! Configuration of the daemon: a `.properties` file with Kafka's names, read once, checked with all errors reported.
+//! Configuration of the daemon: a `.properties` file with Kafka's names. It is read once, and all its errors
+//! are reported together.
 //!
-//! | name | default | meaning |
-//! |---|---|---|
-//! | `bootstrap.servers` | required | brokers of the destination cluster |
-//! | `listeners` | `PLAINTEXT://0.0.0.0:19092` | bootstrap port of clients; destination broker n is at this port + 1 + n |
-//! | `advertised.listeners` | as `listeners`, with this machine's host name for all addresses | what clients are told |
-//! | `admin.listeners` | `http://127.0.0.1:8090` | REST API, health and metrics |
-//! | `state.dir` | `/var/lib/linkgate` where that exists, else `./linkgate-state` | the journal |
-//! | `state.create` | true | make a journal where that directory is missing or empty; else that is an error |
-//! | `journal.retention.ms` | 7776000000 (90 days) | how long records of the journal are kept; -1 for ever |
-//! | `journal.retention.bytes` | 67108864 | when all records take more, the oldest go |
-//! | `journal.backup.dir` | `backups` below `state.dir` | where `linkctl journal backup` puts copies |
-//! | `admin.allowed.hosts` | none | names by which the REST API may be called, beside addresses, `localhost`, this machine's name and the hosts of the listeners |
-//! | `metrics.listeners` | none | health and metrics alone |
-//! | `allow.anonymous.clients` | `false` | clients without a certificate may act with the certificate that Linkgate shows the brokers |
-//! | `max.connections` | 10000 | client connections at a time |
-//! | `max.connections.per.ip` | 2147483647 | the same from one address |
-//! | `max.connections.per.ip.overrides` | none | exceptions from that: `address:count,…` |
-//! | `socket.request.max.bytes` | 104857600 | largest request of a client |
-//! | `first.request.timeout.ms` | 30000 | from connecting to the first request |
-//! | `request.arrival.timeout.ms` | 60000 | how long a client is waited for while a request arrives; a second more for each 16 KiB |
-//! | `connections.max.idle.ms` | 600000 | without a byte either way and with no response due |
-//! | `connections.max.age.ms` | 0 | how long a connection may last, give or take a tenth; 0 for as long as it likes |
-//! | `connections.max.stall.ms` | 300000 | with a response due of which the client takes nothing |
-//! | `queued.max.request.bytes` | 268435456 | requests that are held whole, all clients together |
-//! | `queued.max.response.bytes` | 268435456 | responses that are held, whole or a piece of them, all clients together |
-//! | `socket.connection.setup.timeout.ms` | 10000 | time for a TLS handshake with a client |
-//! | `shutdown.timeout.ms` | 10000 | how long a stop may take |
-//! | `log.format` | `text` | or `json` |
-//! | `log.level` | `info` | filter of log messages, as `RUST_LOG` |
-//! | `listener.security.protocol.map` | each protocol by its own name | which protocol a listener's name stands for |
-//! | `listener.name.NAME.ssl.…` | as Kafka's | keys and certificates towards clients |
-//! | `security.protocol`, `ssl.…`, `sasl.…` | as Kafka's | towards the brokers of the destination |
+//! `table` lists all configs; docs/configuration.md is the same list for operators.
 
-mod admin;
-mod allowed_hosts;
-mod journal;
-mod keys;
-mod limits;
-mod listener;
-mod security;
+pub(crate) mod admin;
+pub(crate) mod allowed_hosts;
+pub(crate) mod journal;
+pub(crate) mod limits;
+pub(crate) mod listener;
+pub(crate) mod security;
+pub(crate) mod table;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -51,66 +22,74 @@ use state::store::StoreOptions;
 
 pub use self::admin::AdminListeners;
 pub use self::allowed_hosts::AllowedHosts;
-pub use self::limits::Limits;
+pub use self::limits::ClientLimits;
 pub use self::listener::{Listener, ParseListenerError};
-use self::security::Secured;
 use crate::client::Security;
+use crate::config::security::Secured;
 use crate::mirror::clearance::Accepted;
+use crate::net::bounded_file;
 use crate::net::tls::TlsServer;
 use crate::obs::LogFormat;
 
-/// Bootstrap port of clients when none is given: far from Kafka's own 9092, so that a gateway can share a broker's
-/// machine.
+/// Default bootstrap port for clients. It is far from Kafka's 9092, so that a gateway can share a machine
+/// with a broker.
 pub const DEFAULT_PORT: u16 = 19092;
-/// Port of the admin API when none is given: where Confluent Server has it.
+/// Default port of the admin API, the same as that of Confluent Server.
 pub const DEFAULT_ADMIN_PORT: u16 = 8090;
 
-/// What the daemon needs to know, checked.
+/// The checked configuration of the daemon.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Brokers of the destination; never empty.
     pub bootstrap_servers: Vec<HostPort>,
-    /// Where clients connect first.
+    /// Listener to which clients connect first.
     pub listener: Listener,
-    /// What clients are told instead.
+    /// Address that clients are told instead of [`Config::listener`].
     pub advertised: Listener,
-    /// TLS of the listeners for clients; plain ones when absent.
+    /// TLS settings of the listeners for clients; `None` for listeners without TLS.
     pub listener_tls: Option<TlsServer>,
-    /// How connections to the brokers are secured.
+    /// Security of the connections to the brokers.
     pub security: Security,
-    /// Where the journal is, and how it is kept.
+    /// Location and retention of the journal.
     pub journal: StoreOptions,
-    /// Where the admin API listens; never nowhere.
+    /// Listeners of the admin API; at least one.
     pub admin: AdminListeners,
-    /// How much may be used of what.
-    pub limits: Limits,
-    /// How long a stop may take.
+    /// Bounds on what clients may use.
+    pub limits: ClientLimits,
+    /// Maximum duration of a stop.
     pub shutdown_timeout: Duration,
-    /// How log messages look.
+    /// Format of log messages.
     pub log_format: LogFormat,
-    /// Which log messages there are; `None` for the default.
+    /// Filter of log messages; `None` for the default.
     pub log_level: Option<String>,
-    /// What the operator accepts at this start; from the command line only.
+    /// Changes that the operator accepts at this start; set from the command line only.
     pub accepted: Accepted,
-    /// What is allowed and may not be meant, one sentence each: for the log.
+    /// Settings that are allowed but may be mistakes, one sentence each, for the log.
     pub warnings: Vec<String>,
 }
 
-/// Everything that is wrong with a configuration, one sentence a line.
+/// All errors of a configuration, one per line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
-pub struct ConfigError(pub Vec<String>);
+pub struct InvalidConfig(pub Vec<String>);
 
 impl Config {
-    /// Reads a file. `overrides` (from the command line) replace what stands in it.
+    /// Returns a configuration file in which every config is explained and commented out.
+    #[must_use]
+    pub fn example() -> String {
+        table::example()
+    }
+
+    /// Reads a configuration file. `overrides` (from the command line) replace its values.
     ///
     /// # Errors
-    /// The file cannot be read, or everything that is wrong with it, each with `file:line`.
-    pub fn load(file: Option<&Path>, overrides: &[(&str, String)]) -> Result<Config, ConfigError> {
+    /// Fails if the file cannot be read, or with all errors in it, each with `file:line`.
+    pub fn load(file: Option<&Path>, overrides: &[(&str, String)]) -> Result<Config, InvalidConfig> {
         let (name, text) = match file {
             Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| ConfigError(vec![format!("{}: {error}", path.display())]))?;
+                let text = bounded_file::read_any(path, MAX_FILE_BYTES)
+                    .and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other))
+                    .map_err(|error| InvalidConfig(vec![format!("{}: {error}", path.display())]))?;
                 (path.display().to_string(), text)
             }
             None => ("command line".to_owned(), String::new()),
@@ -118,20 +97,21 @@ impl Config {
         Config::parse(&name, &text, overrides, &host_name())
     }
 
-    /// Checks the text of a file called `name`, on a machine called `host`.
+    /// Checks the text of a file called `name`. `host` is the name of this machine.
     fn parse(
         name: &str,
         text: &str,
         overrides: &[(&str, String)],
         host: &str,
-    ) -> Result<Config, ConfigError> {
+    ) -> Result<Config, InvalidConfig> {
         let mistakes = |errors: Vec<properties::Malformed>| {
-            ConfigError(
+            InvalidConfig(
                 errors.iter().map(|error| format!("{name}:{}: {}", error.line, error.reason)).collect(),
             )
         };
         let entries = properties::parse(text).map_err(mistakes)?;
-        // Unlike Java: which of two values is meant is for the operator to say.
+        // Java takes the last value. Here a repeated name is an error, since only the operator knows which
+        // value is meant.
         let repeated: Vec<_> = properties::repeated(&entries)
             .map(|(key, before, line)| {
                 let reason = format!("'{key}' is given a second time (first on line {before})");
@@ -141,7 +121,7 @@ impl Config {
         if !repeated.is_empty() {
             return Err(mistakes(repeated));
         }
-        let mut reader = Reader {
+        let mut reader = ConfigReader {
             values: BTreeMap::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
@@ -158,17 +138,20 @@ impl Config {
     }
 }
 
-/// The configuration while it is checked.
-struct Reader {
-    /// Value of each name, and where it stands.
+/// Maximum size of a configuration file, in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Configuration values while they are checked.
+struct ConfigReader {
+    /// Place (`file:line`) and value of each name.
     values: BTreeMap<String, (String, String)>,
     errors: Vec<String>,
     warnings: Vec<String>,
     file: String,
 }
 
-impl Reader {
-    fn config(mut self, host: &str) -> Result<Config, ConfigError> {
+impl ConfigReader {
+    fn config(mut self, host: &str) -> Result<Config, InvalidConfig> {
         let bootstrap_servers = self.bootstrap_servers();
         let listener = self.listener("listeners").unwrap_or(Listener::plaintext("0.0.0.0", DEFAULT_PORT));
         self.refuse_unknown(&listener);
@@ -176,12 +159,12 @@ impl Reader {
         let advertised = self.advertised(&listener, host);
         let admin = self.admin(host, &listener, &advertised);
         let limits = self.limits();
-        let shutdown_timeout = Duration::from_millis(self.number("shutdown.timeout.ms", 10_000, 0) as u64);
+        let shutdown_timeout = Duration::from_millis(self.number("shutdown.timeout.ms", 0) as u64);
         let log_format = self.parsed("log.format").unwrap_or_default();
         let log_level = self.text("log.level").map(|(_, value)| value);
         let journal = self.journal();
         if !self.errors.is_empty() {
-            return Err(ConfigError(self.errors));
+            return Err(InvalidConfig(self.errors));
         }
         Ok(Config {
             bootstrap_servers,
@@ -217,11 +200,11 @@ impl Reader {
         }
     }
 
-    /// The one listener of a name, where one is given.
+    /// Reads the listener given under `key`; `None` if there is none or it is not valid.
     fn listener(&mut self, key: &str) -> Option<Listener> {
         let (place, value) = self.text(key)?;
         if value.contains(',') {
-            self.errors.push(format!("{place}: {key}: this version has one listener for clients"));
+            self.errors.push(format!("{place}: {key}: this version supports one listener for clients"));
             return None;
         }
         value.parse().map_err(|error| self.errors.push(format!("{place}: {key}: {error}"))).ok()
@@ -248,7 +231,12 @@ impl Reader {
         given
     }
 
-    fn number(&mut self, key: &str, default: usize, least: usize) -> usize {
+    /// The number of a config that must be at least `least`, or the default of the table.
+    fn number(&mut self, key: &str, least: usize) -> usize {
+        let default = match table::find(key).map(|def| def.default) {
+            Some(table::Default::Number(number)) => number,
+            _ => least,
+        };
         let Some((place, value)) = self.text(key) else { return default };
         match value.parse::<usize>() {
             Ok(number) if number >= least => return number,
@@ -263,7 +251,7 @@ impl Reader {
         value.parse().map_err(|error| self.errors.push(format!("{place}: {key}={value}: {error}"))).ok()
     }
 
-    /// Place and trimmed value; an empty value counts as none.
+    /// Returns the place and the trimmed value of `key`; `None` if the value is missing or empty.
     fn text(&self, key: &str) -> Option<(String, String)> {
         let (place, value) = self.values.get(key)?;
         let value = value.trim();
@@ -272,7 +260,10 @@ impl Reader {
 }
 
 fn host_name() -> String {
-    let read = |path: &str| std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    let read = |path: &str| {
+        let bytes = bounded_file::read(Path::new(path), MAX_FILE_BYTES).ok()?;
+        Some(String::from_utf8(bytes).ok()?.trim().to_owned())
+    };
     let name = read("/proc/sys/kernel/hostname").or_else(|| read("/etc/hostname"));
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".into())
 }

@@ -1,42 +1,45 @@
-//! TLS and SASL of the daemon: the listener's and towards the brokers.
+//! TLS and SASL settings of the daemon, for its listener and for its connections to brokers.
 
-use super::{Listener, Reader, keys};
 use crate::client::Security;
+use crate::config::{ConfigReader, Listener, table};
 use crate::net::SecurityProtocol;
-use crate::net::tls::{ClientAuth, InvalidSetting, TlsServer, TlsSettings};
+use crate::net::tls::invalid::InvalidSetting;
+use crate::net::tls::{ClientAuth, TlsServer, TlsSettings};
 
-/// Both sides.
+/// Security of the listener and of the connections to brokers.
 #[derive(Default)]
-pub(super) struct Secured {
-    pub(super) listener_tls: Option<TlsServer>,
-    pub(super) security: Security,
+pub(crate) struct Secured {
+    pub(crate) listener_tls: Option<TlsServer>,
+    pub(crate) security: Security,
 }
 
-impl Reader {
-    pub(super) fn refuse_unknown(&mut self, listener: &Listener) {
+impl ConfigReader {
+    pub(crate) fn refuse_unknown(&mut self, listener: &Listener) {
         let names = [listener.scheme.to_ascii_lowercase()];
         for (key, (place, _)) in &self.values {
-            if keys::is_known(key, &names) {
+            if table::is_known(key, &names) {
                 continue;
             }
-            let hint = match keys::listener_key(key) {
+            let hint = match table::listener_key(key) {
                 Some((name, _)) if name != names[0] => {
                     format!("; the listener is called '{}'", names[0])
                 }
                 Some((_, key)) if key.starts_with("sasl.") => {
                     "; clients authenticate with the brokers, through the gateway".to_owned()
                 }
-                _ if key == keys::CLIENT_AUTH => {
+                _ if key == table::CLIENT_AUTH => {
                     format!("; did you mean 'listener.name.{}.{key}'?", names[0])
                 }
-                _ => keys::nearest(key).map(|known| format!("; did you mean '{known}'?")).unwrap_or_default(),
+                _ => {
+                    table::nearest(key).map(|known| format!("; did you mean '{known}'?")).unwrap_or_default()
+                }
             };
             self.errors.push(format!("{place}: unknown configuration '{key}'{hint}"));
         }
     }
 
-    /// Everything about security. Reads the files that are named.
-    pub(super) fn secured(&mut self, listener: &Listener) -> Secured {
+    /// Checks all settings of TLS and SASL. Reads the key and certificate files.
+    pub(crate) fn secured(&mut self, listener: &Listener) -> Secured {
         let Some(protocol) = self.listener_protocol(listener) else { return Secured::default() };
         let (mut listener_tls, mut client_auth) = (None, ClientAuth::None);
         if protocol.has_tls() {
@@ -65,16 +68,18 @@ impl Reader {
             let (place, _) =
                 self.text("listeners").or_else(|| self.text("security.protocol")).unwrap_or_default();
             self.errors.push(format!(
-                "{place}: the listener is {protocol} and security.protocol is {}: SASL passes through, so that either both have it or neither",
+                "{place}: the listener is {protocol} and security.protocol is {}: SASL passes through the \
+                 gateway, so enable it on both or on neither",
                 security.protocol()
             ));
         }
         Secured { listener_tls, security }
     }
 
-    /// Refuses to lend Linkgate's certificate to clients that show none.
+    /// Refuses to use Linkgate's certificate on behalf of clients that present none.
     ///
-    /// With SASL, a certificate is no principal: the brokers know each client by its own credentials.
+    /// With SASL the certificate is not the principal: the brokers authenticate each client by its own
+    /// credentials.
     fn judge_anonymous(&mut self, listener: &Listener, client_auth: ClientAuth, brokers: SecurityProtocol) {
         const ALLOW: &str = "allow.anonymous.clients";
         let is_allowed = self.parsed::<bool>(ALLOW).unwrap_or(false);
@@ -87,30 +92,33 @@ impl Reader {
         let name = listener.scheme.to_ascii_lowercase();
         let place = self.text(key).map(|(place, _)| place).unwrap_or_default();
         self.errors.push(format!(
-            "{place}: {key}: the brokers know Linkgate by this certificate, and the listener {listener} does not ask clients \
-             for one: whoever reaches it would act with Linkgate's rights. Make it a listener of SSL with \
-             listener.name.{name}.ssl.client.auth=required, or set {ALLOW}=true if that is meant"
+            "{place}: {key}: the brokers identify Linkgate by this certificate, and the listener {listener} \
+             does not require one of clients: every client that reaches it would act with Linkgate's rights. \
+             Make it an SSL listener with listener.name.{name}.ssl.client.auth=required, or set {ALLOW}=true \
+             if that is intended"
         ));
     }
 
-    /// Tells of connections that others may read.
+    /// Adds warnings about listeners whose traffic others can read.
     fn warn_of_plain(&mut self, listener: &Listener, protocol: SecurityProtocol, brokers: SecurityProtocol) {
         if listener.is_loopback() || protocol.has_tls() {
             return;
         }
         let reason = match (protocol.has_sasl(), brokers.has_tls()) {
             (true, true) => {
-                "clients send their credentials in the clear, though the brokers want them encrypted; make it SASL_SSL"
+                "clients send their credentials unencrypted, though the brokers want them encrypted; make \
+                 it SASL_SSL"
             }
-            (true, false) => "clients send their credentials in the clear; SASL_SSL encrypts them",
+            (true, false) => "clients send their credentials unencrypted; SASL_SSL encrypts them",
             (false, _) => {
-                "whoever reaches it is served, and everybody in between reads along; SSL or SASL_SSL protects clients"
+                "every client that reaches it is served, and the traffic can be read on the network; SSL or \
+                 SASL_SSL protects clients"
             }
         };
         self.warnings.push(format!("listeners: {listener}: {reason}"));
     }
 
-    /// What the listener's name stands for.
+    /// Returns the security protocol of the listener, by its name or by `listener.security.protocol.map`.
     fn listener_protocol(&mut self, listener: &Listener) -> Option<SecurityProtocol> {
         const MAP: &str = "listener.security.protocol.map";
         let by_name = |name: &str| name.parse::<SecurityProtocol>();
@@ -137,7 +145,7 @@ impl Reader {
             }
         }
         if found.is_none() && wrong.is_empty() {
-            wrong.push(format!("{place}: {MAP} says nothing of the listener '{}'", listener.scheme));
+            wrong.push(format!("{place}: {MAP} has no entry for the listener '{}'", listener.scheme));
         }
         self.errors.extend(wrong);
         found
@@ -151,7 +159,7 @@ impl Reader {
         }
     }
 
-    /// The value as it stands there, also when it is empty.
+    /// Returns the untrimmed value of `key`, even if it is empty.
     fn raw(&self, key: &str) -> Option<String> {
         self.values.get(key).map(|(_, value)| value.clone())
     }

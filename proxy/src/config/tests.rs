@@ -1,6 +1,6 @@
-use super::*;
+use crate::config::*;
 
-fn parse(text: &str) -> Result<Config, ConfigError> {
+fn parse(text: &str) -> Result<Config, InvalidConfig> {
     Config::parse("linkgate.properties", text, &[], "gate-1")
 }
 
@@ -20,7 +20,7 @@ fn bootstrap_servers_alone_are_enough() {
 }
 
 #[test]
-fn a_file_is_typed_and_the_command_line_wins() {
+fn the_command_line_overrides_the_file() {
     let text = "bootstrap.servers = a:1, b:2\nlisteners=PLAINTEXT://127.0.0.1:0\n\
                 admin.listeners=http://:8090,http://[::1]:8091\nstate.dir=/tmp/x\nmax.connections=7\n\
                 log.format=json\nsecurity.protocol=plaintext\nssl.truststore.location=/x\n";
@@ -34,7 +34,7 @@ fn a_file_is_typed_and_the_command_line_wins() {
 }
 
 #[test]
-fn the_admin_api_is_called_by_its_own_names() {
+fn the_admin_api_allows_its_own_host_names() {
     let text = "bootstrap.servers=a:1\nadvertised.listeners=PLAINTEXT://kafka.example:9\n\
                 admin.listeners=http://admin.example:8090\nadmin.allowed.hosts=one.example, two.example\n\
                 metrics.listeners=http://0.0.0.0:9090\n";
@@ -48,27 +48,31 @@ fn the_admin_api_is_called_by_its_own_names() {
     assert_eq!(
         errors("bootstrap.servers=a:1\nmetrics.listeners=https://a:1\n"),
         [
-            "linkgate.properties:2: metrics.listeners: this version serves http only, not https",
+            "linkgate.properties:2: metrics.listeners: this version supports http only, not https",
             "linkgate.properties:2: metrics.listeners: expected http://host:port"
         ]
     );
 }
 
 #[test]
-fn connections_that_others_can_read_are_told() {
+fn listeners_without_encryption_cause_warnings() {
     let told = |text: &str| parse(&format!("bootstrap.servers=a:1\n{text}")).unwrap().warnings.join("\n");
-    assert!(told("").contains("PLAINTEXT://0.0.0.0:19092: whoever reaches it is served"), "{}", told(""));
+    assert!(
+        told("").contains("PLAINTEXT://0.0.0.0:19092: every client that reaches it is served"),
+        "{}",
+        told("")
+    );
     assert_eq!(told("listeners=PLAINTEXT://127.0.0.1:9092"), "");
     assert_eq!(told("listeners=PLAINTEXT://[::1]:9092"), "");
     let sasl = "security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.jaas.config=\
                 org.apache.kafka.common.security.plain.PlainLoginModule required username=\"u\" password=\"p\";\n";
     let mixed = told(&format!("listeners=SASL_PLAINTEXT://:9092\n{sasl}"));
-    assert!(mixed.contains("credentials in the clear, though the brokers want them encrypted"), "{mixed}");
+    assert!(mixed.contains("credentials unencrypted, though the brokers want them encrypted"), "{mixed}");
     assert_eq!(told(&format!("listeners=SASL_PLAINTEXT://127.0.0.1:9092\n{sasl}")), "");
 }
 
 #[test]
-fn unknown_names_point_to_the_nearest_known_one() {
+fn unknown_names_suggest_the_nearest_known_one() {
     assert_eq!(
         errors("bootstrap.servers=a:1\nadvertised.listener=PLAINTEXT://a:1\n"),
         [
@@ -78,17 +82,17 @@ fn unknown_names_point_to_the_nearest_known_one() {
 }
 
 #[test]
-fn all_errors_come_at_once_with_their_lines() {
+fn all_errors_are_reported_together_with_their_lines() {
     let all = errors(
         "listeners=TLS://a:1\nadvertised.listeners=PLAINTEXT://0.0.0.0:1\nadmin.listeners=https://a:1\n\
          security.protocol=GSSAPI\nmax.connections=many\nbroker.id=1\nlog.format=xml",
     );
     let part = |text: &str| assert!(all.iter().any(|error| error.contains(text)), "{text} in {all:#?}");
     part("linkgate.properties: bootstrap.servers is required");
-    part("linkgate.properties:1: listeners: 'TLS' is none of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL");
+    part("linkgate.properties:1: listeners: 'TLS' is not one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL");
     part("linkgate.properties:2: advertised.listeners: the listener is TLS, not PLAINTEXT");
     part("linkgate.properties:2: advertised.listeners: clients cannot connect to 0.0.0.0:1");
-    part("linkgate.properties:3: admin.listeners: this version serves http only, not https");
+    part("linkgate.properties:3: admin.listeners: this version supports http only, not https");
     part("linkgate.properties:5: max.connections=many: expected a number");
     part("linkgate.properties:6: unknown configuration 'broker.id'");
     part("linkgate.properties:7: log.format=xml");
@@ -115,7 +119,7 @@ fn limits_have_kafkas_names() {
 }
 
 #[test]
-fn how_the_journal_is_kept() {
+fn journal_settings_are_parsed_and_checked() {
     let text = "bootstrap.servers=a:1\nstate.dir=/s\nstate.create=false\njournal.retention.ms=-1\n\
                 journal.retention.bytes=2000000\njournal.backup.dir=/b\n";
     let journal = parse(text).unwrap().journal;
@@ -150,7 +154,8 @@ fn a_name_given_twice_is_refused() {
     assert_eq!(error.0, ["f:3: 'bootstrap.servers' is given a second time (first on line 1)"]);
 }
 
-/// A file with key and chain, its directory (which goes with it), and what trusts it.
+/// Returns the path of a PEM file with a key and its chain (it is a trust store for it, too), and the
+/// directory that deletes the file when dropped.
 fn key_store() -> (tempfile::TempDir, String) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("key.pem");
@@ -190,7 +195,7 @@ fn linkgates_certificate_is_not_lent_to_clients_without_one() {
              listener.name.ssl.ssl.truststore.location={path}\nlistener.name.ssl.ssl.client.auth={auth}\n"
         )
     };
-    // The default listener, a plain one, and ones that let clients in without a certificate.
+    // The default listener, a listener without TLS, and listeners that accept clients without a certificate.
     for text in [
         String::new(),
         "listeners=PLAINTEXT://127.0.0.1:9092".into(),
@@ -205,13 +210,13 @@ fn linkgates_certificate_is_not_lent_to_clients_without_one() {
         parse(&format!("{brokers}{text}\nallow.anonymous.clients=true")).unwrap();
     }
     parse(&format!("{brokers}{}", listener("required"))).unwrap();
-    // Brokers that ask for no certificate of Linkgate's know nobody by it.
+    // Without a key store Linkgate has no certificate to lend.
     parse(&format!("bootstrap.servers=a:1\nsecurity.protocol=SSL\nssl.truststore.location={path}\n"))
         .unwrap();
 }
 
 #[test]
-fn a_listener_may_have_a_name_of_its_own() {
+fn a_listener_may_have_a_custom_name() {
     let (_dir, path) = key_store();
     let text = format!(
         "bootstrap.servers=a:1\nlisteners=CLIENTS://:9092\nlistener.security.protocol.map=CLIENTS:SSL,X:PLAINTEXT\n\
@@ -222,12 +227,12 @@ fn a_listener_may_have_a_name_of_its_own() {
     let all = errors(&text.replace("CLIENTS:SSL", "OTHERS:SSL"));
     assert_eq!(
         all,
-        ["linkgate.properties:3: listener.security.protocol.map says nothing of the listener 'CLIENTS'"]
+        ["linkgate.properties:3: listener.security.protocol.map has no entry for the listener 'CLIENTS'"]
     );
 }
 
 #[test]
-fn mistakes_of_security_are_told_with_their_keys_and_without_secrets() {
+fn security_errors_name_the_keys_and_hide_secrets() {
     let all = errors(
         "bootstrap.servers=a:1\nlisteners=SSL://:9092\nlistener.name.ssl.ssl.client.auth=perhaps\n\
          listener.name.ssl.sasl.enabled.mechanisms=PLAIN\nlistener.name.internal.ssl.protocol=TLS\n\
@@ -245,7 +250,7 @@ fn mistakes_of_security_are_told_with_their_keys_and_without_secrets() {
     part(
         "linkgate.properties:6: unknown configuration 'ssl.client.auth'; did you mean 'listener.name.ssl.ssl.client.auth'?",
     );
-    part("linkgate.properties:8: ssl.keystore.type: JKS stores are not read; convert it with `keytool");
+    part("linkgate.properties:8: ssl.keystore.type: JKS stores are not supported; convert it with `keytool");
     part("linkgate.properties:11: sasl.jaas.config: sasl.mechanism=PLAIN needs the login module");
     assert!(!all.join("").contains("hunter2"));
 
@@ -257,5 +262,62 @@ fn mistakes_of_security_are_told_with_their_keys_and_without_secrets() {
         ]
     );
     let all = errors("bootstrap.servers=a:1\nlisteners=SASL_PLAINTEXT://:9092\n");
-    assert!(all[0].contains("either both have it or neither"), "{all:?}");
+    assert!(all[0].contains("enable it on both or on neither"), "{all:?}");
+}
+
+#[test]
+fn the_defaults_of_the_table_are_the_ones_in_force() {
+    let defaults: String = table::OWN
+        .iter()
+        .filter_map(|def| match def.default {
+            table::Default::Value(value) => Some(format!("{}={value}\n", def.name)),
+            table::Default::Number(number) => Some(format!("{}={number}\n", def.name)),
+            table::Default::Required | table::Default::None | table::Default::Derived(_) => None,
+        })
+        .collect();
+    let mut written = parse(&format!("bootstrap.servers=a:1\n{defaults}")).unwrap();
+    assert_eq!(written.log_level.take().as_deref(), Some(crate::obs::DEFAULT_LEVEL));
+    let silent = parse("bootstrap.servers=a:1\n").unwrap();
+    assert_eq!(format!("{written:#?}"), format!("{silent:#?}"));
+}
+
+#[test]
+fn the_page_of_configs_has_every_config_and_no_other() {
+    let row = |def: &table::ConfigDef| {
+        let default = match def.default {
+            table::Default::Required => "required".to_owned(),
+            table::Default::None => "none".to_owned(),
+            table::Default::Value(value) => format!("`{value}`"),
+            table::Default::Number(number) => format!("`{number}`"),
+            table::Default::Derived(text) => text.to_owned(),
+        };
+        format!("| `{}` | {default} | {} |", def.name, def.doc)
+    };
+    let page = include_str!("../../../docs/configuration.md");
+    let own = page.split("\n## ").next().unwrap();
+    let rows: Vec<&str> = own.lines().filter(|line| line.starts_with("| `")).collect();
+    let expected: Vec<String> = table::OWN.iter().map(row).collect();
+    assert_eq!(rows, expected, "docs/configuration.md should have these rows:\n{}\n", expected.join("\n"));
+    for name in table::SASL.iter().chain(&table::TLS).chain([&table::CLIENT_AUTH]) {
+        assert!(page.contains(&format!("`{name}`")), "docs/configuration.md does not name {name}");
+    }
+}
+
+#[test]
+fn the_example_is_a_valid_file_that_names_every_config() {
+    let example = Config::example();
+    let errors = errors(&example);
+    assert_eq!(errors.len(), 1, "only bootstrap.servers is missing: {errors:?}");
+    for def in &table::OWN {
+        assert!(example.contains(&format!("\n#{}=", def.name)), "{}", def.name);
+    }
+    // Without its comment signs it sets every config to its default.
+    let set: String = example
+        .lines()
+        .filter_map(|line| line.strip_prefix('#').filter(|line| line.contains('=') && !line.starts_with(' ')))
+        .filter(|line| !line.ends_with('='))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert!(parse(&format!("bootstrap.servers=a:1\n{set}")).is_ok());
+    assert!(!example.contains(['`', '[']), "no Markdown: {example}");
 }

@@ -1,7 +1,7 @@
-//! Which broker is where, for clients and for the gateway itself.
+//! Maps broker ids to addresses, for clients and for the gateway itself.
 //!
-//! Clients: broker n is at the advertised bootstrap port + 1 + n, a formula without state, so that it is the same after a
-//! restart, on every machine, and for a broker that the gateway has not met yet.
+//! Clients find broker n at the advertised bootstrap port + 1 + n. This formula has no state, so the port is
+//! the same after a restart, on every machine, and for a broker that the gateway does not know yet.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,61 +11,71 @@ use tokio::sync::Notify;
 
 use crate::net::HostPort;
 
-/// Port of broker `id` next to bootstrap port `bootstrap`; `None` where there is none.
+/// Returns the port of broker `id` next to bootstrap port `bootstrap`, or `None` if the id has no port.
 #[must_use]
-pub(super) fn broker_port(bootstrap: u16, id: i32) -> Option<u16> {
+pub(crate) fn broker_port(bootstrap: u16, id: i32) -> Option<u16> {
     let id = u16::try_from(id).ok()?;
     bootstrap.checked_add(1)?.checked_add(id)
 }
 
-/// What clients are told.
+/// Address that the gateway gives to clients.
 #[derive(Debug, Clone)]
-pub(super) struct Advertised {
+pub(crate) struct Advertised {
     /// The gateway's own host and bootstrap port.
-    pub(super) bootstrap: HostPort,
+    pub(crate) bootstrap: HostPort,
 }
 
 impl Advertised {
-    /// Where clients find broker `id`; `None` for an id whose port would lie beyond 65535.
-    pub(super) fn broker(&self, id: i32) -> Option<HostPort> {
+    /// Returns the address at which clients find broker `id`, or `None` for an id that is negative or whose
+    /// port would be above 65535.
+    pub(crate) fn broker(&self, id: i32) -> Option<HostPort> {
         let port = broker_port(self.bootstrap.port, id)?;
         Some(HostPort::new(self.bootstrap.host.clone(), port))
     }
 }
 
-/// Where the gateway itself finds the brokers, as last heard.
+/// Addresses at which the gateway finds the brokers, as last reported by the directory. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Brokers {
+pub(crate) struct Brokers {
     known: Arc<ArcSwap<BTreeMap<i32, HostPort>>>,
     doubted: Arc<Notify>,
 }
 
 impl Brokers {
-    /// Takes over what the directory said. Brokers that it no longer names keep their last address: their clients get
-    /// connection errors until they come back, as they would without the gateway.
-    pub(super) fn update(&self, known: impl IntoIterator<Item = (i32, HostPort)>) {
+    /// Takes over the brokers that the directory reported. Brokers that it no longer reports keep their last
+    /// address: their clients get connection errors until the brokers come back, as without the gateway.
+    pub(crate) fn update(&self, known: impl IntoIterator<Item = (i32, HostPort)>) {
         let mut all = BTreeMap::clone(&self.known.load());
         all.extend(known);
         self.known.store(Arc::new(all));
     }
 
-    /// A broker was not where it is said to be: the directory should be asked again soon.
-    pub(super) fn doubt(&self) {
+    /// Reports that a broker was not reachable at its address, so that the directory is asked again soon.
+    pub(crate) fn doubt(&self) {
         self.doubted.notify_one();
     }
 
-    /// Waits for a doubt, unless there was one since the last call.
-    pub(super) async fn doubted(&self) {
+    /// Waits for such a report. Returns at once if there was one since the last call.
+    pub(crate) async fn doubted(&self) {
         self.doubted.notified().await;
     }
 
-    pub(super) fn get(&self, id: i32) -> Option<HostPort> {
+    pub(crate) fn get(&self, id: i32) -> Option<HostPort> {
         self.known.load().get(&id).cloned()
     }
 
-    pub(super) fn all(&self) -> Arc<BTreeMap<i32, HostPort>> {
+    pub(crate) fn all(&self) -> Arc<BTreeMap<i32, HostPort>> {
         self.known.load_full()
     }
+}
+
+/// Broker that a listener stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ListenerTarget {
+    /// Any broker that can be reached.
+    Bootstrap,
+    /// The broker with this id.
+    Broker(i32),
 }
 
 #[cfg(test)]

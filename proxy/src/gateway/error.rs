@@ -1,27 +1,27 @@
-//! Why a connection ends, and why the gateway does not start.
+//! Reasons why a connection ends, and why the gateway does not start.
 
 use std::io;
 
 use crate::net::HostPort;
-use crate::wire::frame::FrameError;
-use crate::wire::primitive::WireError;
+use crate::wire::protocol::frame::FrameError;
+use crate::wire::protocol::primitive::WireError;
 
-/// The gateway cannot start.
+/// Reason why the gateway cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
     /// The bootstrap listener cannot be opened.
     #[error("cannot listen on {endpoint}: {source}")]
     Listen {
-        /// The address.
+        /// Address to listen on.
         endpoint: HostPort,
-        /// Why not.
+        /// Error of the system.
         source: io::Error,
     },
 }
 
-/// What ended a connection; the label of the metric.
+/// Cause of the end of a connection. Its label is a label of the metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum CloseCause {
+pub(crate) enum CloseCause {
     ClientClosed,
     BrokerClosed,
     TlsHandshake,
@@ -47,12 +47,12 @@ pub(super) enum CloseCause {
     BadResponse,
     ClientIo,
     BrokerIo,
-    /// The service stopped and it was not done in time.
+    /// The service stopped, and the connection did not end in time by itself.
     Stopped,
 }
 
 impl CloseCause {
-    pub(super) fn label(self) -> &'static str {
+    pub(crate) fn label(self) -> &'static str {
         match self {
             CloseCause::ClientClosed => "client_closed",
             CloseCause::BrokerClosed => "broker_closed",
@@ -84,37 +84,37 @@ impl CloseCause {
     }
 }
 
-/// An answer of a broker that cannot be passed on.
+/// Reason why a response cannot be passed on.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ResponseError {
+pub(crate) enum ResponseError {
     #[error(transparent)]
     Wire(#[from] WireError),
-    #[error("codec: {0}")]
+    #[error("cannot decode or encode it: {0}")]
     Codec(String),
     #[error("the answer to request {expected} has correlation id {got}")]
     OutOfStep { expected: i32, got: i32 },
-    #[error("the broker sent a response that nobody asked for")]
+    #[error("the broker sent a response without a request")]
     Unsolicited,
     #[error(transparent)]
     Frame(#[from] FrameError),
 }
 
-/// Why a session failed.
+/// Reason why a session failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SessionError {
-    #[error("no request within the time allowed")]
+pub(crate) enum SessionError {
+    #[error("no first request arrived in time")]
     FirstRequestTimeout,
-    #[error("a request did not arrive in the time allowed")]
+    #[error("a request did not arrive completely in time")]
     SlowRequest,
-    #[error("the client takes nothing of what it asked for")]
+    #[error("the client does not read its responses")]
     SlowReader,
-    #[error("nothing was asked for too long")]
+    #[error("the connection was idle for too long")]
     Idle,
-    #[error("it was quiet, and a new connection found no place")]
+    #[error("the connection was idle and had to make room for a new one")]
     GaveWay,
-    #[error("it held memory for too long while others waited for it")]
+    #[error("the connection held memory for too long while others waited for it")]
     MemoryReclaimed,
-    #[error("the broker takes nothing of what it is sent")]
+    #[error("the broker does not read the requests sent to it")]
     BrokerStalled,
     #[error("no broker can be reached: {last}")]
     NoBroker { last: String },
@@ -127,13 +127,15 @@ pub(super) enum SessionError {
     #[error("request of api key {api_key} before authentication: the listener has SASL")]
     Unauthenticated { api_key: i16 },
     #[error(
-        "a request under way names a topic that may not be written: it became a mirror meanwhile, or is Linkgate's own"
+        "a request in progress names a topic that may not be written: it has become a mirror, or it is \
+         Linkgate's own"
     )]
     MirrorMeanwhile,
-    #[error("a batch to be written bears a producer id that is reserved to mirroring (2^62 or above)")]
+    #[error("a batch in a Produce request has a producer id reserved for mirroring (2^62 or above)")]
     ReservedProducerId,
     #[error(
-        "the first filler of topic {topic} met in an answer cannot be hidden in the room that it took: asked again, it can"
+        "filler of topic {topic} in a streamed response cannot be hidden in the space it occupied; the \
+         client's retry will succeed"
     )]
     FillerInTheWay { topic: String },
     #[error("response of api key {api_key} version {api_version}: {source}")]
@@ -145,7 +147,7 @@ pub(super) enum SessionError {
 }
 
 impl SessionError {
-    pub(super) fn cause(&self) -> CloseCause {
+    pub(crate) fn cause(&self) -> CloseCause {
         match self {
             SessionError::FirstRequestTimeout => CloseCause::FirstRequestTimeout,
             SessionError::SlowRequest => CloseCause::SlowRequest,

@@ -1,4 +1,4 @@
-//! What the gateway counts.
+//! Metrics of the gateway.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -9,12 +9,12 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::activity::Budgets;
-use super::budget::Budget;
-use super::error::CloseCause;
-use super::options::Limits;
-use super::ticks::Ticks;
-use super::upstream::Target;
+use crate::gateway::budget::Budget;
+use crate::gateway::budget::Budgets;
+use crate::gateway::clock::GatewayClock;
+use crate::gateway::endpoint_map::ListenerTarget;
+use crate::gateway::error::CloseCause;
+use crate::gateway::options::Limits;
 
 /// Label: Kafka's name of an api.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -22,39 +22,39 @@ struct ApiLabel {
     api: &'static str,
 }
 
-/// Label: a topic that is or was a mirror.
+/// Label: a topic with a guard, such as one that is or was a mirror.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TopicLabel {
     topic: String,
 }
 
-/// Labels: a request that would change a mirror topic.
+/// Labels of a refused request: its api, and the topic that it would change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefusalLabel {
     api: &'static str,
     topic: String,
 }
 
-/// Label: why a connection ended.
+/// Label: the cause of the end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CauseLabel {
     cause: &'static str,
 }
 
-/// Labels: towards whom, and what came of it.
+/// Labels of a reload: `listener` or `broker` as its side, and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReloadLabels {
     side: &'static str,
     outcome: &'static str,
 }
 
-/// Label: whose listener, `bootstrap` or the id of a broker.
+/// Label: the listener, `bootstrap` or the id of a broker.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ListenerLabel {
     listener: String,
 }
 
-/// Label: which way, seen from the client.
+/// Label: the direction, `requests` or `responses`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DirectionLabel {
     direction: &'static str,
@@ -63,26 +63,26 @@ struct DirectionLabel {
 const REQUESTS: DirectionLabel = DirectionLabel { direction: "requests" };
 const RESPONSES: DirectionLabel = DirectionLabel { direction: "responses" };
 
-/// Counts the bytes that clients send and take.
+/// Counters of the bytes that clients send and receive.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Traffic {
+pub(crate) struct Traffic {
     requests: Counter,
     responses: Counter,
 }
 
 impl Traffic {
-    pub(super) fn came_in(&self, bytes: u64) {
+    pub(crate) fn came_in(&self, bytes: u64) {
         let _ = self.requests.inc_by(bytes);
     }
 
-    pub(super) fn went_out(&self, bytes: u64) {
+    pub(crate) fn went_out(&self, bytes: u64) {
         let _ = self.responses.inc_by(bytes);
     }
 }
 
-/// The gateway's metric families. Cheap to clone; clones share the values.
+/// Metric families of the gateway. Cheap to clone; clones share the values.
 #[derive(Debug, Clone, Default)]
-pub struct GatewayMetrics {
+pub(crate) struct GatewayMetrics {
     requests: Family<ApiLabel, Counter>,
     refused: Family<TopicLabel, Counter>,
     refused_requests: Family<RefusalLabel, Counter>,
@@ -98,24 +98,24 @@ pub struct GatewayMetrics {
 }
 
 impl GatewayMetrics {
-    /// Declares the families.
-    pub fn register(registry: &mut Registry) -> Self {
+    /// Creates the families and registers them.
+    pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = GatewayMetrics::default();
         let prefixed = registry.sub_registry_with_prefix("linkgate_gateway");
-        prefixed.register("requests", "Requests of clients by api", metrics.requests.clone());
+        prefixed.register("requests", "Client requests by api", metrics.requests.clone());
         prefixed.register(
             "refused_writes",
-            "Produce partitions refused because the topic is a read-only mirror",
+            "Partitions of write requests refused because the topic is a read-only mirror",
             metrics.refused.clone(),
         );
         prefixed.register(
             "refused_requests",
-            "Requests of administrators refused because they would change a read-only mirror topic",
+            "Administrative requests refused because they would change a read-only mirror topic",
             metrics.refused_requests.clone(),
         );
         prefixed.register(
             "dropped_writes",
-            "Produce partitions with acks=0 dropped because the topic is a read-only mirror",
+            "Partitions of Produce requests with acks=0 dropped because the topic is a read-only mirror",
             metrics.dropped.clone(),
         );
         prefixed.register(
@@ -124,54 +124,55 @@ impl GatewayMetrics {
             metrics.hidden.clone(),
         );
         prefixed.register("connections", "Open client connections", metrics.connections.clone());
-        prefixed.register("closed_connections", "Client connections closed by cause", metrics.closed.clone());
+        prefixed.register("closed_connections", "Closed client connections by cause", metrics.closed.clone());
         prefixed.register(
             "certificate_reloads",
-            "Changed keys and certificates of the listeners and towards the brokers, taken over or refused",
+            "Reloads of changed keys and certificates, by side and outcome",
             metrics.reloads.clone(),
         );
-        prefixed.register("client_bytes", "Bytes that clients sent and took", metrics.bytes.clone());
+        prefixed.register("client_bytes", "Bytes that clients sent and received", metrics.bytes.clone());
         prefixed.register(
             "buffered_bytes",
-            "Bytes of frames, or of pieces of large ones, held in memory, of the budget of each direction",
+            "Bytes of frames that are held in memory, by direction",
             metrics.buffered.clone(),
         );
         prefixed.register(
             "buffer_waiters",
-            "Connections that wait for memory to hold a frame",
+            "Connections that wait for memory for a frame",
             metrics.waiting.clone(),
         );
         metrics
     }
 
-    pub(super) fn request(&self, api: &'static str) {
+    pub(crate) fn request(&self, api: &'static str) {
         let _ = self.requests.get_or_create(&ApiLabel { api }).inc();
     }
 
-    /// Topics here are names of guards, never names that a client made up, so that the family stays bounded.
-    pub(super) fn refused(&self, topic: &str, partitions: usize) {
+    /// Counts refused partitions. `topic` is the name of a guard, never a name that a client made up, so the
+    /// family stays bounded.
+    pub(crate) fn refused(&self, topic: &str, partitions: usize) {
         let _ = self.refused.get_or_create(&TopicLabel { topic: topic.to_owned() }).inc_by(partitions as u64);
     }
 
-    /// Topics as in [`GatewayMetrics::refused`].
-    pub(super) fn refused_request(&self, api: &'static str, topic: &str) {
+    /// Counts a refused request. `topic` is the name of a guard, as in [`GatewayMetrics::refused`].
+    pub(crate) fn refused_request(&self, api: &'static str, topic: &str) {
         let label = RefusalLabel { api, topic: topic.to_owned() };
         let _ = self.refused_requests.get_or_create(&label).inc();
     }
 
-    pub(super) fn dropped(&self, topic: &str, partitions: usize) {
+    pub(crate) fn dropped(&self, topic: &str, partitions: usize) {
         let _ = self.dropped.get_or_create(&TopicLabel { topic: topic.to_owned() }).inc_by(partitions as u64);
     }
 
-    pub(super) fn hidden(&self, topic: &str, batches: usize) {
+    pub(crate) fn hidden(&self, topic: &str, batches: usize) {
         let _ = self.hidden.get_or_create(&TopicLabel { topic: topic.to_owned() }).inc_by(batches as u64);
     }
 
-    /// Counts a connection until the answer is dropped, and then why it ended.
-    pub(super) fn opened(&self, target: Target) -> OpenConnection {
+    /// Counts a connection as open until the returned value is dropped. Then counts the cause of its end.
+    pub(crate) fn opened(&self, target: ListenerTarget) -> OpenConnection {
         let listener = match target {
-            Target::Bootstrap => "bootstrap".to_owned(),
-            Target::Broker(id) => id.to_string(),
+            ListenerTarget::Bootstrap => "bootstrap".to_owned(),
+            ListenerTarget::Broker(id) => id.to_string(),
         };
         let gauge = self.connections.get_or_create(&ListenerLabel { listener }).clone();
         let _ = gauge.inc();
@@ -179,14 +180,14 @@ impl GatewayMetrics {
         OpenConnection { metrics: self.clone(), gauge, cause: CloseCause::Stopped }
     }
 
-    /// For the bytes of all connections.
-    pub(super) fn traffic(&self) -> Traffic {
+    /// Returns the byte counters of all connections.
+    pub(crate) fn traffic(&self) -> Traffic {
         let counter = |label: &DirectionLabel| self.bytes.get_or_create(label).clone();
         Traffic { requests: counter(&REQUESTS), responses: counter(&RESPONSES) }
     }
 
-    /// The budgets of both directions, with their gauges.
-    pub(super) fn budgets(&self, limits: &Limits, ticks: Ticks) -> Budgets {
+    /// Creates the budgets of both directions, with their gauges.
+    pub(crate) fn budgets(&self, limits: &Limits, ticks: GatewayClock) -> Budgets {
         let budget = |bytes, label: &DirectionLabel| {
             let (used, waiting) = (self.buffered.get_or_create(label), self.waiting.get_or_create(label));
             Budget::new(bytes, ticks, used.clone(), waiting.clone())
@@ -197,22 +198,22 @@ impl GatewayMetrics {
         }
     }
 
-    /// Changed files of one side that had this outcome since the last look.
-    pub(super) fn reloads(&self, side: &'static str, outcome: &'static str, count: u64) {
+    /// Counts changed files of one side that had this outcome since the last check.
+    pub(crate) fn reloads(&self, side: &'static str, outcome: &'static str, count: u64) {
         let _ = self.reloads.get_or_create(&ReloadLabels { side, outcome }).inc_by(count);
     }
 
-    pub(super) fn turned_away(&self, cause: CloseCause) {
+    pub(crate) fn turned_away(&self, cause: CloseCause) {
         let _ = self.closed.get_or_create(&CauseLabel { cause: cause.label() }).inc();
     }
 }
 
-/// A connection that is counted as open.
+/// Connection that is counted as open.
 #[derive(Debug)]
-pub(super) struct OpenConnection {
+pub(crate) struct OpenConnection {
     metrics: GatewayMetrics,
     gauge: Gauge,
-    pub(super) cause: CloseCause,
+    pub(crate) cause: CloseCause,
 }
 
 impl Drop for OpenConnection {
@@ -225,49 +226,49 @@ impl Drop for OpenConnection {
 
 #[cfg(test)]
 impl GatewayMetrics {
-    /// Gives every family a value: one without any is not rendered.
+    /// Gives every family a value: a family without one is not rendered.
     pub(crate) fn touch(&self) {
         self.request("Fetch");
         self.refused("t", 1);
         self.refused_request("DeleteRecords", "t");
         self.dropped("t", 1);
         self.hidden("t", 1);
-        drop(self.opened(Target::Bootstrap));
+        drop(self.opened(ListenerTarget::Bootstrap));
         self.reloads("listener", "reloaded", 1);
-        let _ = (self.traffic(), self.budgets(&Limits::default(), Ticks::start()));
+        let _ = (self.traffic(), self.budgets(&Limits::default(), GatewayClock::start()));
     }
 
-    pub(super) fn open_connections(&self) -> i64 {
+    pub(crate) fn open_connections(&self) -> i64 {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Bytes in use of the budgets of requests and of responses.
-    pub(super) fn buffered_bytes(&self) -> (i64, i64) {
+    /// Returns the bytes in use of the request budget and of the response budget.
+    pub(crate) fn buffered_bytes(&self) -> (i64, i64) {
         let used = |label| self.buffered.get_or_create(label).get();
         (used(&REQUESTS), used(&RESPONSES))
     }
 
-    pub(super) fn dropped_of(&self, topic: &str) -> u64 {
+    pub(crate) fn dropped_of(&self, topic: &str) -> u64 {
         self.dropped.get_or_create(&TopicLabel { topic: topic.to_owned() }).get()
     }
 
-    pub(super) fn refused_of(&self, topic: &str) -> u64 {
+    pub(crate) fn refused_of(&self, topic: &str) -> u64 {
         self.refused.get_or_create(&TopicLabel { topic: topic.to_owned() }).get()
     }
 
-    pub(super) fn refused_requests_of(&self, api: &'static str, topic: &str) -> u64 {
+    pub(crate) fn refused_requests_of(&self, api: &'static str, topic: &str) -> u64 {
         self.refused_requests.get_or_create(&RefusalLabel { api, topic: topic.to_owned() }).get()
     }
 
-    pub(super) fn hidden_of(&self, topic: &str) -> u64 {
+    pub(crate) fn hidden_of(&self, topic: &str) -> u64 {
         self.hidden.get_or_create(&TopicLabel { topic: topic.to_owned() }).get()
     }
 
-    pub(super) fn reloads_of(&self, side: &'static str, outcome: &'static str) -> u64 {
+    pub(crate) fn reloads_of(&self, side: &'static str, outcome: &'static str) -> u64 {
         self.reloads.get_or_create(&ReloadLabels { side, outcome }).get()
     }
 
-    pub(super) fn closed_by(&self, cause: CloseCause) -> u64 {
+    pub(crate) fn closed_by(&self, cause: CloseCause) -> u64 {
         self.closed.get_or_create(&CauseLabel { cause: cause.label() }).get()
     }
 }

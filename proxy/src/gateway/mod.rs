@@ -1,66 +1,51 @@
-//! Clients ⇄ destination brokers.
+//! Proxies Kafka clients to the brokers of the destination.
 //!
-//! One listener per broker (bootstrap port, then bootstrap port + 1 + broker id), one upstream connection per client
-//! connection. Frames go through byte for byte unless a rule needs them: broker addresses in answers become the
-//! gateway's, writes to mirror topics are refused, filler is hidden from consumers.
+//! The gateway opens one listener per broker (the bootstrap port, then bootstrap port + 1 + broker id) and
+//! one broker connection per client connection. Frames pass byte for byte unless a rule needs them: broker
+//! addresses in responses become the gateway's, writes to mirror topics are refused, and filler is hidden
+//! from consumers.
 //!
-//! Promises: a client that knows only the gateway never learns a broker's address; responses leave in the order of their
-//! requests, also those that the gateway gives itself; whatever a client sends, memory stays bounded: two buffers of 64 KiB
-//! a connection, and for frames that are held whole, with what looking into their batches takes, two budgets that all share, with
-//! one frame more of each; no task outlives the cancellation of the service for longer than the drain deadline. Back-pressure: a client that does
-//! not read stops the reading of its upstream connection and, once the in-flight queue is full, of its own requests; a
-//! broker that does not read stops the reading of the client.
+//! Invariants:
 //!
-//! A connection ends when it says nothing at first, lets a request trickle in, asks for nothing for long, takes nothing
-//! of what is due ([`Limits`]), or is quiet while a new one has no place.
+//! * A client that knows only the gateway never learns the address of a broker.
+//! * Responses leave in the order of their requests, including responses that the gateway gives itself.
+//! * Memory is bounded, whatever a client sends. Each connection has two buffers of 64 KiB. All connections
+//!   share two budgets, for frames that are held whole and for sifting their batches. Each budget may be
+//!   exceeded by one frame and by the sifting of one batch.
+//! * No task outlives the cancellation of the service by more than the drain deadline.
 //!
-//! Fails by closing the one connection concerned, counted by cause; an answer that cannot be rewritten is never passed
-//! on as it is.
-
-mod activity;
-mod admission;
-mod budget;
-mod complaints;
-mod connection;
-mod directory;
-mod endpoint_map;
-mod error;
-mod eviction;
-mod fetch_filter;
-mod fetch_stream;
-mod framed;
-mod handshake;
-mod inflight;
-mod inspect;
-mod listeners;
-mod metered;
-mod metrics;
-mod mirror_guard;
-mod observer;
-mod options;
-mod refusal;
-mod reload;
-mod reply;
-mod requests;
-mod responses;
-mod rewrite;
-mod rope;
-mod service;
-mod session;
-mod share_gaps;
-mod sifting;
-mod stream;
+//! Back-pressure: a client that does not read stops the reading from its broker connection and, once the
+//! in-flight queue is full, the reading of its own requests. A broker that does not read stops the reading
+//! from the client.
+//!
+//! The gateway closes a connection that sends no first request in time, sends a request too slowly, is idle
+//! for too long, does not take its responses, or is too old ([`Limits`]). It also closes a connection that
+//! holds memory for which others wait, or that is quiet while a new connection has no place.
+//!
+//! A failure closes only the connection concerned and is counted by cause. A response that cannot be
+//! rewritten is never passed on unchanged.
+pub(crate) mod budget;
+pub(crate) mod clock;
+pub(crate) mod connection;
+pub(crate) mod endpoint_map;
+pub(crate) mod error;
+pub(crate) mod frame;
+pub(crate) mod guards;
+pub(crate) mod in_flight;
+pub(crate) mod listen;
+pub(crate) mod metrics;
+pub(crate) mod options;
+pub(crate) mod reload;
+pub(crate) mod reply;
+pub(crate) mod request;
+pub(crate) mod response;
+pub(crate) mod service;
+pub(crate) mod session;
+pub(crate) mod shared;
 #[cfg(test)]
 mod tests;
-mod through;
-mod ticks;
-mod upstream;
 
-pub use connection::{ClientConnection, Connections, Identity};
-pub use directory::BrokerDirectory;
-pub use error::GatewayError;
-pub use fetch_filter::{Filtered, hide_filler};
-pub use metrics::GatewayMetrics;
-pub use options::{ConnectionLimits, GatewayOptions, Limits};
-pub use rewrite::rewrite_answer;
-pub use service::{Gateway, GatewayHandle};
+pub(crate) use self::connection::{ClientConnection, Connections};
+pub(crate) use self::error::GatewayError;
+pub(crate) use self::options::{GatewayOptions, Limits};
+pub(crate) use self::service::{Gateway, GatewayHandle};

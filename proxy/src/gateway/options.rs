@@ -1,68 +1,74 @@
-//! What the gateway is told when it is built.
+//! Options of the gateway.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::net::HostPort;
 use crate::net::tls::{TlsClient, TlsServer};
 
-pub use super::admission::ConnectionLimits;
-
-/// Where to listen, what to say, whom to connect to.
+/// Addresses, TLS and limits of a gateway.
 #[derive(Debug, Clone)]
 pub struct GatewayOptions {
     /// `bootstrap.servers` of the destination cluster.
     pub bootstrap_servers: Vec<HostPort>,
-    /// Address to listen on.
+    /// Host or address to listen on.
     pub listen_host: String,
-    /// Port of the bootstrap listener; broker n is at this + 1 + n. 0 takes any free one.
+    /// Port of the bootstrap listener. The listener of broker n is at this port + 1 + n. 0 takes any free
+    /// port.
     pub listen_port: u16,
-    /// Host that clients are told.
+    /// Host that the gateway gives to clients in responses.
     pub advertised_host: String,
-    /// Port that clients are told of the bootstrap listener; the one listened on when absent.
+    /// Port of the bootstrap listener that the gateway gives to clients. `None`: the port that it listens on.
     pub advertised_port: Option<u16>,
-    /// TLS of the listeners; plain ones when absent.
+    /// TLS of the listeners. `None`: plaintext.
     pub listener_tls: Option<TlsServer>,
-    /// Clients authenticate with the brokers, through the gateway (SASL), before they ask for anything.
+    /// True if clients must authenticate (SASL) before any other request. The brokers check the credentials;
+    /// the gateway passes the exchange through.
     pub sasl: bool,
-    /// TLS towards the brokers; plain connections when absent.
+    /// TLS of the connections to brokers. `None`: plaintext.
     pub broker_tls: Option<TlsClient>,
-    /// Bounds.
+    /// Limits on sizes, counts and times.
     pub limits: Limits,
 }
 
-/// Bounds on what a client may hold, and on how long things may take.
+/// Limits on what a client may hold, and on how long things may take.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Largest request in bytes (`socket.request.max.bytes`).
+    /// Maximum size of a request, in bytes (`socket.request.max.bytes`).
     pub max_request_bytes: usize,
-    /// Open client connections, all listeners together.
+    /// Limits on open client connections, for all listeners together.
     pub connections: ConnectionLimits,
-    /// Requests of one connection that wait for their response.
+    /// Maximum number of requests of one connection that are queued for their responses.
     pub max_in_flight: usize,
-    /// Time from accepting a connection to the end of its TLS handshake.
+    /// Maximum time from accepting a connection to the end of its TLS handshake.
     pub handshake_timeout: Duration,
-    /// Time from accepting a connection (from its TLS handshake, where there is one) to its first request.
+    /// Maximum time from accepting a connection, or from the end of its TLS handshake, to its first request.
     pub first_request_timeout: Duration,
-    /// Time that a client may be waited for while a request arrives, and a second more for each 16 KiB that have come.
+    /// Maximum time that the gateway waits for the client while one request arrives. Each 16 KiB received add
+    /// a second.
     pub request_arrival_timeout: Duration,
-    /// Time without a byte either way and without a response due (`connections.max.idle.ms`).
+    /// Maximum time without a byte in either direction while no response is due (`connections.max.idle.ms`).
     pub idle_timeout: Duration,
-    /// Time in which a client, or a broker, takes nothing of what it is to get.
+    /// Maximum time in which a client, or a broker, takes none of the bytes that are to be sent to it.
     pub stall_timeout: Duration,
-    /// Time that a connection may last (`connections.max.age.ms`), give or take a tenth; `None` for as long as it likes.
+    /// Maximum age of a connection (`connections.max.age.ms`), varied at random by up to 10 %. `None`:
+    /// unlimited.
     pub max_age: Option<Duration>,
-    /// Bytes of requests that are held whole, all connections together; one request may go beyond.
+    /// Budget for requests that are held whole, in bytes, for all connections together. One request may
+    /// exceed it.
     pub request_buffer_bytes: usize,
-    /// Bytes of responses that are held, whole or a piece of them, all connections together; one response may go beyond.
+    /// Budget for responses that are held, whole or in pieces, in bytes, for all connections together. One
+    /// response may exceed it.
     pub response_buffer_bytes: usize,
-    /// Time that somebody waits for such bytes before they are taken back from those that have held most for longest.
+    /// Time that a session waits for budget before the gateway reclaims memory from the connections that have
+    /// held the most for the longest.
     pub reclaim_timeout: Duration,
-    /// Time to connect to one broker, TLS handshake included.
+    /// Maximum time to connect to one broker, TLS handshake included.
     pub connect_timeout: Duration,
-    /// Time that the responses under way are given once the client or the service stops.
+    /// Maximum time to deliver the outstanding responses after the client or the service has stopped.
     pub drain_timeout: Duration,
-    /// Time between two looks at the brokers of the destination.
+    /// Interval between two look-ups of the destination's brokers.
     pub directory_interval: Duration,
 }
 
@@ -93,10 +99,22 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Time between two looks at whether a connection is overdue: a fraction of what it may take.
-    pub(super) fn watch_interval(&self) -> Duration {
+    /// Returns the interval between two checks for an overdue connection: an eighth of the shortest timeout,
+    /// between 5 ms and 5 s.
+    pub(crate) fn watch_interval(&self) -> Duration {
         let shortest = [self.request_arrival_timeout, self.idle_timeout, self.stall_timeout];
         let shortest = shortest.into_iter().min().unwrap_or_default();
         (shortest / 8).clamp(Duration::from_millis(5), Duration::from_secs(5))
     }
+}
+
+/// Limits on open connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// Maximum number in total (`max.connections`).
+    pub total: usize,
+    /// Maximum number from one address (`max.connections.per.ip`).
+    pub per_address: usize,
+    /// Exceptions from `per_address` (`max.connections.per.ip.overrides`).
+    pub overrides: BTreeMap<IpAddr, usize>,
 }

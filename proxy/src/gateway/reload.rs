@@ -1,5 +1,5 @@
-//! Looks for new keys and certificates from time to time, so that they are in force, logged and counted without waiting
-//! for a connection.
+//! Checks at intervals for new keys and certificates, so that they take effect, are logged and are counted
+//! without waiting for a connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,21 +8,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::net::tls::{ReloadCounts, TlsClient, TlsServer};
 
-use super::metrics::GatewayMetrics;
-use super::options::GatewayOptions;
+use crate::gateway::metrics::GatewayMetrics;
+use crate::gateway::options::GatewayOptions;
 
-/// Time between two looks.
+/// Interval between two checks.
 const INTERVAL: Duration = Duration::from_secs(3);
 
 /// Watches the files of both sides until `stop` is cancelled.
-pub(super) fn watch_certificates(
+pub(crate) fn watch_certificates(
     options: &GatewayOptions,
     metrics: GatewayMetrics,
     stop: CancellationToken,
 ) -> impl Future<Output = ()> + Send + 'static {
-    let mut sides: Vec<Side> = Vec::new();
-    sides.extend(options.listener_tls.clone().map(|tls| Side::new("listener", Tls::Listener(tls))));
-    sides.extend(options.broker_tls.clone().map(|tls| Side::new("broker", Tls::Broker(tls))));
+    let mut sides: Vec<ReloadedSide> = Vec::new();
+    sides.extend(options.listener_tls.clone().map(|tls| ReloadedSide::new("listener", Tls::Listener(tls))));
+    sides.extend(options.broker_tls.clone().map(|tls| ReloadedSide::new("broker", Tls::Broker(tls))));
     async move {
         while !sides.is_empty() {
             if stop.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_none() {
@@ -42,7 +42,7 @@ enum Tls {
 }
 
 impl Tls {
-    /// Reads files.
+    /// Loads the files if they have changed, and returns the counts of all reloads. Blocks.
     fn refresh(&self) -> ReloadCounts {
         match self {
             Tls::Listener(tls) => {
@@ -57,15 +57,15 @@ impl Tls {
     }
 }
 
-struct Side {
+struct ReloadedSide {
     name: &'static str,
     tls: Arc<Tls>,
     seen: ReloadCounts,
 }
 
-impl Side {
+impl ReloadedSide {
     fn new(name: &'static str, tls: Tls) -> Self {
-        Side { name, tls: Arc::new(tls), seen: ReloadCounts::default() }
+        ReloadedSide { name, tls: Arc::new(tls), seen: ReloadCounts::default() }
     }
 
     async fn look(&mut self, metrics: &GatewayMetrics) {

@@ -1,4 +1,4 @@
-//! The gateway as a component: options → [`Gateway`] → [`Gateway::run`] → [`GatewayHandle`].
+//! Runs the gateway as a component: options → [`Gateway`] → [`Gateway::run`] → [`GatewayHandle`].
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,35 +11,35 @@ use tokio_util::task::TaskTracker;
 
 use crate::net::HostPort;
 
-use super::admission::listen;
-use super::budget::Holder;
-use super::connection::{Connection, Connections};
-use super::directory::BrokerDirectory;
-use super::endpoint_map::{Advertised, Brokers};
-use super::error::GatewayError;
-use super::listeners::Listeners;
-use super::metrics::GatewayMetrics;
-use super::mirror_guard::Guards;
-use super::options::GatewayOptions;
-use super::reload::watch_certificates;
-use super::rewrite::Rewriter;
-use super::session::Shared;
-use super::share_gaps::ShareGaps;
-use super::ticks::{Ticks, micros};
+use crate::gateway::budget::Holder;
+use crate::gateway::clock::{GatewayClock, micros};
+use crate::gateway::connection::{Connections, OpenConnection};
+use crate::gateway::endpoint_map::{Advertised, Brokers};
+use crate::gateway::error::GatewayError;
+use crate::gateway::guards::Guards;
+use crate::gateway::listen::Listeners;
+use crate::gateway::listen::admission::listen;
+use crate::gateway::listen::broker_discovery::BrokerDirectory;
+use crate::gateway::metrics::GatewayMetrics;
+use crate::gateway::options::GatewayOptions;
+use crate::gateway::reload::watch_certificates;
+use crate::gateway::response::Rewriter;
+use crate::gateway::response::share_gaps::ShareGaps;
+use crate::gateway::shared::GatewayShared;
 
-/// Least time between two looks at who holds memory that others wait for.
+/// Minimum interval between two checks for memory to reclaim.
 const LEAST_RECLAIM_INTERVAL: std::time::Duration = std::time::Duration::from_millis(5);
 
-/// A gateway that is not running yet.
+/// Gateway that is not running yet.
 pub struct Gateway {
     options: GatewayOptions,
     guards: watch::Receiver<Arc<TopicGuards>>,
     directory: Arc<dyn BrokerDirectory>,
-    pub(super) metrics: GatewayMetrics,
+    pub(crate) metrics: GatewayMetrics,
     connections: Connections,
 }
 
-/// A running gateway. Cheap to clone; dropping it stops nothing.
+/// Running gateway. Cheap to clone; dropping it stops nothing.
 #[derive(Debug, Clone)]
 pub struct GatewayHandle {
     bootstrap: SocketAddr,
@@ -49,7 +49,7 @@ pub struct GatewayHandle {
 }
 
 impl Gateway {
-    /// A gateway that learns from `directory` where the brokers are.
+    /// Creates a gateway that learns from `directory` where the brokers are.
     pub fn new(
         options: GatewayOptions,
         directory: Arc<dyn BrokerDirectory>,
@@ -60,17 +60,17 @@ impl Gateway {
         Gateway { options, guards, directory, metrics, connections: Connections::default() }
     }
 
-    /// The list of open connections; empty until the gateway runs.
+    /// Returns the list of open connections. It is empty until the gateway runs.
     #[must_use]
     pub fn connections(&self) -> Connections {
         self.connections.clone()
     }
 
-    /// Opens the bootstrap listener and goes on in the background until `stop` is cancelled. Brokers need not be reachable,
-    /// now or later; clients are turned away as long as none is.
+    /// Opens the bootstrap listener and goes on in the background until `stop` is cancelled. No broker has to
+    /// be reachable, now or later. While none is, clients are turned away.
     ///
     /// # Errors
-    /// [`GatewayError::Listen`] when the bootstrap listener cannot be opened.
+    /// [`GatewayError::Listen`] if the bootstrap listener cannot be opened.
     pub async fn run(self, stop: CancellationToken) -> Result<GatewayHandle, GatewayError> {
         let Gateway { options, guards, directory, metrics, connections } = self;
         let endpoint = HostPort::new(options.listen_host.clone(), options.listen_port);
@@ -84,8 +84,8 @@ impl Gateway {
 
         let interval = options.limits.directory_interval;
         let brokers = Brokers::default();
-        let ticks = Ticks::start();
-        let shared = Arc::new(Shared {
+        let ticks = GatewayClock::start();
+        let shared = Arc::new(GatewayShared {
             budgets: metrics.budgets(&options.limits, ticks),
             traffic: metrics.traffic(),
             rewriter: Rewriter {
@@ -97,7 +97,7 @@ impl Gateway {
             options,
             brokers: brokers.clone(),
             connections: connections.clone(),
-            complaints: Arc::default(),
+            log_limiter: Arc::default(),
             ticks,
         });
         let tasks = TaskTracker::new();
@@ -118,43 +118,44 @@ impl Gateway {
 }
 
 impl GatewayHandle {
-    /// Where the bootstrap listener is.
+    /// Returns the address of the bootstrap listener.
     #[must_use]
     pub fn bootstrap_address(&self) -> SocketAddr {
         self.bootstrap
     }
 
-    /// Where the listener of a broker is; `None` while the broker is not known.
+    /// Returns the address of a broker's listener, or `None` while there is none.
     #[must_use]
     pub fn broker_address(&self, id: i32) -> Option<SocketAddr> {
         self.listeners.address_of(id)
     }
 
-    /// The list of open connections.
+    /// Returns the list of open connections.
     #[must_use]
     pub fn connections(&self) -> Connections {
         self.connections.clone()
     }
 
-    /// Tasks that run: listeners, the look-out for brokers, and one for each connection.
+    /// Returns the number of running tasks: one per listener, one per connection, and those in the
+    /// background.
     #[cfg(test)]
-    pub(super) fn tasks(&self) -> usize {
+    pub(crate) fn tasks(&self) -> usize {
         self.tasks.len()
     }
 
-    /// Waits until everything has ended, after the token given to [`Gateway::run`] was cancelled.
+    /// Waits until all tasks have ended, after the token given to [`Gateway::run`] was cancelled.
     pub async fn stopped(&self) {
         self.tasks.wait().await;
     }
 }
 
-/// Takes memory back from connections while others wait for it.
-async fn reclaim(shared: Arc<Shared>, stop: CancellationToken) {
+/// Reclaims memory from connections while others wait for it.
+async fn reclaim(shared: Arc<GatewayShared>, stop: CancellationToken) {
     let timeout = shared.options.limits.reclaim_timeout;
     let interval = (timeout / 4).max(LEAST_RECLAIM_INTERVAL);
     let budgets = &shared.budgets;
     let due = async || {
-        // Nothing wakes while nobody waits.
+        // The task does not wake up while nothing waits.
         tokio::select! {
             () = budgets.requests.awaited() => {}
             () = budgets.responses.awaited() => {}
@@ -174,15 +175,15 @@ async fn reclaim(shared: Arc<Shared>, stop: CancellationToken) {
     }
 }
 
-fn requests_held(connection: &Arc<Connection>) -> Arc<Holder> {
+fn requests_held(connection: &Arc<OpenConnection>) -> Arc<Holder> {
     Arc::clone(&connection.activity.requests_held)
 }
 
-fn responses_held(connection: &Arc<Connection>) -> Arc<Holder> {
+fn responses_held(connection: &Arc<OpenConnection>) -> Arc<Holder> {
     Arc::clone(&connection.activity.responses_held)
 }
 
-/// Looks for brokers from time to time.
+/// Task that looks up the brokers at intervals.
 struct Watcher {
     directory: Arc<dyn BrokerDirectory>,
     brokers: Brokers,
@@ -202,8 +203,9 @@ impl Watcher {
                 }
                 Err(error) => complain(&mut failing, &error),
             }
-            // Until the first answer clients wait for us, so ask more often. A broker that was not where it should be
-            // has moved or is about to come back; clients that try again at once must not make that a flood.
+            // Until the first answer, clients wait for the directory, so it is asked more often. It is also
+            // asked early after a broker was not reachable at its address: that broker has moved or is about
+            // to come back. The minimum interval keeps clients that retry at once from causing a flood.
             let least = self.interval / 10;
             tokio::time::sleep(least).await;
             if !failing && !self.brokers.all().is_empty() {
@@ -213,9 +215,9 @@ impl Watcher {
     }
 }
 
-/// Once per outage is enough.
+/// Logs the error once per outage.
 fn complain(failing: &mut bool, error: &dyn std::fmt::Display) {
     if !std::mem::replace(failing, true) {
-        tracing::warn!(%error, "brokers of the destination are not known");
+        tracing::warn!(%error, "cannot look up the brokers of the destination");
     }
 }

@@ -1,12 +1,12 @@
-//! Where the logs of single partitions begin and end, as their leaders tell.
+//! Reads from the leaders of single partitions where their logs begin and end.
 
-use crate::client::admin::OffsetSpec;
+use crate::client::types::OffsetSpec;
 use crate::client::{ClientError, Cluster};
-use crate::wire::batch::RawBatch;
-use crate::wire::walk::walk;
+use crate::wire::records::batch::RawBatch;
+use crate::wire::records::walk::walk;
 
-/// One offset of one partition that a client may see: its first, or its high watermark.
-pub(super) async fn list_offset(
+/// Returns one offset of a partition that clients may see: its log start offset or its high watermark.
+pub(crate) async fn list_offset(
     cluster: &Cluster,
     topic: &str,
     partition: i32,
@@ -15,8 +15,8 @@ pub(super) async fn list_offset(
     cluster.list_offset(topic, partition, spec).await.map(|listed| listed.offset)
 }
 
-/// Log end offset of one partition: what is not replicated yet counts.
-pub(super) async fn log_end_offset(
+/// Returns the log end offset of one partition. It includes records that are not replicated yet.
+pub(crate) async fn log_end_offset(
     cluster: &Cluster,
     topic: &str,
     partition: i32,
@@ -24,8 +24,9 @@ pub(super) async fn log_end_offset(
     cluster.end_offset_for_epoch(topic, partition, None).await.map(|end| end.end_offset)
 }
 
-/// Producer id and epoch of the last batch below `high_watermark`; `None` when no batch was found there.
-pub(super) async fn last_writer(
+/// Returns producer id and epoch of the last batch below `high_watermark`; `None` if no batch was found
+/// there.
+pub(crate) async fn last_writer(
     cluster: &Cluster,
     topic: &str,
     partition: i32,
@@ -36,22 +37,22 @@ pub(super) async fn last_writer(
     Ok(last.map(|batch| (batch.header.producer_id, batch.header.producer_epoch)))
 }
 
-/// What a log has at an offset, uncommitted data included.
+/// Content of a log at an offset, uncommitted data included.
 #[derive(Debug)]
-pub(super) enum At {
+pub(crate) enum At {
     /// The batch that holds the offset, or the next one.
     Batch(RawBatch),
     /// Nothing that a client may see yet.
     Nothing,
-    /// The log does not reach there, or begins behind it.
+    /// The log ends before the offset, or begins behind it.
     OutOfRange,
 }
 
-/// What stands at `offset`.
+/// Returns what the log holds at `offset`.
 ///
 /// # Errors
-/// The leader's code, or why it could not be asked.
-pub(super) async fn batch_at(
+/// Fails with the leader's error code, or with the reason why the leader could not be asked.
+pub(crate) async fn batch_at(
     cluster: &Cluster,
     topic: &str,
     partition: i32,

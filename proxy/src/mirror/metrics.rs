@@ -1,5 +1,5 @@
-//! Metrics of links and mirror topics, read from the journal's view and the progress table when they are asked for: so a
-//! topic that is gone leaves no series behind.
+//! Metrics of links and mirror topics. They are read from the journal's view and the progress table at each
+//! scrape, so a topic that is gone leaves no series behind.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,24 +12,26 @@ use prometheus_client::registry::Registry;
 use state::model::{LinkState, View};
 use state::store::Store;
 
-use super::filler_census::FillerCensus;
-use super::progress::{Filling, PartitionProgress, ProgressTable};
+use crate::mirror::filler_report::FillerReports;
+use crate::mirror::progress::{Filling, PartitionProgress, ProgressTable};
 
-/// What one partition shows, and how.
+/// Name, help text and value of a metric of one partition.
 type PartitionMetric = (&'static str, &'static str, fn(&PartitionProgress) -> i64);
 
 const GAUGES: [PartitionMetric; 6] = [
-    ("linkgate_mirror_lag", "Source high watermark minus local log end, in offsets", |p| p.lag()),
+    ("linkgate_mirror_lag", "Source high watermark minus local log end offset", |p| p.lag()),
     ("linkgate_mirror_log_end_offset", "Next offset to append on the destination", |p| p.log_end_offset),
     ("linkgate_mirror_source_high_watermark", "High watermark of the source at the last fetch", |p| {
         p.source_high_watermark
     }),
-    ("linkgate_mirror_last_fetch_timestamp_ms", "When the last fetch was answered, since the epoch", |p| {
-        p.last_fetch_ms
-    }),
+    (
+        "linkgate_mirror_last_fetch_timestamp_ms",
+        "Time of the last answered fetch, in milliseconds since the epoch",
+        |p| p.last_fetch_ms,
+    ),
     (
         "linkgate_mirror_filling_remaining_offsets",
-        "Offsets still to be filled before records are copied again",
+        "Offsets that must still be filled before records are copied",
         |p| p.filling.map_or(0, |filling: Filling| filling.to.saturating_sub(p.log_end_offset.max(0)).max(0)),
     ),
     ("linkgate_mirror_held_back_offsets", "Offsets that an open transaction on the source holds back", |p| {
@@ -38,37 +40,44 @@ const GAUGES: [PartitionMetric; 6] = [
 ];
 
 const COUNTERS: [PartitionMetric; 4] = [
-    ("linkgate_mirror_appended_batches", "Batches appended, filler included", |p| p.appended_batches),
-    ("linkgate_mirror_appended_bytes", "Bytes of batches appended", |p| p.appended_bytes),
-    ("linkgate_mirror_restarts", "Times that the register was read anew after something was unclear", |p| {
-        p.restarts
-    }),
+    ("linkgate_mirror_appended_batches", "Appended batches, filler included", |p| p.appended_batches),
+    ("linkgate_mirror_appended_bytes", "Bytes of the appended batches", |p| p.appended_bytes),
+    (
+        "linkgate_mirror_restarts",
+        "Resets: times that the append position was recovered because something was unclear",
+        |p| p.restarts,
+    ),
     (
         "linkgate_mirror_unkeyed_records",
-        "Records without a key that were left out, because the mirror topic is compacted",
+        "Records without a key that were left out because the mirror topic is compacted",
         |p| i64::try_from(p.unkeyed_records).unwrap_or(i64::MAX),
     ),
 ];
 
-/// Collects what the mirror side knows.
+/// Collector of the metrics of links and mirror topics.
 #[derive(Debug)]
-pub struct MirrorMetrics {
+pub(crate) struct MirrorMetrics {
     store: Store,
     progress: ProgressTable,
-    census: FillerCensus,
+    census: FillerReports,
 }
 
 impl MirrorMetrics {
-    /// Registers the families of links and mirror topics.
-    pub fn register(registry: &mut Registry, store: Store, progress: ProgressTable, census: FillerCensus) {
+    /// Registers the metric families of links and mirror topics.
+    pub(crate) fn register(
+        registry: &mut Registry,
+        store: Store,
+        progress: ProgressTable,
+        census: FillerReports,
+    ) {
         registry.register_collector(Box::new(MirrorMetrics { store, progress, census }));
     }
 }
 
-/// A number for each partition of each mirror topic that has one: link, topic, partition, value.
+/// Values of one metric, one per partition that has one: link, topic, partition, value.
 type Series<'a> = Vec<(&'a str, &'a str, String, i64)>;
 
-/// How often each partition has jumped: the journal knows.
+/// Returns the number of log start jumps of each partition, from the journal.
 fn jumps(view: &View) -> Series<'_> {
     let of_all = view.mirrors.values().flat_map(|mirror| {
         let partitions = 0..i32::try_from(mirror.partitions).unwrap_or(i32::MAX);
@@ -81,8 +90,9 @@ fn jumps(view: &View) -> Series<'_> {
     of_all.collect()
 }
 
-/// What the last census of each mirror topic found; nothing for those that had none.
-fn filler<'a>(view: &'a View, census: &FillerCensus) -> Series<'a> {
+/// Returns the number of filler offsets of each partition, from the last census of its topic. Omits topics
+/// without a census.
+fn filler<'a>(view: &'a View, census: &FillerReports) -> Series<'a> {
     let of_all = view.mirrors.values().filter_map(|mirror| Some((mirror, census.done(mirror)?)));
     let series = of_all.flat_map(|(mirror, found)| {
         let partitions = found.partitions.into_iter().enumerate();
@@ -99,7 +109,7 @@ impl Collector for MirrorMetrics {
         let view = self.store.view();
         let name = "linkgate_link_active";
         let kind = ConstGauge::new(0i64).metric_type();
-        let mut family = encoder.encode_descriptor(name, "1 while the link is ACTIVE", None, kind)?;
+        let mut family = encoder.encode_descriptor(name, "1 while the link is ACTIVE, else 0", None, kind)?;
         let states: HashMap<&str, LinkState> =
             view.links.values().map(|link| (link.name.as_str(), link.status().state)).collect();
         for (name, state) in &states {
@@ -108,7 +118,12 @@ impl Collector for MirrorMetrics {
             active.encode(family.encode_family(&labels)?)?;
         }
         let name = "linkgate_mirror_topic";
-        let mut family = encoder.encode_descriptor(name, "Mirror topics by state, 1 each", None, kind)?;
+        let mut family = encoder.encode_descriptor(
+            name,
+            "1 for each mirror topic, with its state as a label",
+            None,
+            kind,
+        )?;
         for mirror in view.mirrors.values() {
             let link = states.get(mirror.link.as_str()).copied().unwrap_or(LinkState::Failed);
             let labels = [
@@ -134,7 +149,7 @@ impl Collector for MirrorMetrics {
             }
         }
         let name = "linkgate_mirror_filler_offsets";
-        let help = "Offsets covered by filler, as the last census of the topic found them";
+        let help = "Offsets covered by filler, from the last count of the topic";
         let mut family = encoder.encode_descriptor(name, help, None, kind)?;
         for (link, topic, partition, offsets) in filler(&view, &self.census) {
             let labels = [("link", link), ("topic", topic), ("partition", partition.as_str())];
@@ -142,7 +157,7 @@ impl Collector for MirrorMetrics {
         }
         let kind = ConstCounter::new(0u64).metric_type();
         let name = "linkgate_mirror_jumps";
-        let help = "Times that the source no longer had the offsets that were next";
+        let help = "Log start jumps: times that the source no longer had the next offsets to copy";
         let mut family = encoder.encode_descriptor(name, help, None, kind)?;
         for (link, topic, partition, count) in jumps(&view) {
             let labels = [("link", link), ("topic", topic), ("partition", partition.as_str())];
@@ -169,15 +184,15 @@ mod tests {
 
     use super::*;
     use crate::client::{ClientOptions, Cluster, Side};
-    use crate::mirror::sample::{link, mirror};
+    use crate::mirror::test_support::{link, mirror};
 
     #[tokio::test]
-    async fn a_mirror_topic_shows_its_lag_and_leaves_nothing_behind() {
+    async fn a_removed_mirror_topic_leaves_no_series_behind() {
         let store = Store::in_memory().unwrap();
         let progress = ProgressTable::default();
         let mut registry = Registry::default();
         let nowhere = Cluster::new(Vec::new(), ClientOptions::new(Side::Destination));
-        MirrorMetrics::register(&mut registry, store.clone(), progress.clone(), FillerCensus::new(nowhere));
+        MirrorMetrics::register(&mut registry, store.clone(), progress.clone(), FillerReports::new(nowhere));
         let render = || {
             let mut text = String::new();
             encode(&mut text, &registry).unwrap();
@@ -214,7 +229,7 @@ mod tests {
         assert!(text.contains(&format!("linkgate_mirror_jumps_total{other} 2\n")), "{text}");
         // There has been no census.
         assert!(!text.contains("linkgate_mirror_filler_offsets{"), "{text}");
-        // When it is forgotten, its series go
+        // When the topic is removed, its series are gone
         let changes = vec![Change::RemoveMirror("users".into())];
         store.transact("test", "test", |_, _| Ok::<_, Infallible>((changes, ()))).await.unwrap();
         assert!(!render().contains("topic=\"users\""));

@@ -1,52 +1,53 @@
-//! How far each partition is, shared between the engine that writes it and whoever asks.
+//! Progress of each partition. The engine writes it; the admin API, metrics and commands read it.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use super::on_the_way::OnTheWay;
-use super::stop_waits::StopWaits;
+use crate::mirror::in_flight::OnTheWay;
+use crate::mirror::stop_waits::StopWaits;
 
-/// Where one partition of a mirror topic is. Offsets are -1 while not known.
+/// Progress of one partition of a mirror topic. Offsets are -1 while not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionProgress {
     /// Next offset to append on the destination (its log end offset).
     pub log_end_offset: i64,
     /// High watermark of the source at the last fetch.
     pub source_high_watermark: i64,
-    /// Last stable offset of the source at the last fetch: the mirror goes no further.
+    /// Last stable offset of the source at the last fetch. The mirror goes no further.
     pub source_last_stable_offset: i64,
-    /// Offset asked for by the last fetch.
+    /// Offset of the last fetch.
     pub last_fetch_offset: i64,
-    /// When the last fetch was answered, in milliseconds since the epoch; 0 for never.
+    /// Time when the last fetch was answered, in milliseconds since the epoch; 0 for never.
     pub last_fetch_ms: i64,
-    /// What holds it up or made it fail; empty when nothing does.
+    /// Reason for a delay or a failure; empty if there is none.
     pub reason: String,
-    /// The partition has failed.
+    /// True if the partition has failed.
     pub failed: bool,
     /// Batches appended by this process, filler included.
     pub appended_batches: i64,
-    /// Their bytes.
+    /// Size of these batches, in bytes.
     pub appended_bytes: i64,
-    /// How often something was unclear and the register was read anew.
+    /// Number of resets in this process.
     pub restarts: i64,
-    /// Offsets that hold nothing being covered with filler; `None` when none are.
+    /// Offset gap that is being filled; `None` if none is.
     pub filling: Option<Filling>,
     /// The open transaction of the source that holds the partition back; `None` when none does.
-    pub held: Option<Held>,
-    /// Records without a key that were left out of a compacted topic, by this process.
+    pub held: Option<BlockingTransaction>,
+    /// Number of records without a key that this process left out of a compacted topic.
     pub unkeyed_records: u64,
 }
 
-/// An open transaction on the source, behind which nothing is mirrored.
+/// An open transaction on the source. Nothing behind its first offset is mirrored before it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Held {
-    /// Its first offset: the source's last stable offset.
+pub struct BlockingTransaction {
+    /// First offset of the transaction: the source's last stable offset.
     pub offset: i64,
-    /// Its producer; `None` until the source was asked.
+    /// Producer of the transaction; `None` until the source was asked.
     pub producer: Option<HoldingProducer>,
 }
 
-/// Who holds a partition back.
+/// Producer whose open transaction holds a partition back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HoldingProducer {
     /// Producer id.
@@ -57,20 +58,20 @@ pub struct HoldingProducer {
     pub since_ms: i64,
 }
 
-/// A run of offsets that is being covered with filler.
+/// An offset gap that is being covered with filler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Filling {
-    /// Where it began.
+    /// First offset of the gap.
     pub from: i64,
-    /// Where it ends: the first offset that is copied from the source.
+    /// End of the gap: the first offset that is copied from the source.
     pub to: i64,
-    /// When it began, in milliseconds since the epoch.
+    /// Time when the filling began, in milliseconds since the epoch.
     pub since_ms: i64,
 }
 
 impl Filling {
-    /// Milliseconds that the rest will take at the rate so far, with the log ending at `reached` at `now_ms`; `None`
-    /// while there is no rate yet.
+    /// Returns the milliseconds that the rest takes at the rate so far, if the log ends at `reached` at
+    /// `now_ms`. Returns `None` while there is no rate yet.
     #[must_use]
     pub fn eta_ms(&self, reached: i64, now_ms: i64) -> Option<i64> {
         let (done, rest) = (reached.saturating_sub(self.from), self.to.saturating_sub(reached));
@@ -103,15 +104,18 @@ impl Default for PartitionProgress {
 }
 
 impl PartitionProgress {
-    /// Back to "not known", the counters aside: another attempt begins.
+    /// Sets everything but the counters to "not known", since work on the topic begins again.
     pub fn forget_positions(&mut self) {
         let Self { appended_batches, appended_bytes, restarts, unkeyed_records, .. } = *self;
         *self = Self { appended_batches, appended_bytes, restarts, unkeyed_records, ..Self::default() };
     }
 
-    /// An open transaction of the source, which begins at `offset`, holds the partition back.
+    /// Records that an open transaction of the source, which begins at `offset`, holds the partition back.
     pub fn held_back_at(&mut self, offset: i64) {
-        let held = self.held.filter(|held| held.offset == offset).unwrap_or(Held { offset, producer: None });
+        let held = self
+            .held
+            .filter(|held| held.offset == offset)
+            .unwrap_or(BlockingTransaction { offset, producer: None });
         self.held = Some(held);
         let behind = self.source_high_watermark.saturating_sub(offset);
         self.reason = match held.producer {
@@ -122,7 +126,8 @@ impl PartitionProgress {
         };
     }
 
-    /// Source high watermark minus local log end, in offsets; -1 before the first fetch.
+    /// Returns the source high watermark minus the destination's log end, in offsets; -1 before the first
+    /// fetch.
     #[must_use]
     pub fn lag(&self) -> i64 {
         if self.source_high_watermark < 0 || self.log_end_offset < 0 {
@@ -132,8 +137,8 @@ impl PartitionProgress {
     }
 }
 
-/// One partition's entry, updated in place. It outlives the work on the partition, which begins anew when the topic
-/// grows or is resumed.
+/// Progress of one partition, updated in place. It outlives the work on the partition, which begins again
+/// when the topic grows or is resumed.
 #[derive(Debug, Clone, Default)]
 pub struct ProgressCell {
     values: Arc<Mutex<PartitionProgress>>,
@@ -141,35 +146,35 @@ pub struct ProgressCell {
 }
 
 impl ProgressCell {
-    /// Its appends whose answers are still to come.
+    /// Returns the appends of the partition that are in flight.
     #[must_use]
     pub fn on_the_way(&self) -> &OnTheWay {
         &self.on_the_way
     }
 
-    /// A copy of the present values.
+    /// Returns a copy of the current values.
     #[must_use]
     pub fn get(&self) -> PartitionProgress {
         self.values().clone()
     }
 
     fn values(&self) -> MutexGuard<'_, PartitionProgress> {
-        self.values.lock().unwrap_or_else(PoisonError::into_inner)
+        self.values.lock()
     }
 
-    /// The open transaction of the source that holds the partition back.
+    /// Returns the open transaction of the source that holds the partition back; `None` if none does.
     #[must_use]
-    pub fn held(&self) -> Option<Held> {
+    pub fn held(&self) -> Option<BlockingTransaction> {
         self.values().held
     }
 
-    /// Changes the values; `change` must not block.
+    /// Changes the values. `change` must not block, since it runs under the lock.
     pub fn update(&self, change: impl FnOnce(&mut PartitionProgress)) {
         change(&mut self.values());
     }
 }
 
-/// All partitions of all mirror topics, and what holds up stops. Cheap to clone.
+/// Progress of all partitions of all mirror topics, and what holds up stops. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct ProgressTable {
     cells: Arc<Mutex<HashMap<String, Vec<ProgressCell>>>>,
@@ -177,31 +182,31 @@ pub struct ProgressTable {
 }
 
 impl ProgressTable {
-    /// What holds up stops.
+    /// Returns what holds up stops.
     #[must_use]
     pub fn stops(&self) -> &StopWaits {
         &self.stops
     }
 
-    /// The cells of one mirror topic, made when missing.
+    /// Returns the cells of one mirror topic. Creates them if missing.
     #[must_use]
     pub fn topic(&self, topic: &str, partitions: u32) -> Vec<ProgressCell> {
-        let mut all = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.cells.lock();
         let cells = all.entry(topic.to_owned()).or_default();
         cells.resize_with(partitions as usize, ProgressCell::default);
         cells.clone()
     }
 
-    /// The present values of one mirror topic, in partition order; empty when it is not known.
+    /// Returns the current values of one mirror topic, in partition order; empty if the topic is not known.
     #[must_use]
     pub fn of(&self, topic: &str) -> Vec<PartitionProgress> {
-        let all = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.cells.lock();
         all.get(topic).map(|cells| cells.iter().map(ProgressCell::get).collect()).unwrap_or_default()
     }
 
-    /// Forgets a topic.
+    /// Removes a topic.
     pub fn remove(&self, topic: &str) {
-        let mut all = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.cells.lock();
         let _ = all.remove(topic);
         self.stops.clear(topic);
     }

@@ -1,36 +1,37 @@
-//! What holds stops up, for whoever asks.
+//! Keeps the reasons why stops are held up, for operators.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crate::clock::now_ms;
 
-/// Why a promote or failover has not come through yet.
+/// Reason why a promote or failover has not finished yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopWait {
-    /// For people: what is waited for, by name, and what can be done about it.
+    /// Text for operators: what the stop waits for, by name, and what can be done about it.
     pub reason: String,
-    /// Since when the stop has been held up, in milliseconds since the epoch.
+    /// Time since which the stop has been held up, in milliseconds since the epoch.
     pub since_ms: i64,
 }
 
-/// What holds up the stops of mirror topics, by topic. Cheap to clone.
+/// Reasons why the stops of mirror topics are held up, by topic. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct StopWaits(Arc<Mutex<HashMap<String, StopWait>>>);
 
 impl StopWaits {
-    /// What holds a stop up; `None` when nothing does.
+    /// Returns what holds up the stop of a topic; `None` if nothing does.
     #[must_use]
     pub fn of(&self, topic: &str) -> Option<StopWait> {
         self.waits().get(topic).cloned()
     }
 
-    /// A stop is held up. When it was before, it has been since then.
+    /// Records that a stop is held up. Keeps the first time if it was held up before.
     pub fn set(&self, topic: &str, reason: &str) {
         self.set_since(topic, reason, now_ms());
     }
 
-    /// The same for one that has been held up since `since_ms`.
+    /// Records that a stop is held up, since `since_ms` if it was not held up before.
     pub fn set_since(&self, topic: &str, reason: &str, since_ms: i64) {
         let mut waits = self.waits();
         let wait =
@@ -38,13 +39,13 @@ impl StopWaits {
         reason.clone_into(&mut wait.reason);
     }
 
-    /// Nothing holds it up any more.
+    /// Records that nothing holds up the stop any more.
     pub fn clear(&self, topic: &str) {
         let _ = self.waits().remove(topic);
     }
 
     fn waits(&self) -> MutexGuard<'_, HashMap<String, StopWait>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

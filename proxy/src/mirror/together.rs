@@ -1,25 +1,27 @@
-//! Work that is asked for in many places at the same time and done once for all of them.
+//! Batches work that many callers ask for at the same time: it is done once for all of them.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-/// What waits for one link, and whose turn it is to do it for all.
-struct Line<Q, A> {
+/// Waiting questions of one link, and the lock of the caller that answers them.
+struct LinkQueue<Q, A> {
     waiting: Vec<(Q, oneshot::Sender<A>)>,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
-impl<Q, A> Default for Line<Q, A> {
+impl<Q, A> Default for LinkQueue<Q, A> {
     fn default() -> Self {
-        Line { waiting: Vec::new(), turn: Arc::default() }
+        LinkQueue { waiting: Vec::new(), turn: Arc::default() }
     }
 }
 
-/// Questions by link. Whoever comes to its turn answers all that wait then. Cheap to clone.
-pub(super) struct Together<Q, A>(Arc<Mutex<HashMap<String, Line<Q, A>>>>);
+/// Waiting questions by link. The caller that gets the lock answers all questions that wait then. Cheap to
+/// clone.
+pub(crate) struct Together<Q, A>(Arc<Mutex<HashMap<String, LinkQueue<Q, A>>>>);
 
 impl<Q, A> Clone for Together<Q, A> {
     fn clone(&self) -> Self {
@@ -40,9 +42,10 @@ impl<Q, A> std::fmt::Debug for Together<Q, A> {
 }
 
 impl<Q, A> Together<Q, A> {
-    /// The answer to `question`, from a pass of its own or of somebody else. `pass` answers many, in their order. `None`: the
-    /// pass that took the question up was dropped before it was done; ask again.
-    pub(super) async fn ask<F>(&self, link: &str, question: Q, pass: impl FnOnce(Vec<Q>) -> F) -> Option<A>
+    /// Returns the answer to `question`, from a pass of this caller or of another one. `pass` answers many
+    /// questions, in their order. Returns `None` if the pass that took the question was dropped before it was
+    /// done: ask again.
+    pub(crate) async fn ask<F>(&self, link: &str, question: Q, pass: impl FnOnce(Vec<Q>) -> F) -> Option<A>
     where
         F: Future<Output = Vec<A>>,
     {
@@ -58,7 +61,7 @@ impl<Q, A> Together<Q, A> {
             Err(oneshot::error::TryRecvError::Empty) => {}
         }
         let batch = self.with(link, |line| std::mem::take(&mut line.waiting));
-        // Who no longer waits needs no answer.
+        // A caller that no longer waits needs no answer.
         let (questions, tellers): (Vec<Q>, Vec<_>) =
             batch.into_iter().filter(|(_, tell)| !tell.is_closed()).unzip();
         for (tell, answer) in tellers.into_iter().zip(pass(questions).await) {
@@ -67,8 +70,8 @@ impl<Q, A> Together<Q, A> {
         told.try_recv().ok()
     }
 
-    fn with<T>(&self, link: &str, change: impl FnOnce(&mut Line<Q, A>) -> T) -> T {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn with<T>(&self, link: &str, change: impl FnOnce(&mut LinkQueue<Q, A>) -> T) -> T {
+        let mut lines = self.0.lock();
         change(lines.entry(link.to_owned()).or_default())
     }
 }
@@ -88,12 +91,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_asked_meanwhile_is_answered_by_one_pass() {
+    async fn one_pass_answers_all_waiting_questions() {
         let (together, passes) = (Together::default(), AtomicUsize::new(0));
         let asked = (0..1000).map(|n| together.ask("dr", n, |questions| doubled(&passes, questions)));
         let answers = join_all(asked).await;
         assert!((0..).zip(answers).all(|(n, answer)| answer == Some(n * 2)));
-        // The first one alone, or all at once.
+        // Either the first question has a pass of its own, or one pass answers all.
         assert!(passes.load(Relaxed) <= 2, "{passes:?}");
     }
 
@@ -106,10 +109,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_pass_that_is_dropped_leaves_no_one_waiting_for_ever() {
+    async fn a_dropped_pass_leaves_no_caller_waiting() {
         let (together, passes) = (Together::default(), AtomicUsize::new(0));
         let mut first = Box::pin(together.ask("dr", 1, |_| std::future::pending::<Vec<u32>>()));
-        // The second question is there before the first comes to its turn: it is taken along.
+        // The second question comes before the first gets the lock, so its pass takes both.
         let turn = together.with("dr", |line| Arc::clone(&line.turn));
         let held = turn.lock().await;
         assert!(futures::poll!(first.as_mut()).is_pending());
@@ -119,7 +122,7 @@ mod tests {
         assert!(futures::poll!(first.as_mut()).is_pending());
         drop(first);
         assert_eq!(second.await, None);
-        // And the next one begins anew.
+        // The next question begins a new pass.
         assert_eq!(together.ask("dr", 3, |questions| doubled(&passes, questions)).await, Some(6));
     }
 }

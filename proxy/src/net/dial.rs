@@ -1,4 +1,4 @@
-//! Opening a TCP connection: to whichever address of the name answers, within one deadline.
+//! Opens TCP connections: to the first address of a name that answers, within one deadline.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,43 +11,63 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::HostPort;
+use crate::net::HostPort;
 
-/// An address that is silent for so long is not given up, but the next one is tried beside it (RFC 8305, section 5: Connection Attempt
-/// Delay).
+/// Delay after which the next address is tried while an earlier one has not answered yet. The earlier attempt
+/// goes on (RFC 8305, section 5: Connection Attempt Delay).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// Options of the sockets that we open.
+/// Options of the sockets that Linkgate opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SocketOptions {
-    /// SO_SNDBUF in bytes; the system's choice (which grows with the load) when absent.
+    /// SO_SNDBUF in bytes; if absent, the system chooses and adapts it to the load.
     pub send_buffer: Option<usize>,
-    /// SO_RCVBUF in bytes; the system's choice when absent.
+    /// SO_RCVBUF in bytes; if absent, the system chooses.
     pub receive_buffer: Option<usize>,
 }
 
-/// Connects within `within`, name resolution included. All addresses of the name are tried, one after another, and the first that
-/// answers is taken. Nagle's algorithm is off, keep-alive on.
+/// Reason why no connection was made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DialError {
+    /// The name has no address, or it cannot be looked up.
+    #[error(transparent)]
+    Unresolvable(io::Error),
+    /// No address of the name accepted a connection in time.
+    #[error(transparent)]
+    Connect(#[from] io::Error),
+}
+
+/// Connects within `within`, name resolution included. Tries the addresses of the name one after the other
+/// and takes the first that answers. Turns Nagle's algorithm off and keep-alive on.
 ///
 /// # Errors
-/// The last address's error, or `TimedOut`.
-pub async fn dial(address: &HostPort, options: SocketOptions, within: Duration) -> io::Result<TcpStream> {
+/// The error of the name, that of the address that failed last, or `TimedOut`.
+pub(crate) async fn dial(
+    address: &HostPort,
+    options: SocketOptions,
+    within: Duration,
+) -> Result<TcpStream, DialError> {
     let deadline = Instant::now() + within;
     let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {within:?}"));
     let resolved = tokio::net::lookup_host((address.host.as_str(), address.port));
-    let candidates: Vec<_> = timeout_at(deadline, resolved).await.map_err(|_| late())??.collect();
+    let resolved = timeout_at(deadline, resolved).await.map_err(|_| late())?;
+    let candidates: Vec<_> = resolved.map_err(DialError::Unresolvable)?.collect();
+    if candidates.is_empty() {
+        let nothing = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        return Err(DialError::Unresolvable(nothing));
+    }
     let stream = timeout_at(deadline, first_of(candidates, within)).await.map_err(|_| late())??;
     apply(&stream, options)?;
     Ok(stream)
 }
 
-/// A connection to the first of these that answers.
+/// Connects to the first of these addresses that answers.
 async fn first_of(candidates: Vec<SocketAddr>, within: Duration) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     let shares = u32::try_from(candidates.len()).unwrap_or(u32::MAX).saturating_add(1);
     let delay = ATTEMPT_DELAY.min(within / shares);
     let mut waiting = candidates.into_iter();
-    // A timer fires at the next whole millisecond only, so what is to be done at once must not ask one.
+    // `None` means at once: a timer fires only at the next whole millisecond.
     let (mut attempts, mut due) = (FuturesUnordered::new(), None);
     loop {
         if attempts.is_empty() && waiting.len() == 0 {
@@ -86,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    /// An address that swallows connection attempts: its listener's queue is full.
+    /// Returns an address that ignores connection attempts, since its listener's backlog is full.
     async fn black_hole() -> (std::net::TcpListener, Vec<TcpStream>, SocketAddr) {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -104,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_that_swallows_everything_does_not_use_up_the_time_of_the_next() {
+    async fn a_silent_address_does_not_use_up_the_time_of_the_next() {
         let (_listener, _queue, silent) = black_hole().await;
         let answering = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let there = answering.local_addr().unwrap();
@@ -115,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_passes_on_to_the_next_at_once_and_the_last_one_is_told() {
+    async fn after_a_refusal_the_next_address_is_tried_immediately() {
         let refusing = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let answering = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let there = answering.local_addr().unwrap();

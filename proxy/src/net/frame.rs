@@ -1,22 +1,22 @@
-//! Kafka frames on a stream: a big-endian i32 length, then that many bytes.
+//! Kafka frames on a stream: a big-endian i32 length, followed by that number of bytes.
 
 use std::io::{self, IoSlice};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Why no frame came.
+/// Error while a frame is read.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadFrameError {
-    /// The peer closed, between two frames.
+pub(crate) enum ReadFrameError {
+    /// The peer closed the stream between two frames.
     #[error("closed by the peer")]
     Closed,
-    /// A length that is negative, or above the limit.
+    /// The length is negative, or above the limit.
     #[error("frame of {length} bytes refused (limit {limit})")]
     Length {
-        /// The length on the wire.
+        /// The length that the peer sent.
         length: i32,
-        /// The largest length allowed.
+        /// The maximum length, in bytes.
         limit: usize,
     },
     /// The stream failed, or ended inside a frame.
@@ -24,25 +24,27 @@ pub enum ReadFrameError {
     Io(#[from] io::Error),
 }
 
-/// Memory set aside for a frame before any of it has come: what a lying length can cost.
+/// Memory reserved for a frame before any of it has arrived, in bytes. Bounds the cost of a false length.
 const FIRST_RESERVE: usize = 1 << 20;
 
-/// Reads one frame, without its length. Not cancel-safe: a read that is dropped loses its place in the stream.
+/// Reads one frame and returns it without its length. Not cancel-safe: a dropped read loses its position in
+/// the stream.
 ///
 /// # Errors
-/// [`ReadFrameError`]; the stream is of no use after any of them.
-pub async fn read_frame(
+/// Returns [`ReadFrameError`]. The stream cannot be used after any of them.
+#[cfg(test)]
+pub(crate) async fn read_frame(
     stream: &mut (impl AsyncRead + Unpin),
     limit: usize,
 ) -> Result<Bytes, ReadFrameError> {
     read_frame_within(stream, || limit).await
 }
 
-/// As [`read_frame`], with a limit that is asked for once the length of the frame has come.
+/// Reads one frame like [`read_frame`]. Calls `limit` for the maximum length after the length has arrived.
 ///
 /// # Errors
-/// As [`read_frame`].
-pub async fn read_frame_within(
+/// Returns [`ReadFrameError`]. The stream cannot be used after any of them.
+pub(crate) async fn read_frame_within(
     stream: &mut (impl AsyncRead + Unpin),
     limit: impl Fn() -> usize,
 ) -> Result<Bytes, ReadFrameError> {
@@ -60,7 +62,7 @@ pub async fn read_frame_within(
     let mut frame = BytesMut::with_capacity(size.min(FIRST_RESERVE));
     while frame.len() < size {
         if frame.len() == frame.capacity() {
-            // What has come so far shows that the peer means it: take the rest at once.
+            // A large part has arrived, so the length is believable: reserve the rest at once.
             frame.reserve(size - frame.len());
         }
         let missing = (size - frame.len()) as u64;
@@ -71,14 +73,14 @@ pub async fn read_frame_within(
     Ok(frame.freeze())
 }
 
-/// Segments handed to one write call; the system's own limit is 1024.
+/// Number of segments in one write call. The system's limit is 1024.
 const VECTOR: usize = 64;
 
 /// Writes all segments in order, without joining them, and flushes.
 ///
 /// # Errors
-/// The stream's; how much was written is then unknown.
-pub async fn write_segments(
+/// Returns the stream's error. The number of bytes written is unknown then.
+pub(crate) async fn write_segments(
     stream: &mut (impl AsyncWrite + Unpin),
     segments: &mut [Bytes],
 ) -> io::Result<()> {
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn impossible_lengths_are_refused_unread() {
+    async fn invalid_lengths_are_refused_before_the_body_is_read() {
         for length in [-1, i32::MIN, 101, i32::MAX] {
             let bytes = length.to_be_bytes();
             let error = read_frame(&mut &bytes[..], 100).await.unwrap_err();

@@ -1,3 +1,3 @@
-//! `host:port`: the domain's own type, since link configs hold it, too.
+//! `host:port`. The type comes from the `state` crate, since link configs hold it, too.
 
-pub use state::model::{HostPort, ParseHostPortError};
+pub(crate) use state::model::HostPort;

@@ -1,15 +1,15 @@
-//! Streams: addresses, dialling, TLS, framed reads and vectored writes.
+//! Network streams: addresses, connecting, TLS, framed reads and vectored writes.
 
 pub(crate) mod bounded_file;
-mod dial;
-mod frame;
-mod host_port;
-mod secret;
-mod security_protocol;
-pub mod tls;
+pub(crate) mod dial;
+pub(crate) mod frame;
+pub(crate) mod host_port;
+pub(crate) mod secret;
+pub(crate) mod security_protocol;
+pub(crate) mod tls;
 
-pub use dial::{SocketOptions, dial};
-pub use frame::{ReadFrameError, read_frame, read_frame_within, write_segments};
-pub use host_port::{HostPort, ParseHostPortError};
-pub use secret::Secret;
-pub use security_protocol::{ParseSecurityProtocolError, SecurityProtocol};
+pub(crate) use self::dial::{DialError, SocketOptions, dial};
+pub(crate) use self::frame::{ReadFrameError, read_frame_within, write_segments};
+pub(crate) use self::host_port::HostPort;
+pub(crate) use self::secret::Secret;
+pub(crate) use self::security_protocol::SecurityProtocol;

@@ -1,20 +1,20 @@
-//! A text that is never shown.
+//! A text that must never be shown.
 
 use std::fmt;
 
-/// A password, a key or the like: `Debug` hides it and there is no `Display`.
+/// A password, key or similar text. `Debug` hides it, and there is no `Display`.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub struct Secret(String);
+pub(crate) struct Secret(String);
 
 impl Secret {
-    /// Keeps a secret.
-    pub fn new(text: impl Into<String>) -> Self {
+    /// Wraps a secret text.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Secret(text.into())
     }
 
-    /// The secret itself: for what needs it, never for a message.
+    /// Returns the secret text. It must not go into a message.
     #[must_use]
-    pub fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }

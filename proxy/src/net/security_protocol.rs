@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// How a listener or a connection is secured.
+/// Security protocol of a listener or a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SecurityProtocol {
-    /// Neither encrypted nor authenticated.
+    /// Neither encryption nor authentication.
     #[default]
     Plaintext,
     /// TLS.
@@ -18,7 +18,7 @@ pub enum SecurityProtocol {
 }
 
 impl SecurityProtocol {
-    /// All of them, as Kafka lists them.
+    /// All protocols, in Kafka's order.
     pub const ALL: [SecurityProtocol; 4] = [
         SecurityProtocol::Plaintext,
         SecurityProtocol::Ssl,
@@ -26,7 +26,7 @@ impl SecurityProtocol {
         SecurityProtocol::SaslSsl,
     ];
 
-    /// Kafka's name.
+    /// Returns Kafka's name of the protocol.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -37,13 +37,13 @@ impl SecurityProtocol {
         }
     }
 
-    /// Whether it is encrypted.
+    /// Returns true if the protocol encrypts.
     #[must_use]
     pub fn has_tls(self) -> bool {
         matches!(self, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl)
     }
 
-    /// Whether clients authenticate with SASL.
+    /// Returns true if clients authenticate with SASL.
     #[must_use]
     pub fn has_sasl(self) -> bool {
         matches!(self, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl)
@@ -56,9 +56,9 @@ impl fmt::Display for SecurityProtocol {
     }
 }
 
-/// Why a text is no security protocol.
+/// Error of a text that is not a security protocol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is none of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL")]
+#[error("'{0}' is not one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL")]
 pub struct ParseSecurityProtocolError(String);
 
 impl FromStr for SecurityProtocol {

@@ -1,4 +1,4 @@
-//! Log messages on stderr, as text or one JSON object a line.
+//! Log messages on stderr, as text or as one JSON object per line.
 
 use std::io::IsTerminal as _;
 use std::str::FromStr;
@@ -6,13 +6,16 @@ use std::str::FromStr;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// How log messages look.
+/// Filter of log messages if none is configured.
+pub const DEFAULT_LEVEL: &str = "info";
+
+/// Format of log messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Plain text.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -28,25 +31,25 @@ impl FromStr for LogFormat {
     }
 }
 
-/// Logging cannot be set up.
+/// Error while logging is set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The filter cannot be read.
+    /// The filter text is not valid.
     #[error("log filter '{0}': {1}")]
     Filter(String, tracing_subscriber::filter::ParseError),
-    /// It was set up before.
+    /// Logging was already set up.
     #[error(transparent)]
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Starts logging, once for the process. `level` is a filter as `RUST_LOG` takes it; without one, `RUST_LOG` counts,
-/// then `info`.
+/// Starts logging; works once per process. `level` is a filter in the syntax of `RUST_LOG`. If it is absent,
+/// the variable `RUST_LOG` is used, and without that `info`.
 ///
 /// # Errors
-/// The filter cannot be read, or logging was started before.
+/// Fails if the filter is not valid, or if logging was already started.
 pub fn init(format: LogFormat, level: Option<&str>) -> Result<(), LogError> {
     let from_environment = || std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
-    let text = level.map(str::to_owned).or_else(from_environment).unwrap_or_else(|| "info".into());
+    let text = level.map(str::to_owned).or_else(from_environment).unwrap_or_else(|| DEFAULT_LEVEL.into());
     let filter = EnvFilter::builder().parse(&text).map_err(|error| LogError::Filter(text, error))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {

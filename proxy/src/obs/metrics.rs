@@ -1,15 +1,16 @@
 //! The metrics of the process, in the OpenMetrics text format.
 //!
-//! Components register their families while they are built; afterwards the registry is only read.
+//! Components register their metric families while they are built. Later the registry is only read.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-/// Content type of [`Metrics::render`].
+/// Content type of the text that [`Metrics::render`] returns.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// All metric families. Cheap to clone.
@@ -24,17 +25,17 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::default();
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("linkgate_build", "Which Linkgate this is", version);
+        registry.register("linkgate_build", "Version of Linkgate", version);
         let journal_sequence = Gauge::default();
         registry.register(
             "linkgate_journal_sequence",
-            "Sequence of the last journal record",
+            "Sequence number of the last journal record",
             journal_sequence.clone(),
         );
         let journal_writable = Gauge::default();
         registry.register(
             "linkgate_journal_writable",
-            "1 when the journal takes changes and its disk finishes writes, else 0",
+            "1 if the journal accepts changes and its disk completes writes, else 0",
             journal_writable.clone(),
         );
         Metrics { registry: Arc::new(Mutex::new(registry)), journal_sequence, journal_writable }
@@ -42,23 +43,23 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Lets a component register its families; their names begin with `linkgate_`.
+    /// Lets a component register its metric families. Their names begin with `linkgate_`.
     pub fn register<T>(&self, add: impl FnOnce(&mut Registry) -> T) -> T {
-        add(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner))
+        add(&mut self.registry.lock())
     }
 
-    /// Notes the sequence of the last journal record, and whether the journal takes further ones.
+    /// Stores the sequence of the last journal record, and whether the journal accepts further records.
     pub fn set_journal(&self, sequence: u64, writable: bool) {
         let _ = self.journal_sequence.set(i64::try_from(sequence).unwrap_or(i64::MAX));
         let _ = self.journal_writable.set(i64::from(writable));
     }
 
-    /// All families as text.
+    /// Returns all metric families as text.
     #[must_use]
     pub fn render(&self) -> String {
-        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let registry = self.registry.lock();
         let mut text = String::new();
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = encode(&mut text, &registry);
         text
     }
@@ -71,7 +72,7 @@ mod tests {
     use crate::mirror::progress::ProgressTable;
 
     #[test]
-    fn families_of_components_stand_beside_the_own_ones() {
+    fn components_register_their_own_metric_families() {
         let metrics = Metrics::default();
         let seen = Gauge::<i64>::default();
         metrics.register(|registry| registry.register("linkgate_seen", "Seen", seen.clone()));
@@ -83,14 +84,24 @@ mod tests {
         assert!(text.ends_with("# EOF\n"), "{text}");
     }
 
+    /// Names and types change only on purpose, since dashboards and alerts refer to them.
+    /// `UPDATE_SNAPSHOTS=1 cargo test --workspace --lib families` writes the file again.
+    fn matches_golden(types: &str) {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/metrics.txt");
+        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+            std::fs::write(path, types).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), types);
+    }
+
     #[test]
-    fn the_documentation_names_every_family_and_no_other() {
+    fn the_documentation_lists_exactly_the_registered_families() {
         let metrics = Metrics::default();
         let store = state::store::Store::in_memory().unwrap();
-        metrics.register(crate::gateway::GatewayMetrics::register).touch();
+        metrics.register(crate::gateway::metrics::GatewayMetrics::register).touch();
         metrics.register(|registry| {
             let nowhere = Cluster::new(Vec::new(), ClientOptions::new(Side::Destination));
-            let census = crate::mirror::filler_census::FillerCensus::new(nowhere);
+            let census = crate::mirror::filler_report::FillerReports::new(nowhere);
             crate::mirror::metrics::MirrorMetrics::register(
                 registry,
                 store,
@@ -99,6 +110,9 @@ mod tests {
             );
         });
         let text = metrics.render();
+        let mut types: Vec<&str> = text.lines().filter(|line| line.starts_with("# TYPE ")).collect();
+        types.sort_unstable();
+        matches_golden(&(types.join("\n") + "\n"));
         let mut families: Vec<String> = text
             .lines()
             .filter_map(|line| line.strip_prefix("# TYPE "))

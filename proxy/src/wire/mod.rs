@@ -1,37 +1,5 @@
-//! Bytes only: frames, bounded primitives, batch headers, records, codecs, filler. No tokio.
-
-pub mod aborted;
-pub mod admin_requests;
-pub mod batch;
-pub mod coalesce;
-pub mod compression;
-pub mod densify;
-pub mod error_code;
-pub mod fetch_response;
-pub mod filler;
-pub mod frame;
-pub mod header;
-pub mod kept;
-pub mod keyed_record;
-pub mod layout;
-pub mod lookup;
-pub mod node_endpoints;
-pub mod primitive;
-pub mod produce_encode;
-pub mod produce_request;
-pub mod produce_scan;
-pub mod record;
-mod record_stream;
-mod record_writer;
-pub mod rehead;
-pub mod restamp;
-pub mod sasl;
-pub mod sequence;
-pub mod share_fetch_request;
-pub mod share_response;
-pub mod sift;
-pub mod source_marks;
-pub mod topic_ref;
-pub mod varint;
-pub mod versions;
-pub mod walk;
+//! Encodes and decodes bytes: frames, bounded primitives, batch headers, records, codecs, filler. Does no I/O
+//! and does not use tokio.
+pub(crate) mod messages;
+pub(crate) mod protocol;
+pub(crate) mod records;

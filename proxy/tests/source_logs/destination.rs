@@ -1,14 +1,14 @@
-//! The destination: a stock broker's rules for what it appends, and its answers to fetches.
+//! Models the destination: the rules of a stock broker for appends, and its answers to fetches.
 
 use bytes::Bytes;
-use proxy::mirror::shape::Piece;
-use proxy::wire::batch::{BatchHeader, CONTROL, DELETE_HORIZON, LOG_APPEND_TIME, RawBatch, TRANSACTIONAL};
-use proxy::wire::compression::decompress;
-use proxy::wire::record::records;
-use proxy::wire::sequence::sequence_of;
+use proxy::internals::Piece;
+use proxy::internals::decompress;
+use proxy::internals::records;
+use proxy::internals::sequence_of;
+use proxy::internals::{BatchHeader, CONTROL, DELETE_HORIZON, LOG_APPEND_TIME, RawBatch, TRANSACTIONAL};
 
 pub(crate) struct Destination {
-    /// Offset behind each batch, and its bytes.
+    /// Next offset after each batch, and the bytes of the batch.
     batches: Vec<(i64, Bytes)>,
     compacted: bool,
 }
@@ -22,7 +22,7 @@ impl Destination {
         self.batches.last().map_or(0, |(end, _)| *end)
     }
 
-    /// Appends the first `keep` batches of what was shaped.
+    /// Appends the first `keep` of the shaped batches.
     pub(crate) fn append(&mut self, pieces: Vec<Piece>, keep: usize, producer_id: i64) {
         let mut left = keep;
         for piece in pieces {
@@ -47,7 +47,8 @@ impl Destination {
         }
     }
 
-    /// What `LogValidator` and `ProducerStateManager` of Kafka ask of a batch, then what they write in it.
+    /// Checks a batch as `LogValidator` and `ProducerStateManager` of Kafka do, and writes the fields that
+    /// they write.
     fn produce(&mut self, bytes: &Bytes) {
         let batch = RawBatch::parse(bytes).unwrap();
         let header = batch.header;
@@ -74,7 +75,7 @@ impl Destination {
         self.batches.push((header.next_offset(), super::source::sealed(header, &batch.payload()).into()));
     }
 
-    /// The answer to a fetch: so many batches from the one with `offset` on.
+    /// Returns the answer to a fetch: `batches` batches, beginning with the one that contains `offset`.
     pub(crate) fn fetch(&self, offset: i64, batches: usize) -> Bytes {
         let first = self.batches.partition_point(|(end, _)| *end <= offset);
         let sent = &self.batches[first..(first + batches).min(self.batches.len())];

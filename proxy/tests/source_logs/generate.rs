@@ -1,36 +1,36 @@
-//! What a source log is made of, as proptest makes it up and shrinks it.
+//! Generates plans of source logs with proptest, which can shrink them.
 
 use proptest::prelude::*;
-use proxy::wire::batch::Codec;
-use proxy::wire::filler::{FILLER_BASE_TIMESTAMP, MIXED_BASE_TIMESTAMP, SENTINEL_KEY};
+use proxy::internals::Codec;
+use proxy::internals::{FILLER_BASE_TIMESTAMP, MIXED_BASE_TIMESTAMP, SENTINEL_KEY};
 
-/// Producers of a source.
+/// Number of producers of a source.
 pub(crate) const PRODUCERS: u8 = 5;
-/// The first of those whose ids are reserved to mirroring.
+/// First producer with a reserved producer id; all later ones have one too.
 pub(crate) const RESERVED_FROM: u8 = 3;
-/// Base timestamps that mark what is ours, in a header of ours; the second is that of former logs.
+/// Base timestamps that mark filler and mixed batches of Linkgate. The second is that of older logs.
 pub(crate) const MAGIC: [i64; 3] = [FILLER_BASE_TIMESTAMP, -0x4C47_4649_4C31, MIXED_BASE_TIMESTAMP];
 
-/// A source topic's life.
+/// History of a source topic.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    /// Whether the topic is compacted on both sides.
+    /// True if the topic is compacted on both sides.
     pub(crate) compacted: bool,
     pub(crate) steps: Vec<Step>,
 }
 
-/// What happens next in the log.
+/// Next event in the log.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Data(Data),
-    /// The transaction of a producer ends, if it has one.
+    /// The transaction of a producer ends, if one is open.
     End {
         producer: u8,
         commit: bool,
     },
-    /// Offsets that compaction or retention left nothing of.
+    /// Offsets without any batch left, after compaction or retention.
     Gap(i64),
-    /// A batch that the cleaner emptied, over so many offsets.
+    /// A batch that the log cleaner emptied, over this number of offsets.
     Emptied(i32),
 }
 
@@ -38,21 +38,21 @@ pub(crate) enum Step {
 #[derive(Debug, Clone)]
 pub(crate) struct Data {
     pub(crate) codec: Codec,
-    /// Its producer and whether it is in a transaction. Those from 3 on write ids that are reserved to mirroring.
+    /// Producer of the batch. Producers from 3 on have reserved producer ids.
     pub(crate) producer: u8,
     pub(crate) transactional: bool,
-    /// Whether the sequence is what a mirror would give the offset.
+    /// True if the base sequence is the one that a mirror gives this offset.
     pub(crate) sequence_is_offset: bool,
-    /// A base timestamp that is not the first record's.
+    /// A base timestamp other than the first record's.
     pub(crate) base_timestamp: Option<i64>,
     pub(crate) log_append_time: bool,
     pub(crate) delete_horizon: bool,
     pub(crate) records: Vec<Rec>,
-    /// Offsets of the batch behind its last record.
+    /// Number of offsets in the batch after its last record.
     pub(crate) trailing: i64,
 }
 
-/// A record, and how many offsets before it are empty.
+/// A record, and the number of empty offsets before it.
 #[derive(Debug, Clone)]
 pub(crate) struct Rec {
     pub(crate) gap: i64,
@@ -114,7 +114,7 @@ fn record(gap: BoxedStrategy<i64>) -> impl Strategy<Value = Rec> {
         1 => Just(0i64),
         1 => Just(253_402_300_799_999i64),
         1 => Just(i64::MAX),
-        // A producer may write any, also those that mark what is ours.
+        // A producer may write any timestamp, also one that marks filler.
         1 => Just(FILLER_BASE_TIMESTAMP),
         1 => Just(MIXED_BASE_TIMESTAMP),
     ];
@@ -133,7 +133,7 @@ fn record(gap: BoxedStrategy<i64>) -> impl Strategy<Value = Rec> {
     );
     let content = prop_oneof![
         6 => (bytes.clone(), bytes, headers),
-        // What filler is made of, from a producer of the source.
+        // A sentinel, from a producer of the source.
         1 => Just((Some(SENTINEL_KEY.to_vec()), None, Vec::new())),
     ];
     (gap, timestamp, content).prop_map(|(gap, timestamp, (key, value, headers))| Rec {

@@ -1,20 +1,20 @@
-//! The source: a log as its broker holds it, and a reader of any log.
+//! Models the source: the log that its broker holds, and a reader for any log.
 
 use bytes::Bytes;
-use proxy::wire::aborted::AbortedTransaction;
-use proxy::wire::batch::{
+use proxy::internals::AbortedTransaction;
+use proxy::internals::SENTINEL_KEY;
+use proxy::internals::put_varint;
+use proxy::internals::records;
+use proxy::internals::sequence_of;
+use proxy::internals::walk;
+use proxy::internals::{
     BatchHeader, CONTROL, Codec, DELETE_HORIZON, HEADER_LEN, LENGTH_OVERHEAD, LOG_APPEND_TIME, TRANSACTIONAL,
 };
-use proxy::wire::compression::{compress, decompress};
-use proxy::wire::filler::SENTINEL_KEY;
-use proxy::wire::record::records;
-use proxy::wire::sequence::sequence_of;
-use proxy::wire::varint::put_varint;
-use proxy::wire::walk::walk;
+use proxy::internals::{compress, decompress};
 
 use super::generate::{Data, MAGIC, PRODUCERS, Plan, RESERVED_FROM, Rec, Step};
 
-/// A record as a consumer sees it; `tail` is key, value and headers as on the wire.
+/// A record as a consumer sees it. `tail` is key, value and headers in wire format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) offset: i64,
@@ -22,7 +22,7 @@ pub(crate) struct Seen {
     pub(crate) tail: Vec<u8>,
 }
 
-/// An ended transaction.
+/// A transaction that has ended.
 struct Ended {
     transaction: AbortedTransaction,
     aborted: bool,
@@ -31,13 +31,13 @@ struct Ended {
 
 #[derive(Default)]
 pub(crate) struct Source {
-    /// Offset behind each batch, and its bytes.
+    /// Next offset after each batch, and the bytes of the batch.
     batches: Vec<(i64, Vec<u8>)>,
     ended: Vec<Ended>,
-    /// First offsets of open transactions, by producer.
+    /// First offset of each producer's open transaction.
     open: [Option<i64>; PRODUCERS as usize],
-    /// Records of data batches, with the producer where they are in a transaction; and whether a compacted mirror leaves
-    /// them out.
+    /// Records of data batches. With each record: the producer id if it is in a transaction, and true if it
+    /// has no key, so that a compacted mirror leaves it out.
     written: Vec<(Seen, Option<i64>, bool)>,
     compacted: bool,
     end: i64,
@@ -66,7 +66,7 @@ impl Source {
         self.end
     }
 
-    /// What a read_committed consumer sees.
+    /// Returns the records that a read_committed consumer sees.
     pub(crate) fn committed(&self) -> Vec<Seen> {
         let aborted = |offset: i64, producer: i64| {
             self.ended.iter().any(|ended| {
@@ -80,7 +80,8 @@ impl Source {
         self.written.iter().filter(|one| visible(one)).map(|(seen, ..)| seen.clone()).collect()
     }
 
-    /// The answer to a fetch: batches from the one with `offset` on, and the aborted transactions that touch them.
+    /// Returns the answer to a fetch: `batches` batches, beginning with the one that contains `offset`, and
+    /// the aborted transactions that overlap them.
     pub(crate) fn fetch(&self, offset: i64, batches: usize) -> (Bytes, Vec<AbortedTransaction>) {
         let first = self.batches.partition_point(|(end, _)| *end <= offset);
         let sent = &self.batches[first..(first + batches).min(self.batches.len())];
@@ -101,7 +102,8 @@ impl Source {
                 data.base_timestamp.unwrap_or(first)
             }
         };
-        // With such an id, sequence and header the source is a mirror itself, and a record without content a hole there.
+        // With such a producer id, sequence and header, the source is a mirror itself, and a sentinel is a
+        // hole there.
         let of_a_mirror = data.producer >= RESERVED_FROM
             && data.sequence_is_offset
             && (data.delete_horizon || MAGIC.contains(&base_timestamp));
@@ -190,7 +192,7 @@ fn blank(span: i64) -> BatchHeader {
     }
 }
 
-/// The bytes of a batch, with length and CRC.
+/// Returns the bytes of a batch, with length and CRC.
 pub(crate) fn sealed(mut header: BatchHeader, payload: &[u8]) -> Vec<u8> {
     header.batch_length = i32::try_from(HEADER_LEN - LENGTH_OVERHEAD + payload.len()).unwrap();
     let mut bytes = [&header.to_bytes()[..], payload].concat();
@@ -225,7 +227,7 @@ fn put_record(out: &mut Vec<u8>, timestamp_delta: i64, offset_delta: i64, tail: 
     out.extend_from_slice(&body);
 }
 
-/// What a client makes of the records of a fetch answer, and where it asks next.
+/// Reads a Fetch response as a client does. Returns its records and the offset of the client's next fetch.
 pub(crate) fn read(answer: &Bytes) -> (Vec<Seen>, i64) {
     let (mut seen, mut next) = (Vec::new(), -1);
     for batch in walk(answer) {

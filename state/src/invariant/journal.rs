@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use super::{Check, broken};
 use crate::model::{Change, HIDDEN, Link, MirrorTopic, Record, View};
 
-/// Records are numbered without gaps: `next` follows `last`, which is 0, or the last that was trimmed, before the first.
+/// Checks that record sequences have no gaps: `next` follows `last`. Before the first record, `last` is 0 or
+/// the last trimmed sequence.
 ///
 /// # Errors
-/// It does not.
+/// [`Broken`](super::Broken) if `next` does not follow `last`.
 pub fn journal_is_gapless(last: u64, next: u64) -> Check {
     if last.checked_add(1) == Some(next) {
         return Ok(());
@@ -16,11 +17,11 @@ pub fn journal_is_gapless(last: u64, next: u64) -> Check {
     broken("journal-is-gapless", format!("record {next} comes after record {last}"))
 }
 
-/// The view is nothing but what the journal says: replaying `records` from the first on yields `view`. Of secrets, which
-/// records do not hold, only the names count.
+/// Checks that the view is exactly what the journal says: replaying `records` from the first on yields
+/// `view`. Records do not hold secrets, so only the names of secrets are compared.
 ///
 /// # Errors
-/// A gap, or a difference.
+/// [`Broken`](super::Broken) if there is a gap or a difference.
 pub fn view_is_replay(records: &[Record], view: &View) -> Check {
     let replayed = replayed(0, records)?;
     if replayed == shown_as(view, &replayed) {
@@ -32,10 +33,11 @@ pub fn view_is_replay(records: &[Record], view: &View) -> Check {
     )
 }
 
-/// The same where records up to `trimmed` are no more: what the others changed last is what the view says.
+/// Checks the same as [`view_is_replay`] when the records up to `trimmed` are gone: each link and mirror
+/// topic that a remaining record changes must be in the view as the last of these records left it.
 ///
 /// # Errors
-/// A gap, or a difference.
+/// [`Broken`](super::Broken) if there is a gap or a difference.
 pub fn view_ends_as_replay(trimmed: u64, records: &[Record], view: &View) -> Check {
     if trimmed == 0 {
         return view_is_replay(records, view);
@@ -77,7 +79,8 @@ fn replayed(trimmed: u64, records: &[Record]) -> Result<View, super::Broken> {
     Ok(replayed)
 }
 
-/// The view with secrets hidden, those of today and those that were some when the records were written.
+/// Returns the view with secrets hidden: those that are sensitive today, and those that were when the records
+/// were written.
 fn shown_as(view: &View, replayed: &View) -> View {
     let mut shown = view.clone();
     for link in shown.links.values_mut() {
@@ -92,7 +95,7 @@ fn shown_as(view: &View, replayed: &View) -> View {
     shown
 }
 
-/// All rules for one step of the view.
+/// Checks all rules for one step of the view.
 ///
 /// # Errors
 /// The first rule that `after` breaks.
@@ -103,10 +106,11 @@ pub fn change_is_lawful(before: &View, after: &View) -> Check {
     generations_are_never_reused(before, after)
 }
 
-/// A stopped mirror topic is an ordinary topic for good; only a new generation of the same name mirrors again.
+/// Checks that a stopped mirror topic stays an ordinary topic for good. Only a new generation of the same
+/// name mirrors again.
 ///
 /// # Errors
-/// A generation that was stopped is not stopped any more.
+/// [`Broken`](super::Broken) if a generation that was stopped is not stopped in `after`.
 pub fn stopped_is_terminal(before: &View, after: &View) -> Check {
     for (topic, old) in &before.mirrors {
         let Some(new) = after.mirrors.get(topic) else { continue };
@@ -121,10 +125,11 @@ pub fn stopped_is_terminal(before: &View, after: &View) -> Check {
     Ok(())
 }
 
-/// A journal keeps its id for good. Its destination changes only when an operator says so, which this cannot see.
+/// Checks that a journal keeps its id for good. Its destination changes only if an operator accepts that,
+/// which this check cannot see.
 ///
 /// # Errors
-/// It would get another one, or none.
+/// [`Broken`](super::Broken) if the journal gets another id, or none.
 pub fn identity_is_kept(before: &View, after: &View) -> Check {
     let Some(old) = &before.identity else { return Ok(()) };
     if after.identity.as_ref().is_some_and(|new| new.id == old.id) {
@@ -133,10 +138,11 @@ pub fn identity_is_kept(before: &View, after: &View) -> Check {
     broken("identity-is-kept", format!("journal {} would be {:?}", old.id, after.identity))
 }
 
-/// The count of generations of a link never goes back: whoever alters a link starts from its latest value.
+/// Checks that the generation count of a link never decreases: a change of a link must start from its latest
+/// value.
 ///
 /// # Errors
-/// It would.
+/// [`Broken`](super::Broken) if a count decreases.
 pub fn generations_only_grow(before: &View, after: &View) -> Check {
     for (name, old) in &before.links {
         let Some(new) = after.links.get(name) else { continue };
@@ -148,11 +154,11 @@ pub fn generations_only_grow(before: &View, after: &View) -> Check {
     Ok(())
 }
 
-/// No two mirrors carry one reserved producer id: a new mirror takes a generation that its link has not given before,
-/// and the link counts it.
+/// Checks that no two mirrors have the same reserved producer id: a new mirror takes a generation that its
+/// link has not used before, and the link counts it.
 ///
 /// # Errors
-/// A generation is given twice or not counted.
+/// [`Broken`](super::Broken) if a generation is used twice or not counted.
 pub fn generations_are_never_reused(before: &View, after: &View) -> Check {
     const NAME: &str = "generations-are-never-reused";
     let mut given = BTreeSet::new();
@@ -178,7 +184,7 @@ pub fn generations_are_never_reused(before: &View, after: &View) -> Check {
     Ok(())
 }
 
-/// Both are the same mirror: the same generation of the same link object.
+/// Returns true if both are the same mirror: the same generation of the same link object.
 fn same_generation(before: &View, after: &View, old: &MirrorTopic, new: &MirrorTopic) -> bool {
     let id = |view: &View, mirror: &MirrorTopic| view.links.get(&mirror.link).map(|link| link.id);
     old.link == new.link && old.generation == new.generation && id(before, old) == id(after, new)
@@ -187,7 +193,7 @@ fn same_generation(before: &View, after: &View, old: &MirrorTopic, new: &MirrorT
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{JournalIdentity, KafkaUuid, MirrorState, Stop, sample};
+    use crate::model::{JournalIdentity, KafkaUuid, MirrorState, StopKind, sample};
 
     #[test]
     fn a_journal_keeps_its_id() {
@@ -230,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_view_that_says_more_than_the_journal_is_caught() {
+    fn a_view_with_more_than_the_journal_is_detected() {
         let record = Record {
             sequence: 1,
             at_ms: 0,
@@ -248,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn after_trimming_only_what_the_kept_records_say_is_compared() {
+    fn after_trimming_only_entries_of_the_kept_records_are_compared() {
         let record = |sequence, changes| Record {
             sequence,
             at_ms: 0,
@@ -275,8 +281,8 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_mirror_that_lives_again_is_caught() {
-        let stopped = MirrorState::Stopped { stop: Stop::Failover, log_end_offsets: vec![7] };
+    fn a_stopped_mirror_that_becomes_active_again_is_detected() {
+        let stopped = MirrorState::Stopped { stop: StopKind::Failover, log_end_offsets: vec![7] };
         let mut before = view(1, &[("t", 0)]);
         before.mirrors.get_mut("t").unwrap().state = stopped;
         let after = later(&before, |view| view.mirrors.get_mut("t").unwrap().state = MirrorState::Active);
@@ -290,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_written_from_an_old_copy_is_caught() {
+    fn a_link_written_from_an_old_copy_is_detected() {
         let before = view(3, &[]);
         let after = later(&before, |view| view.links.get_mut("dr").unwrap().generations = 2);
         assert_eq!(change_is_lawful(&before, &after).unwrap_err().name, "generations-only-grow");
@@ -299,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_generation_given_twice_or_not_counted_is_caught() {
+    fn a_generation_used_twice_or_not_counted_is_detected() {
         let before = view(1, &[("a", 0)]);
         let put = |generations, topic: &str, generation| {
             later(&before, |view| {

@@ -1,4 +1,4 @@
-//! `host:port`, as Kafka's `bootstrap.servers` writes it.
+//! `host:port`, as in Kafka's `bootstrap.servers`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,21 +12,22 @@ pub struct HostPort {
     pub port: u16,
 }
 
-/// The text is no `host:port`.
+/// Error for a text that is not `host:port`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not host:port (write IPv6 addresses as [::1]:9092)")]
 pub struct ParseHostPortError(String);
 
 impl HostPort {
-    /// A host and a port.
+    /// Creates an address from a host and a port.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         HostPort { host: host.into(), port }
     }
 
-    /// A comma-separated list; blanks around entries and empty entries are allowed, an empty list is not.
+    /// Parses a comma-separated list. Blanks around entries and empty entries are allowed, an empty list is
+    /// not.
     ///
     /// # Errors
-    /// The first entry that is no `host:port`, or the whole text when there is no entry.
+    /// Names the first entry that is not `host:port`, or the whole text if there is no entry.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, ParseHostPortError> {
         let entries: Vec<_> = text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect();
         if entries.is_empty() {
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn invalid_addresses_are_refused() {
         for text in [
             "",
             "host",
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_allow_blanks_but_not_nothing() {
+    fn lists_allow_blanks_but_must_not_be_empty() {
         let list = HostPort::parse_list(" a:1 ,b:2,, [::1]:3").unwrap();
         assert_eq!(list, [HostPort::new("a", 1), HostPort::new("b", 2), HostPort::new("::1", 3)]);
         assert!(HostPort::parse_list(" , ").is_err());

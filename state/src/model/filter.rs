@@ -1,35 +1,35 @@
-//! The JSON filters of link configs: which groups, topics and ACLs a link takes along.
+//! JSON filters in link configs: they select the groups, topics and ACLs of a link.
 //!
-//! A name is selected when an INCLUDE matches it and no EXCLUDE does, in whatever order they stand. `PREFIXED` is no glob:
-//! an asterisk is only special as the whole name of a `LITERAL` filter.
+//! A name is selected if an INCLUDE filter matches it and no EXCLUDE filter does, in any order. `PREFIXED` is
+//! not a glob: an asterisk is special only as the whole name of a `LITERAL` filter.
 
 use serde_json::{Map, Value};
 
-/// What is wrong with a filter document, and where.
+/// An error in a filter document, with its position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {message}")]
 pub struct FilterError {
-    /// The field, for example `groupFilters[1].patternType`; `$` for the document.
+    /// The field, for example `groupFilters[1].patternType`, or `$` for the document.
     pub path: String,
-    /// What is wrong there.
+    /// Description of the error.
     pub message: String,
 }
 
-/// How a filter's name is compared.
+/// Way of comparing a name with a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PatternType {
-    /// Equal; the name `*` matches everything.
+    /// The name is equal to the filter's. The filter name `*` matches every name.
     Literal,
-    /// Begins with it.
+    /// The name begins with the filter's.
     Prefixed,
 }
 
-/// What a match means.
+/// Meaning of a match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilterType {
-    /// Take it.
+    /// Select the name.
     Include,
-    /// Leave it, whatever else matches.
+    /// Do not select the name, whatever else matches.
     Exclude,
 }
 
@@ -38,14 +38,14 @@ pub enum FilterType {
 pub struct NameFilter {
     /// Name, prefix, or `*`.
     pub name: String,
-    /// How to compare.
+    /// Way of comparing.
     pub pattern: PatternType,
-    /// What a match means.
+    /// Meaning of a match.
     pub filter: FilterType,
 }
 
 impl NameFilter {
-    /// Whether the name is one that this entry speaks of.
+    /// Returns true if this entry matches the name.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         match self.pattern {
@@ -60,23 +60,23 @@ impl NameFilter {
 pub struct NameFilters(pub Vec<NameFilter>);
 
 impl NameFilters {
-    /// Reads `consumer.offset.group.filters`: `{"groupFilters":[…]}`.
+    /// Parses `consumer.offset.group.filters`: `{"groupFilters":[…]}`.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its path.
+    /// Returns the first error, with its path.
     pub fn parse_groups(json: &str) -> Result<Self, FilterError> {
         Self::parse(json, "groupFilters")
     }
 
-    /// Reads `auto.create.mirror.topics.filters`: `{"topicFilters":[…]}`.
+    /// Parses `auto.create.mirror.topics.filters`: `{"topicFilters":[…]}`.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its path.
+    /// Returns the first error, with its path.
     pub fn parse_topics(json: &str) -> Result<Self, FilterError> {
         Self::parse(json, "topicFilters")
     }
 
-    /// Whether the filters select the name. No filter selects nothing.
+    /// Returns true if the filters select the name. An empty list selects nothing.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         let mut included = false;
@@ -111,7 +111,7 @@ impl NameFilters {
                 &[
                     ("INCLUDE", FilterType::Include),
                     ("EXCLUDE", FilterType::Exclude),
-                    // What 6.x called them.
+                    // The names in 6.x.
                     ("WHITELIST", FilterType::Include),
                     ("BLACKLIST", FilterType::Exclude),
                 ],
@@ -122,7 +122,7 @@ impl NameFilters {
     }
 }
 
-/// One entry of `acl.filters`. Names are Kafka's, upper case; `None` means any.
+/// One entry of `acl.filters`. Values are Kafka's names in upper case. `None` means any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AclFilter {
     /// `TOPIC`, `GROUP`, ….
@@ -135,7 +135,7 @@ pub struct AclFilter {
     pub operation: Option<String>,
     /// `ALLOW` or `DENY`.
     pub permission: Option<String>,
-    /// `User:alice`.
+    /// Principal, for example `User:alice`.
     pub principal: Option<String>,
     /// Host of the client.
     pub host: Option<String>,
@@ -163,10 +163,11 @@ const OPERATIONS: [&str; 15] = [
 ];
 const PERMISSIONS: [&str; 3] = ["ALLOW", "DENY", "ANY"];
 
-/// Reads `acl.filters`: `{"aclFilters":[{"resourceFilter":{…},"accessFilter":{…}}]}`. The entries are alternatives.
+/// Parses `acl.filters`: `{"aclFilters":[{"resourceFilter":{…},"accessFilter":{…}}]}`. The entries are
+/// alternatives.
 ///
 /// # Errors
-/// The first thing that is wrong, with its path.
+/// Returns the first error, with its path.
 pub fn parse_acls(json: &str) -> Result<Vec<AclFilter>, FilterError> {
     const LIST: &str = "aclFilters";
     let read = |(index, value): (usize, &Value)| {
@@ -201,7 +202,7 @@ fn fail<T>(path: String, message: impl Into<String>) -> Result<T, FilterError> {
     Err(error(path, message))
 }
 
-/// The list of a filter document that has nothing else.
+/// Returns the list of a filter document that must have no other field.
 fn entries(json: &str, list: &str) -> Result<Vec<Value>, FilterError> {
     let document: Value =
         serde_json::from_str(json).map_err(|wrong| error("$".into(), format!("is not JSON: {wrong}")))?;
@@ -301,14 +302,14 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_no_glob() {
+    fn a_prefix_is_not_a_glob() {
         let filters = groups(&[("prod-*", "PREFIXED", "INCLUDE")]);
         assert!(!filters.matches("prod-app"));
         assert!(filters.matches("prod-*app"));
     }
 
     #[test]
-    fn the_old_names_mean_the_same() {
+    fn the_old_filter_type_names_mean_the_same() {
         let filters = groups(&[("*", "LITERAL", "WHITELIST"), ("x", "LITERAL", "BLACKLIST")]);
         assert!(filters.matches("y") && !filters.matches("x"));
     }

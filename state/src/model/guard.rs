@@ -1,4 +1,4 @@
-//! What the gateway must know of mirror topics, and nothing else.
+//! The facts about mirror topics that the gateway needs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -7,44 +7,45 @@ use super::link::reserved_producer_id;
 use super::link_config::{ALWAYS_SYNCED, LinkConfig, OWNED};
 use super::{KafkaUuid, Link, MirrorState, MirrorTopic, RESERVED_PRODUCER_ID_BASE, View};
 
-/// The topic of the destination that holds the stamps of journals: Linkgate's own, so that clients leave it alone.
+/// The topic on the destination that holds the stamps of journals. It is Linkgate's own, so clients must not
+/// change it.
 pub const STAMP_TOPIC: &str = "__linkgate_journal";
 
-/// One topic that is or was a mirror.
+/// Guard of one topic that is or was a mirror.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicGuard {
     /// Name on the destination.
     pub topic: String,
-    /// Its id there; zero while it is not known.
+    /// Topic id on the destination. Zero while it is not known.
     pub topic_id: KafkaUuid,
-    /// The link it belongs to.
+    /// Name of the link that it belongs to.
     pub link: String,
-    /// Writes of clients are refused.
+    /// True if writes of clients are refused.
     pub read_only: bool,
-    /// Configs that clients may not alter while it is read-only, shared by the topics of a link.
+    /// Configs that clients may not alter while the topic is read-only. Shared by the topics of a link.
     pub locked_configs: Arc<BTreeSet<String>>,
-    /// Which of its batches mirroring can have written.
+    /// The batches of the topic that mirroring can have written.
     pub written: Written,
 }
 
-/// Which batches of a topic mirroring can have written: the marks of filler count in no other.
+/// The batches of a topic that mirroring can have written. Marks of filler count only in these.
 ///
-/// A broker takes any producer id from anyone, so a header alone proves nothing. The default is what is known of nothing:
-/// any reserved id, at any offset.
+/// A broker accepts any producer id from any client, so a header alone proves nothing. The default is for a
+/// topic of which nothing is known: any reserved id, at any offset.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Written {
-    /// The link's id and the topic's generation, which the producer id follows from. `None` where the link is deleted: the id
-    /// is not known any more, and the mirror is stopped.
+    /// Id of the link and generation of the topic. The producer id derives from them. `None` if the link is
+    /// deleted: then the id is not known any more, and the mirror is stopped.
     by: Option<(KafkaUuid, u32)>,
-    /// Where mirroring ended, by partition, the fence included; negative where nobody could tell. `None` while the
-    /// topic is a mirror.
+    /// Offset at which mirroring ended, by partition, including the fence. Negative where it was not known.
+    /// `None` while the topic is a mirror.
     below: Option<Arc<[i64]>>,
 }
 
 impl Written {
-    /// What follows from a mirror topic, and its link where that is still there.
+    /// Derives it from a mirror topic, and its link if that still exists.
     ///
-    /// A topic is created by its mirror and has one generation for as long as it lives, so there is one producer id.
+    /// A topic is created by its mirror and has one generation for all its life, so there is one producer id.
     #[must_use]
     pub fn of(mirror: &MirrorTopic, link: Option<&Link>) -> Self {
         Written {
@@ -56,12 +57,13 @@ impl Written {
         }
     }
 
-    /// Whether mirroring can have written a batch of `partition` that begins at `base_offset` and bears `producer_id`.
+    /// Returns true if mirroring can have written a batch of `partition` that begins at `base_offset` and has
+    /// `producer_id`.
     #[must_use]
     pub fn covers(&self, partition: i32, base_offset: i64, producer_id: i64) -> bool {
         let end =
             |ends: &Arc<[i64]>| usize::try_from(partition).ok().and_then(|index| ends.get(index)).copied();
-        // Without an end the producer id alone decides: through the gateway no client can write it.
+        // Without a known end the producer id alone decides: the gateway does not let clients use it.
         let is_below = |end: i64| end < 0 || base_offset < end;
         let below = self.below.as_ref().is_none_or(|ends| end(ends).is_some_and(is_below));
         below
@@ -73,7 +75,7 @@ impl Written {
 }
 
 impl TopicGuard {
-    /// Whether it guards a topic that is Linkgate's own and no mirror.
+    /// Returns true if the topic is Linkgate's own, not a mirror.
     #[must_use]
     pub fn is_linkgates_own(&self) -> bool {
         self.topic == STAMP_TOPIC
@@ -82,9 +84,10 @@ impl TopicGuard {
 
 /// Snapshot of all topics that are or were mirrors, by name and by id.
 ///
-/// Stale is safe after a promote: writes are refused a moment longer. It is not after a mirror was made: topics that
-/// are not in it pass untouched, so a write that was let through a moment before may still land in the new topic.
-/// Mirroring finds it there, as it finds any write that came past the gateway.
+/// A stale snapshot is safe after a promote: writes are refused a moment longer. It is not safe after a
+/// mirror was created: topics that are not in it pass untouched, so a write that was let through a moment
+/// before may still be appended to the new topic. Mirroring detects it there, like any write past the
+/// gateway.
 #[derive(Debug, Clone, Default)]
 pub struct TopicGuards {
     by_name: HashMap<String, TopicGuard>,
@@ -92,8 +95,8 @@ pub struct TopicGuards {
 }
 
 impl TopicGuards {
-    /// The guards that follow from a view of the journal, and that of Linkgate's own topic, which has this id (zero
-    /// while it is not known).
+    /// Derives the guards from a view of the journal. Adds the guard of Linkgate's own topic, whose id is
+    /// `own` (zero while it is not known).
     #[must_use]
     pub fn of(view: &View, own: KafkaUuid) -> Self {
         let locked: BTreeMap<&str, Arc<BTreeSet<String>>> =
@@ -117,7 +120,7 @@ impl TopicGuards {
         Self::from_guards(mirrors.chain([own]))
     }
 
-    /// The guards given.
+    /// Collects the given guards.
     pub fn from_guards(guards: impl IntoIterator<Item = TopicGuard>) -> Self {
         let mut all = TopicGuards::default();
         for guard in guards {
@@ -129,26 +132,27 @@ impl TopicGuards {
         all
     }
 
-    /// The guard of a topic by its name.
+    /// Returns the guard of a topic by its name.
     #[must_use]
     pub fn by_name(&self, topic: &str) -> Option<&TopicGuard> {
         self.by_name.get(topic)
     }
 
-    /// The guard of a topic by its id (Produce v13+, Fetch v13+).
+    /// Returns the guard of a topic by its id (Produce v13+, Fetch v13+).
     #[must_use]
     pub fn by_id(&self, id: KafkaUuid) -> Option<&TopicGuard> {
         self.by_id.get(&id).and_then(|topic| self.by_name.get(topic))
     }
 
-    /// No topic is or was a mirror: nothing has to be hidden in what is read.
+    /// Returns true if no topic is or was a mirror: then nothing must be hidden from consumers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_name.values().all(TopicGuard::is_linkgates_own)
     }
 }
 
-/// The configs that follow the source or that mirroring depends on: altering them on the mirror would be undone, or harm.
+/// Returns the configs that follow the source or that mirroring depends on. Altering them on the mirror would
+/// be undone, or do harm.
 fn locked_configs(link: &Link) -> BTreeSet<String> {
     let included = LinkConfig::parse(&link.configs).map(|config| config.topic_config_sync.include);
     let always = ALWAYS_SYNCED.iter().chain(&OWNED).map(|name| (*name).to_owned());
@@ -157,7 +161,7 @@ fn locked_configs(link: &Link) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Stop, sample};
+    use super::super::{StopKind, sample};
     use super::*;
 
     #[test]
@@ -170,7 +174,7 @@ mod tests {
         assert!(written.covers(0, 5, ours) && written.covers(9, i64::MAX, ours));
         assert!(!written.covers(0, 5, link.reserved_producer_id(2)) && !written.covers(0, 5, 7));
 
-        let state = MirrorState::Stopped { stop: Stop::Promote, log_end_offsets: vec![10, 0] };
+        let state = MirrorState::Stopped { stop: StopKind::Promote, log_end_offsets: vec![10, 0] };
         let stopped = MirrorTopic { state, ..live };
         let written = Written::of(&stopped, Some(&link));
         assert!(written.covers(0, 9, ours) && !written.covers(0, 9, ours + 1));
@@ -180,10 +184,10 @@ mod tests {
     }
 
     #[test]
-    fn where_the_end_is_not_known_the_producer_id_decides() {
+    fn without_a_known_end_the_producer_id_decides() {
         let link = sample::link("dr");
         let ours = link.reserved_producer_id(0);
-        let state = MirrorState::Stopped { stop: Stop::Failover, log_end_offsets: vec![10, -1] };
+        let state = MirrorState::Stopped { stop: StopKind::Failover, log_end_offsets: vec![10, -1] };
         let written = Written::of(&MirrorTopic { state, ..sample::mirror("dr", "t") }, Some(&link));
         assert!(written.covers(1, 1 << 40, ours) && !written.covers(1, 5, ours + 1));
         assert!(!written.covers(0, 10, ours));
@@ -191,7 +195,7 @@ mod tests {
 
     #[test]
     fn without_its_link_a_stopped_mirror_still_has_an_end() {
-        let state = MirrorState::Stopped { stop: Stop::Failover, log_end_offsets: vec![10] };
+        let state = MirrorState::Stopped { stop: StopKind::Failover, log_end_offsets: vec![10] };
         let orphan = MirrorTopic { state, ..sample::mirror("dr (deleted)", "t") };
         let written = Written::of(&orphan, None);
         assert!(written.covers(0, 9, RESERVED_PRODUCER_ID_BASE + 1));

@@ -1,31 +1,31 @@
-//! Which journal this is, of which destination, and what it says that another copy of it may not know.
+//! Identity of a journal and its destination, and a digest of its decisions to compare it with its copies.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{KafkaUuid, MirrorState, Stop, View, link_config};
+use super::{KafkaUuid, MirrorState, StopKind, View, link_config};
 
-/// Which journal this is. Copies share it.
+/// Identity of a journal. Copies share it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalIdentity {
-    /// Made at the journal's first contact with its destination, and kept.
+    /// Journal id. Created at the journal's first contact with its destination, and never changed.
     pub id: KafkaUuid,
-    /// Cluster id of the destination: whatever another cluster says is not believed.
+    /// Cluster id of the destination. Answers of other clusters are ignored.
     #[serde(default)]
     pub destination_cluster_id: String,
 }
 
 impl View {
-    /// A digest of what was decided: which links and mirror topics there are, by generation, and which of them are
-    /// paused, stopping or stopped, and how, and the links' configs but for secrets. Not of what each Linkgate finds
-    /// out by itself (failures, states of links, jumps, partitions added). Two journals with one digest do the same
-    /// to the destination.
+    /// Returns a digest of all decisions: which links and mirror topics exist, by generation; which of them
+    /// are paused, stopping or stopped, and how; the links' configs except secrets. What each Linkgate finds
+    /// out by itself (failures, link states, jumps, added partitions) is not in it. Two journals with the
+    /// same digest do the same to the destination.
     #[must_use]
     pub fn decisions(&self) -> Uuid {
         let mut text = String::new();
         let mut put = |part: &str| {
             text.push_str(part);
-            // In no name of a link or topic.
+            // No name of a link or topic contains this separator.
             text.push('\n');
         };
         for (name, link) in &self.links {
@@ -47,8 +47,8 @@ impl View {
                 MirrorState::PendingMirror | MirrorState::Active | MirrorState::Failed { .. } => "mirrored",
                 MirrorState::Paused => "paused",
                 MirrorState::PendingStopped { stop } | MirrorState::Stopped { stop, .. } => match stop {
-                    Stop::Promote => "promoted",
-                    Stop::Failover => "failed over",
+                    StopKind::Promote => "promoted",
+                    StopKind::Failover => "failed over",
                 },
             });
         }
@@ -63,7 +63,7 @@ mod tests {
     use crate::model::{LinkState, MirrorError, MirrorTopic};
 
     #[test]
-    fn what_was_decided_counts_and_what_was_found_out_does_not() {
+    fn the_digest_covers_decisions_and_not_findings() {
         let mut view = View::default();
         let link = sample::link("dr");
         let _ = view.links.insert("dr".into(), link);
@@ -100,11 +100,11 @@ mod tests {
             decided(|view| view.mirrors.get_mut("t").unwrap().generation += 1),
             decided(|view| view.mirrors.get_mut("t").unwrap().state = MirrorState::Paused),
             decided(|view| {
-                let state = MirrorState::PendingStopped { stop: Stop::Promote };
+                let state = MirrorState::PendingStopped { stop: StopKind::Promote };
                 view.mirrors.get_mut("t").unwrap().state = state;
             }),
             decided(|view| {
-                let state = MirrorState::Stopped { stop: Stop::Failover, log_end_offsets: vec![1] };
+                let state = MirrorState::Stopped { stop: StopKind::Failover, log_end_offsets: vec![1] };
                 view.mirrors.get_mut("t").unwrap().state = state;
             }),
         ];

@@ -1,4 +1,4 @@
-//! Identifiers as Kafka prints them.
+//! Identifiers, in Kafka's text form.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,20 +8,20 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A 16-byte identifier (topic id, link id), shown as Kafka's `Uuid` does: 22 characters of URL-safe base64.
+/// A 16-byte identifier (topic id, link id). Displayed like Kafka's `Uuid`: 22 characters of URL-safe base64.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct KafkaUuid(pub Uuid);
 
-/// The text is no 22-character base64url form of 16 bytes, nor a hyphenated UUID.
+/// Error for a text that is neither the 22-character base64url form of 16 bytes nor a hyphenated UUID.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not an id: expected 22 characters of URL-safe base64")]
 pub struct ParseUuidError(String);
 
 impl KafkaUuid {
-    /// The all-zero id, with which Kafka says "none".
+    /// The all-zero id, which means "none" in Kafka.
     pub const ZERO: KafkaUuid = KafkaUuid(Uuid::nil());
 
-    /// A new random id. Ids whose text begins with a dash are avoided, as Kafka does: they look like options.
+    /// Returns a new random id. Like Kafka, avoids ids whose text begins with a dash: they look like options.
     #[must_use]
     pub fn random() -> Self {
         loop {
@@ -32,7 +32,7 @@ impl KafkaUuid {
         }
     }
 
-    /// The hyphenated lower-case form (`link_id` of the REST API).
+    /// Returns the hyphenated lower-case form (`link_id` of the REST API).
     #[must_use]
     pub fn hyphenated(&self) -> String {
         self.0.hyphenated().to_string()

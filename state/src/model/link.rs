@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use super::{KafkaUuid, link_config};
 
-/// Lowest producer id that Linkgate reserves for itself; brokers hand out ids from 0 upwards.
+/// Lowest producer id that Linkgate reserves for itself. Brokers hand out ids from 0 upwards.
 pub const RESERVED_PRODUCER_ID_BASE: i64 = 1 << 62;
 
-/// What is shown in place of a secret.
+/// Text that is shown in place of a secret.
 pub const HIDDEN: &str = "[hidden]";
 
-/// Which side of the link the local cluster is.
+/// Role of the local cluster in a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum LinkMode {
@@ -23,7 +23,7 @@ pub enum LinkMode {
 }
 
 impl LinkMode {
-    /// The name that the REST API and the tools print.
+    /// Returns the name that the REST API and the tools print.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -32,7 +32,7 @@ impl LinkMode {
     }
 }
 
-/// Who dials.
+/// Side that opens the connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ConnectionMode {
@@ -41,7 +41,7 @@ pub enum ConnectionMode {
 }
 
 impl ConnectionMode {
-    /// The name that the REST API and the tools print.
+    /// Returns the name that the REST API and the tools print.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -50,22 +50,22 @@ impl ConnectionMode {
     }
 }
 
-/// Whether the link works, as `link_state` of the REST API says it.
+/// State of a link, `link_state` of the REST API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum LinkState {
     /// The source answers.
     Active,
-    /// Held by the operator (`cluster.link.paused`).
+    /// Paused by the operator (`cluster.link.paused`).
     Paused,
-    /// The source has not answered `availability.check.consecutive.failure.threshold` probes in a row.
+    /// The source has not answered `availability.check.consecutive.failure.threshold` consecutive probes.
     Unavailable,
     /// The link object itself is unusable.
     Failed,
 }
 
 impl LinkState {
-    /// The name that the REST API and the tools print.
+    /// Returns the name that the REST API and the tools print.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -77,26 +77,26 @@ impl LinkState {
     }
 }
 
-/// Why a link is not active, as `link_error` of the REST API says it.
+/// Reason why a link is not active, `link_error` of the REST API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum LinkError {
-    /// Nothing is wrong.
+    /// No error.
     NoError,
     /// The source refused the credentials.
     AuthenticationError,
-    /// No host of `bootstrap.servers` resolves.
+    /// No host of `bootstrap.servers` can be resolved.
     UnresolvableBootstrapError,
-    /// No connection to any host of `bootstrap.servers`.
+    /// No host of `bootstrap.servers` accepts a connection.
     BootstrapTcpConnectionFailedError,
     /// The source accepted a connection and did not answer in time.
     TimeoutError,
-    /// Anything else.
+    /// Any other error.
     Unknown,
 }
 
 impl LinkError {
-    /// The name that the REST API and the tools print.
+    /// Returns the name that the REST API and the tools print.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -110,50 +110,51 @@ impl LinkError {
     }
 }
 
-/// A cluster link as the journal keeps it. `Debug` hides the values of sensitive configs; `Serialize` does not, and is
-/// for the journal only.
+/// A cluster link as the journal keeps it. `Debug` hides the values of sensitive configs. `Serialize` does
+/// not: it is for the journal only.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
-    /// Its name, unique in the destination cluster.
+    /// Name of the link, unique in the destination cluster.
     pub name: String,
-    /// Its id; every reserved producer id derives from it.
+    /// Id of the link. All its reserved producer ids derive from it.
     pub id: KafkaUuid,
-    /// Cluster id of the source, as it said at creation (empty when never contacted).
+    /// Cluster id of the source, given at creation or learned at the first contact. Empty until then.
     pub source_cluster_id: String,
-    /// Which side the local cluster is.
+    /// Role of the local cluster.
     pub mode: LinkMode,
-    /// Who dials.
+    /// Side that opens the connections.
     pub connection_mode: ConnectionMode,
-    /// Configs set explicitly, by Kafka's names. Values of sensitive keys are sealed while at rest.
+    /// Configs that are set explicitly, by Kafka's names. Values of sensitive configs are sealed on disk.
     pub configs: BTreeMap<String, String>,
-    /// Whether the source answers.
+    /// State of the link.
     pub state: LinkState,
-    /// Why it does not.
+    /// Reason why it is not active.
     pub error: LinkError,
-    /// The same for people; empty when nothing is wrong.
+    /// Error text for operators. Empty if there is no error.
     pub error_message: String,
-    /// How many mirror generations this link has begun: the next mirror topic gets this number.
+    /// Number of mirror generations that this link has begun. The next mirror topic gets this number.
     pub generations: u32,
-    /// When it was created, in milliseconds since the epoch.
+    /// Time of creation, in milliseconds since the epoch.
     pub created_ms: i64,
-    /// When `state` last changed, in milliseconds since the epoch.
+    /// Time when `state` last changed, in milliseconds since the epoch.
     pub state_ms: i64,
 }
 
-/// What is shown of a link.
+/// Status of a link as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkStatus {
-    /// Whether it works.
+    /// State of the link.
     pub state: LinkState,
-    /// Why not.
+    /// Reason why it is not active.
     pub error: LinkError,
-    /// The same for people; empty when nothing is wrong.
+    /// Error text for operators. Empty if there is no error.
     pub message: String,
 }
 
 impl Link {
-    /// State, error and message as they are shown: those of the journal, unless this version does not take the configs, which an earlier
-    /// one recorded. Then the link is FAILED until they are altered; that is derived whenever it is asked for and never recorded.
+    /// Returns state, error and message as they are shown. They are those of the journal, unless this version
+    /// does not accept the configs that an earlier one recorded. Then the link is FAILED until they are
+    /// altered. That is derived at each call and never recorded.
     #[must_use]
     pub fn status(&self) -> LinkStatus {
         match link_config::LinkConfig::parse(&self.configs) {
@@ -162,23 +163,25 @@ impl Link {
                 state: LinkState::Failed,
                 error: LinkError::Unknown,
                 message: format!(
-                    "This version does not take the link's configs, and nothing is mirrored until they are altered: {}",
+                    "This version does not accept the link's configs, and nothing is mirrored until they \
+                     are altered: {}",
                     link_config::describe_errors(&errors)
                 ),
             },
         }
     }
 
-    /// The producer id that every batch of one mirror generation carries (design: compare-and-append).
+    /// Returns the producer id of all batches of one mirror generation (design: compare-and-append).
     ///
-    /// A pure function of link id and generation, so that a restarted or second Linkgate derives the same one, and two
-    /// generations never share one. In `2^62 ..= 2^63 - 1`, far above what a broker hands out.
+    /// It is a pure function of link id and generation: a restarted or second Linkgate derives the same id,
+    /// and two generations never share one. It is in `2^62 ..= 2^63 - 1`, far above the ids that brokers hand
+    /// out.
     #[must_use]
     pub fn reserved_producer_id(&self, generation: u32) -> i64 {
         reserved_producer_id(self.id, generation)
     }
 
-    /// Puts [`HIDDEN`] in place of every secret among the configs.
+    /// Replaces every secret among the configs with [`HIDDEN`].
     pub fn hide_secrets(&mut self) {
         for (name, value) in &mut self.configs {
             if link_config::is_sensitive(name) {
@@ -188,7 +191,7 @@ impl Link {
     }
 }
 
-/// As [`Link::reserved_producer_id`], for the link with this id.
+/// Returns the [`Link::reserved_producer_id`] of the link with this id.
 pub(super) fn reserved_producer_id(link: KafkaUuid, generation: u32) -> i64 {
     let digest = Uuid::new_v5(&link.0, &generation.to_be_bytes());
     let (high, _) = digest.as_u64_pair();
@@ -237,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_whose_configs_no_longer_do_is_shown_as_failed_and_says_which() {
+    fn a_link_with_configs_that_are_no_longer_accepted_is_shown_as_failed_and_names_them() {
         let mut link = sample::link("dr");
         link.configs = [("bootstrap.servers".to_owned(), "src:9092".to_owned())].into();
         assert_eq!((link.status().state, link.status().message), (link.state, link.error_message.clone()));

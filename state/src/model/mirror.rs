@@ -1,4 +1,4 @@
-//! A mirror topic and what may happen to it.
+//! A mirror topic and its state machine.
 //!
 //! ```text
 //! PendingMirror ──► Active ⇄ Paused
@@ -11,8 +11,8 @@
 //!       └──────────────────────────────────────────┘ (through PendingStopped)
 //! ```
 //!
-//! `LINK_PAUSED`, `LINK_FAILED` and `SOURCE_UNAVAILABLE` are no states of their own: they follow from the link and are
-//! derived by [`MirrorTopic::status`], so that they can never disagree with it.
+//! `LINK_PAUSED`, `LINK_FAILED` and `SOURCE_UNAVAILABLE` are not separate states: [`MirrorTopic::status`]
+//! derives them from the link, so that they cannot disagree with it.
 
 use std::collections::BTreeMap;
 
@@ -20,25 +20,25 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fencing, KafkaUuid, Link, LinkState};
 
-/// How a mirror ends.
+/// Kind of a stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Stop {
+pub enum StopKind {
     /// Catch up with the source, sync a last time, then open the topic.
     Promote,
-    /// Open the topic at once with what it has; the source may be gone.
+    /// Open the topic at once with what it has. The source may be gone.
     Failover,
 }
 
-/// Why a mirror failed, as `mirror_topic_error` of the REST API says it.
+/// Reason why a mirror failed, `mirror_topic_error` of the REST API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MirrorError {
-    /// Nothing is wrong.
+    /// No error.
     NoError,
     /// The source no longer knows the topic.
     SourceTopicMayBeDeleted,
-    /// The source topic was deleted and created anew.
+    /// The source topic was deleted and created again.
     SourceTopicIdChanged,
     /// The source topic has fewer partitions than the mirror.
     SourcePartitionsDecreased,
@@ -48,16 +48,16 @@ pub enum MirrorError {
     UnsupportedMessageFormat,
     /// The source's leader epoch went backwards.
     NonMonotonicSourceEpoch,
-    /// The mirror's log is not what Linkgate wrote: somebody else wrote to it.
+    /// The mirror's log is not what Linkgate wrote: another producer wrote to it.
     IllegalState,
-    /// The source log has a shape that this version does not mirror; the reason names offset and cause.
+    /// The source log has a shape that this version does not mirror. The reason names offset and cause.
     UnsupportedMirrorState,
-    /// Anything else.
+    /// Any other error.
     Unknown,
 }
 
 impl MirrorError {
-    /// The name that the REST API and the tools print.
+    /// Returns the name that the REST API and the tools print.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -75,13 +75,13 @@ impl MirrorError {
     }
 }
 
-/// `mirror_status` of the REST API.
+/// Status of a mirror topic, `mirror_status` of the REST API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MirrorStatus {
-    /// Being mirrored.
+    /// It is being mirrored.
     Active,
-    /// Stopped by an error; read-only.
+    /// Stopped by an error. Read-only.
     Failed,
     /// Its link is unusable.
     LinkFailed,
@@ -93,14 +93,14 @@ pub enum MirrorStatus {
     PendingStopped,
     /// The source does not answer.
     SourceUnavailable,
-    /// An ordinary topic again.
+    /// It is an ordinary topic.
     Stopped,
-    /// Being created.
+    /// It is being created.
     PendingMirror,
 }
 
 impl MirrorStatus {
-    /// The name that the REST API and the tools print.
+    /// Returns the name that the REST API and the tools print.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -117,48 +117,48 @@ impl MirrorStatus {
     }
 }
 
-/// Where a mirror topic is in its life.
+/// State of a mirror topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE", tag = "state")]
 pub enum MirrorState {
-    /// Recorded, and the destination topic not yet known to exist.
+    /// Recorded, but the destination topic is not yet known to exist.
     PendingMirror,
-    /// Being mirrored.
+    /// It is being mirrored.
     Active,
-    /// Held by the operator; goes on at the local log end.
+    /// Paused by the operator. Continues at the local log end.
     Paused,
-    /// On its way to `Stopped`.
+    /// A promote or failover is under way.
     PendingStopped {
-        /// How.
-        stop: Stop,
+        /// Kind of the stop.
+        stop: StopKind,
     },
     /// An ordinary, writable topic.
     Stopped {
-        /// How it got there.
-        stop: Stop,
-        /// Log end offset of each partition when it opened, in partition order; -1 of one that had no leader and whose
-        /// end nobody knew.
+        /// Kind of the stop that ended the mirror.
+        stop: StopKind,
+        /// Log end offset of each partition when it opened, in partition order. -1 for a partition that had
+        /// no leader and whose end was not known.
         log_end_offsets: Vec<i64>,
     },
-    /// Stopped by an error. Read-only; `failover` or deleting the topic is the way out.
+    /// Stopped by an error. Read-only. An operator must fail it over or delete the topic.
     Failed {
-        /// The class of error.
+        /// Class of the error.
         error: MirrorError,
-        /// What happened, naming the offset and the cause.
+        /// Description that names the offset and the cause.
         reason: String,
-        /// The partition that failed first, where one did.
+        /// The partition that failed first, if there is one.
         partition: Option<i32>,
     },
 }
 
-/// Something that happens to a mirror topic.
+/// An event that may change the state of a mirror topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MirrorEvent {
     /// The destination topic exists and mirroring begins.
     Started,
-    /// The operator holds it.
+    /// The operator pauses it.
     Pause,
-    /// The operator lets it go on.
+    /// The operator resumes it.
     Resume,
     /// The operator asks for a planned stop.
     Promote,
@@ -169,18 +169,18 @@ pub enum MirrorEvent {
         /// Log end offset of each partition, in partition order.
         log_end_offsets: Vec<i64>,
     },
-    /// Mirroring cannot go on.
+    /// Mirroring cannot continue.
     Fail {
-        /// The class of error.
+        /// Class of the error.
         error: MirrorError,
-        /// What happened, naming the offset and the cause.
+        /// Description that names the offset and the cause.
         reason: String,
-        /// The partition concerned, where one is.
+        /// The affected partition, if there is one.
         partition: Option<i32>,
     },
 }
 
-/// An event that the present state does not allow. The text is what the operator is told.
+/// An event that the current state does not allow. The text is for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct IllegalTransition {
@@ -191,80 +191,81 @@ pub struct IllegalTransition {
 /// A mirror topic as the journal keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MirrorTopic {
-    /// The link it belongs to.
+    /// Name of the link that it belongs to.
     pub link: String,
-    /// Its name on the destination.
+    /// Name on the destination.
     pub topic: String,
-    /// Its name on the source.
+    /// Name on the source.
     pub source_topic: String,
     /// Id of the source topic when mirroring began.
     pub source_topic_id: KafkaUuid,
     /// Id of the destination topic; zero until it is known to exist.
     pub local_topic_id: KafkaUuid,
-    /// Which generation of its link it is: decides the reserved producer id.
+    /// Generation in its link. The reserved producer id derives from it.
     pub generation: u32,
     /// Number of partitions, equal on both sides.
     pub partitions: u32,
-    /// How often it has been stopped (`StoppedSequenceNumber`).
+    /// Number of times that it was stopped (`StoppedSequenceNumber`).
     pub stopped_sequence: u32,
-    /// Where it is in its life.
+    /// Current state.
     pub state: MirrorState,
-    /// When `state` last changed, in milliseconds since the epoch.
+    /// Time when `state` last changed, in milliseconds since the epoch.
     pub state_ms: i64,
-    /// What the operator asked of the destination topic: a creation that was cut off goes on as asked.
+    /// Request of the operator for the destination topic. An interrupted creation continues with it.
     #[serde(default)]
     pub requested: TopicRequest,
-    /// Where each partition's log begins, in partition order: offsets of the source, chosen when the mirror was created.
-    /// Everything below is filler and then trimmed. A partition that is not in it begins at 0.
+    /// Start offset of each partition, in partition order: source offsets, chosen when the mirror was
+    /// created. Everything below is filler that is then trimmed. A missing partition begins at 0.
     #[serde(default)]
     pub start_offsets: Vec<i64>,
-    /// The latest jump of each partition that had one.
+    /// Latest log start jump of each partition that had one.
     #[serde(default)]
     pub jumps: BTreeMap<i32, Jump>,
-    /// How far a promote is with closing the logs.
+    /// Progress of a promote with its fences.
     #[serde(default)]
     pub fencing: Fencing,
-    /// The source's values of the configs that Linkgate owns while it mirrors, as last seen: a failover gives them to the
-    /// topic. Empty until they were seen.
+    /// The source's values of the configs that Linkgate owns while it mirrors, as last seen. A failover sets
+    /// them on the topic. Empty until they were seen.
     #[serde(default)]
     pub source_configs: BTreeMap<String, String>,
-    /// What the stop went on without, for people: groups, configs and log starts that the destination refused.
+    /// Texts for operators about what the stop went on without: groups, configs and log starts that the
+    /// destination refused.
     #[serde(default)]
     pub left_undone: Vec<String>,
 }
 
-/// Offsets that the source no longer had when they were to be copied: trimmed or expired there. The mirror holds filler
-/// in their place and its log start follows.
+/// A log start jump: offsets that the source no longer had when they were to be copied, because they were
+/// deleted or expired. The mirror holds filler in their place, and its log start follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Jump {
     /// First offset that could not be copied.
     pub from: i64,
-    /// Where mirroring went on: the source's log start.
+    /// Offset at which mirroring went on: the source's log start.
     pub to: i64,
-    /// When it was noticed, in milliseconds since the epoch.
+    /// Time when the jump was noticed, in milliseconds since the epoch.
     pub at_ms: i64,
-    /// How many jumps the partition has had.
+    /// Number of jumps that the partition has had.
     pub count: u64,
 }
 
-/// What an operator may ask of a destination topic.
+/// Request of an operator for a destination topic.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicRequest {
-    /// Replication factor; the destination's default when absent.
+    /// Replication factor. The destination's default if absent.
     pub replication_factor: Option<i16>,
-    /// Topic configs that are the mirror's own.
+    /// Topic configs of this mirror.
     pub configs: BTreeMap<String, String>,
 }
 
 impl MirrorTopic {
-    /// Whether a topic of the destination with this id is this mirror's. Zero, on either side, is an id that is not
-    /// told.
+    /// Returns true if a destination topic with this id is this mirror's. Zero, on either side, means that
+    /// the id is not known, and matches.
     #[must_use]
     pub fn is_local_topic(&self, found: KafkaUuid) -> bool {
         found == self.local_topic_id || found == KafkaUuid::ZERO || self.local_topic_id == KafkaUuid::ZERO
     }
 
-    /// The state that follows from `event`, or why there is none. Pure: nothing changes here.
+    /// Returns the state after `event`. A pure function: nothing is changed here.
     ///
     /// # Errors
     /// [`IllegalTransition`] with the sentence for the operator.
@@ -282,20 +283,20 @@ impl MirrorTopic {
             (S::PendingMirror | S::Active | S::Paused, E::Pause) => S::Paused,
             (S::Active | S::Paused, E::Resume) => S::Active,
             (S::PendingMirror | S::Active | S::Paused, E::Promote)
-            | (S::PendingStopped { stop: Stop::Promote }, E::Promote) => {
-                S::PendingStopped { stop: Stop::Promote }
+            | (S::PendingStopped { stop: StopKind::Promote }, E::Promote) => {
+                S::PendingStopped { stop: StopKind::Promote }
             }
-            (_, E::Failover) => S::PendingStopped { stop: Stop::Failover },
+            (_, E::Failover) => S::PendingStopped { stop: StopKind::Failover },
             (S::PendingStopped { stop }, E::StopCompleted { log_end_offsets }) => {
                 S::Stopped { stop: *stop, log_end_offsets }
             }
-            // A failover that has begun goes on whatever the source does.
-            (S::PendingStopped { stop: Stop::Failover }, E::Fail { .. }) => self.state.clone(),
+            // A failover that has begun goes on, whatever happens to the source.
+            (S::PendingStopped { stop: StopKind::Failover }, E::Fail { .. }) => self.state.clone(),
             // A promote that has begun to close the logs can only be finished.
-            (S::PendingStopped { stop: Stop::Promote }, E::Fail { .. }) if self.is_closed() => {
+            (S::PendingStopped { stop: StopKind::Promote }, E::Fail { .. }) if self.is_closed() => {
                 self.state.clone()
             }
-            // The first reason is the one worth reading.
+            // The first reason is kept: it is the most useful one.
             (S::Failed { .. }, E::Fail { .. }) => self.state.clone(),
             (_, E::Fail { error, reason, partition }) => S::Failed { error, reason, partition },
             (S::PendingStopped { .. }, E::Pause | E::Resume | E::Promote) => {
@@ -322,13 +323,13 @@ impl MirrorTopic {
         Ok(next)
     }
 
-    /// What the REST API and the tools call the state, the link's own state included.
+    /// Returns the status for the REST API and the tools. It includes the state of the link.
     #[must_use]
     pub fn status(&self, link: LinkState) -> MirrorStatus {
         match (&self.state, link) {
             (MirrorState::Stopped { .. }, _) => MirrorStatus::Stopped,
             (MirrorState::Failed { .. }, _) => MirrorStatus::Failed,
-            (MirrorState::PendingStopped { stop: Stop::Promote }, LinkState::Unavailable) => {
+            (MirrorState::PendingStopped { stop: StopKind::Promote }, LinkState::Unavailable) => {
                 MirrorStatus::SourceUnavailable
             }
             (MirrorState::PendingStopped { .. }, _) => MirrorStatus::PendingStopped,
@@ -341,26 +342,26 @@ impl MirrorTopic {
         }
     }
 
-    /// Whether clients may not write to it: true in every state but `Stopped`.
+    /// Returns true if clients may not write to it: in every state but `Stopped`.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         !matches!(self.state, MirrorState::Stopped { .. })
     }
 
-    /// Whether a promote has begun to fence its logs: nothing may be appended any more, and neither group offsets nor
-    /// configs follow the source but for the last sync. Such a promote no longer fails.
+    /// Returns true if a promote has begun to fence the logs. Then nothing may be appended any more, and
+    /// group offsets and configs follow the source only in the last sync. Such a promote no longer fails.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.fencing != Fencing::NotYet
     }
 
-    /// The producer id that its batches carry.
+    /// Returns the producer id of its batches.
     #[must_use]
     pub fn producer_id(&self, link: &Link) -> i64 {
         link.reserved_producer_id(self.generation)
     }
 
-    /// Where the log of a partition begins: offsets below are never copied.
+    /// Returns the start offset of a partition. Offsets below it are never copied.
     #[must_use]
     pub fn start_offset(&self, partition: i32) -> i64 {
         let index = usize::try_from(partition).unwrap_or(usize::MAX);

@@ -1,4 +1,4 @@
-//! The domain: links, mirror topics, what may happen to them, and the view that the journal materialises.
+//! The domain: links, mirror topics, their state machines, and the view that the journal materialises.
 
 mod endpoint;
 mod fencing;
@@ -23,7 +23,7 @@ pub use link::{
     ConnectionMode, HIDDEN, Link, LinkError, LinkMode, LinkState, LinkStatus, RESERVED_PRODUCER_ID_BASE,
 };
 pub use mirror::{
-    IllegalTransition, Jump, MirrorError, MirrorEvent, MirrorState, MirrorStatus, MirrorTopic, Stop,
+    IllegalTransition, Jump, MirrorError, MirrorEvent, MirrorState, MirrorStatus, MirrorTopic, StopKind,
     TopicRequest,
 };
 pub use summary::{Effect, FieldChange, Subject, Summary, clipped, summarise};

@@ -1,4 +1,5 @@
-//! What a record did, for people: which fields of which link or mirror topic it changed, from what to what.
+//! Summary of a record for operators: the fields of each link or mirror topic that it changed, with old and
+//! new value.
 
 use std::collections::BTreeMap;
 
@@ -7,18 +8,19 @@ use serde_json::Value;
 
 use super::{Change, HIDDEN, View, link_config};
 
-/// Longest value that is shown, in characters.
+/// Maximum length of a shown value, in characters.
 const LONGEST_VALUE: usize = 200;
-/// Most fields that are shown of one link or mirror topic.
+/// Maximum number of fields that are shown of one link or mirror topic.
 const MOST_FIELDS: usize = 40;
-/// Most links and mirror topics that are shown of one record.
+/// Maximum number of links and mirror topics that are shown of one record.
 const MOST_ENTRIES: usize = 100;
-/// Most entries of an object that are told one by one: a mirror may have a jump in each of thousands of partitions.
+/// Maximum size of an object whose entries are listed one by one. A mirror may have a jump in each of
+/// thousands of partitions.
 const LARGEST_OBJECT: usize = 256;
-/// Fields that tell nothing beside the time of the record.
+/// Fields that add nothing to the time of the record.
 const NOISE: [&str; 2] = ["state_ms", "created_ms"];
 
-/// What a change is about.
+/// Kind of object that a change affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
@@ -26,47 +28,48 @@ pub enum Subject {
     Link,
     /// A mirror topic.
     Mirror,
-    /// The journal itself: which it is, and of which destination.
+    /// The journal itself: its identity and its destination.
     Journal,
 }
 
-/// What became of it.
+/// Effect of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// It was not there before.
+    /// The object did not exist before.
     Created,
-    /// Some of its fields are other than before.
+    /// Some of its fields have changed.
     Altered,
-    /// It is no more.
+    /// The object was removed.
     Removed,
 }
 
-/// A field with another value than before. Secrets are hidden.
+/// A field whose value changed. Secrets are hidden.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldChange {
-    /// Its name; `configs.NAME` for a config.
+    /// Name of the field. `configs.NAME` for a config.
     pub field: String,
-    /// The value before; `None` for none.
+    /// Value before. `None` if it had none.
     pub before: Option<String>,
-    /// The value now; `None` for none.
+    /// Value after. `None` if it has none.
     pub after: Option<String>,
 }
 
-/// What a record did to one link or mirror topic.
+/// Effect of a record on one link or mirror topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    /// What it is.
+    /// Kind of the object.
     pub subject: Subject,
-    /// Its name.
+    /// Name of the object.
     pub name: String,
-    /// What became of it.
+    /// Effect of the change.
     pub effect: Effect,
-    /// The fields with another value; none of what was removed.
+    /// The fields whose values changed. Empty if the object was removed.
     pub fields: Vec<FieldChange>,
 }
 
-/// What `changes` do to `before`, in their order, and how many of them are left out because there are too many.
+/// Returns the effects of `changes` on `before`, in their order, and the number of changes that are left out
+/// because there are too many.
 #[must_use]
 pub fn summarise(before: &View, changes: &[Change]) -> (Vec<Summary>, usize) {
     let shown = changes.iter().take(MOST_ENTRIES).map(|change| summary(before, change));
@@ -108,7 +111,7 @@ fn put<T: Serialize>(subject: Subject, name: &str, before: Option<&T>, after: &T
     Summary { subject, name: name.to_owned(), effect, fields: changed }
 }
 
-/// The fields that say something, each by the path that leads to it.
+/// Returns the non-empty fields by their paths.
 fn fields<T: Serialize>(of: &T) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     flatten("", &serde_json::to_value(of).unwrap_or_default(), &mut found);
@@ -119,7 +122,7 @@ fn flatten(path: &str, value: &Value, into: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(inner) if inner.len() <= LARGEST_OBJECT => {
             for (name, value) in inner {
-                // The tag of an enum bears the name of its field: `state`, not `state.state`.
+                // The tag of an enum has the name of its field: write `state`, not `state.state`.
                 let below =
                     if path.is_empty() || path == name { name.clone() } else { format!("{path}.{name}") };
                 flatten(&below, value, into);
@@ -141,8 +144,8 @@ fn shown(subject: Subject, field: &str, value: &str) -> String {
     clipped(value, LONGEST_VALUE)
 }
 
-/// At most so many characters of a text, on one line and without what a terminal obeys: what others sent may be of any
-/// length and hold anything.
+/// Clips a text to at most `most` characters and replaces control characters with blanks: text from others
+/// may have any length and contain anything.
 #[must_use]
 pub fn clipped(text: &str, most: usize) -> String {
     let mut plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
@@ -157,7 +160,7 @@ pub fn clipped(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{MirrorState, Stop, sample};
+    use crate::model::{MirrorState, StopKind, sample};
 
     fn field(field: &str, before: Option<&str>, after: Option<&str>) -> FieldChange {
         FieldChange {
@@ -168,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_told_field_by_field_and_secrets_only_that_they_changed() {
+    fn a_change_is_listed_field_by_field_with_secrets_hidden() {
         let mut link = sample::link("dr");
         let set = |link: &mut crate::model::Link, name: &str, value: &str| {
             drop(link.configs.insert(name.into(), value.into()));
@@ -195,10 +198,10 @@ mod tests {
     }
 
     #[test]
-    fn the_state_of_a_mirror_is_told_with_what_belongs_to_it() {
+    fn the_state_of_a_mirror_is_listed_with_its_fields() {
         let mut mirror = sample::mirror("dr", "users");
         let before = View { mirrors: [("users".to_owned(), mirror.clone())].into(), ..View::default() };
-        mirror.state = MirrorState::Stopped { stop: Stop::Failover, log_end_offsets: vec![7, 9] };
+        mirror.state = MirrorState::Stopped { stop: StopKind::Failover, log_end_offsets: vec![7, 9] };
         let (told, _) = summarise(&before, &[Change::PutMirror(mirror)]);
         assert_eq!(
             told[0].fields,
@@ -211,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_has_a_limit() {
+    fn the_summary_is_limited() {
         let mut mirror = sample::mirror("dr", "users");
         mirror.start_offsets = vec![1_000_000; 10_000];
         let changes = vec![Change::PutMirror(mirror); MOST_ENTRIES + 5];
@@ -223,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_clipped_and_made_harmless() {
+    fn text_is_clipped_and_control_characters_are_replaced() {
         assert_eq!(clipped("short", 5), "short");
         assert_eq!(clipped("longer", 5), "long…");
         assert_eq!(clipped("a\u{1b}[31m\nb", 99), "a [31m b");

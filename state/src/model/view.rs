@@ -1,4 +1,4 @@
-//! The journal's records and the view that they add up to.
+//! The records of the journal, and the view that they produce.
 
 use std::collections::BTreeMap;
 
@@ -18,34 +18,34 @@ pub enum Change {
     PutMirror(MirrorTopic),
     /// A mirror topic is forgotten, by its destination name.
     RemoveMirror(String),
-    /// Which journal this is, and of which destination.
+    /// The identity of the journal and its destination is set.
     PutIdentity(JournalIdentity),
 }
 
 /// One entry of the journal: changes that take effect together, and who made them, when and why.
 ///
-/// The values of sensitive link configs are not in it once it has been written: see [`Link::hide_secrets`].
+/// A written record does not contain the values of sensitive link configs: see [`Link::hide_secrets`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Position in the journal, from 1, without gaps.
     pub sequence: u64,
-    /// Milliseconds since the epoch.
+    /// Time of the record, in milliseconds since the epoch.
     pub at_ms: i64,
-    /// Who asked (`rest`, `engine`, …).
+    /// Name of the caller (`rest`, `engine`, …).
     pub who: String,
-    /// Why, for people.
+    /// Reason, as a text for operators.
     pub why: String,
-    /// What changed.
+    /// The changes, in the order in which they apply.
     pub changes: Vec<Change>,
-    /// The same for people; empty in records that the first versions wrote.
+    /// Summary for operators. Empty in records of the first versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub summary: Vec<Summary>,
-    /// How many changes the summary leaves out, because there were too many.
+    /// Number of changes that the summary leaves out because there are too many.
     #[serde(default)]
     pub omitted: usize,
 }
 
-/// What all records up to `sequence` add up to.
+/// The state after all records up to `sequence`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct View {
     /// Sequence of the last record applied; 0 for none.
@@ -54,12 +54,12 @@ pub struct View {
     pub links: BTreeMap<String, Link>,
     /// Mirror topics by destination name.
     pub mirrors: BTreeMap<String, MirrorTopic>,
-    /// Which journal this is; `None` before the first contact with the destination.
+    /// Identity of the journal. `None` before the first contact with the destination.
     pub identity: Option<JournalIdentity>,
 }
 
 impl View {
-    /// Applies one record. Records apply in sequence; the store sees to that.
+    /// Applies one record. The store ensures that records are applied in sequence.
     pub fn apply(&mut self, record: &Record) {
         for change in &record.changes {
             self.apply_change(change);
@@ -85,7 +85,7 @@ impl View {
         }
     }
 
-    /// The mirror topics of one link, by name.
+    /// Returns the mirror topics of one link, by name.
     pub fn mirrors_of<'a>(&'a self, link: &'a str) -> impl Iterator<Item = &'a MirrorTopic> {
         self.mirrors.values().filter(move |mirror| mirror.link == link)
     }

@@ -1,27 +1,28 @@
 //! Consistent copies of the journal while it is in use.
 //!
-//! A backup is a state directory: `journal/` and `secret.key`, which opens what is sealed in it. It appears under its name
-//! only once it is whole, on disk, and has been opened.
+//! A backup is a state directory: `journal/`, and `secret.key`, which opens the sealed values in it. It gets
+//! its name only when it is complete, on disk, and was opened successfully.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, TryLockError};
 
-use super::rocks::{DATABASE, Rocks, io, sync_dir};
+use super::files::{DATABASE, io, sync_dir};
+use super::rocks::Rocks;
 use super::seal::{self, Sealer};
 use super::{Store, StoreError, codec, dir, schema};
 
-/// Where backups are, below the state directory.
+/// Name of the backup directory below the state directory.
 const DIRECTORY: &str = "backups";
-/// How a copy is called that is not finished.
+/// Suffix of the name of an unfinished copy.
 const PART: &str = ".part";
-/// Most backups that a directory takes: the disk is the journal's, too.
+/// Maximum number of backups in a directory: they may share the disk with the journal.
 const MOST: usize = 100;
-/// Longest name, in bytes.
+/// Maximum length of a name, in bytes.
 const LONGEST_NAME: usize = 80;
 
-/// Where copies go, and whence the key is. One at a time is made.
+/// Target directory of the copies, and the state directory with the key. Only one copy is made at a time.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     state: PathBuf,
@@ -29,39 +30,40 @@ pub(crate) struct Place {
     busy: Arc<Mutex<()>>,
 }
 
-/// Name of a backup: a single component of a path, and no hidden one.
+/// Name of a backup: a single path component that is not hidden.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupName(String);
 
-/// The text cannot be the name of a backup.
+/// Error for a text that cannot be the name of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a backup is called by letters, digits, '.', '_' and '-', at most {LONGEST_NAME}, the first a letter or digit"
+    "a backup name has at most {LONGEST_NAME} letters, digits, '.', '_' or '-', and begins with a letter \
+     or digit"
 )]
 pub struct ParseBackupNameError;
 
-/// A backup that was made.
+/// A finished backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backup {
-    /// Its directory.
+    /// Directory of the backup.
     pub path: PathBuf,
-    /// The last record in it.
+    /// Sequence of the last record in it.
     pub sequence: u64,
 }
 
-/// No backup was made.
+/// Reasons why no backup was made.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// Another one is being made.
+    /// Another backup is being made.
     #[error("another backup is being made; try again when it is done")]
     Busy,
-    /// There is one of this name.
-    #[error("there is a backup {} already", .0.display())]
+    /// A backup of this name exists.
+    #[error("a backup {} already exists", .0.display())]
     Exists(PathBuf),
-    /// There are too many.
+    /// The directory has the maximum number of backups.
     #[error("{} holds {MOST} backups; remove those that are not needed any more", .0.display())]
     TooMany(PathBuf),
-    /// It cannot be written, or what was written cannot be read.
+    /// It cannot be written, or the written copy cannot be read.
     #[error("the backup failed: {0}")]
     Failed(#[from] StoreError),
 }
@@ -80,7 +82,7 @@ impl FromStr for BackupName {
 }
 
 impl BackupName {
-    /// The name of a backup that is made at this time (milliseconds since the epoch).
+    /// Returns the default name of a backup that is made at this time (milliseconds since the epoch).
     #[must_use]
     pub fn at(now_ms: i64) -> Self {
         let time = jiff::Timestamp::from_millisecond(now_ms).unwrap_or_default();
@@ -96,11 +98,11 @@ impl Place {
 }
 
 impl Store {
-    /// Makes a consistent copy of the journal and its key, under a name of its own below the directory of the backups.
+    /// Makes a consistent copy of the journal and its key, in a new subdirectory of the backup directory.
     /// Transactions go on meanwhile.
     ///
     /// # Errors
-    /// [`BackupError`].
+    /// See [`BackupError`].
     pub async fn backup(&self, name: Option<BackupName>) -> Result<Backup, BackupError> {
         let store = self.clone();
         let name = name.unwrap_or_else(|| BackupName::at(super::writer::now_ms()));
@@ -125,7 +127,7 @@ impl Store {
         }
         let (parts, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|other| is_part(other));
         for left in parts {
-            // Of a process that died while it made the backup: it has the key in it.
+            // Left by a process that died while it made the backup. The key is in it, so it is removed.
             fs::remove_dir_all(&left).map_err(io(&left))?;
         }
         if others.len() >= MOST {
@@ -152,8 +154,8 @@ impl Store {
     }
 }
 
-/// Makes the directory of the backups, and sees to it that nobody else may read it. Refuses one that holds something
-/// else, which others may have to read. Returns the backups in it, unfinished ones included.
+/// Creates the backup directory, and makes it accessible only to its owner. Refuses a directory with other
+/// content, which other users may have to read. Returns the backups in it, including unfinished ones.
 fn claim(backups: &Path) -> Result<Vec<PathBuf>, StoreError> {
     dir::check(backups)?;
     let mut found = Vec::new();
@@ -165,7 +167,7 @@ fn claim(backups: &Path) -> Result<Vec<PathBuf>, StoreError> {
         let path = entry.path();
         if !path.is_dir() || !(path.join(DATABASE).is_dir() || is_part(&path)) {
             let what = format!(
-                "it holds {}, which is no backup; give journal.backup.dir a directory of its own",
+                "it holds {}, which is not a backup; give journal.backup.dir a directory of its own",
                 path.display()
             );
             return Err(StoreError::Unsafe { path: backups.to_path_buf(), what });
@@ -180,7 +182,8 @@ fn is_part(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == PART.trim_start_matches('.'))
 }
 
-/// The last record of a copy, which is thereby read as a start would read it.
+/// Returns the sequence of the last record in a copy. Reads the copy like a start does, so that damage is
+/// found.
 fn sequence_of(dir: &Path) -> Result<u64, StoreError> {
     let copy = Rocks::open_copy(dir)?;
     schema::check(&copy)?;
@@ -202,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_backup_is_a_state_directory_of_its_moment() {
+    async fn a_backup_is_a_state_directory_as_of_its_moment() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         put_link(&store, "first").await;
@@ -227,7 +230,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_backup_while_others_write_holds_a_whole_prefix() {
+    async fn a_backup_during_writes_holds_a_whole_prefix() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let writer = store.clone();
@@ -255,7 +258,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_is_taken_once_and_what_is_left_of_one_goes() {
+    async fn a_name_is_used_once_and_unfinished_backups_are_removed() {
         let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let options = super::super::StoreOptions {
             backup_dir: Some(elsewhere.path().join("deep/down")),
@@ -276,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_directory_that_holds_something_else_takes_no_backup_and_is_left_alone() {
+    async fn a_directory_with_foreign_files_takes_no_backup_and_is_not_changed() {
         let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let options = super::super::StoreOptions {
             backup_dir: Some(elsewhere.path().to_path_buf()),
@@ -289,14 +292,14 @@ mod tests {
         assert!(error.to_string().contains("notes.txt"), "{error}");
         assert_eq!(fs::metadata(elsewhere.path()).unwrap().permissions().mode() & 0o777, 0o755);
         fs::remove_file(elsewhere.path().join("notes.txt")).unwrap();
-        // As the root of a volume of its own has it.
+        // As in the root directory of a separate volume.
         fs::create_dir(elsewhere.path().join("lost+found")).unwrap();
         let _ = store.backup(None).await.unwrap();
         assert_eq!(fs::metadata(elsewhere.path()).unwrap().permissions().mode() & 0o777, 0o700);
     }
 
     #[test]
-    fn a_name_leads_nowhere_else() {
+    fn a_name_cannot_lead_to_another_directory() {
         for bad in ["", ".", "..", "../x", "/x", "a/b", "a\\b", ".hidden", "-x", "a b", "a\0", "x.part", "é"]
         {
             assert_eq!(bad.parse::<BackupName>(), Err(ParseBackupNameError), "{bad:?}");

@@ -1,4 +1,5 @@
-//! Journal records and materialised rows as bytes: JSON. Secrets stand sealed in the rows of their links, and in no record.
+//! Encodes journal records and materialised rows as JSON. Secrets are sealed in the rows of their links, and
+//! are in no record.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,36 +11,37 @@ use super::seal::{self, Sealer};
 use crate::invariant;
 use crate::model::{Change, Link, MirrorTopic, Record, View};
 
-/// Rows read at a time.
+/// Number of rows read at a time.
 const PAGE: usize = 1024;
-/// Records read at a time, the latest first.
+/// Number of records read at a time, the latest first.
 const STEP: usize = 32;
-/// Bytes of records after which no further ones are read for one answer.
+/// Size of the records read for one answer, in bytes, after which no more are read.
 const LARGEST_ANSWER: usize = 4 << 20;
 
-/// What a journal holds when it is opened.
+/// Contents of a journal when it is opened.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
-    /// What all records add up to.
+    /// State after all records.
     pub(crate) view: View,
-    /// What there is of history.
+    /// The records that are kept.
     pub(crate) history: History,
     /// Links with a value in the clear that would be sealed today.
     pub(crate) bare: Vec<Link>,
-    /// Records of an earlier version, which hold sealed values.
+    /// Sequences of records of an earlier version that hold sealed values.
     pub(crate) with_secrets: Vec<u64>,
 }
 
 /// The records that are kept.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct History {
-    /// Records up to this one have been trimmed; 0 for none.
+    /// Sequence up to which records were trimmed. 0 if none were.
     pub(crate) trimmed: u64,
-    /// Bytes of the others, keys left out.
+    /// Size of the kept records in bytes, without their keys.
     pub(crate) bytes: u64,
 }
 
-/// All writes that one record causes: itself and the rows it materialises. Also the bytes of the record.
+/// Returns all writes of one record: the record itself and the rows that it changes. Also returns the size of
+/// the record in bytes.
 pub(crate) fn writes_of(record: &Record, sealer: &Sealer) -> Result<(Vec<Write>, u64), StoreError> {
     let (row, bytes) = record_row(record)?;
     let mut writes = vec![row];
@@ -55,21 +57,21 @@ pub(crate) fn writes_of(record: &Record, sealer: &Sealer) -> Result<(Vec<Write>,
     Ok((writes, bytes))
 }
 
-/// The row of a link, written anew.
+/// Returns the write of a link's row, sealed.
 pub(crate) fn link_row(link: &Link, sealer: &Sealer) -> Result<Write, StoreError> {
     let mut link = link.clone();
     sealer.seal_link(&mut link)?;
     Ok(Write::Put(keys::link(&link.name), encode(&link)?))
 }
 
-/// A record, written anew: secrets left out. Also its bytes.
+/// Returns the write of a record without secrets, and its size in bytes.
 pub(crate) fn record_row(record: &Record) -> Result<(Write, u64), StoreError> {
     let row = encode_record(record)?;
     let bytes = row.len() as u64;
     Ok((Write::Put(keys::journal(record.sequence).to_vec(), row), bytes))
 }
 
-/// Reads journal records from `from` on, at most `limit`.
+/// Reads journal records from sequence `from` on, at most `limit`.
 pub(crate) fn read_journal(
     backend: &dyn Backend,
     from: u64,
@@ -79,8 +81,8 @@ pub(crate) fn read_journal(
     rows.iter().map(decode_record).collect()
 }
 
-/// Reads the latest records before `before`, the latest first: at most `limit`, and fewer once they take
-/// [`LARGEST_ANSWER`].
+/// Reads the latest records before `before`, the latest first. Returns at most `limit`, and stops when they
+/// exceed [`LARGEST_ANSWER`].
 pub(crate) fn read_latest(
     backend: &dyn Backend,
     before: u64,
@@ -130,7 +132,7 @@ pub(crate) fn read(backend: &dyn Backend, sealer: &Sealer) -> Result<Contents, S
     found.view.sequence = found.history.trimmed;
     each_row(backend, KeyKind::Journal, |(key, value)| {
         let sequence = keys::journal_sequence(key)
-            .ok_or_else(|| StoreError::Corrupt(format!("{key:02x?} is no journal key")))?;
+            .ok_or_else(|| StoreError::Corrupt(format!("{key:02x?} is not a journal key")))?;
         invariant::journal_is_gapless(found.view.sequence, sequence)?;
         found.view.sequence = sequence;
         found.history.bytes += value.len() as u64;
@@ -142,9 +144,9 @@ pub(crate) fn read(backend: &dyn Backend, sealer: &Sealer) -> Result<Contents, S
     Ok(found)
 }
 
-/// The sequence that a row of one number holds; `what` it is, for the error.
+/// Decodes a row that holds one number. `what` names the row in the error.
 pub(crate) fn number(value: &[u8], what: &str) -> Result<u64, StoreError> {
-    let bytes = value.try_into().map_err(|_| StoreError::Corrupt(format!("{what} is no number")))?;
+    let bytes = value.try_into().map_err(|_| StoreError::Corrupt(format!("{what} is not a number")))?;
     Ok(u64::from_be_bytes(bytes))
 }
 
@@ -160,7 +162,7 @@ fn each_row(
         match rows.last() {
             Some((key, _)) if rows.len() == PAGE => {
                 from.clone_from(key);
-                // The least key after it.
+                // The smallest key after it.
                 from.push(0);
             }
             _ => return Ok(()),
@@ -168,11 +170,11 @@ fn each_row(
     }
 }
 
-/// Reads a record. Secrets in it, which earlier versions wrote, are left out.
+/// Decodes a record. Leaves out secrets that an earlier version wrote into it.
 pub(crate) fn decode_record((key, value): &Row) -> Result<Record, StoreError> {
     let mut record: Record = decode(key, value)?;
     if keys::journal_sequence(key) != Some(record.sequence) {
-        return Err(StoreError::Corrupt(format!("record {} stands at {key:02x?}", record.sequence)));
+        return Err(StoreError::Corrupt(format!("record {} is stored under {key:02x?}", record.sequence)));
     }
     for change in &mut record.changes {
         if let Change::PutLink(link) = change {
@@ -195,7 +197,7 @@ fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
 fn decode<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T, StoreError> {
     serde_json::from_slice(value).map_err(|error| {
         let what = format!("row {}: {error}", keys::shown(key));
-        // A word that this version does not know is no damage: a newer one has put it there.
+        // An unknown word is not damage: a newer version wrote it.
         if error.is_data() && error.to_string().starts_with("unknown variant") {
             StoreError::NewerRow(what)
         } else {

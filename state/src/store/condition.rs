@@ -1,53 +1,53 @@
-//! How the journal fares, for health checks: told by the writer, asked by others, without waiting for the disk.
+//! Condition of the journal, for health checks. The writer sets it. Queries do not wait for the disk.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// What the writer is at.
+/// Current activity of the writer.
 #[derive(Debug, Default)]
-pub(crate) struct Condition(Mutex<Known>);
+pub(crate) struct WriterCondition(Mutex<KnownCondition>);
 
 #[derive(Debug, Default)]
-struct Known {
-    /// A write has been under way since then.
+struct KnownCondition {
+    /// Time since which a write has been under way.
     since: Option<Instant>,
-    /// Why no change is taken.
+    /// Reason why no change is accepted.
     failed: Option<String>,
 }
 
-impl Condition {
-    /// A write to the disk begins.
+impl WriterCondition {
+    /// Marks the beginning of a write to the disk.
     pub(crate) fn begins(&self) {
         self.known().since = Some(Instant::now());
     }
 
-    /// It is over, well or not.
+    /// Marks the end of the write, successful or not.
     pub(crate) fn ends(&self) {
         self.known().since = None;
     }
 
-    /// No change is taken until further notice.
+    /// Records that no change is accepted until [`WriterCondition::works`].
     pub(crate) fn failed(&self, why: String) {
         self.known().failed = Some(why);
     }
 
-    /// Changes are taken again.
+    /// Records that changes are accepted again.
     pub(crate) fn works(&self) {
         self.known().failed = None;
     }
 
-    /// What is wrong, in one sentence, when a write takes longer than `patience` or none is taken.
+    /// Returns the trouble in one sentence, if a write takes longer than `patience` or no change is accepted.
     pub(crate) fn trouble(&self, patience: Duration) -> Option<String> {
         let known = self.known();
         if let Some(why) = &known.failed {
-            return Some(format!("the journal takes no changes: {why}"));
+            return Some(format!("the journal accepts no changes: {why}"));
         }
         let stuck = known.since.map(|since| since.elapsed()).filter(|time| *time >= patience)?;
         Some(format!("the disk of the journal has not finished a write for {} s", stuck.as_secs()))
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, KnownCondition> {
+        self.0.lock()
     }
 }
 
@@ -56,8 +56,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_write_that_hangs_and_one_that_failed_are_told_until_they_are_over() {
-        let condition = Condition::default();
+    fn hanging_and_failed_writes_are_reported_until_they_are_over() {
+        let condition = WriterCondition::default();
         assert_eq!(condition.trouble(Duration::ZERO), None);
         condition.begins();
         assert!(condition.trouble(Duration::ZERO).unwrap().contains("has not finished a write"));

@@ -1,4 +1,4 @@
-//! The state directory itself: whose it is, and whether a journal may be made in it.
+//! Checks and creates the state directory: its owner and mode, and whether a journal may be created in it.
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, Permissions};
@@ -6,27 +6,27 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as 
 use std::path::Path;
 
 use super::StoreError;
-use super::rocks::{DATABASE, PREPARED, io, sync_dir};
+use super::files::{DATABASE, PREPARED, io, sync_dir};
 use super::seal::{KEY_FILE, NEW_KEY_FILE, PART_KEY_FILE};
 
-/// Mode of every directory that Linkgate makes.
+/// Mode of every directory that Linkgate creates.
 const MODE: u32 = 0o700;
-/// Others may write.
+/// Mode bits that allow others to write.
 const WRITABLE: u32 = 0o022;
 
-/// [`check`] and [`close`].
+/// Calls [`check`], then [`close`].
 ///
 /// # Errors
-/// [`StoreError::Unsafe`], or the file system refuses.
+/// [`StoreError::Unsafe`], or an error of the file system.
 pub(crate) fn claim(dir: &Path) -> Result<(), StoreError> {
     check(dir)?;
     close(dir)
 }
 
-/// Sees to it that nobody else may read a directory of Linkgate's own.
+/// Makes a directory of Linkgate accessible only to its owner.
 ///
 /// # Errors
-/// The file system refuses.
+/// An error of the file system.
 pub(crate) fn close(dir: &Path) -> Result<(), StoreError> {
     let mode = fs::metadata(dir).map_err(io(dir))?.permissions().mode() & 0o777;
     if mode != MODE {
@@ -35,11 +35,12 @@ pub(crate) fn close(dir: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes a directory, with those above that are missing, and durable when this returns. One that is there must belong
-/// to the user of this process, and nobody else may write to it. It is not changed: it may be none of Linkgate's.
+/// Creates a directory and its missing parents, durably. An existing directory must belong to the user of
+/// this process, and no other user may be able to write to it. It is not changed, since it may not be
+/// Linkgate's.
 ///
 /// # Errors
-/// [`StoreError::Unsafe`], or the file system refuses.
+/// [`StoreError::Unsafe`], or an error of the file system.
 pub(crate) fn check(dir: &Path) -> Result<(), StoreError> {
     make(dir)?;
     let refuse = |what: String| Err(StoreError::Unsafe { path: dir.to_path_buf(), what });
@@ -47,7 +48,7 @@ pub(crate) fn check(dir: &Path) -> Result<(), StoreError> {
     let (owner, mode) = (found.uid(), found.permissions().mode() & 0o7777);
     let ours = rustix::process::geteuid().as_raw();
     if !found.is_dir() {
-        return refuse("it is no directory".into());
+        return refuse("it is not a directory".into());
     }
     if owner != ours {
         return refuse(format!(
@@ -57,18 +58,19 @@ pub(crate) fn check(dir: &Path) -> Result<(), StoreError> {
     }
     if mode & WRITABLE != 0 {
         return refuse(format!(
-            "others may write to it (mode {mode:04o}); see that nobody has put anything there, then make it 0700"
+            "other users may write to it (mode {mode:04o}); check that nobody has put anything there, then \
+             set its mode to 0700"
         ));
     }
     Ok(())
 }
 
-/// Makes what is missing of a path.
+/// Creates the missing directories of a path, durably.
 fn make(dir: &Path) -> Result<(), StoreError> {
     if dir.try_exists().map_err(io(dir))? {
         return Ok(());
     }
-    // An empty parent is that of a relative path of one component: the working directory.
+    // An empty parent means a relative path of one component, below the working directory.
     let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     make(parent)?;
     match DirBuilder::new().mode(MODE).create(dir) {
@@ -78,33 +80,35 @@ fn make(dir: &Path) -> Result<(), StoreError> {
     sync_dir(parent)
 }
 
-/// Whether a journal may be made in `dir`, which has none: only where nothing says that there was one.
+/// Checks that a journal may be created in `dir`, which has none. It may if nothing indicates that there was
+/// one.
 ///
 /// # Errors
-/// [`StoreError::Missing`], naming what is there.
+/// [`StoreError::Missing`], naming what was found.
 pub(crate) fn may_be_made(dir: &Path) -> Result<(), StoreError> {
     let refuse = |what: String| Err(StoreError::Missing { dir: dir.to_path_buf(), what });
     if dir.join(KEY_FILE).exists() {
         return refuse(format!(
-            "{KEY_FILE} is there, so there was one; restore {DATABASE}/ from a backup (docs/operations.md)"
+            "{KEY_FILE} exists, so there was one; restore {DATABASE}/ from a backup (docs/operations.md)"
         ));
     }
     for entry in fs::read_dir(dir).map_err(io(dir))? {
         let name = entry.map_err(io(dir))?.file_name();
         let is_harmless = is_harmless(&name);
         let name = name.to_string_lossy();
-        // What a first start leaves that was cut off.
+        // Files of an interrupted first start are allowed.
         if !is_harmless && ![PREPARED, NEW_KEY_FILE, PART_KEY_FILE].contains(&name.as_ref()) {
             return refuse(format!(
-                "one is made only in an empty directory, and '{name}' is there; restore the journal from a backup, \
-                 or give state.dir a directory of its own"
+                "a journal is created only in an empty directory, and '{name}' is there; restore the journal \
+                 from a backup, or give state.dir a directory of its own"
             ));
         }
     }
     Ok(())
 }
 
-/// Whether it says nothing of whose a directory is: what a new file system has, and what a home directory has.
+/// Returns true if an entry of this name does not show what a directory is used for: `lost+found` of a new
+/// file system, and the hidden files of a home directory.
 pub(crate) fn is_harmless(name: &OsStr) -> bool {
     name == "lost+found" || name.as_encoded_bytes().starts_with(b".")
 }
@@ -118,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_others_may_write_is_refused_and_one_they_may_read_is_closed() {
+    fn a_directory_writable_by_others_is_refused_and_a_readable_one_is_closed() {
         let dir = tempfile::tempdir().unwrap();
         for open in [0o777, 0o770, 0o702, 0o1777, 0o2775] {
             fs::set_permissions(dir.path(), Permissions::from_mode(open)).unwrap();
@@ -134,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_holds_something_else_is_refused_and_left_alone() {
+    fn a_directory_with_foreign_files_is_refused_and_not_changed() {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         fs::write(dir.path().join("passwd"), "").unwrap();
@@ -144,11 +148,11 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_of_somebody_else_is_refused() {
+    fn a_directory_of_another_user_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let other = rustix::process::geteuid().as_raw() + 1;
         if std::os::unix::fs::chown(dir.path(), Some(other), None).is_err() {
-            // Only root can give a directory away; for others, that of root will do.
+            // Only root can give a directory to another user. Other users check a directory of root instead.
             let error = claim(Path::new("/")).unwrap_err();
             assert!(matches!(error, StoreError::Unsafe { .. }), "{error}");
             return;
@@ -158,14 +162,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_no_state_directory() {
+    fn a_file_is_not_a_state_directory() {
         let file = tempfile::NamedTempFile::new().unwrap();
         assert!(matches!(claim(file.path()), Err(StoreError::Unsafe { .. })));
         assert!(matches!(claim(&file.path().join("below")), Err(StoreError::Io { .. })));
     }
 
     #[test]
-    fn a_journal_is_made_only_where_nothing_says_that_there_was_one() {
+    fn a_journal_is_created_only_if_nothing_indicates_an_earlier_one() {
         let dir = tempfile::tempdir().unwrap();
         for harmless in ["lost+found", "journal.new"] {
             fs::create_dir(dir.path().join(harmless)).unwrap();

@@ -1,10 +1,10 @@
-//! What can go wrong with the journal, in words for the operator.
+//! Errors of the journal, with texts for the operator.
 
 use std::path::PathBuf;
 
 use crate::invariant::Broken;
 
-/// The store cannot be opened, or no longer trusted.
+/// Reasons why the store cannot be opened or used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process has the directory open.
@@ -13,49 +13,50 @@ pub enum StoreError {
         /// The state directory.
         dir: PathBuf,
     },
-    /// A newer Linkgate wrote it.
+    /// A newer version of Linkgate wrote the journal.
     #[error(
         "the journal has schema {found}, written by a newer version; this version knows schemas up to {known}"
     )]
     NewerSchema {
-        /// What the journal says.
+        /// Schema of the journal.
         found: u32,
-        /// The newest that this version knows.
+        /// The newest schema that this version knows.
         known: u32,
     },
-    /// A newer Linkgate wrote a row in a way that this version does not know.
-    #[error("the journal was written by a newer version of Linkgate, which is to be installed again: {0}")]
+    /// A newer version of Linkgate wrote a row in a form that this version does not know.
+    #[error("the journal was written by a newer version of Linkgate; install that version again: {0}")]
     NewerRow(String),
-    /// Others may change what is in the directory.
+    /// Other users may change the contents of the directory.
     #[error("state directory {}: {what}", path.display())]
     Unsafe {
         /// The directory.
         path: PathBuf,
-        /// What is wrong with it, and what to do.
+        /// Description of the problem, and its remedy.
         what: String,
     },
-    /// There is no journal, and none is to be made.
+    /// There is no journal, and none may be created.
     #[error("state directory {} has no journal: {what}", dir.display())]
     Missing {
         /// The state directory.
         dir: PathBuf,
-        /// Why none is made, and what to do.
+        /// Reason why none is created, and the remedy.
         what: String,
     },
-    /// The directory holds something that Linkgate did not write.
+    /// The directory holds files that Linkgate did not write.
     #[error("{} holds no Linkgate journal: {what}", path.display())]
     Foreign {
-        /// The place looked at.
+        /// The path that was checked.
         path: PathBuf,
-        /// What is wrong there.
+        /// Description of the problem.
         what: String,
     },
-    /// The key file of sealed values is missing, readable by others, or not the one they were sealed with.
+    /// The key file of sealed values is missing, readable by others, or not the key that they were sealed
+    /// with.
     #[error("key file {}: {what}", path.display())]
     KeyFile {
-        /// The file.
+        /// Path of the key file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Description of the problem.
         what: String,
     },
     /// A file operation failed.
@@ -63,7 +64,7 @@ pub enum StoreError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// The operating system's answer.
+        /// Error of the operating system.
         source: std::io::Error,
     },
     /// The database refused an operation.
@@ -72,24 +73,26 @@ pub enum StoreError {
     /// A row cannot be read back.
     #[error("the journal is damaged: {0}")]
     Corrupt(String),
-    /// The change would break a rule; nothing was written.
+    /// The change would break an invariant. Nothing was written.
     #[error(transparent)]
     Invariant(#[from] Broken),
-    /// An earlier commit failed, and what is on disk could not be read again yet. It is tried again with each transaction.
-    #[error("the journal takes no writes since a commit failed, until its database can be opened again: {0}")]
+    /// An earlier commit failed, and the state on disk could not be read again yet. Each transaction tries to
+    /// read it.
+    #[error("the journal accepts no writes after a failed commit until its database can be reopened: {0}")]
     Poisoned(String),
-    /// The writer is gone: the process is shutting down, or the transaction itself panicked.
+    /// The writer thread has ended because the process is shutting down, or the transaction's function
+    /// panicked.
     #[error("the journal's writer did not finish the transaction")]
     WriterGone,
 }
 
-/// Why a transaction had no effect (or, for a store error on commit, an unknown one).
+/// Reasons why a transaction had no effect. After a store error on commit, the effect is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum TransactError<E> {
-    /// The transaction's own function said no; nothing was written.
+    /// The transaction's function refused. Nothing was written.
     #[error("{0}")]
     Refused(E),
-    /// The store could not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,5 +1,5 @@
-//! How much of its history a journal keeps. The rows of links and mirror topics are the snapshot that its records add up
-//! to, so that old ones may go: the oldest first, and never the last.
+//! Trims the history of a journal. The rows of links and mirror topics are a snapshot of the state after all
+//! records, so old records may be removed: the oldest first, and never the last.
 
 use std::time::Duration;
 
@@ -12,30 +12,30 @@ use super::keys::{self, KeyKind};
 use super::schema;
 use super::seal::Sealer;
 
-/// Records that are trimmed at a time.
+/// Maximum number of records that are trimmed at a time.
 const PAGE: usize = 256;
 
-/// How long records are kept.
+/// Limits for the records that are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// A record older than this goes; `None` for no limit.
+    /// Maximum age of a record. `None` means no limit.
     pub age: Option<Duration>,
-    /// When all records together take more, the oldest go until they take three quarters of it. Decides how long an open
-    /// takes at most.
+    /// Maximum size of all records, in bytes. If it is exceeded, the oldest are trimmed until three quarters
+    /// of it remain. It bounds the time that opening the journal takes.
     pub bytes: u64,
 }
 
 impl Default for Retention {
-    /// 90 days, 64 MiB.
+    /// Returns 90 days and 64 MiB.
     fn default() -> Self {
         Retention { age: Some(Duration::from_secs(90 * 24 * 60 * 60)), bytes: 64 << 20 }
     }
 }
 
-/// What to write to trim some records.
+/// Writes that trim some records.
 pub(crate) struct Trimming {
     pub(crate) writes: Vec<Write>,
-    /// What is kept then.
+    /// The history that is kept afterwards.
     pub(crate) after: History,
 }
 
@@ -45,13 +45,15 @@ struct Time {
 }
 
 impl Retention {
-    /// What is aimed at once there is too much, so that trimming is not due again at once.
+    /// Returns the target for trimming when the size limit is exceeded: three quarters of it, so that
+    /// trimming is not due again at once.
     pub(crate) fn with_room(self) -> Self {
         Retention { bytes: self.bytes / 4 * 3, ..self }
     }
 }
 
-/// The records that may go, of which `last` is none; `None` for none.
+/// Returns the writes that trim the oldest records that are due, at most [`PAGE`]. Never trims the record
+/// `last`. Returns `None` if no record is due.
 pub(crate) fn due(
     backend: &dyn Backend,
     history: &History,
@@ -66,7 +68,7 @@ pub(crate) fn due(
     let oldest_kept_ms = retention
         .age
         .map_or(i64::MIN, |age| now_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)));
-    // Mostly the first is young enough, and a page need not be read to see that.
+    // Usually the first record is young enough. This check avoids reading a whole page.
     let first = backend.scan(&keys::journal(history.trimmed + 1), &KeyKind::Journal.upper(), 1)?;
     if !too_large && first.first().is_none_or(|(_, value)| time(value) >= oldest_kept_ms) {
         return Ok(None);
@@ -89,8 +91,8 @@ pub(crate) fn due(
     Ok(Some(Trimming { writes, after }))
 }
 
-/// Brings to today's form what an earlier version wrote: secrets that stand in the clear, and sealed ones in records.
-/// `true` when there was any.
+/// Converts what earlier versions wrote to the current form: seals secrets that are in the clear, and removes
+/// sealed ones from records. Returns true if there were any.
 pub(crate) fn renew(
     backend: &dyn Backend,
     sealer: &Sealer,
@@ -114,7 +116,8 @@ pub(crate) fn renew(
     Ok(any)
 }
 
-/// When a record was written. One that cannot be read counts as young: it goes when its size must.
+/// Returns the time when a record was written. A record that cannot be decoded counts as young: it is trimmed
+/// only for its size.
 fn time(record: &[u8]) -> i64 {
     serde_json::from_slice::<Time>(record).map_or(i64::MAX, |time| time.at_ms)
 }

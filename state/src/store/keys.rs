@@ -1,26 +1,28 @@
-//! Row keys: one kind byte, then what orders rows of that kind. Kinds sort as they are declared.
+//! Row keys: one kind byte, then a suffix that orders the rows of that kind. Kinds sort in the order of their
+//! declaration.
 
-/// Kind of a row; the first byte of its key.
+/// Kind of a row: the first byte of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum KeyKind {
-    /// The schema version: one row, no suffix.
+    /// The schema version. One row, no suffix.
     Schema = 0x01,
-    /// A journal record: big-endian sequence.
+    /// A journal record. Suffix: big-endian sequence.
     Journal = 0x10,
-    /// Up to which record history has been trimmed: one row, no suffix.
+    /// Sequence up to which records were trimmed. One row, no suffix.
     Trimmed = 0x11,
-    /// A link: its name.
+    /// A link. Suffix: its name.
     Link = 0x20,
-    /// A mirror topic: its destination name.
+    /// A mirror topic. Suffix: its name on the destination.
     Mirror = 0x30,
-    /// Which journal this is: one row, no suffix. Versions that do not know it leave it alone.
+    /// Identity of the journal. One row, no suffix. Versions that do not know it leave it alone.
     Identity = 0x40,
-    /// Up to which record this copy is known to be the newest: one row, no suffix. Left alone likewise.
+    /// Sequence up to which this copy is known to be the newest. One row, no suffix. Versions that do not
+    /// know it leave it alone.
     Stamped = 0x41,
 }
 
-/// Bytes of a journal key.
+/// Length of a journal key, in bytes.
 const JOURNAL_KEY_LEN: usize = 9;
 const _: () = assert!(JOURNAL_KEY_LEN == size_of::<KeyKind>() + size_of::<u64>());
 const _: () = assert!((KeyKind::Schema as u8) < (KeyKind::Journal as u8));
@@ -31,28 +33,28 @@ const _: () = assert!((KeyKind::Mirror as u8) < (KeyKind::Identity as u8));
 const _: () = assert!((KeyKind::Identity as u8) < (KeyKind::Stamped as u8));
 
 impl KeyKind {
-    /// First key of the kind.
+    /// Returns the first key of the kind.
     pub(crate) fn lower(self) -> Vec<u8> {
         vec![self as u8]
     }
 
-    /// First key after all keys of the kind (exclusive bound).
+    /// Returns the first key after all keys of the kind (exclusive bound).
     pub(crate) fn upper(self) -> Vec<u8> {
         vec![self as u8 + 1]
     }
 }
 
-/// Key of the schema version row.
+/// Returns the key of the schema version row.
 pub(crate) fn schema() -> Vec<u8> {
     KeyKind::Schema.lower()
 }
 
-/// Key of the row that tells what has been trimmed.
+/// Returns the key of the row with the trimmed sequence.
 pub(crate) fn trimmed() -> Vec<u8> {
     KeyKind::Trimmed.lower()
 }
 
-/// A key for people: its kind, and the rest as text or number.
+/// Formats a key for operators: its kind, and the rest as text or number.
 pub(crate) fn shown(key: &[u8]) -> String {
     if let Some(sequence) = journal_sequence(key) {
         return format!("record {sequence}");
@@ -67,36 +69,36 @@ pub(crate) fn shown(key: &[u8]) -> String {
     format!("{kind} {}", String::from_utf8_lossy(rest))
 }
 
-/// Key of the row that says which journal this is.
+/// Returns the key of the identity row.
 pub(crate) fn identity() -> Vec<u8> {
     KeyKind::Identity.lower()
 }
 
-/// Key of the row that says what was stamped.
+/// Returns the key of the row with the stamped sequence.
 pub(crate) fn stamped() -> Vec<u8> {
     KeyKind::Stamped.lower()
 }
 
-/// Key of a journal record.
+/// Returns the key of a journal record.
 pub(crate) fn journal(sequence: u64) -> [u8; JOURNAL_KEY_LEN] {
     let mut key = [KeyKind::Journal as u8; JOURNAL_KEY_LEN];
     key[1..].copy_from_slice(&sequence.to_be_bytes());
     key
 }
 
-/// Sequence that a journal key names; `None` when it is no journal key.
+/// Returns the sequence in a journal key, `None` for any other key.
 pub(crate) fn journal_sequence(key: &[u8]) -> Option<u64> {
     let (&kind, rest) = key.split_first()?;
     let bytes: [u8; 8] = rest.try_into().ok()?;
     (kind == KeyKind::Journal as u8).then(|| u64::from_be_bytes(bytes))
 }
 
-/// Key of a link.
+/// Returns the key of a link.
 pub(crate) fn link(name: &str) -> Vec<u8> {
     named(KeyKind::Link, name)
 }
 
-/// Key of a mirror topic.
+/// Returns the key of a mirror topic.
 pub(crate) fn mirror(topic: &str) -> Vec<u8> {
     named(KeyKind::Mirror, topic)
 }

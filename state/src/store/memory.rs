@@ -1,8 +1,9 @@
-//! A backend without a disk, for tests: the same order and atomicity, nothing survives.
+//! A backend without a disk, for tests. It has the same order and atomicity, but nothing survives the
+//! process.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use super::StoreError;
 use super::backend::{Backend, Row, Write};
@@ -13,7 +14,7 @@ pub(crate) struct Memory(Mutex<BTreeMap<Vec<u8>, Vec<u8>>>);
 
 impl Backend for Memory {
     fn scan(&self, from: &[u8], until: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
-        let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = self.0.lock();
         Ok(rows
             .range(from.to_vec()..until.to_vec())
             .take(limit)
@@ -22,7 +23,7 @@ impl Backend for Memory {
     }
 
     fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
-        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = self.0.lock();
         for write in writes {
             match write {
                 Write::Put(key, value) => drop(rows.insert(key, value)),

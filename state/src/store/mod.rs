@@ -1,16 +1,18 @@
-//! The journal: every change of what Linkgate knows, in order, and the view that it adds up to.
+//! The journal: every change of Linkgate's state, in order, and the view that the changes produce.
 //!
-//! Owns the state directory. Promises: a transaction that was acknowledged survives a crash of process or machine; its
-//! changes take effect together or not at all; records are numbered without gaps; there is one writer, so a
-//! transaction decides on the latest view. After a failed commit nobody knows what is on disk: the view is read on, and
-//! transactions are refused until the database could be opened anew and read, which each of them tries.
+//! It owns the state directory. It guarantees: an acknowledged transaction survives a crash of the process or
+//! the machine; its changes take effect together or not at all; records are numbered without gaps; there is
+//! one writer, so a transaction decides on the latest view. After a failed commit the state on disk is
+//! unknown: the view can still be read, and transactions are refused until the database was opened again and
+//! read. Each transaction tries that, at most once a second.
 //!
-//! What the records add up to stands in rows of its own, so that old records may be trimmed. Secrets stand in those rows,
-//! sealed, and in no record.
+//! The state after all records is in separate rows, so that old records may be trimmed. Secrets are sealed in
+//! those rows, and are in no record.
 //!
-//! Layout of the state directory (mode 0700): `journal/` is the RocksDB database, `secret.key` (mode 0600) the key that
-//! sensitive link configs are sealed with, `backups/` copies that were asked for. A journal is made only in an empty
-//! directory: its key is prepared as `secret.key.new` and gets its name when the journal exists.
+//! Layout of the state directory (mode 0700): `journal/` is the RocksDB database, `secret.key` (mode 0600) is
+//! the key that sensitive link configs are sealed with, `backups/` holds requested copies. A journal is
+//! created only in an empty directory. Its key is prepared as `secret.key.new` and renamed when the journal
+//! exists.
 
 mod backend;
 mod backup;
@@ -18,6 +20,7 @@ mod codec;
 mod condition;
 mod dir;
 mod error;
+mod files;
 mod history;
 mod keys;
 mod memory;
@@ -38,7 +41,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::backend::Backend;
-use self::condition::Condition;
+use self::condition::WriterCondition;
 use self::memory::Memory;
 use self::rocks::Rocks;
 use self::seal::Sealer;
@@ -49,21 +52,21 @@ pub use self::backup::{Backup, BackupError, BackupName, ParseBackupNameError};
 pub use self::error::{StoreError, TransactError};
 pub use self::history::Retention;
 
-/// Where a journal is, and how it is kept.
+/// Location of a journal, and how it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreOptions {
     /// The state directory.
     pub dir: PathBuf,
-    /// Whether a journal is made where the directory is missing or empty; else that is an error.
+    /// True if a journal may be created when the directory is missing or empty. Otherwise that is an error.
     pub create: bool,
-    /// How much of its history is kept.
+    /// Limits for the history that is kept.
     pub retention: Retention,
-    /// Where backups go; below the state directory when absent.
+    /// Directory of the backups. Below the state directory if absent.
     pub backup_dir: Option<PathBuf>,
 }
 
 impl StoreOptions {
-    /// A journal in `dir`, made when missing, everything else by default.
+    /// Returns options for a journal in `dir`, created if missing, with defaults for the rest.
     #[must_use]
     pub fn new(dir: &Path) -> Self {
         StoreOptions {
@@ -75,16 +78,16 @@ impl StoreOptions {
     }
 }
 
-/// Handle to the journal. Clones share it; dropping the last one closes the directory before it returns.
+/// Handle to the journal. Clones share it. Dropping the last one closes the database before the drop returns.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store(Arc<StoreInner>);
 
-struct Inner {
+struct StoreInner {
     view: Arc<ArcSwap<View>>,
     sequence: watch::Receiver<u64>,
     backend: Option<Arc<dyn Backend>>,
-    condition: Arc<Condition>,
-    /// Where copies go, and whence the key is; `None` without a disk.
+    condition: Arc<WriterCondition>,
+    /// Target of the copies, and the state directory with the key. `None` without a disk.
     place: Option<backup::Place>,
     is_new: bool,
     jobs: Option<mpsc::Sender<Job>>,
@@ -92,10 +95,10 @@ struct Inner {
 }
 
 impl Store {
-    /// Opens the journal of a state directory, and creates both when missing. Blocks on the disk.
+    /// Opens the journal of a state directory, and creates both if missing. Blocks on the disk.
     ///
     /// # Errors
-    /// As [`Store::open_with`].
+    /// The errors of [`Store::open_with`].
     pub fn open(dir: &Path) -> Result<Store, StoreError> {
         Store::open_with(&StoreOptions::new(dir))
     }
@@ -103,8 +106,9 @@ impl Store {
     /// Opens a journal. Blocks on the disk.
     ///
     /// # Errors
-    /// Another process has it open, a newer version wrote it, it is damaged, not Linkgate's or not there although it
-    /// should be, others may change it, or its key file is missing or readable by others.
+    /// Fails if another process has it open, a newer version wrote it, it is damaged, it is not Linkgate's,
+    /// it is missing but should exist, other users may change it, or its key file is missing or readable by
+    /// others.
     pub fn open_with(options: &StoreOptions) -> Result<Store, StoreError> {
         let dir = &options.dir;
         if !options.create && !dir.exists() {
@@ -118,7 +122,7 @@ impl Store {
             }
             dir::may_be_made(dir)?;
         }
-        // Only now it is known to be Linkgate's.
+        // The directory is known to be Linkgate's only from here on.
         dir::close(dir)?;
         if is_new {
             Sealer::prepare_key(dir)?;
@@ -130,10 +134,10 @@ impl Store {
         Store::start(Arc::new(Rocks::open(dir)?), sealer, options.retention, Some(place), is_new)
     }
 
-    /// A journal without a disk, with the same semantics otherwise.
+    /// Creates a journal without a disk, with the same semantics otherwise.
     ///
     /// # Errors
-    /// No thread can be started.
+    /// Fails if no thread can be started.
     pub fn in_memory() -> Result<Store, StoreError> {
         let backend = Memory::default();
         backend.commit(schema::first_rows())?;
@@ -149,13 +153,13 @@ impl Store {
     ) -> Result<Store, StoreError> {
         schema::check(backend.as_ref())?;
         let mut contents = codec::read(backend.as_ref(), &sealer)?;
-        // On a disk that is full this fails, which is no reason not to start: the next start tries again.
+        // This fails on a full disk. The start continues, and the next start tries again.
         let renewed = history::renew(backend.as_ref(), &sealer, &mut contents).unwrap_or_default();
         #[cfg(debug_assertions)]
         check_replay(backend.as_ref(), &contents)?;
         let (sequence_sender, sequence) = watch::channel(contents.view.sequence);
         let view = Arc::new(ArcSwap::from_pointee(contents.view));
-        let condition = Arc::new(Condition::default());
+        let condition = Arc::new(WriterCondition::default());
         let (jobs, queue) = mpsc::channel(QUEUE);
         let mut writer = Writer::new(
             backend.clone(),
@@ -173,8 +177,8 @@ impl Store {
         let thread = thread::Builder::new()
             .name("journal-writer".into())
             .spawn(move || writer.run(queue))
-            .map_err(rocks::io(Path::new("journal-writer thread")))?;
-        Ok(Store(Arc::new(Inner {
+            .map_err(files::io(Path::new("journal-writer thread")))?;
+        Ok(Store(Arc::new(StoreInner {
             view,
             sequence,
             backend: Some(backend),
@@ -186,41 +190,42 @@ impl Store {
         })))
     }
 
-    /// Whether this open has made the journal: nothing that an earlier one knew is known.
+    /// Returns true if this call of open created the journal, so that no earlier state is known.
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.0.is_new
     }
 
-    /// What is wrong, in one sentence, when the journal takes no changes or its disk has not finished a write for longer
-    /// than `patience`. Never waits.
+    /// Returns the trouble in one sentence, if the journal accepts no changes or its disk has not finished a
+    /// write for longer than `patience`. Never waits.
     #[must_use]
     pub fn trouble(&self, patience: Duration) -> Option<String> {
         self.0.condition.trouble(patience)
     }
 
-    /// What all acknowledged records add up to. Cheap; a snapshot that does not change.
+    /// Returns the state after all acknowledged records. Cheap; the snapshot does not change.
     #[must_use]
     pub fn view(&self) -> Arc<View> {
         self.0.view.load_full()
     }
 
-    /// Tells of new records by the sequence of the last one. The view is at least that new when it tells.
+    /// Returns a receiver for the sequence of the last record. When it shows a sequence, the view includes
+    /// that record.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.0.sequence.clone()
     }
 
-    /// Runs `f` on the latest view and the present time (milliseconds since the epoch), alone, and commits the changes
-    /// it returns as one record. An empty list of changes writes nothing. When this returns `Ok`, the record is on disk
-    /// and in the view.
+    /// Runs `f` with the latest view and the current time (milliseconds since the epoch), and commits the
+    /// changes that it returns as one record. No other transaction runs meanwhile. An empty list of changes
+    /// writes nothing. When this returns `Ok`, the record is on disk and in the view.
     ///
-    /// `f` runs on the writer's thread: it must not block, nor wait for another transaction. Dropping the future does not
-    /// undo the transaction.
+    /// `f` runs on the writer's thread: it must not block, and must not wait for another transaction.
+    /// Dropping the future does not undo the transaction.
     ///
     /// # Errors
-    /// [`TransactError::Refused`] with `f`'s own error; [`TransactError::Store`] when the changes break an invariant
-    /// (nothing is written) or the disk fails (see the module's documentation).
+    /// [`TransactError::Refused`] with `f`'s own error. [`TransactError::Store`] if the changes break an
+    /// invariant (nothing is written) or the disk fails (see the module's documentation).
     pub async fn transact<T, E>(
         &self,
         who: &str,
@@ -234,7 +239,7 @@ impl Store {
         let (reply, answer) = oneshot::channel();
         let (who, why) = (who.to_owned(), why.to_owned());
         let job: Job = Box::new(move |writer| {
-            // The caller may have gone: what is committed stays committed.
+            // The caller may have gone: a committed transaction stays committed.
             let _ = reply.send(writer.transact(&who, &why, f));
         });
         let jobs = self.0.jobs.as_ref().ok_or(StoreError::WriterGone)?;
@@ -242,37 +247,37 @@ impl Store {
         answer.await.map_err(|_| StoreError::WriterGone)?
     }
 
-    /// Records from sequence `from` on, in order, at most `limit`. Secrets are left out.
+    /// Returns the records from sequence `from` on, in order, at most `limit`. Secrets are left out.
     ///
     /// # Errors
-    /// The database cannot be read, or a record in it.
+    /// Fails if the database, or a record in it, cannot be read.
     pub async fn journal(&self, from: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
         self.with_backend(move |backend| codec::read_journal(backend, from, limit)).await
     }
 
-    /// The latest records before sequence `before` (all there are, when absent), the latest first: at most `limit`, and
-    /// fewer where they are large. Secrets are left out.
+    /// Returns the latest records before sequence `before` (or the latest of all, if absent), the latest
+    /// first. Returns at most `limit`, and fewer if they are large. Secrets are left out.
     ///
     /// # Errors
-    /// The database cannot be read, or a record in it.
+    /// Fails if the database, or a record in it, cannot be read.
     pub async fn latest(&self, before: Option<u64>, limit: usize) -> Result<Vec<Record>, StoreError> {
         let end = self.view().sequence.saturating_add(1);
         let before = before.map_or(end, |before| before.min(end));
         self.with_backend(move |backend| codec::read_latest(backend, before, limit)).await
     }
 
-    /// Trims history that has become too old meanwhile, as every transaction does.
+    /// Trims history that has become too old in the meantime. Every transaction does the same.
     ///
     /// # Errors
-    /// The process is shutting down.
+    /// Fails if the process is shutting down.
     pub async fn tidy(&self) -> Result<(), StoreError> {
         let jobs = self.0.jobs.as_ref().ok_or(StoreError::WriterGone)?;
-        // The writer tidies up after each job.
+        // The writer trims after each job.
         let nothing: Job = Box::new(|_| {});
         jobs.send(nothing).await.map_err(|_| StoreError::WriterGone)
     }
 
-    /// Does what blocks on the disk, on a thread for that.
+    /// Runs a function that blocks on the disk, on a thread for blocking work.
     async fn with_backend<T: Send + 'static>(
         &self,
         what: impl FnOnce(&dyn Backend) -> Result<T, StoreError> + Send + 'static,
@@ -283,15 +288,15 @@ impl Store {
     }
 }
 
-/// Why no journal is made although there is none.
-const NOT_TO_BE_MADE: &str = "state.create=false says that there is one; see that the right volume is mounted, \
-                              restore it from a backup, or set state.create=true for a first start";
+/// Reason why no journal is created although there is none.
+const NOT_TO_BE_MADE: &str = "state.create=false, so none is created; make sure that the right volume is \
+                              mounted, restore it from a backup, or set state.create=true for a first start";
 
-/// The rows are what the records say: a mistake of ours is to be found before anything is built on it.
+/// Checks that the rows match the records, so that a bug is found before anything is built on it.
 #[cfg(debug_assertions)]
 fn check_replay(backend: &dyn Backend, contents: &codec::Contents) -> Result<(), StoreError> {
     match codec::read_journal(backend, 0, usize::MAX) {
-        // A newer version may have written words that nobody needs to know but who reads history.
+        // A newer version may have written words that only a reader of the history needs to know.
         Err(StoreError::NewerRow(_)) => Ok(()),
         Err(error) => Err(error),
         Ok(records) => {
@@ -306,12 +311,13 @@ impl std::fmt::Debug for Store {
     }
 }
 
-impl Drop for Inner {
+impl Drop for StoreInner {
     fn drop(&mut self) {
         self.jobs = None;
         self.backend = None;
         if let Some(thread) = self.thread.take() {
-            // The last handle may be dropped by a transaction: the writer cannot wait for itself.
+            // The last handle may be dropped by a transaction, on the writer's thread: it cannot wait for
+            // itself.
             if thread.thread().id() != thread::current().id() {
                 let _ = thread.join();
             }

@@ -1,12 +1,12 @@
-//! The backend on RocksDB: no compression, every commit synced to its write-ahead log.
+//! The RocksDB backend: no compression, every commit synced to the write-ahead log.
 //!
-//! A damaged write-ahead log makes opening fail instead of losing what lies behind the damage; only a torn tail (a
-//! commit that nobody was told of) is dropped.
+//! A damaged write-ahead log makes opening fail, so that records behind the damage are not lost silently.
+//! Only a torn tail is dropped: a commit that was not acknowledged.
 
+use parking_lot::RwLock;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
 
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
@@ -15,34 +15,30 @@ use rocksdb::{
 };
 
 use super::backend::{Backend, Row, Write};
+use super::files::{DATABASE, PREPARED, io, sync_dir};
 use super::{StoreError, dir};
 
-/// Name of the database directory below the state directory.
-pub(crate) const DATABASE: &str = "journal";
-/// Name under which a new database is prepared; a rename makes it appear whole or not at all.
-pub(crate) const PREPARED: &str = "journal.new";
-
-/// An open RocksDB; closed between two attempts to reopen it.
+/// An open RocksDB. It is closed after a failed attempt to reopen it.
 pub(crate) struct Rocks {
     dir: PathBuf,
     db: RwLock<Option<DB>>,
 }
 
 impl Rocks {
-    /// Whether `dir` has a database already.
+    /// Returns true if `dir` has a database.
     ///
     /// # Errors
-    /// The directory cannot be looked at: then nobody knows.
+    /// Fails if the directory cannot be read: then the answer is unknown.
     pub(crate) fn exists(dir: &Path) -> Result<bool, StoreError> {
         let path = dir.join(DATABASE);
         path.try_exists().map_err(io(&path))
     }
 
-    /// Makes an empty database with the given first rows, durable when this returns.
+    /// Creates an empty database with the given first rows. It is durable when this returns.
     pub(crate) fn create(dir: &Path, first: Vec<Write>) -> Result<(), StoreError> {
         let prepared = dir.join(PREPARED);
         if prepared.exists() {
-            // Left by a process that died while it created the database: nobody was told that it exists.
+            // Left by a process that died while it created the database. Its existence was not acknowledged.
             fs::remove_dir_all(&prepared).map_err(io(&prepared))?;
         }
         let mut options = options();
@@ -57,7 +53,7 @@ impl Rocks {
         sync_dir(dir)
     }
 
-    /// Opens a copy in `dir`, and changes nothing of it.
+    /// Opens a copy in `dir` read-only.
     pub(crate) fn open_copy(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(DATABASE);
         let db = DB::open_for_read_only(&options(), &path, false).map_err(|error| refused(dir, &error))?;
@@ -87,7 +83,7 @@ impl Backend for Rocks {
         read.set_iterate_upper_bound(until);
         let start = IteratorMode::From(from, Direction::Forward);
         let mut rows = Vec::new();
-        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = self.db.read();
         for row in db.as_ref().ok_or_else(closed)?.iterator_opt(start, read).take(limit) {
             let (key, value) = row.map_err(|error| database(&error))?;
             rows.push((key.into_vec(), value.into_vec()));
@@ -105,22 +101,23 @@ impl Backend for Rocks {
         }
         let mut options = WriteOptions::default();
         options.set_sync(true);
-        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = self.db.read();
         db.as_ref().ok_or_else(closed)?.write_opt(batch, &options).map_err(|error| database(&error))
     }
 
     fn reopen(&self) -> Result<(), StoreError> {
-        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
-        // The lock of the directory goes with the old handle.
+        let mut db = self.db.write();
+        // Dropping the old handle releases the lock of the directory.
         drop(db.take());
         *db = Some(Self::database(&self.dir)?);
         Ok(())
     }
 
     fn sweep(&self) -> Result<(), StoreError> {
-        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = self.db.read();
         let db = db.as_ref().ok_or_else(closed)?;
-        // What a write-ahead log holds goes with the log, and that goes once its rows are in a table.
+        // Values in a write-ahead log disappear with the log. It is deleted once its rows are in a table
+        // file.
         db.flush().map_err(|error| database(&error))?;
         let mut compact = CompactOptions::default();
         compact.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
@@ -129,7 +126,7 @@ impl Backend for Rocks {
     }
 
     fn copy(&self, into: &Path) -> Result<(), StoreError> {
-        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = self.db.read();
         let checkpoint =
             Checkpoint::new(db.as_ref().ok_or_else(closed)?).map_err(|error| database(&error))?;
         let copy = into.join(DATABASE);
@@ -138,13 +135,13 @@ impl Backend for Rocks {
     }
 }
 
-/// Makes files of their own of those that a checkpoint has linked: what is overwritten, given away or damaged in a
-/// copy must not be so in the journal.
+/// Replaces the files that a checkpoint hard-linked by copies: a write, a change of owner, or damage in the
+/// copy must not affect the journal.
 fn unlink(copy: &Path) -> Result<(), StoreError> {
     for entry in fs::read_dir(copy).map_err(io(copy))? {
         let path = entry.map_err(io(copy))?.path();
         if fs::metadata(&path).map_err(io(&path))?.nlink() > 1 {
-            // RocksDB's own names end otherwise.
+            // RocksDB does not use this extension.
             let own = path.with_extension("own");
             let _ = fs::copy(&path, &own).map_err(io(&own))?;
             fs::File::open(&own).and_then(|file| file.sync_all()).map_err(io(&own))?;
@@ -155,7 +152,7 @@ fn unlink(copy: &Path) -> Result<(), StoreError> {
 }
 
 fn closed() -> StoreError {
-    StoreError::Database("it could not be opened again after a commit failed".into())
+    StoreError::Database("it could not be reopened after a failed commit".into())
 }
 
 fn options() -> Options {
@@ -164,7 +161,7 @@ fn options() -> Options {
     options.set_compression_type(DBCompressionType::None);
     options.set_paranoid_checks(true);
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
-    // The state is a few megabytes at most; RocksDB's own log need not be bigger.
+    // The state has a few megabytes at most, so small buffers and log files are enough.
     options.set_write_buffer_size(4 << 20);
     options.set_max_log_file_size(1 << 20);
     options.set_keep_log_file_num(4);
@@ -174,8 +171,8 @@ fn options() -> Options {
 
 fn refused(dir: &Path, error: &rocksdb::Error) -> StoreError {
     let text = error.to_string();
-    // Of this process, and of another (`LockFile` and `LockHelper` in RocksDB's env/fs_posix.cc). Anything else is
-    // another trouble with the file, or with a path that has "lock" in its name.
+    // Messages for a lock held by this process, and by another one (`LockFile` and `LockHelper` in RocksDB's
+    // env/fs_posix.cc). Any other error is a different problem with the file, or the path contains "lock".
     let is_held = text.contains("lock hold by current process")
         || text.contains("While lock file") && text.contains("Resource temporarily unavailable");
     if error.kind() == rocksdb::ErrorKind::IOError && is_held {
@@ -188,29 +185,18 @@ fn database(error: &rocksdb::Error) -> StoreError {
     StoreError::Database(error.to_string())
 }
 
-/// Turns an I/O error into one that names the path.
-pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
-    let path = PathBuf::from(path);
-    move |source| StoreError::Io { path, source }
-}
-
-/// Makes creations and renames in `dir` durable.
-pub(crate) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(io(dir))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_a_lock_that_somebody_holds_is_told_as_one() {
+    fn only_a_held_lock_is_reported_as_locked() {
         let dir = tempfile::tempdir().unwrap();
         Rocks::create(dir.path(), Vec::new()).unwrap();
         let open = Rocks::open(dir.path()).unwrap();
         assert!(matches!(Rocks::open(dir.path()), Err(StoreError::Locked { .. })));
         drop(open);
-        // A lock file that cannot be opened, below a path that has the word in it.
+        // A lock file that cannot be opened, below a path that contains "lock".
         let (blocked, lock) = (dir.path().join("block"), dir.path().join("block/journal/LOCK"));
         fs::create_dir(&blocked).unwrap();
         Rocks::create(&blocked, Vec::new()).unwrap();

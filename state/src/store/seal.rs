@@ -1,10 +1,11 @@
-//! Sealing of sensitive config values: XChaCha20-Poly1305 with a key file beside the journal.
+//! Seals sensitive config values: XChaCha20-Poly1305 with a key file beside the journal.
 //!
-//! A sealed value is bound to its link and config name, so that one cannot be put in another's place. The key file is
-//! created with the journal and never again: without it, sealed values are lost on purpose.
+//! A sealed value is bound to its link and config name, so that it cannot be put in the place of another. The
+//! key file is created with the journal and never again. Without it, the sealed values cannot be recovered;
+//! that is intended.
 //!
-//! Which values are *written* sealed is for the table of link configs to say. Which are *read* as sealed is told by the
-//! values themselves: a version that knows more configs, or fewer, or other secrets among them opens the journal as well.
+//! The table of link configs decides which values are *written* sealed. The values themselves tell which are
+//! *read* as sealed. So a version with more, fewer or other secrets among its configs can open the journal.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -17,42 +18,42 @@ use chacha20poly1305::aead::{Aead as _, AeadCore as _, KeyInit as _, OsRng, Payl
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 
 use super::StoreError;
-use super::rocks::{io, sync_dir};
+use super::files::{io, sync_dir};
 use crate::model::{Change, HIDDEN, KafkaUuid, Link, link_config};
 
 /// Name of the key file in the state directory.
 pub(crate) const KEY_FILE: &str = "secret.key";
 /// Name of a key whose journal does not exist yet.
 pub(crate) const NEW_KEY_FILE: &str = "secret.key.new";
-/// What is left of that one when the process dies, or the disk is full, while it is written.
+/// Name of a key while it is written. It is left behind if the process dies or the disk is full.
 pub(crate) const PART_KEY_FILE: &str = "secret.key.part";
-/// Bytes of a key.
+/// Size of a key, in bytes.
 const KEY_LEN: usize = 32;
-/// Bytes of a nonce; random ones do not repeat at this length.
+/// Size of a nonce, in bytes. Random nonces of this size do not repeat.
 const NONCE_LEN: usize = 24;
-/// How every sealed value begins, of whichever version.
+/// Prefix of every sealed value, of any version.
 const SEALED: &str = "sealed:v";
-/// How a value begins that this version seals.
+/// Prefix of the values that this version seals.
 const PREFIX: &str = "sealed:v1:";
-/// Put before a plain value that would be read as something else without it.
+/// Prefix of a plain value that would otherwise be read as sealed or as prefixed.
 const PLAIN: &str = "plain:v1:";
 
-/// Seals and unseals.
+/// Cipher that seals and unseals values with one key.
 pub(crate) struct Sealer(XChaCha20Poly1305);
 
 impl Sealer {
-    /// With a key that nobody keeps, for stores that do not survive either.
+    /// Creates a sealer with a key that is not stored, for stores that do not survive the process.
     pub(crate) fn ephemeral() -> Self {
         Sealer(XChaCha20Poly1305::new(&XChaCha20Poly1305::generate_key(&mut OsRng)))
     }
 
-    /// With a key that a test knows.
+    /// Creates a sealer with a key that a test knows.
     #[cfg(test)]
     pub(crate) fn open_key(key: &[u8; KEY_LEN]) -> Self {
         Sealer(XChaCha20Poly1305::new(Key::from_slice(key)))
     }
 
-    /// Writes a key for a journal that is about to be made. It counts from [`Sealer::adopt_key`] on.
+    /// Writes a key for a journal that is about to be created. It is in force from [`Sealer::adopt_key`] on.
     pub(crate) fn prepare_key(dir: &Path) -> Result<(), StoreError> {
         let path = dir.join(NEW_KEY_FILE);
         let key = XChaCha20Poly1305::generate_key(&mut OsRng);
@@ -60,7 +61,8 @@ impl Sealer {
         sync_dir(dir)
     }
 
-    /// Gives a prepared key its name, once the journal exists. Nothing happens when there is a key, or none is prepared.
+    /// Renames a prepared key to its final name, once the journal exists. Does nothing if there is a key, or
+    /// none is prepared.
     pub(crate) fn adopt_key(dir: &Path) -> Result<(), StoreError> {
         let (path, prepared) = (dir.join(KEY_FILE), dir.join(NEW_KEY_FILE));
         if path.exists() || !prepared.exists() {
@@ -84,7 +86,9 @@ impl Sealer {
             Err(error) => return Err(io(&path)(error)),
         };
         if mode & 0o077 != 0 {
-            return Err(refuse(format!("others may read or write it (mode {mode:04o}); make it 0600")));
+            return Err(refuse(format!(
+                "other users may read or write it (mode {mode:04o}); set its mode to 0600"
+            )));
         }
         let bytes = fs::read(&path).map_err(io(&path))?;
         if bytes.len() != KEY_LEN {
@@ -93,7 +97,8 @@ impl Sealer {
         Ok(Sealer(XChaCha20Poly1305::new(Key::from_slice(&bytes))))
     }
 
-    /// The change as its row holds it: sensitive values sealed, others so that nobody takes them for sealed.
+    /// Returns the change as its row holds it: sensitive values sealed, other values escaped if they look
+    /// sealed.
     pub(crate) fn sealed(&self, change: &Change) -> Result<Change, StoreError> {
         let mut change = change.clone();
         if let Change::PutLink(link) = &mut change {
@@ -102,7 +107,7 @@ impl Sealer {
         Ok(change)
     }
 
-    /// Seals what is sensitive in a link.
+    /// Seals the sensitive values of a link.
     pub(crate) fn seal_link(&self, link: &mut Link) -> Result<(), StoreError> {
         for (name, value) in &mut link.configs {
             if link_config::is_sensitive(name) {
@@ -114,7 +119,8 @@ impl Sealer {
         Ok(())
     }
 
-    /// Opens what is sealed in a link. `true` when a value stood in the clear that would be sealed today.
+    /// Unseals the sealed values of a link. Returns true if a value was in the clear that would be sealed
+    /// today.
     pub(crate) fn unseal_link(&self, link: &mut Link) -> Result<bool, StoreError> {
         let mut bare = false;
         for (name, value) in &mut link.configs {
@@ -141,7 +147,7 @@ impl Sealer {
     }
 
     fn unseal(&self, aad: &str, text: &str) -> Result<String, StoreError> {
-        let wrong = || StoreError::Corrupt(format!("{aad} does not open with this {KEY_FILE}"));
+        let wrong = || StoreError::Corrupt(format!("{aad} cannot be unsealed with this {KEY_FILE}"));
         let Some(text) = text.strip_prefix(PREFIX) else {
             let what = format!("{aad} is sealed in a way that this version does not know");
             return Err(StoreError::NewerRow(what));
@@ -154,13 +160,13 @@ impl Sealer {
     }
 }
 
-/// What a sealed value is bound to.
+/// Returns the text that a sealed value is bound to.
 fn place(link: KafkaUuid, name: &str) -> String {
     format!("{link}/{name}")
 }
 
-/// The change as a record of the journal holds it: secrets left out. A secret stands in its link's row and nowhere else,
-/// so that it goes when it is replaced or its link is deleted.
+/// Returns the change as a journal record holds it, without secrets. A secret is only in the row of its link,
+/// so that it disappears when it is replaced or its link is deleted.
 pub(crate) fn hidden(change: &Change) -> Change {
     let mut change = change.clone();
     if let Change::PutLink(link) = &mut change {
@@ -170,7 +176,8 @@ pub(crate) fn hidden(change: &Change) -> Change {
     change
 }
 
-/// Reads the configs of a link as a record holds them. Sealed values, which records of an earlier version hold, are left out.
+/// Decodes the configs of a link in a record. Leaves out sealed values, which records of an earlier version
+/// hold.
 pub(crate) fn unhide(link: &mut Link) {
     link.hide_secrets();
     for value in link.configs.values_mut() {
@@ -182,27 +189,27 @@ pub(crate) fn unhide(link: &mut Link) {
     }
 }
 
-/// Marks a plain value as such where it looks sealed, or marked.
+/// Marks a plain value as plain if it looks sealed or marked.
 fn escape(value: &mut String) {
     if value.starts_with(SEALED) || value.starts_with(PLAIN) {
         value.insert_str(0, PLAIN);
     }
 }
 
-/// Whether the bytes of a record hold a sealed value: records of an earlier version did.
+/// Returns true if the bytes of a record hold a sealed value, like records of an earlier version.
 pub(crate) fn mentions_sealed(bytes: &[u8]) -> bool {
-    // As the beginning of a text in JSON.
+    // A sealed value at the beginning of a JSON string.
     const IN_JSON: &[u8] = b"\"sealed:v1:";
     bytes.windows(IN_JSON.len()).any(|window| window == IN_JSON)
 }
 
-/// Writes a key file; it appears whole or not at all.
+/// Writes a key file. It appears complete or not at all.
 pub(crate) fn write_key(path: &Path, key: &[u8]) -> Result<(), StoreError> {
     let part = path.with_extension("part");
     let write = || {
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&part)?;
-        // A file that was there already keeps its mode.
+        // An existing file keeps its mode when it is opened.
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
         file.write_all(key)?;
         file.sync_all()?;
@@ -240,10 +247,10 @@ mod tests {
     }
 
     #[test]
-    fn a_value_says_by_itself_whether_it_is_sealed() {
+    fn plain_values_that_look_sealed_are_not_unsealed() {
         let sealer = Sealer::ephemeral();
         let mut link = sample::link("dr");
-        // Plain values that look sealed, or escaped, stay what they are.
+        // Plain values that look sealed or escaped are not changed.
         for value in ["sealed:v1:x", "sealed:v2:x", "plain:v1:x", "plain:v1:sealed:v1:x", "sealed", ""] {
             for name in ["local.listener.name", "sasl.jaas.config", "a.config.of.tomorrow"] {
                 drop(link.configs.insert(name.into(), value.into()));
@@ -255,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_the_clear_under_the_name_of_a_secret_opens_and_is_told() {
+    fn a_secret_in_the_clear_is_read_and_reported() {
         let sealer = Sealer::ephemeral();
         for name in ["sasl.jaas.config", "a.config.of.tomorrow"] {
             let mut link = sample::link("dr");
@@ -266,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sealed_under_a_plain_name_opens() {
+    fn a_sealed_value_of_a_config_that_is_not_sensitive_is_unsealed() {
         let sealer = Sealer::ephemeral();
         let mut link = sample::link("dr");
         let sealed = sealer.seal(&place(link.id, "local.listener.name"), "x").unwrap();

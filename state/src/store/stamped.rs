@@ -1,24 +1,25 @@
-//! Up to which record this copy of the journal is known to be the newest: what it has stamped at the destination.
+//! Sequence up to which this copy of the journal is known to be the newest: that of its last stamp at the
+//! destination.
 //!
-//! It stands in a row of its own and in no record, so that keeping it does not make the journal look newer than
+//! It is in a separate row and in no record, so that storing it does not make the journal look newer than
 //! another copy.
 
 use super::backend::{Backend, Write};
 use super::{Store, StoreError, codec, keys};
 
 impl Store {
-    /// The sequence that [`Store::set_stamped`] kept last; `None` for a copy that has not stamped anything.
+    /// Returns the sequence that [`Store::set_stamped`] stored last, `None` if this copy never stored one.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Fails if the database cannot be read.
     pub async fn stamped(&self) -> Result<Option<u64>, StoreError> {
         self.with_backend(read).await
     }
 
-    /// Keeps up to which record this copy is known to be the newest. On disk when this returns.
+    /// Stores the sequence up to which this copy is known to be the newest. It is on disk when this returns.
     ///
     /// # Errors
-    /// The disk fails.
+    /// Fails if the disk fails.
     pub async fn set_stamped(&self, sequence: u64) -> Result<(), StoreError> {
         self.with_backend(move |backend| {
             backend.commit(vec![Write::Put(keys::stamped(), sequence.to_be_bytes().to_vec())])
@@ -40,7 +41,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_was_stamped_outlives_the_process_and_is_no_record() {
+    async fn the_stamped_sequence_survives_a_restart_and_is_not_a_record() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         assert_eq!(store.stamped().await.unwrap(), None);

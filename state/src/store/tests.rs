@@ -21,7 +21,7 @@ fn start(backend: Arc<dyn Backend>) -> Result<Store, StoreError> {
     Store::start(backend, Sealer::ephemeral(), Retention::default(), None, false)
 }
 
-/// A key as a start makes it.
+/// Creates a key like a start does.
 fn make_key(dir: &Path) {
     Sealer::prepare_key(dir).unwrap();
     Sealer::adopt_key(dir).unwrap();
@@ -32,8 +32,8 @@ async fn put_link(store: &Store, link: Link) -> Result<u64, TransactError<String
     store.transact("test", "put", move |view, _| Ok((vec![change], view.sequence + 1))).await
 }
 
-/// Commits link after link in one directory, telling each acknowledged sequence on stdout. Run as a child by
-/// `every_acknowledged_record_survives_a_kill`.
+/// Commits one link after another in a directory, and prints each acknowledged sequence to stderr.
+/// `every_acknowledged_record_survives_a_kill` runs this as a child process.
 #[tokio::test]
 async fn child_that_commits() {
     let Ok(dir) = std::env::var("LINKGATE_TEST_CHILD_DIR") else { return };
@@ -75,7 +75,7 @@ async fn every_acknowledged_record_survives_a_kill() {
 
         let store = Store::open(dir.path()).unwrap();
         let view = store.view();
-        // One more may be there than was told of: it was committed when the kill came.
+        // There may be one more record than acknowledged: it was committed when the kill came.
         assert!(
             (acknowledged..=acknowledged + 1).contains(&view.sequence),
             "{acknowledged} {}",
@@ -195,10 +195,10 @@ async fn a_refusal_and_an_empty_list_write_nothing() {
 }
 
 #[tokio::test]
-async fn an_unlawful_change_is_refused_and_leaves_no_trace() {
+async fn a_change_that_breaks_an_invariant_is_refused_and_leaves_no_trace() {
     let store = Store::in_memory().unwrap();
     let _ = put_link(&store, sample::link("dr")).await.unwrap();
-    // The link has given no generation, so no mirror can have one.
+    // The link has begun no generation, so no mirror can have one.
     let change = Change::PutMirror(sample::mirror("dr", "users"));
     let result = store.transact("test", "bad", move |_, _| Ok::<_, String>((vec![change], ()))).await;
     assert!(matches!(result, Err(TransactError::Store(StoreError::Invariant(_)))));
@@ -207,7 +207,7 @@ async fn an_unlawful_change_is_refused_and_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn a_panic_in_a_transaction_takes_nobody_with_it() {
+async fn a_panic_in_a_transaction_does_not_stop_the_writer() {
     let store = Store::in_memory().unwrap();
     let result: Result<(), TransactError<String>> =
         store.transact("test", "panic", |_, _| panic!("on purpose")).await;
@@ -239,7 +239,7 @@ async fn concurrent_transactions_see_each_other_in_order() {
     invariant::view_is_replay(&records, &store.view()).unwrap();
 }
 
-/// A disk that fails when told to, after the write or before it.
+/// A disk that fails on demand, after it has written the rows.
 #[derive(Default)]
 struct FailingDisk {
     rows: Memory,
@@ -280,7 +280,7 @@ async fn after_a_failed_commit_nothing_is_written_until_the_disk_was_read_again(
     disk.fails.store(true, Ordering::SeqCst);
     let failed = put_link(&store, sample::link("dr")).await;
     assert!(matches!(failed, Err(TransactError::Store(StoreError::Database(_)))));
-    // At once, and while the disk is full
+    // Immediately, and while the disk is full
     for _ in 0..2 {
         let next = put_link(&store, sample::link("dr")).await;
         assert!(matches!(next, Err(TransactError::Store(StoreError::Poisoned(_)))));
@@ -294,14 +294,14 @@ async fn after_a_failed_commit_nothing_is_written_until_the_disk_was_read_again(
     put_link(&store, sample::link("second")).await.unwrap();
 
     assert_eq!(store.trouble(Duration::from_secs(60)), None);
-    // Then what the failed commit did leave is there, and the journal has no gap
+    // Then the rows of the failed commit are there, and the journal has no gap
     assert_eq!(store.view().links.keys().collect::<Vec<_>>(), ["dr", "second"]);
     let records = store.journal(1, usize::MAX).await.unwrap();
     invariant::view_is_replay(&records, &store.view()).unwrap();
 }
 
 #[tokio::test]
-async fn a_database_is_opened_again_in_place() {
+async fn a_database_can_be_reopened_while_in_use() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     put_link(&store, sample::link("dr")).await.unwrap();

@@ -1,4 +1,4 @@
-//! The single writer: a thread of its own, so that no tokio worker ever waits for the disk.
+//! The single writer. It has its own thread, so that no tokio worker waits for the disk.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -9,25 +9,25 @@ use tokio::sync::{mpsc, watch};
 
 use super::backend::Backend;
 use super::codec::{self, Contents, History};
-use super::condition::Condition;
+use super::condition::WriterCondition;
 use super::history::{self, Retention};
 use super::seal::Sealer;
 use super::{StoreError, TransactError};
 use crate::invariant;
 use crate::model::{Change, Link, Record, View, clipped, link_config, summarise};
 
-/// Transactions that may wait for the writer; further callers wait to enter.
+/// Maximum number of transactions that wait in the queue. Further callers wait to enter it.
 pub(crate) const QUEUE: usize = 64;
 
-/// Longest name of who asked, in characters.
+/// Maximum length of the caller's name in a record, in characters.
 const LONGEST_WHO: usize = 256;
-/// Longest reason, in characters: it may hold what another cluster said.
+/// Maximum length of the reason in a record, in characters. It may contain text from another cluster.
 const LONGEST_WHY: usize = 512;
 
-/// One transaction, waiting its turn.
+/// One transaction that waits for its turn.
 pub(crate) type Job = Box<dyn FnOnce(&mut Writer) + Send>;
 
-/// What only the writer thread may change.
+/// State that only the writer thread may change.
 pub(crate) struct Writer {
     backend: Arc<dyn Backend>,
     sealer: Arc<Sealer>,
@@ -35,26 +35,26 @@ pub(crate) struct Writer {
     sequence: watch::Sender<u64>,
     history: History,
     retention: Retention,
-    condition: Arc<Condition>,
-    /// When it was last looked for records that are too old.
+    condition: Arc<WriterCondition>,
+    /// Time of the last look for records that are too old.
     looked: Option<Instant>,
-    /// Something that was replaced or deleted is to leave the disk.
+    /// True if replaced or deleted values must be removed from the disk.
     unswept: bool,
-    /// A commit failed, and nobody has looked yet what is on disk.
+    /// Set after a failed commit, until the state on disk was read again.
     poison: Option<Poison>,
 }
 
 struct Poison {
     reason: String,
-    /// When it was last tried to find out.
+    /// Time of the last attempt to read it.
     tried: Instant,
 }
 
-/// Time between two looks for records that are too old: each that finds some compacts the database.
-const LOOK_FOR_OLD: Duration = Duration::from_secs(30 * 60);
+/// Interval between two looks for records that are too old. Each look that finds some compacts the database.
+const RETENTION_INTERVAL: Duration = Duration::from_secs(30 * 60);
 
-/// Time between two looks at what a failed commit has left on disk.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Minimum interval between two attempts to read what a failed commit has left on disk.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Writer {
     pub(crate) fn new(
@@ -64,13 +64,13 @@ impl Writer {
         sequence: watch::Sender<u64>,
         history: History,
         retention: Retention,
-        condition: Arc<Condition>,
+        condition: Arc<WriterCondition>,
     ) -> Self {
         let (looked, unswept, poison) = (None, false, None);
         Writer { backend, sealer, view, sequence, history, retention, condition, looked, unswept, poison }
     }
 
-    /// Something that was replaced before there was a writer is to leave the disk.
+    /// Requests a sweep: values that were replaced before the writer existed must be removed from the disk.
     pub(crate) fn sweep_next(&mut self) {
         self.unswept = true;
     }
@@ -78,15 +78,15 @@ impl Writer {
     /// Runs transactions until the last handle is gone.
     pub(crate) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         while let Some(job) = jobs.blocking_recv() {
-            // A panic in a transaction's function must not take the writer with it. Its caller sees the reply dropped;
-            // nothing was written, since the function only reads.
+            // A panic in a transaction's function must not end the writer. The caller sees that the reply was
+            // dropped. Nothing was written, since the function only reads.
             let _ = catch_unwind(AssertUnwindSafe(|| job(&mut self)));
-            // Only now, when the caller has its answer.
+            // This is last, after the caller got its answer.
             self.tidy();
         }
     }
 
-    /// Decides by `f`, then makes it durable, then makes it visible.
+    /// Decides with `f`, then makes the changes durable, then makes them visible.
     pub(crate) fn transact<T, E>(
         &mut self,
         who: &str,
@@ -106,11 +106,11 @@ impl Writer {
         Ok(result)
     }
 
-    /// After a failed commit: opens the database anew, as a restart would, and goes on from what is there. The record of the
-    /// failed commit may be among it.
+    /// Recovers from a failed commit: opens the database again, like a restart, and continues from what is
+    /// there. The record of the failed commit may be there.
     fn recover(&mut self) -> Result<(), StoreError> {
         let Some(poison) = &mut self.poison else { return Ok(()) };
-        if poison.tried.elapsed() < LOOK_EVERY {
+        if poison.tried.elapsed() < CHECK_INTERVAL {
             return Err(StoreError::Poisoned(poison.reason.clone()));
         }
         poison.tried = Instant::now();
@@ -120,7 +120,7 @@ impl Writer {
             codec::read(self.backend.as_ref(), &self.sealer).map_err(poisoned)?;
         let known = self.view.load().sequence;
         if view.sequence < known {
-            let what = format!("{known} records were acknowledged, {} are on disk", view.sequence);
+            let what = format!("{known} records were acknowledged, but only {} are on disk", view.sequence);
             return Err(StoreError::Poisoned(what));
         }
         let sequence = view.sequence;
@@ -151,15 +151,16 @@ impl Writer {
         let written = self.backend.commit(writes);
         self.condition.ends();
         if let Err(error) = &written {
-            // Whether the batch is on disk is unknown, and a second record of the same sequence must never be written.
+            // It is unknown whether the batch is on disk, and a second record with the same sequence must
+            // never be written.
             self.poison = Some(Poison { reason: error.to_string(), tried: Instant::now() });
             self.condition.failed(error.to_string());
         }
         written
     }
 
-    /// Trims history where it is due, and lets what has gone leave the disk. What fails is tried again after the next
-    /// transaction.
+    /// Trims history if that is due, and removes trimmed or replaced values from the disk. A failure is tried
+    /// again after the next transaction.
     pub(crate) fn tidy(&mut self) {
         if self.poison.is_some() {
             return;
@@ -169,7 +170,7 @@ impl Writer {
         if self.history.bytes > retention.bytes {
             retention = retention.with_room();
         }
-        if self.looked.is_some_and(|at| at.elapsed() < LOOK_FOR_OLD) {
+        if self.looked.is_some_and(|at| at.elapsed() < RETENTION_INTERVAL) {
             retention.age = None;
         } else {
             self.looked = Some(Instant::now());
@@ -191,7 +192,7 @@ impl Writer {
     }
 }
 
-/// Whether a change replaces or removes a secret: its bytes are then to leave the disk.
+/// Returns true if a change replaces or removes a secret. Then its bytes must be removed from the disk.
 fn ends_a_secret(before: &View, change: &Change) -> bool {
     let secrets = |link: &Link| -> Vec<(String, String)> {
         let all = link.configs.iter().filter(|(name, _)| link_config::is_sensitive(name));

@@ -1,5 +1,6 @@
-//! Two logs of a compacted topic. The cleaners of both sides run when they like, so the logs need not hold the same records; but
-//! what both hold at an offset is the same, the mirror holds nothing that the source never had, and both end in the same table.
+//! Comparison of two logs of a compacted topic. The cleaners of both sides run at different times, so the
+//! logs need not hold the same records. But records at the same offset are equal, the mirror holds nothing
+//! that the source never had, and the latest values by key are equal.
 
 use std::collections::HashMap;
 
@@ -9,7 +10,7 @@ use super::seen::Seen;
 use super::verdict::Difference;
 use crate::records::Record;
 
-/// Compares them. `witnessed` is what a client has read from the source before its cleaner came.
+/// Compares both logs. `witnessed` is what a client has read from the source before its cleaner ran.
 #[must_use]
 pub fn compare(source: &[Record], mirror: &[Record], witnessed: &[Seen]) -> Verdict {
     let mut verdict = Verdict::of(source.len());
@@ -50,7 +51,7 @@ pub fn compare(source: &[Record], mirror: &[Record], witnessed: &[Seen]) -> Verd
     verdict
 }
 
-/// Compares what a client has seen on the mirror while faults happened.
+/// Compares what a client has read from the mirror during the faults with what the source ever had.
 #[must_use]
 pub fn seen(source: &[Seen], witnessed: &[Seen], seen: &[Seen]) -> Verdict {
     let mut verdict = Verdict::of(seen.len());
@@ -62,12 +63,12 @@ pub fn seen(source: &[Seen], witnessed: &[Seen], seen: &[Seen]) -> Verdict {
     verdict
 }
 
-/// All that the source ever had.
+/// Returns everything that the source ever had, by offset.
 fn history(source: &[Record], witnessed: &[Seen]) -> HashMap<i64, Seen> {
     witnessed.iter().copied().chain(source.iter().map(Seen::of)).map(|s| (s.offset, s)).collect()
 }
 
-/// The latest record of each key; a tombstone is as good as no record.
+/// Returns the latest record of each key. A tombstone removes the key.
 fn table(log: &[Record]) -> HashMap<Vec<u8>, &Record> {
     let mut table = HashMap::new();
     for record in log {
@@ -90,7 +91,8 @@ mod tests {
         Record { offset, timestamp: offset, key: Some(key.as_bytes().to_vec()), value, headers: vec![] }
     }
 
-    /// Given a source that was cleaned and a mirror that was cleaned elsewhere, then they agree as long as their tables do.
+    /// Given a source and a mirror that were cleaned at different times, then the logs agree as long as their
+    /// tables agree.
     #[test]
     fn cleaners_may_differ_but_tables_may_not() {
         let all = [

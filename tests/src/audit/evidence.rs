@@ -1,13 +1,13 @@
-//! Both batches at an offset, headers and record, for whoever has to find out why they differ.
+//! Text about both batches at an offset, header and record, to find out why they differ.
 
 use super::Sides;
 use crate::read::{raw, show};
 use crate::records::Batch;
 
-/// What both sides have at `offset`, as text.
+/// Returns the batches of both sides at `offset`, as text.
 ///
 /// # Panics
-/// When a side cannot be read.
+/// Panics if a side cannot be read.
 #[must_use]
 pub fn both(sides: &Sides, topic: &str, partition: i32, offset: i64) -> String {
     let of = |bootstrap: &str| {

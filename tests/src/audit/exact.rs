@@ -1,4 +1,4 @@
-//! Two logs that must be the same, record by record.
+//! Comparison of two logs that must be equal, record by record.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,7 +9,7 @@ use super::verdict::Difference;
 use crate::read::show;
 use crate::records::Record;
 
-/// Compares what a reader of the mirror got, in the order in which it got it, with what the source holds.
+/// Compares what a reader of the mirror got, in the order of arrival, with what the source holds.
 #[must_use]
 pub fn compare(source: &[Record], mirror: &[Record]) -> Verdict {
     let mut verdict = Verdict::of(source.len());
@@ -38,7 +38,7 @@ pub fn compare(source: &[Record], mirror: &[Record]) -> Verdict {
             }
             None => {
                 let what = match mirror_content.get(&content(record)) {
-                    // Unless the source holds the same content there, too.
+                    // Unless the source has a record at that offset too.
                     Some(elsewhere) if !at_source.contains_key(elsewhere) => Difference::Offset,
                     _ => Difference::Lost,
                 };
@@ -51,7 +51,7 @@ pub fn compare(source: &[Record], mirror: &[Record]) -> Verdict {
             Some(original) if at_mirror.contains_key(original) => {
                 verdict.found(Difference::Duplicated, copy.offset, || both(None, Some(copy)));
             }
-            // Counted above as standing at another offset.
+            // Counted above as a record at another offset.
             Some(_) => {}
             None => verdict.found(Difference::Invented, copy.offset, || both(None, Some(copy))),
         }
@@ -59,7 +59,8 @@ pub fn compare(source: &[Record], mirror: &[Record]) -> Verdict {
     verdict
 }
 
-/// Compares what a client has seen while faults happened with what it should have seen; in the end it has seen all.
+/// Compares what a client has read during the faults with what it should have read. In the end it must have
+/// read all.
 #[must_use]
 pub fn seen(expected: &[Seen], seen: &[Seen]) -> Verdict {
     let mut verdict = Verdict::of(expected.len());
@@ -78,7 +79,7 @@ pub fn seen(expected: &[Seen], seen: &[Seen]) -> Verdict {
     verdict
 }
 
-/// One record that a client has seen, against the one that the source had there.
+/// Compares one record that a client has read with the record of the source at that offset.
 pub(super) fn known(verdict: &mut Verdict, should: Option<&Seen>, did: &Seen) {
     match should {
         Some(original) if original == did => {}
@@ -94,7 +95,7 @@ pub(super) fn known(verdict: &mut Verdict, should: Option<&Seen>, did: &Seen) {
     }
 }
 
-/// Offsets must ascend.
+/// Counts offsets that do not ascend.
 pub(super) fn order(verdict: &mut Verdict, offsets: impl Iterator<Item = i64>) {
     let mut last = -1;
     for offset in offsets {
@@ -132,7 +133,7 @@ mod tests {
         offsets.map(record).collect()
     }
 
-    /// What an audit of ten records finds after `damage` to the mirror.
+    /// Returns what a comparison of ten records finds after `damage` to the mirror.
     fn found(damage: impl FnOnce(&mut Vec<Record>)) -> Vec<(Difference, usize)> {
         let source = log(0..10);
         let mut mirror = source.clone();
@@ -142,12 +143,12 @@ mod tests {
     }
 
     #[test]
-    fn the_same_is_the_same() {
+    fn equal_logs_have_no_differences() {
         assert_eq!(found(|_| {}), []);
     }
 
     #[test]
-    fn every_kind_of_damage_has_its_name() {
+    fn every_kind_of_damage_is_classified() {
         assert_eq!(found(|m| drop(m.remove(4))), [(Difference::Lost, 1)]);
         assert_eq!(found(|m| m[4].timestamp += 1), [(Difference::Timestamp, 1)]);
         assert_eq!(found(|m| m[4].value = None), [(Difference::Content, 1)]);
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_must_have_seen_everything_once_and_in_order() {
+    fn a_client_must_read_everything_once_and_in_order() {
         let expected: Vec<Seen> = log(0..5).iter().map(Seen::of).collect();
         assert_eq!(seen(&expected, &expected).differences(), 0);
         assert_eq!(seen(&expected, &expected[..4]).count(Difference::Lost), 1);

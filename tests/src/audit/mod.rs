@@ -1,11 +1,11 @@
-//! The audit: a mirror, read through the gateway, against what the source's log holds.
+//! The audit compares a mirror, read through the gateway, with the log of the source.
 //!
-//! | module | what it owns |
+//! | module | content |
 //! |---|---|
-//! | [`verdict`] | what is wrong, counted by kind, with the first examples |
-//! | [`exact`] | logs that must be the same, record by record |
-//! | [`compacted`] | logs that a cleaner thins out on both sides at times of its own |
-//! | [`seen`] | what a client that reads along keeps of a record |
+//! | [`verdict`] | differences, counted by kind, with the first examples |
+//! | [`exact`] | logs that must be equal, record by record |
+//! | [`compacted`] | logs that cleaners thin out on both sides at different times |
+//! | [`seen`] | the part of a record that a reading client keeps |
 //! | [`evidence`] | both batches at the first offset that differs |
 
 pub mod compacted;
@@ -20,20 +20,21 @@ pub use verdict::Verdict;
 use crate::read;
 use crate::records::Record;
 
-/// Where both sides are read.
+/// Addresses at which both sides are read.
 #[derive(Debug, Clone)]
 pub struct Sides {
-    /// Brokers of the source.
+    /// `bootstrap.servers` of the source.
     pub source: String,
-    /// The gateway.
+    /// `bootstrap.servers` of the gateway.
     pub mirror: String,
 }
 
-/// One partition of a mirror topic, read with both isolation levels. `witnessed` is what a client has read from the source
-/// while it was written; only a compacted topic needs it.
+/// Compares one partition of a mirror topic, read with both isolation levels. `witnessed` is what a client
+/// has read from the source while it was written; only a compacted topic needs it. Returns the verdict and
+/// the log of the source.
 ///
 /// # Panics
-/// When a side cannot be read.
+/// Panics if a side cannot be read.
 #[must_use]
 pub fn partition(
     sides: &Sides,

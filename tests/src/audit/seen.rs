@@ -1,22 +1,22 @@
-//! What a client that reads along keeps of a record.
+//! The part of a record that a reading client keeps.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::records::Record;
 
-/// A record as it was when it was read.
+/// A record as it was when it was read, with a digest instead of its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    /// Its offset.
+    /// Offset of the record in its partition.
     pub offset: i64,
-    /// Its timestamp.
+    /// Timestamp of the record, in ms.
     pub timestamp: i64,
-    /// Of key, value and headers.
+    /// Digest of key, value and headers.
     pub digest: u64,
 }
 
 impl Seen {
-    /// What a reader would have seen of `record`.
+    /// Returns what a reader keeps of `record`.
     #[must_use]
     pub fn of(record: &Record) -> Seen {
         let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
@@ -25,7 +25,7 @@ impl Seen {
     }
 }
 
-/// A digest of what a record says.
+/// Returns a digest of key, value and headers.
 #[must_use]
 pub fn digest<'a>(
     key: Option<&[u8]>,

@@ -1,31 +1,31 @@
-//! What an audit has found.
+//! The result of an audit.
 
 use std::fmt;
 
-/// Examples that are kept of one comparison.
+/// Number of examples that are kept of one comparison.
 const EXAMPLES: usize = 3;
 
 /// Kinds of differences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Difference {
-    /// On the source, not on the mirror.
+    /// A record of the source is not on the mirror.
     Lost,
-    /// On the mirror twice.
+    /// A record is on the mirror twice.
     Duplicated,
-    /// Read in another order.
+    /// Records are read in another order.
     Reordered,
-    /// At another offset, or a log that begins or ends elsewhere.
+    /// A record is at another offset, or a log begins or ends at another offset.
     Offset,
-    /// With another timestamp.
+    /// A record has another timestamp.
     Timestamp,
-    /// With another key, value or header.
+    /// A record has another key, value or header.
     Content,
-    /// On the mirror, never on the source.
+    /// A record of the mirror was never on the source.
     Invented,
 }
 
 impl Difference {
-    /// All, in order.
+    /// All kinds, in the order of the report.
     pub const ALL: [Difference; 7] = [
         Difference::Lost,
         Difference::Duplicated,
@@ -49,10 +49,10 @@ impl Difference {
     }
 }
 
-/// Differences by kind, and the first of them.
+/// Number of differences by kind, with examples.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// Records of the source that were compared.
+    /// Number of records of the source that were compared.
     pub records: usize,
     counts: [usize; Difference::ALL.len()],
     first_offset: Option<i64>,
@@ -61,13 +61,13 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Nothing found yet in so many records.
+    /// Returns a verdict without differences for `records` compared records.
     #[must_use]
     pub fn of(records: usize) -> Verdict {
         Verdict { records, ..Verdict::default() }
     }
 
-    /// Counts one difference.
+    /// Counts one difference at `offset`. Keeps the sentence if there is room for an example.
     pub fn found(&mut self, what: Difference, offset: i64, sentence: impl FnOnce() -> String) {
         self.counts[what as usize] += 1;
         self.first_offset = Some(self.first_offset.map_or(offset, |first| first.min(offset)));
@@ -76,21 +76,21 @@ impl Verdict {
         }
     }
 
-    /// The logs end at different offsets.
+    /// Counts that the logs end at different offsets.
     pub fn end(&mut self, source: i64, mirror: i64) {
         self.found(Difference::Offset, source.min(mirror), || {
             format!("the source's log ends at {source}, the mirror's at {mirror}")
         });
     }
 
-    /// The logs begin at different offsets.
+    /// Counts that the logs begin at different offsets.
     pub fn start(&mut self, source: i64, mirror: i64) {
         self.found(Difference::Offset, source.min(mirror), || {
             format!("the source's log begins at {source}, the mirror's at {mirror}")
         });
     }
 
-    /// Adds what another comparison has found.
+    /// Adds the differences of another comparison. Its examples are prefixed with `context`.
     pub fn absorb(&mut self, context: &str, other: Verdict) {
         self.records += other.records;
         for (mine, theirs) in self.counts.iter_mut().zip(other.counts) {
@@ -108,19 +108,19 @@ impl Verdict {
         self.examples.push(text);
     }
 
-    /// The lowest offset at which something differs.
+    /// Returns the lowest offset at which something differs.
     #[must_use]
     pub fn first_offset(&self) -> Option<i64> {
         self.first_offset
     }
 
-    /// How many of one kind.
+    /// Returns the number of differences of one kind.
     #[must_use]
     pub fn count(&self, what: Difference) -> usize {
         self.counts[what as usize]
     }
 
-    /// How many of all kinds.
+    /// Returns the number of differences of all kinds.
     #[must_use]
     pub fn differences(&self) -> usize {
         self.counts.iter().sum()

@@ -1,63 +1,65 @@
-//! What a [`FaultProxy`](super::FaultProxy) does to the bytes that pass it, and how its threads learn that it changes.
+//! Ways in which a [`FaultProxy`](super::FaultProxy) changes the bytes that pass it, and the switch that
+//! tells its threads.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Which way bytes go.
+/// Direction of bytes through a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// From the one that connected.
+    /// From the client to the broker.
     Requests,
-    /// Back to it.
+    /// From the broker to the client.
     Responses,
 }
 
-/// One way of misbehaving.
+/// One kind of fault.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Behaviour {
-    /// None: every byte passes.
+    /// No fault: every byte passes.
     Pass,
-    /// Whatever passes is late, by a latency and up to a jitter beside.
+    /// All bytes are delayed by a latency and a random jitter.
     Delay {
-        /// At least so late.
+        /// Minimum delay.
         latency: Duration,
-        /// At most so much later.
+        /// Maximum additional delay.
         jitter: Duration,
     },
-    /// A connection is cut once so many bytes have passed in one direction, which is in the middle of a frame.
+    /// A connection is cut after `bytes` in one direction, usually in the middle of a frame.
     CutAfter {
-        /// Counted in this direction.
+        /// Direction in which bytes are counted.
         direction: Direction,
-        /// Bytes that still pass.
+        /// Number of bytes that still pass.
         bytes: u64,
     },
-    /// Bytes are read and thrown away while the sockets stay open; such connections are reset when it ends.
+    /// Bytes are read and dropped while the sockets stay open. Such connections are reset when the fault
+    /// ends.
     Swallow {
         /// Requests never arrive.
         requests: bool,
         /// Responses never arrive, although the broker has acted.
         responses: bool,
     },
-    /// Nothing is read for a while, and nothing lost.
+    /// Nothing is read until the fault ends, and nothing is lost.
     Hold {
-        /// Towards the broker.
+        /// Holds the bytes towards the broker.
         requests: bool,
-        /// From the broker.
+        /// Holds the bytes from the broker.
         responses: bool,
     },
-    /// Every other connection is held while the rest goes on, so that what was sent later arrives earlier.
+    /// Every other connection is held while the rest goes on, so that later bytes overtake earlier ones.
     HoldSome,
-    /// No direction of any connection passes more than so many bytes a second.
+    /// Limits the rate of each direction of each connection.
     Throttle {
-        /// Bytes a second.
+        /// Maximum rate, in bytes per second.
         bytes_per_second: u64,
     },
-    /// Connections are refused, and those that are open cut.
+    /// Connections are refused, and open ones are cut.
     Refuse,
 }
 
-/// What becomes of the next bytes of one connection in one direction.
+/// The treatment of the next bytes of one connection in one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Pass,
@@ -71,7 +73,7 @@ pub(super) enum Verdict {
 #[derive(Debug)]
 struct Current {
     behaviour: Behaviour,
-    /// Counts the changes.
+    /// Number of changes so far.
     era: u64,
 }
 
@@ -93,7 +95,7 @@ impl Switch {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the behaviour. `and_then` runs before anybody acts on it.
+    /// Changes the behaviour. Runs `and_then` before any thread acts on the change.
     pub(super) fn set<T>(&self, behaviour: Behaviour, and_then: impl FnOnce() -> T) -> T {
         let mut current = self.current();
         current.behaviour = behaviour;
@@ -117,7 +119,7 @@ impl Switch {
         }
     }
 
-    /// Waits for a change, or a short while.
+    /// Waits until the era is no longer `era`, at most 200 ms.
     pub(super) fn wait_for_change(&self, era: u64) {
         let current = self.current();
         if current.era == era {
@@ -125,8 +127,8 @@ impl Switch {
         }
     }
 
-    /// What is to be done now with bytes of connection `id`, and the era of that verdict. A connection of which bytes are
-    /// thrown away is tainted.
+    /// Returns what to do now with bytes of connection `id`, and the era of that verdict. Marks a connection
+    /// as tainted if its bytes are to be dropped.
     pub(super) fn verdict(&self, id: u64, direction: Direction, tainted: &AtomicBool) -> (Verdict, u64) {
         let current = self.current();
         let requests = direction == Direction::Requests;
@@ -151,7 +153,7 @@ impl Switch {
         (verdict, current.era)
     }
 
-    /// Something was done to a connection.
+    /// Counts one effect of a fault on a connection.
     pub(super) fn hit(&self) {
         let _ = self.hits.fetch_add(1, Ordering::Relaxed);
     }

@@ -1,17 +1,17 @@
 //! A disk that can be full.
 //!
-//! It is a tmpfs whose size shrinks to what is used: writes then fail with ENOSPC, as on any full disk. Mounting needs
-//! root; where that is not possible, [`Disk::mount`] says so and the caller must do without.
+//! It is a tmpfs whose size is reduced to what is used. Writes then fail with ENOSPC, as on any full disk.
+//! Mounting needs root; without it [`Disk::mount`] fails and the caller must go on without the disk.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::workdir::target_dir;
 
-/// Where disks are mounted; the name of each begins with the process id of its owner.
+/// Prefix of the mount points. The process id of the owner follows it.
 const PREFIX: &str = "disk-";
 
-/// A mounted disk; unmounted when dropped.
+/// A mounted disk. It is unmounted when dropped.
 #[derive(Debug)]
 pub struct Disk {
     path: PathBuf,
@@ -22,7 +22,7 @@ impl Disk {
     /// Mounts a disk of `mebibytes`. Pages are taken from memory as they are written.
     ///
     /// # Errors
-    /// What `mount` says, most likely that one must be root.
+    /// Fails with the message of `mount`, in most cases because the process is not root.
     pub fn mount(name: &str, mebibytes: u64) -> Result<Disk, String> {
         let base = target_dir().join("harness");
         unmount_orphans(&base);
@@ -33,19 +33,19 @@ impl Disk {
         Ok(Disk { path, size })
     }
 
-    /// Where it is mounted.
+    /// Returns the mount point.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Makes it full: nothing more can be written.
+    /// Makes the disk full: nothing more can be written.
     ///
     /// # Errors
-    /// What the system says.
+    /// Fails with the message of `df` or `mount`.
     pub fn fill(&self) -> Result<(), String> {
         let mut last = String::new();
-        // Between the question and the answer somebody may write.
+        // Other processes may write between the query of the size and the remount.
         for _ in 0..20 {
             match self.resize(self.used()?) {
                 Ok(()) => return Ok(()),
@@ -55,18 +55,18 @@ impl Disk {
         Err(last)
     }
 
-    /// Gives it back its size.
+    /// Restores the original size.
     ///
     /// # Errors
-    /// What the system says.
+    /// Fails with the message of `mount`.
     pub fn free(&self) -> Result<(), String> {
         self.resize(self.size)
     }
 
-    /// Bytes in use.
+    /// Returns the number of bytes in use.
     ///
     /// # Errors
-    /// What the system says.
+    /// Fails with the message of `df`.
     pub fn used(&self) -> Result<u64, String> {
         let answer = Command::new("df").args(["--block-size=1", "--output=used"]).arg(&self.path).output();
         let answer = answer.map_err(|e| format!("df: {e}"))?;
@@ -94,12 +94,13 @@ fn mount(args: &[&str], path: &Path) -> Result<(), String> {
 }
 
 fn unmount(path: &Path) {
-    // Lazily: a process that is just being killed may still have a file open.
+    // Lazily: a process that is being killed may still have a file open.
     let _ = Command::new("umount").arg("-l").arg(path).output();
     let _ = std::fs::remove_dir(path);
 }
 
-/// A process that was killed leaves its disks, and the memory in them, behind.
+/// Unmounts disks of processes that no longer exist: a killed process leaves its disks, and the memory in
+/// them.
 fn unmount_orphans(base: &Path) {
     let Ok(entries) = std::fs::read_dir(base) else { return };
     for entry in entries.flatten() {
@@ -117,9 +118,10 @@ mod tests {
 
     use super::*;
 
-    /// Given a mounted disk, when it is full, then a write of a page fails for lack of space, and succeeds once freed.
+    /// Given a mounted disk, when it is full, then a write fails for lack of space. Once it is freed, writes
+    /// succeed.
     #[test]
-    fn a_full_disk_takes_nothing_and_a_freed_one_does() {
+    fn a_full_disk_refuses_writes_and_a_freed_one_accepts_them() {
         let disk = match Disk::mount("test", 8) {
             Ok(disk) => disk,
             Err(error) => return println!("not run: no disk can be mounted here ({error})"),

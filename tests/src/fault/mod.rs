@@ -1,10 +1,10 @@
-//! Faults on purpose: what a network, a disk and a process can do to those that rely on them.
+//! Deliberate faults of networks and disks.
 //!
-//! | module | what it owns |
+//! | module | content |
 //! |---|---|
 //! | [`proxy`] | a TCP proxy that cuts, delays, swallows, holds, throttles and refuses |
-//! | [`behaviour`] | what it does to the bytes at the moment |
-//! | [`disk`] | a small disk of its own that can be filled |
+//! | [`behaviour`] | the present fault of a proxy |
+//! | [`disk`] | a small disk that can be filled |
 
 pub mod behaviour;
 pub mod disk;

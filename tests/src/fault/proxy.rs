@@ -1,7 +1,8 @@
-//! A TCP proxy between two that should trust neither each other nor the network.
+//! A TCP proxy that injects network faults between a client and a server.
 //!
-//! It knows nothing of Kafka. Kafka's clients follow advertised addresses, so a broker behind it advertises its port
-//! (`Cluster::launch_behind`), and a gateway behind it likewise (`advertised.listeners`).
+//! It does not know the Kafka protocol. Clients follow advertised addresses, so a broker behind a proxy must
+//! advertise the port of the proxy (`Cluster::launch_behind`), and so must a gateway
+//! (`advertised.listeners`).
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -17,7 +18,7 @@ use super::pump::Connection;
 #[derive(Debug)]
 struct Shared {
     listen: SocketAddr,
-    /// A port of 127.0.0.1.
+    /// Port on 127.0.0.1 to which the proxy connects.
     target: AtomicU16,
     switch: Switch,
     open: Mutex<BTreeMap<u64, Arc<Connection>>>,
@@ -31,17 +32,17 @@ impl Shared {
     }
 }
 
-/// The proxy; gone when dropped.
+/// The proxy. It stops when dropped.
 #[derive(Debug)]
 pub struct FaultProxy {
     shared: Arc<Shared>,
 }
 
 impl FaultProxy {
-    /// Listens at `port` of 127.0.0.1 and connects to port `target` there.
+    /// Listens on `port` of 127.0.0.1 and connects to port `target` there.
     ///
     /// # Panics
-    /// When the port is taken.
+    /// Panics if the port is taken.
     #[must_use]
     pub fn start(port: u16, target: u16) -> FaultProxy {
         let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -59,7 +60,7 @@ impl FaultProxy {
         FaultProxy { shared }
     }
 
-    /// Misbehaves in this way from now on.
+    /// Injects this fault from now on.
     pub fn set(&self, behaviour: Behaviour) {
         let refuse = behaviour == Behaviour::Refuse;
         self.shared.switch.set(behaviour, || ());
@@ -69,7 +70,7 @@ impl FaultProxy {
         }
     }
 
-    /// Behaves again. Connections that lost bytes are reset: they could not go on.
+    /// Ends the fault. Resets connections that lost bytes: they could not go on.
     pub fn clear(&self) {
         let tainted: Vec<Arc<Connection>> = self.shared.switch.set(Behaviour::Pass, || {
             let open = self.shared.open();
@@ -78,24 +79,24 @@ impl FaultProxy {
         tainted.iter().for_each(|c| c.reset());
     }
 
-    /// Leads to another port from now on, as if a name began to mean another machine: what is open is cut.
+    /// Connects to another port from now on, as if a name resolved to another machine. Cuts open connections.
     pub fn lead_to(&self, target: u16) {
         self.shared.target.store(target, Ordering::Relaxed);
         let _ = self.cut();
     }
 
-    /// The port to which it leads.
+    /// Returns the port to which the proxy connects.
     #[must_use]
     pub fn target(&self) -> u16 {
         self.shared.target.load(Ordering::Relaxed)
     }
 
-    /// Ends every connection in order; how many there were.
+    /// Ends every connection in order (FIN). Returns their number.
     pub fn cut(&self) -> usize {
         self.end(Connection::cut)
     }
 
-    /// Ends every connection with RST; how many there were.
+    /// Ends every connection with RST. Returns their number.
     pub fn reset(&self) -> usize {
         self.end(Connection::reset)
     }
@@ -109,19 +110,20 @@ impl FaultProxy {
         all.len()
     }
 
-    /// Open connections.
+    /// Returns the number of open connections.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.shared.open().len()
     }
 
-    /// How many times a fault has met a connection or bytes of one, since the proxy began.
+    /// Returns how many times a fault has affected a connection or some of its bytes since the proxy was
+    /// started.
     #[must_use]
     pub fn hits(&self) -> u64 {
         self.shared.switch.hits()
     }
 
-    /// The accepting thread looks up from its socket.
+    /// Wakes the accepting thread.
     fn wake(&self) {
         let _ = TcpStream::connect_timeout(&self.shared.listen, Duration::from_millis(200));
     }
@@ -139,7 +141,7 @@ fn accept(shared: &Arc<Shared>, listener: TcpListener) {
     let mut listener = Some(listener);
     while !shared.stop.load(Ordering::Relaxed) {
         if shared.switch.refuses() {
-            // A closed port refuses by itself.
+            // A closed port refuses connections by itself.
             drop(listener.take());
             shared.switch.wait_while_refusing(&shared.stop);
             continue;
@@ -163,7 +165,8 @@ fn accept(shared: &Arc<Shared>, listener: TcpListener) {
 }
 
 fn serve(shared: &Arc<Shared>, client: TcpStream) {
-    // The broker is not there: as near to a refusal as an accepted connection can come.
+    // If the broker is down, the client gets a reset: the closest to a refusal that is possible after an
+    // accept.
     let target = shared.target.load(Ordering::Relaxed);
     let at = SocketAddr::from((Ipv4Addr::LOCALHOST, target));
     let Ok(server) = TcpStream::connect_timeout(&at, Duration::from_secs(3)) else {
@@ -173,7 +176,7 @@ fn serve(shared: &Arc<Shared>, client: TcpStream) {
     let connection = Arc::new(Connection::new(id, client, server));
     let _ = shared.open().insert(id, connection.clone());
     if shared.target.load(Ordering::Relaxed) != target {
-        // Another target was set while this one was dialled: whoever cut the rest has not seen this connection.
+        // Another target was set during the connect, and its cut missed this connection.
         connection.cut();
     }
     if shared.stop.load(Ordering::Relaxed) || shared.switch.refuses() {

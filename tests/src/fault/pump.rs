@@ -9,13 +9,13 @@ use socket2::SockRef;
 
 use super::behaviour::{Direction, Switch, Verdict};
 
-/// A connection and its continuation to the broker.
+/// A connection of a client and its continuation to the broker.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) id: u64,
     client: TcpStream,
     server: TcpStream,
-    /// Bytes of it were thrown away: it must not go on.
+    /// Bytes of the connection were dropped: it must not go on.
     pub(super) tainted: AtomicBool,
     over: AtomicBool,
 }
@@ -24,25 +24,25 @@ impl Connection {
     pub(super) fn new(id: u64, client: TcpStream, server: TcpStream) -> Connection {
         for stream in [&client, &server] {
             let _ = stream.set_nodelay(true);
-            // A write must notice that the connection is over although its peer takes nothing.
+            // A write must notice that the connection is over although its peer reads nothing.
             let _ = stream.set_write_timeout(Some(Duration::from_millis(250)));
         }
         Connection { id, client, server, tainted: AtomicBool::new(false), over: AtomicBool::new(false) }
     }
 
-    /// Ends it in order: both sides see the end of the stream.
+    /// Ends the connection in order: both sides see the end of the stream.
     pub(super) fn cut(&self) {
         self.over.store(true, Ordering::Relaxed);
         let _ = self.client.shutdown(Shutdown::Both);
         let _ = self.server.shutdown(Shutdown::Both);
     }
 
-    /// Ends it with RST on both sides, as soon as both pumps have let go of it.
+    /// Ends the connection with RST on both sides, as soon as both pumps have released it.
     pub(super) fn reset(&self) {
         self.over.store(true, Ordering::Relaxed);
         for stream in [&self.client, &self.server] {
             let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
-            // Wakes the pump without telling the peer.
+            // Wakes the pump without a packet to the peer.
             let _ = stream.shutdown(Shutdown::Read);
         }
     }
@@ -71,7 +71,7 @@ impl Connection {
                 Err(_) => return self.reset(),
             }
         }
-        // Nobody hears of the end of a half-open connection.
+        // The end of a half-open connection is not passed on.
         let (verdict, _) = switch.verdict(self.id, direction, &AtomicBool::new(false));
         if verdict == Verdict::Swallow {
             self.tainted.store(true, Ordering::Relaxed);
@@ -89,7 +89,7 @@ struct Passage<'a> {
     direction: Direction,
     switch: &'a Switch,
     to: &'a TcpStream,
-    /// Of the verdict for which `passed` counts.
+    /// Era of the verdict for which `passed` counts.
     era: u64,
     passed: u64,
 }

@@ -1,4 +1,5 @@
-//! The clients of the matrix. What each has and what is expected of it is data beside its program.
+//! The clients of the matrix. `clients.json` beside the programs describes each client and what is expected
+//! of it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,52 +14,53 @@ use crate::workdir::{cache_dir, target_dir};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Client {
-    /// Also the prefix of its topics and groups.
+    /// Name of the client, and prefix of its topics and groups.
     pub client: String,
-    /// How it is started: `java 4.3.1`, `python confluent.py`, `go franz`, `node kafkajs.js`, `rust`.
+    /// Kind and name of the program: `java 4.3.1`, `python confluent.py`, `go franz`, or `node kafkajs.js`.
+    /// Or `rust`, for the client in this process.
     pub program: String,
-    /// Arguments beside the usual ones.
+    /// Additional arguments of the program.
     #[serde(default)]
     pub args: Vec<String>,
-    /// The steps that it has.
+    /// The steps that the client supports.
     pub steps: Vec<String>,
-    /// What it does.
+    /// The expected behaviour.
     #[serde(default)]
     pub expect: Expect,
-    /// What an operator should know, for the page.
+    /// Information for operators. docs/clients.md must contain this text.
     #[serde(default)]
     pub known: String,
-    /// It cannot be built everywhere; where it is missing, the matrix says so and goes on.
+    /// The client cannot be built everywhere. If it is missing, the matrix reports that and goes on.
     #[serde(default)]
     pub optional: bool,
 }
 
-/// What a client does; the defaults are those of the Java client.
+/// Expected behaviour of a client. The defaults are those of the Java client.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Expect {
-    /// What `admin` says null for.
+    /// Keys of the `admin` step for which the client prints null.
     pub lacks: Vec<String>,
-    /// It has an idempotent producer.
+    /// The client has an idempotent producer.
     pub idempotent: bool,
-    /// A part of what it says to a write to a mirror topic.
+    /// Part of the error after a write to a mirror topic.
     pub write: String,
-    /// The same in a transaction.
+    /// Part of the error after such a write in a transaction. Empty if the client has no transactions.
     pub transaction: String,
-    /// What becomes of the abort after that; `ok` when it goes well.
+    /// Part of the outcome of the abort after that write; `ok` if the abort succeeds.
     pub abort: String,
-    /// What becomes of it at a broker that denies writes to the topic, where that differs: the error code there is
-    /// TOPIC_AUTHORIZATION_FAILED.
+    /// Part of the outcome of the abort at a broker that denies writes to the topic, if it differs: there the
+    /// error code is TOPIC_AUTHORIZATION_FAILED.
     pub abort_at_broker: Option<String>,
-    /// Where its position is when a log ends with filler.
+    /// Position of the consumer when a log ends with filler.
     pub position: AtEnd,
-    /// What it commits then.
+    /// Offset that the consumer commits then.
     pub committed: AtEnd,
-    /// It may read a record again that it has committed, when a group's members change.
+    /// The client may read a committed record again when the members of a group change.
     pub at_least_once: bool,
-    /// Messages that it shows for the control batch at the end of a log, at most.
+    /// Maximum number of messages that it shows for the control batch at the end of a log.
     pub markers: usize,
-    /// Fetches per second at the tail, of four readers with a wait of 500 ms each.
+    /// Maximum number of fetches per second at the tail, of four readers with a wait of 500 ms each.
     pub fetches_per_second: f64,
 }
 
@@ -84,13 +86,13 @@ impl Default for Expect {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AtEnd {
-    /// The end of the log: no lag.
+    /// The log end offset: no lag.
     LogEnd,
-    /// The offset after the last record; a lag of the filler stays.
+    /// The offset after the last record. A lag of the size of the filler stays.
     LastRecord,
-    /// Now the one, now the other: it depends on how the client's own timer falls.
+    /// Either of both, depending on the timing of the client.
     Either,
-    /// It does not tell.
+    /// The client does not report its position.
     Untold,
 }
 
@@ -98,10 +100,10 @@ fn interop() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/interop")
 }
 
-/// All clients, in the order of the table.
+/// Returns all clients, in the order of the table.
 ///
 /// # Panics
-/// When the data cannot be read.
+/// Panics if the data cannot be read.
 #[must_use]
 pub fn all() -> Vec<Client> {
     let read = |folder: &str| {
@@ -113,10 +115,11 @@ pub fn all() -> Vec<Client> {
 }
 
 impl Client {
-    /// The program without its arguments; none when it is not installed, or is none.
+    /// Returns the command of the program without its arguments. Returns `None` if it is not installed, and
+    /// for the client in this process (`rust`).
     ///
     /// # Panics
-    /// When `program` is of no known kind.
+    /// Panics if `program` is of no known kind.
     #[must_use]
     pub fn command(&self) -> Option<Command> {
         let (kind, what) = self.program.split_once(' ').unwrap_or((&self.program, ""));
@@ -157,14 +160,14 @@ fn version(number: &str) -> Version {
         .unwrap_or_else(|| panic!("no Apache Kafka {number}"))
 }
 
-/// The Java program, compiled against the jars of the version that it runs with.
+/// Compiles the Java program against the jars of the version that it runs with. Returns its command.
 fn java(version: Version) -> Command {
     let dist = Dist::find(version);
     let classes = target_dir().join("interop").join(version.number());
     let folder = interop().join("java");
     let listed = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     let mut sources: Vec<PathBuf> = listed.flatten().map(|entry| entry.path()).collect();
-    // Share consumers came with 4.x.
+    // Share consumers exist since 4.x.
     sources.retain(|path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         name.ends_with(".java") && (version == Version::V4_3_1 || !name.starts_with("Share"))

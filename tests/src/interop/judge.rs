@@ -1,4 +1,4 @@
-//! What each step must have said and done. Besides the client's own words, the destination's brokers are asked.
+//! Judges the steps of a client by its own output and by the state of the destination's brokers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,24 +10,24 @@ use super::stage::Stage;
 use crate::admin::LATEST;
 use crate::read;
 
-/// What became of a step.
+/// The outcome of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// As expected; a remark where there is something to say.
+    /// As expected, with a remark or an empty text.
     Right(String),
-    /// The client has no such thing.
+    /// The client does not support the step.
     NotAvailable,
-    /// Not as expected.
+    /// Not as expected, with the reason.
     Wrong(String),
 }
 
 type Judged = Result<String, String>;
 
-/// All steps, in this order.
+/// All steps, in the order of the table.
 pub const STEPS: [&str; 8] =
     ["admin", "produce", "group", "transactions", "refused", "read", "share", "share-read"];
 
-/// The outcome of each of [`STEPS`].
+/// Returns the outcome of each of [`STEPS`].
 #[must_use]
 pub fn all(client: &Client, said: &Said, stage: &Stage) -> BTreeMap<&'static str, Outcome> {
     STEPS.into_iter().map(|step| (step, one(client, said, stage, step))).collect()
@@ -100,7 +100,7 @@ fn produce(client: &Client, stage: &Stage) -> Judged {
     Ok(if client.expect.idempotent { String::new() } else { "not idempotent".to_owned() })
 }
 
-/// `[partition, offset, value]` of each record, with how often it was read.
+/// Returns the number of reads of each record, by `[partition, offset, value]`.
 fn counted(line: &Value, members: &[&str]) -> BTreeMap<(i64, i64, String), usize> {
     let mut counted = BTreeMap::new();
     for record in members.iter().filter_map(|member| line[member].as_array()).flatten() {
@@ -141,7 +141,7 @@ fn group(client: &Client, line: &Value, stage: &Stage, kind: &str) -> Judged {
     Ok(String::new())
 }
 
-/// The share group acknowledged all; what each of its members got is judged as for other groups.
+/// Judges the records of a share group as those of other groups, without the check of committed offsets.
 fn shared(client: &Client, line: &Value, stage: &Stage) -> Judged {
     group(client, line, stage, "share")
 }
@@ -216,7 +216,7 @@ fn topic_read(
     let want: Vec<(i64, &str)> =
         topic.records.iter().map(|(offset, value)| (*offset, value.as_str())).collect();
     let offsets: BTreeSet<i64> = want.iter().map(|(offset, _)| *offset).collect();
-    // A marker shows as a message where the source has no record.
+    // A marker that a client shows as a message has an offset at which the source has no record.
     let (records, markers): (Vec<(i64, &str)>, Vec<_>) =
         read.iter().partition(|(offset, _)| offsets.contains(offset));
     ensure(markers.len() <= client.expect.markers, || {

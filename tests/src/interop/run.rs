@@ -1,4 +1,5 @@
-//! One client's run: the lines that it prints, and how many fetches a second the gateway sees at the tail.
+//! The run of one client: its output lines, and its fetches per second at the tail, as the gateway counts
+//! them.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -13,29 +14,29 @@ use super::stage::Place;
 use crate::linkgate::Linkgate;
 use crate::process::start;
 
-/// How long one client may take for all its steps.
+/// Maximum time of one client for all its steps.
 const LIMIT: Duration = Duration::from_secs(150);
-/// How long it stays at the tail.
+/// Time that a client waits at the tail.
 pub const TAIL: Duration = Duration::from_secs(3);
 
-/// What a client said.
+/// Output of a client.
 #[derive(Debug, Clone, Default)]
 pub struct Said {
-    /// Of its library.
+    /// Version of the client library.
     pub version: String,
-    /// Its line of each step.
+    /// The output line of each step.
     pub steps: BTreeMap<String, Value>,
     /// Fetches per second at the tail, as the gateway counts them.
     pub fetches_per_second: Option<f64>,
-    /// The end of what it wrote to standard error.
+    /// The last 60 lines of standard error.
     pub errors: String,
-    /// How long it took.
+    /// Duration of the run.
     pub took: Duration,
     begin: Option<Instant>,
 }
 
 impl Said {
-    /// Takes in a line.
+    /// Handles one output line. `tail` is the start of the tail and the number of fetches at that time.
     fn hear(&mut self, line: Value, tail: &mut Option<(Instant, f64)>, linkgate: Option<&Linkgate>) {
         if let Some(version) = line["version"].as_str() {
             self.version = version.to_owned();
@@ -56,10 +57,10 @@ fn fetches(linkgate: Option<&Linkgate>) -> f64 {
         + linkgate.metric("linkgate_gateway_requests_total{api=\"ShareFetch\"}")
 }
 
-/// Runs a client's steps; none when it is not installed.
+/// Runs the steps of a client. Returns `None` if it is not installed.
 ///
 /// # Panics
-/// When it cannot be started.
+/// Panics if the program cannot be started.
 #[must_use]
 pub fn run(client: &Client, place: &Place<'_>) -> Option<Said> {
     let begin = Instant::now();
@@ -98,7 +99,7 @@ pub fn run(client: &Client, place: &Place<'_>) -> Option<Said> {
     Some(said)
 }
 
-/// Killed when dropped.
+/// A child process. It is killed when dropped.
 #[derive(Debug)]
 struct Child(std::process::Child);
 

@@ -26,7 +26,7 @@ const PART: usize = 120;
 
 type Done = Result<Value, String>;
 
-/// What all steps need.
+/// State that all steps share.
 struct Matrix<'a> {
     name: &'a str,
     place: &'a Place<'a>,
@@ -36,7 +36,7 @@ fn text(error: KafkaError) -> String {
     error.to_string()
 }
 
-/// Runs the steps; `say` gets the lines that a program would print.
+/// Runs the steps. `say` gets the lines that a program would print.
 pub fn run(client: &Client, place: &Place<'_>, mut say: impl FnMut(Value)) {
     let matrix = Matrix { name: &client.client, place };
     let (_, library) = rdkafka::util::get_rdkafka_version();
@@ -101,7 +101,7 @@ impl Matrix<'_> {
         let altered = runtime.block_on(client.alter_configs([&alter], &options)).map_err(text)?;
         altered.into_iter().try_for_each(|one| one.map(drop).map_err(|(_, code)| code.to_string()))?;
         let mut config = None;
-        // A broker learns of it a moment after the controller.
+        // A broker applies a config a moment after the controller.
         wait_for("the config is set", || {
             let described =
                 runtime.block_on(client.describe_configs([&resource], &options)).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A source, a destination and a gateway, with mirror topics that are full of filler, made by real mirroring.
+//! A source, a destination and a gateway, with mirror topics that are full of filler from real mirroring.
 
 use std::time::Duration;
 
@@ -12,30 +12,32 @@ use crate::produce::{Kind, Sender, send};
 use crate::read;
 use crate::wait::{LONG, until};
 
-/// A mirror topic of one partition, and what a client must see of it.
+/// A mirror topic of one partition, and the records that a client must see in it.
 #[derive(Debug, Clone)]
 pub struct MirrorTopic {
-    /// Its name.
+    /// Name of the mirror topic.
     pub name: String,
     /// Offset and value of every record that the source shows to a read_committed client.
     pub records: Vec<(i64, String)>,
-    /// Where its log ends.
+    /// Log end offset.
     pub end: i64,
 }
 
-/// Where the matrix plays.
+/// The clusters and the mirror topics of the matrix.
 #[derive(Debug)]
 pub struct Stage {
     /// The clusters and the gateway.
     pub pair: Pair,
-    /// The mirror topics. The first one is also where writes are tried, the last one is the large topic of the client whose turn it is.
+    /// The mirror topics. Refused writes go to the first one. The last one is the large topic of the present
+    /// client.
     pub mirrors: Vec<MirrorTopic>,
 }
 
-/// Names of the mirror topics, by where their filler is.
+/// Names of the mirror topics. Each name tells where the filler is.
 pub const TOPICS: [&str; 5] = ["filler-middle", "filler-start", "filler-long", "filler-end", "filler-mixed"];
 
-/// Groups of the newer protocols beat as often as the brokers say: often, so that rebalances are soon over.
+/// Broker configs with short heartbeat intervals for the newer group protocols, so that rebalances are soon
+/// over.
 const CONFIGS: [(&str, &str); 4] = [
     ("group.consumer.min.heartbeat.interval.ms", "300"),
     ("group.consumer.heartbeat.interval.ms", "300"),
@@ -44,15 +46,15 @@ const CONFIGS: [(&str, &str); 4] = [
 ];
 
 impl Stage {
-    /// Starts it and waits until every mirror topic holds what its source holds.
+    /// Starts the stage and waits until every mirror topic holds what its source topic holds.
     ///
     /// # Panics
-    /// When a topic does not get the shape that it is there for.
+    /// Panics if a topic does not get the shape that the matrix needs.
     #[must_use]
     pub fn build() -> Stage {
         let pair = Pair::between("interop", Version::V4_3_1, Version::V4_3_1, &CONFIGS);
         pair.link("");
-        // First, for its cleaner works in the background.
+        // First, since its cleaner works in the background.
         thin_out(&pair, "filler-mixed");
         in_the_middle(&pair, "filler-middle");
         at_the_start(&pair, "filler-start");
@@ -67,8 +69,8 @@ impl Stage {
         Stage { pair, mirrors }
     }
 
-    /// Puts a large topic in the last place, of this client's own: the gateway streams what is fetched of it, until it meets the
-    /// first filler, and holds it ever after.
+    /// Creates a large topic for this client and puts it in the last place. The gateway streams fetched
+    /// answers of it until it meets the first filler; from then on it holds them whole.
     pub fn give_large_topic(&mut self, client: &str) {
         let topic = large_topic(client);
         late(&self.pair, &topic);
@@ -76,7 +78,7 @@ impl Stage {
         self.mirrors.push(mirrored(&self.pair, &topic));
     }
 
-    /// Whether the gateway met filler in what it streamed of this client's large topic.
+    /// Returns true if the gateway met filler in a streamed answer of this client's large topic.
     #[must_use]
     pub fn has_streamed(&self, client: &str) -> bool {
         let topic = large_topic(client);
@@ -84,10 +86,10 @@ impl Stage {
             .linkgate
             .log()
             .lines()
-            .any(|line| line.contains("in a streamed answer") && line.contains(&topic))
+            .any(|line| line.contains("in a streamed response") && line.contains(&topic))
     }
 
-    /// The gateway, as the place where a client runs.
+    /// Returns the gateway as the place to which a client connects.
     #[must_use]
     pub fn gateway(&self) -> Place<'_> {
         let bootstrap = self.pair.linkgate.bootstrap();
@@ -95,19 +97,19 @@ impl Stage {
     }
 }
 
-/// What a client connects to.
+/// The cluster or gateway to which a client connects.
 #[derive(Debug, Clone)]
 pub struct Place<'a> {
     /// `bootstrap.servers`.
     pub bootstrap: String,
     /// The topics of the steps `read` and `refused`.
     pub mirrors: &'a [MirrorTopic],
-    /// The gateway, when there is one: it counts the fetches.
+    /// The gateway, if there is one: it counts the fetches.
     pub linkgate: Option<&'a Linkgate>,
 }
 
 impl Place<'_> {
-    /// The argument `mirrors=` of the programs.
+    /// Returns the value of the argument `mirrors=` of the programs.
     #[must_use]
     pub fn mirrors_argument(&self) -> String {
         let each: Vec<String> =
@@ -128,14 +130,15 @@ fn mirrored(pair: &Pair, name: &str) -> MirrorTopic {
     MirrorTopic { name: name.to_owned(), records, end: copy.high_watermark }
 }
 
-/// Every third transaction aborted, and markers. Not every client has every codec; all have gzip.
+/// Filler for every third transaction, which is aborted, and for markers. The codec is gzip, which every
+/// client has.
 fn in_the_middle(pair: &Pair, topic: &str) {
     pair.source.admin().create_topic(topic, 1, &[]);
     send(&pair.source.bootstrap(), topic, Kind::transactional("gzip", 7), 300);
     send(&pair.source.bootstrap(), topic, Kind::plain("none"), 30);
 }
 
-/// A log that begins above 0, and there with 1,000 aborted records.
+/// A log that begins above 0, at 1,000 aborted records.
 fn at_the_start(pair: &Pair, topic: &str) {
     let source = pair.source.bootstrap();
     pair.source.admin().create_topic(topic, 1, &[]);
@@ -145,8 +148,8 @@ fn at_the_start(pair: &Pair, topic: &str) {
     pair.source.admin().delete_records(topic, 0, 2_000);
 }
 
-/// Aborted transactions that are mirrored while they are written, so that each is a filler batch of its own: a run of more
-/// bytes than small fetches take.
+/// Aborted transactions that are mirrored while they are written, so that each becomes a filler batch of its
+/// own: a run of more bytes than a small fetch returns.
 fn one_by_one(pair: &Pair, topic: &str) {
     let source = pair.source.bootstrap();
     pair.mirror_topic(topic, 1, &[]);
@@ -155,7 +158,7 @@ fn one_by_one(pair: &Pair, topic: &str) {
     send(&source, topic, Kind::plain("none"), 50);
 }
 
-/// 300 aborted records and their marker are the last.
+/// A log that ends with 300 aborted records and their marker.
 fn at_the_end(pair: &Pair, topic: &str) {
     let source = pair.source.bootstrap();
     pair.source.admin().create_topic(topic, 1, &[]);
@@ -163,7 +166,7 @@ fn at_the_end(pair: &Pair, topic: &str) {
     aborted(&source, topic, 1, 300);
 }
 
-/// More than one fetch of 1 MiB without filler, then filler in the midst of records, and at the end.
+/// More than one fetch of 1 MiB without filler, then filler between records and at the end.
 fn late(pair: &Pair, topic: &str) {
     let source = pair.source.bootstrap();
     pair.source.admin().create_topic(topic, 1, &[]);
@@ -213,12 +216,12 @@ fn thin_out(pair: &Pair, topic: &str) {
         sender.send(topic, &key, &format!("value-{i}"));
     }
     sender.finish();
-    // The next record begins a new segment; only the one before is cleaned.
+    // The next record begins a new segment; the cleaner only touches the segment before.
     std::thread::sleep(Duration::from_millis(700));
     send(&source, topic, Kind::plain("none"), 1);
 }
 
-/// Waits for the cleaner, and then keeps it from the mirror.
+/// Waits for the cleaner, and then switches the topic to delete, so that no cleaner changes the mirror.
 fn cleaned(pair: &Pair, topic: &str) {
     until(&format!("{topic} is compacted"), LONG, || {
         let copy = read::partition(&pair.source.bootstrap(), topic, 0);
@@ -227,14 +230,14 @@ fn cleaned(pair: &Pair, topic: &str) {
     pair.source.admin().alter_config(topic, "cleanup.policy", "delete");
 }
 
-/// What the destination's logs must look like for the matrix to mean anything.
+/// Asserts the shapes of the destination logs without which the matrix would prove nothing.
 fn assert_shapes(pair: &Pair) {
     let log = |topic: &str| read::raw(&pair.destination.bootstrap(), topic, 0);
     let is_filler = |batch: &crate::records::Batch| batch.base_timestamp < 0;
     let long = log("filler-long");
     let run =
         long.chunk_by(|a, b| is_filler(a) == is_filler(b)).filter(|run| is_filler(&run[0])).map(<[_]>::len);
-    // About 200 bytes each.
+    // A filler batch has about 200 bytes.
     let longest = run.max().unwrap_or(0);
     assert!(longest > 30, "filler-long: {longest} filler batches in a row");
     assert!(is_filler(&log("filler-start")[0]), "filler-start begins with filler");

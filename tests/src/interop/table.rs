@@ -1,4 +1,4 @@
-//! The report: one line for each client, one column for each step, and what was not as expected below.
+//! The report: one line for each client, one column for each step, and a list of the unexpected outcomes.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use super::client::Client;
 use super::judge::{Outcome, STEPS};
 use super::run::Said;
 
-/// A client and what became of its steps; none when it is not installed.
+/// A client and the outcomes of its steps; `None` if it is not installed.
 pub type Row = (Client, Option<(Said, BTreeMap<&'static str, Outcome>)>);
 
-/// The table as Markdown.
+/// Returns the table as Markdown.
 #[must_use]
 pub fn markdown(rows: &[Row]) -> String {
     let mut text = format!(
@@ -38,7 +38,7 @@ fn cell(outcome: Option<&Outcome>) -> String {
     }
 }
 
-/// Everything that was not as expected, one sentence each. A client that cannot be had everywhere may be missing, unless
+/// Returns one sentence for each unexpected outcome. An optional client may be missing, unless
 /// `LINKGATE_ALL_CLIENTS` is set.
 #[must_use]
 pub fn wrongs(rows: &[Row]) -> Vec<String> {

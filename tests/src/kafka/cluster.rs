@@ -1,7 +1,7 @@
-//! A cluster of one to seven brokers on 127.0.0.1: KRaft, or with ZooKeeper where the version needs it.
+//! A cluster of one to seven brokers on 127.0.0.1: KRaft, or with ZooKeeper if the version needs it.
 //!
-//! Broker ids count from 1. An odd number of the brokers (the first three of three, the first of two) are controllers
-//! too, so that a cluster of three survives the loss of any one broker, and one of two the loss of broker 2.
+//! Broker ids count from 1. An odd number of brokers are controllers too (all of three, the first of two). So
+//! a cluster of three survives the loss of any one broker, and a cluster of two the loss of broker 2.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,29 +13,29 @@ use crate::ports::PortBlock;
 use crate::wait::{LONG, until};
 use crate::workdir::WorkDir;
 
-/// A running cluster; gone when dropped.
+/// A running cluster. It is killed when this value is dropped.
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<Node>,
-    // After `nodes`: brokers without it log nothing but that.
+    // Drops after `nodes`: brokers without ZooKeeper fill their logs with connection errors.
     zookeeper: Option<ZooKeeper>,
     dist: Dist,
     id: String,
     fronts: BTreeMap<i32, Front>,
     mutual: BTreeMap<i32, u16>,
-    // After `nodes`: brokers are killed before their directory goes.
+    // Drops after `nodes`: brokers must be killed before their directory is removed.
     dir: WorkDir,
     _ports: PortBlock,
 }
 
 impl Cluster {
-    /// Starts `brokers` brokers of 4.3.1 and waits until all serve.
+    /// Starts `brokers` brokers of 4.3.1 and waits until all are ready.
     #[must_use]
     pub fn start(name: &str, brokers: usize) -> Cluster {
         Cluster::start_with(name, Version::V4_3_1, brokers, &[])
     }
 
-    /// Starts a cluster with broker configs of its own and waits until it serves.
+    /// Starts a cluster with the given broker configs and waits until it is ready.
     #[must_use]
     pub fn start_with(name: &str, version: Version, brokers: usize, extra: &[(&str, &str)]) -> Cluster {
         let mut cluster = Cluster::launch(WorkDir::new(name), version, brokers, extra);
@@ -43,20 +43,20 @@ impl Cluster {
         cluster
     }
 
-    /// Starts the processes in `dir` without waiting, so that two clusters can come up side by side.
+    /// Starts the processes in `dir` without waiting, so that two clusters can start at the same time.
     ///
     /// # Panics
-    /// With more than seven brokers, or when a directory is not writable.
+    /// Panics with more than seven brokers, or if a directory is not writable.
     #[must_use]
     pub fn launch(dir: WorkDir, version: Version, brokers: usize, extra: &[(&str, &str)]) -> Cluster {
         Cluster::launch_behind(dir, version, brokers, extra, &[])
     }
 
-    /// The same with a proxy before each broker: its clients are told `fronts`, one port for each. The proxies themselves
-    /// are the caller's: they lead to [`Cluster::client_ports`].
+    /// Starts a cluster behind proxies. The brokers advertise `fronts`, one port per broker. The caller
+    /// starts the proxies and directs them to [`Cluster::client_ports`].
     ///
     /// # Panics
-    /// As [`Cluster::launch`], and with more than three brokers behind proxies.
+    /// Panics like [`Cluster::launch`], and with more than three brokers behind proxies.
     #[must_use]
     pub fn launch_behind(
         dir: WorkDir,
@@ -68,11 +68,12 @@ impl Cluster {
         Cluster::launch_listening(dir, version, brokers, extra, Fronts::Proxies(fronts))
     }
 
-    /// One broker that can take the place of others: it has a client listener for each of `places`, and tells its clients there
-    /// that port. Who leads `places[n]` to [`Cluster::place_port`] `n` puts it there.
+    /// Starts one broker that can take the place of others. It has a client listener for each of `places`,
+    /// and advertises that port there. A proxy at `places[n]` that leads to [`Cluster::place_port`] `n` puts
+    /// the broker in that place.
     ///
     /// # Panics
-    /// As [`Cluster::launch`], and without a place or with more than four.
+    /// Panics like [`Cluster::launch`], and with no place or more than four.
     #[must_use]
     pub fn launch_elsewhere(
         dir: WorkDir,
@@ -83,11 +84,11 @@ impl Cluster {
         Cluster::launch_listening(dir, version, 1, extra, Fronts::Places(places))
     }
 
-    /// With three listeners for each broker: `CLIENT` and `MUTUAL`, whose protocols `extra` says, and a plain one past which
-    /// the harness itself asks ([`Cluster::direct_bootstrap`]).
+    /// Starts a cluster with three listeners per broker: `CLIENT` and `MUTUAL`, whose protocols `extra` sets,
+    /// and a plaintext one for the harness ([`Cluster::direct_bootstrap`]).
     ///
     /// # Panics
-    /// As [`Cluster::launch`], and with more than three brokers.
+    /// Panics like [`Cluster::launch`], and with more than three brokers.
     #[must_use]
     pub fn launch_secured(dir: WorkDir, version: Version, brokers: usize, extra: &[(&str, &str)]) -> Cluster {
         Cluster::launch_listening(dir, version, brokers, extra, Fronts::Secured)
@@ -121,7 +122,7 @@ impl Cluster {
         let zookeeper = version
             .needs_zookeeper()
             .then(|| ZooKeeper::start(&dist, controller_port(0), &dir.path().join("zookeeper")));
-        // A secured broker has nothing before it: it tells its own port.
+        // A secured broker has no proxy, so it advertises its own port.
         let advertised =
             if is_secured { (0..brokers as u16).map(|n| ports.port(n)).collect() } else { fronts.to_vec() };
         let shape = ClusterShape {
@@ -160,7 +161,7 @@ impl Cluster {
     /// Waits until every running broker knows every running broker.
     ///
     /// # Panics
-    /// When one ends, or it takes too long.
+    /// Panics if a broker ends, or if it takes too long.
     pub fn wait_ready(&mut self) {
         let running: Vec<String> = self
             .nodes
@@ -182,39 +183,39 @@ impl Cluster {
             complete.then_some(())
         });
         if self.zookeeper.is_some() {
-            // The first broker made it up.
+            // With ZooKeeper, the first broker generates the cluster id.
             self.id = self.admin().cluster_id();
         }
     }
 
-    /// Address of every broker, as `bootstrap.servers` takes it: those of the proxies before them, where there are any.
+    /// Returns the `bootstrap.servers` of the cluster: the addresses of the proxies, if there are any.
     #[must_use]
     pub fn bootstrap(&self) -> String {
         self.addresses(|n| self.fronts.get(&n.id).map_or(n.port, |front| front.advertised))
     }
 
-    /// The same past the proxies.
+    /// Returns the addresses of the brokers without the proxies.
     #[must_use]
     pub fn direct_bootstrap(&self) -> String {
         self.addresses(|n| self.fronts.get(&n.id).map_or(n.port, |front| front.direct))
     }
 
-    /// The listeners `MUTUAL` of a secured cluster.
+    /// Returns the addresses of the `MUTUAL` listeners of a secured cluster.
     #[must_use]
     pub fn mutual_bootstrap(&self) -> String {
         self.addresses(|n| self.mutual.get(&n.id).copied().unwrap_or_default())
     }
 
-    /// Port of the client listener of every broker: where a proxy before it leads to.
+    /// Returns the port of the client listener of every broker. A proxy must lead to it.
     #[must_use]
     pub fn client_ports(&self) -> Vec<u16> {
         self.nodes.iter().map(|n| n.port).collect()
     }
 
-    /// Port of the listener for place `n` of a cluster that can take the place of others.
+    /// Returns the port of the listener for place `n` of a cluster of [`Cluster::launch_elsewhere`].
     ///
     /// # Panics
-    /// When there is no such place.
+    /// Panics if there is no such place.
     #[must_use]
     pub fn place_port(&self, n: usize) -> u16 {
         let front = self.fronts.get(&1).expect("the cluster has places");
@@ -226,66 +227,63 @@ impl Cluster {
         all.join(",")
     }
 
-    /// Version of its brokers.
+    /// Returns the version of the brokers.
     #[must_use]
     pub fn version(&self) -> Version {
         self.dist.version
     }
 
-    /// Cluster id.
+    /// Returns the cluster id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Where data and logs are.
+    /// Returns the directory with data and logs.
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// Kafka's own tools of this version.
+    /// Returns Kafka's own tools of this version.
     #[must_use]
     pub fn tools(&self) -> Tools {
         Tools::new(self.dist.clone())
     }
 
-    /// Requests to the cluster.
-    ///
-    /// # Panics
-    /// When no broker answers.
+    /// Returns a client for requests to the cluster. It connects at the first request.
     #[must_use]
     pub fn admin(&self) -> Admin {
         let bootstrap = if self.mutual.is_empty() { self.bootstrap() } else { self.direct_bootstrap() };
         Admin::to(&bootstrap)
     }
 
-    /// Broker `id`.
+    /// Returns broker `id`.
     ///
     /// # Panics
-    /// When there is none.
+    /// Panics if there is no such broker.
     pub fn node(&mut self, id: i32) -> &mut Node {
         self.nodes.iter_mut().find(|n| n.id == id).expect("broker ids count from 1")
     }
 
-    /// kill -9 of every broker.
+    /// Kills every broker (kill -9).
     pub fn kill(&mut self) {
         self.nodes.iter_mut().for_each(Node::kill);
     }
 
-    /// Process ids of the running brokers.
+    /// Returns the process ids of the running brokers.
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {
         self.nodes.iter().filter_map(Node::pid).collect()
     }
 }
 
-/// What stands before the brokers.
+/// Listeners and proxies in front of the brokers.
 enum Fronts<'a> {
-    /// Proxies on these ports, or nothing.
+    /// Proxies on these ports, one per broker; no proxies if empty.
     Proxies(&'a [u16]),
-    /// Proxies on these ports, all before the one broker.
+    /// Proxies on these ports, all in front of the same broker.
     Places(&'a [u16]),
-    /// Nothing, but with listeners of their own for secured clients.
+    /// No proxies, but separate listeners for secured clients.
     Secured,
 }

@@ -1,4 +1,4 @@
-//! A Kafka version on this machine: its class path, the JVM flags, and a formatted storage directory to copy from.
+//! A Kafka version on this machine: its class path, the JVM flags, and a template of formatted storage.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,20 +8,20 @@ use std::time::Duration;
 use crate::process::{run, tied};
 use crate::workdir::cache_dir;
 
-/// The Kafka versions under test.
+/// Kafka versions under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
     /// 4.3.1, the newest.
     V4_3_1,
     /// 3.9.1, the last of the 3.x line.
     V3_9_1,
-    /// 2.8.2, the last of the 2.x line: with ZooKeeper, and with brokers that still write message formats v0 and v1. A source
-    /// only.
+    /// 2.8.2, the last of the 2.x line. It uses ZooKeeper, and its brokers still write message formats v0 and
+    /// v1. Used only as a source.
     V2_8_2,
 }
 
 impl Version {
-    /// As Maven spells it.
+    /// Returns the version as Maven writes it.
     #[must_use]
     pub fn number(self) -> &'static str {
         match self {
@@ -31,16 +31,16 @@ impl Version {
         }
     }
 
-    /// Its brokers keep their metadata in ZooKeeper, not in a quorum of their own.
+    /// Returns true if its brokers keep their metadata in ZooKeeper, not in KRaft.
     #[must_use]
     pub fn needs_zookeeper(self) -> bool {
         self == Version::V2_8_2
     }
 }
 
-/// Compile little, collect simply.
+/// JVM flags for short tests: little compilation, simple garbage collection.
 const FOR_A_SHORT_LIFE: &[&str] = &["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
-/// What Kafka's start script gives a broker.
+/// JVM flags that Kafka's start script gives a broker.
 const AS_IN_PRODUCTION: &[&str] = &[
     "-server",
     "-XX:+UseG1GC",
@@ -49,25 +49,25 @@ const AS_IN_PRODUCTION: &[&str] = &[
     "-XX:+ExplicitGCInvokesConcurrent",
 ];
 
-/// Whether JVMs are to run as they do in production (`LINKGATE_FULL_JIT`), because they are measured.
+/// Returns true if JVMs must run as in production, because they are measured (`LINKGATE_FULL_JIT`).
 #[must_use]
 pub fn is_measured() -> bool {
     std::env::var_os("LINKGATE_FULL_JIT").is_some()
 }
 
-/// The jars of one version.
+/// Jars of one version.
 #[derive(Debug, Clone)]
 pub struct Dist {
-    /// Which.
+    /// Version of the jars.
     pub version: Version,
     jars: PathBuf,
 }
 
 impl Dist {
-    /// The jars in the cache.
+    /// Finds the jars in the cache.
     ///
     /// # Panics
-    /// When `tests/setup/kafka.sh` has not run.
+    /// Panics if `tests/setup/kafka.sh` has not run.
     #[must_use]
     pub fn find(version: Version) -> Dist {
         let jars = cache_dir().join("kafka").join(version.number());
@@ -80,20 +80,22 @@ impl Dist {
         Dist { version, jars }
     }
 
-    /// A JVM that runs `main_class` with a small heap, tied to the life of this program. `level` is that of its log.
+    /// Returns a command for a JVM that runs `main_class` and dies with this program. `level` is its log
+    /// level.
     #[must_use]
     pub fn java(&self, main_class: &str, heap_mb: u32, level: &str) -> Command {
         self.java_on(format!("{}/*", self.jars.display()), main_class, heap_mb, level)
     }
 
-    /// The same with classes of one's own behind the jars, see [`Dist::compile`].
+    /// Returns a command like [`Dist::java`], with additional classes after the jars; see [`Dist::compile`].
     #[must_use]
     pub fn java_with(&self, classes: &Path, main_class: &str, heap_mb: u32, level: &str) -> Command {
         let class_path = format!("{}/*:{}", self.jars.display(), classes.display());
         self.java_on(class_path, main_class, heap_mb, level)
     }
 
-    /// The same with these jars instead, which hold all that it needs.
+    /// Returns a command like [`Dist::java`], with the jars of another directory instead. They must contain
+    /// everything needed.
     #[must_use]
     pub fn java_from(&self, jars: &Path, main_class: &str, heap_mb: u32, level: &str) -> Command {
         self.java_on(format!("{}/*", jars.display()), main_class, heap_mb, level)
@@ -102,7 +104,7 @@ impl Dist {
     /// Compiles Java source files against the jars.
     ///
     /// # Panics
-    /// When they do not compile.
+    /// Panics if they do not compile.
     pub fn compile(&self, sources: &[PathBuf], classes: &Path) {
         let mut command = tied("javac");
         command.args(["-nowarn", "-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC", "-cp"]);
@@ -122,7 +124,7 @@ impl Dist {
                 "-Dorg.slf4j.simpleLogger.showDateTime=true",
                 "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
             ])
-            // Two lines of this logger at every start say nothing about Kafka.
+            // This logger prints two lines at every start that say nothing about Kafka.
             .arg("-Dorg.slf4j.simpleLogger.log.kafka.utils.Log4jControllerRegistration$=warn")
             .arg("-cp")
             .arg(class_path)
@@ -132,11 +134,11 @@ impl Dist {
         command
     }
 
-    /// A directory that Kafka's own storage tool formatted for this version; each node gets a copy with its own ids. It
-    /// saves a JVM per node.
+    /// Returns a directory that Kafka's storage tool formatted for this version. Each node gets a copy with
+    /// its own ids, which saves a JVM start per node.
     ///
     /// # Panics
-    /// When the tool fails.
+    /// Panics if the tool fails.
     #[must_use]
     pub fn template(&self) -> PathBuf {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -159,7 +161,8 @@ impl Dist {
         let mut format = self.java("kafka.tools.StorageTool", 256, "error");
         format.args(["format", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAQ", "--config"]).arg(&properties);
         let _ = run(format, b"", Duration::from_secs(120)).success("kafka.tools.StorageTool format");
-        // Whoever is second finds the first one's directory there: the rename fails and nothing is lost.
+        // If another process was faster, its directory already exists. Then the rename fails, and that
+        // directory is used.
         let _ = std::fs::rename(part.join("log"), &template);
         let _ = std::fs::remove_dir_all(&part);
         assert!(template.join("meta.properties").exists(), "no formatted storage in {}", template.display());

@@ -1,4 +1,4 @@
-//! Real Apache Kafka of the pinned versions: the jars, single brokers, clusters and Kafka's own tools.
+//! Real Apache Kafka of the pinned versions: jars, single brokers, clusters, and Kafka's own tools.
 
 pub mod cluster;
 pub mod dist;
@@ -11,7 +11,7 @@ pub use dist::{Dist, Version};
 pub use tools::Tools;
 pub use zookeeper::ZooKeeper;
 
-/// Broker configs with which a producer id is forgotten a second after its last record, as the defaults do after a day: as if every
-/// record were from yesterday, which those of a backfill are.
+/// Broker configs that make a broker forget a producer id one second after its last record. With the defaults
+/// that takes a day, so this simulates records from yesterday, as in a backfill.
 pub const FORGETFUL: [(&str, &str); 2] =
     [("producer.id.expiration.ms", "1000"), ("producer.id.expiration.check.interval.ms", "500")];

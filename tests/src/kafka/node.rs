@@ -1,4 +1,5 @@
-//! One broker (and, for most, controller) as a child process that can be stopped, killed, paused and started again.
+//! One broker (usually also a controller) as a child process that can be stopped, killed, paused and
+//! restarted.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,10 +10,11 @@ use crate::kafka::Dist;
 use crate::kafka::dist::is_measured;
 use crate::process::Daemon;
 
-/// How long ZooKeeper takes a killed broker for alive; `broker.session.timeout.ms` is the same for a quorum.
+/// Session timeout: ZooKeeper considers a killed broker alive for this time. `broker.session.timeout.ms` of a
+/// KRaft cluster has the same value.
 const SESSION: Duration = Duration::from_secs(6);
 
-/// What a node needs to know about its cluster.
+/// Properties of the cluster that a node needs.
 #[derive(Debug, Clone)]
 pub struct ClusterShape {
     /// Cluster id, 22 characters.
@@ -21,35 +23,35 @@ pub struct ClusterShape {
     pub voters: String,
     /// Number of brokers.
     pub brokers: usize,
-    /// Port of ZooKeeper, for a version that needs it; `id` and `voters` mean nothing then.
+    /// Port of ZooKeeper, if the version needs it. `id` and `voters` are not used then.
     pub zookeeper: Option<u16>,
-    /// Broker configs beside the harness's own.
+    /// Broker configs in addition to the harness's own.
     pub extra: Vec<(String, String)>,
-    /// What stands before each broker, by its id; empty when nothing does.
+    /// Proxies and additional listeners of each broker, by broker id. Empty if there are none.
     pub fronts: BTreeMap<i32, Front>,
-    /// Ports of the listeners `MUTUAL`, by broker id. Where there are any, the client listener is called `CLIENT`; which
-    /// protocols the two have is said by `extra`.
+    /// Ports of the `MUTUAL` listeners, by broker id. If there are any, the client listener is named
+    /// `CLIENT`. `extra` sets the protocols of both.
     pub mutual: BTreeMap<i32, u16>,
 }
 
-/// A broker behind a proxy tells its clients the proxy's port. Other brokers, and whoever wants to go past the proxy, have a
-/// listener of their own.
+/// Listeners of a broker behind a proxy. It advertises the proxy's port to clients. Other brokers, and
+/// clients that bypass the proxy, use a separate listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Front {
-    /// The proxy's port.
+    /// Advertised port: the proxy's.
     pub advertised: u16,
-    /// Port of the other listener.
+    /// Port of the separate listener.
     pub direct: u16,
-    /// Further client listeners: their ports, and the ports that they tell their clients.
+    /// Further client listeners: their ports, and the ports that they advertise.
     pub places: Vec<(u16, u16)>,
 }
 
-/// A broker.
+/// A broker process and its configuration.
 #[derive(Debug)]
 pub struct Node {
     /// `node.id`.
     pub id: i32,
-    /// Port of its client listener.
+    /// Port of the client listener.
     pub port: u16,
     dist: Dist,
     dir: PathBuf,
@@ -58,10 +60,10 @@ pub struct Node {
 }
 
 impl Node {
-    /// Writes its configuration and its formatted storage; does not start it.
+    /// Writes the configuration and the formatted storage. Does not start the broker.
     ///
     /// # Panics
-    /// When the directory is not writable.
+    /// Panics if the directory is not writable.
     #[must_use]
     pub fn prepare(
         dist: &Dist,
@@ -81,8 +83,8 @@ impl Node {
         Node { id, port, dist: dist.clone(), dir, process: None, killed: None }
     }
 
-    /// Starts it, unless it runs. With ZooKeeper, a broker that was killed comes back only after its session has ended:
-    /// another one of its id would be refused.
+    /// Starts the broker, unless it runs. With ZooKeeper, it first waits until the session of a killed broker
+    /// has ended: until then ZooKeeper refuses another broker with the same id.
     pub fn start(&mut self) {
         if self.process.is_none() {
             if let Some(killed) = self.killed.take().filter(|_| self.dist.version.needs_zookeeper()) {
@@ -96,10 +98,10 @@ impl Node {
         }
     }
 
-    /// Gives its client listener another port, from its next start on: as if its machine had a new address.
+    /// Changes the port of the client listener from the next start on, as if the machine had a new address.
     ///
     /// # Panics
-    /// When its configuration is not there.
+    /// Panics if the configuration file does not exist.
     pub fn move_to(&mut self, port: u16) {
         let file = self.dir.join("server.properties");
         let text = std::fs::read_to_string(&file).expect("the broker has its configuration");
@@ -109,13 +111,13 @@ impl Node {
         self.port = port;
     }
 
-    /// Process id, while it runs.
+    /// Returns the process id while the broker runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().and_then(Daemon::pid)
     }
 
-    /// kill -9.
+    /// Kills the broker (kill -9).
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill();
@@ -123,28 +125,28 @@ impl Node {
         }
     }
 
-    /// Orderly stop: leadership moves first.
+    /// Stops the broker in an orderly way: leadership moves first.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = process.stop(Duration::from_secs(90));
         }
     }
 
-    /// SIGSTOP: it hangs with its connections open.
+    /// Stops the process with SIGSTOP: it hangs with its connections open.
     pub fn pause(&self) {
         if let Some(process) = &self.process {
             process.signal("STOP");
         }
     }
 
-    /// SIGCONT.
+    /// Resumes the process with SIGCONT.
     pub fn resume(&self) {
         if let Some(process) = &self.process {
             process.signal("CONT");
         }
     }
 
-    /// Its output's end, when it has ended by itself.
+    /// Returns the end of the broker's output if it has ended by itself.
     pub fn ended(&mut self) -> Option<String> {
         let process = self.process.as_mut()?;
         let status = process.ended()?;
@@ -152,7 +154,7 @@ impl Node {
     }
 }
 
-/// Storage of a node with ids of its own, from the template of its version.
+/// Creates the storage of a node with its own ids, from the template of its version.
 fn format(dist: &Dist, shape: &ClusterShape, id: i32, log: &Path) {
     copy_tree(&dist.template(), log);
     let meta = std::fs::read_to_string(log.join("meta.properties")).expect("formatted storage has its ids");
@@ -169,12 +171,12 @@ fn format(dist: &Dist, shape: &ClusterShape, id: i32, log: &Path) {
     std::fs::write(log.join("meta.properties"), meta).expect("the work directory is writable");
 }
 
-/// Sixteen random bytes as 22 characters of URL-safe base64, never beginning with a dash.
+/// Returns sixteen random bytes as 22 characters of URL-safe base64. They contain no dash and no underscore.
 #[must_use]
 pub fn random_id() -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut id: String = (0..21).map(|_| char::from(ALPHABET[fastrand::usize(0..62)])).collect();
-    // The last character carries two bits: the low four must be zero.
+    // The last character carries two bits, so the low four bits of its value are zero.
     id.push(char::from(ALPHABET[fastrand::usize(0..4) * 16]));
     id
 }
@@ -228,10 +230,10 @@ fn properties(shape: &ClusterShape, id: i32, port: u16, controller: Option<u16>,
         ("num.io.threads", "4"),
         ("num.replica.fetchers", "1"),
         ("background.threads", "2"),
-        // The default of 128 MiB does not fit the small heap.
+        // The default of 128 MiB does not fit in the small heap.
         ("log.cleaner.dedupe.buffer.size", "2097152"),
         ("log.cleaner.backoff.ms", "1000"),
-        // A killed broker is noticed soon, a starved one not at once.
+        // A killed broker is noticed soon, but a broker without CPU time does not lose its session at once.
         ("broker.session.timeout.ms", &SESSION.as_millis().to_string()),
         ("broker.heartbeat.interval.ms", "1000"),
     ] {
@@ -239,7 +241,7 @@ fn properties(shape: &ClusterShape, id: i32, port: u16, controller: Option<u16>,
     }
     set("default.replication.factor", &factor.to_string());
     if let Some(front) = shape.fronts.get(&id) {
-        // Of a key that stands twice in a .properties file, the last value counts.
+        // If a key appears twice in a .properties file, the last value counts.
         let direct = front.direct;
         let controller = controller.map(|at| format!(",CONTROLLER://127.0.0.1:{at}")).unwrap_or_default();
         let mutual = shape.mutual.get(&id).map(|at| format!(",MUTUAL://127.0.0.1:{at}")).unwrap_or_default();

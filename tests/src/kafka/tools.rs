@@ -1,4 +1,4 @@
-//! Kafka's own command-line tools, run as their shell scripts run them.
+//! Kafka's own command-line tools, run like their shell scripts run them.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::kafka::{Dist, Version};
 use crate::process::{Daemon, Output, run};
 
-/// No tool takes longer than this on purpose.
+/// Timeout of a tool. No tool takes that long normally.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// The tools of one version.
@@ -16,7 +16,7 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// The tools of `dist`.
+    /// Returns the tools of `dist`.
     #[must_use]
     pub fn new(dist: Dist) -> Tools {
         Tools { dist }
@@ -30,7 +30,7 @@ impl Tools {
         run(command, input.as_bytes(), LIMIT)
     }
 
-    /// `kafka-topics --bootstrap-server B ARGS`
+    /// Runs `kafka-topics --bootstrap-server B ARGS`.
     #[must_use]
     pub fn topics(&self, bootstrap: &str, args: &[&str]) -> Output {
         self.with_bootstrap(
@@ -40,20 +40,20 @@ impl Tools {
         )
     }
 
-    /// `kafka-configs --bootstrap-server B ARGS`
+    /// Runs `kafka-configs --bootstrap-server B ARGS`.
     #[must_use]
     pub fn configs(&self, bootstrap: &str, args: &[&str]) -> Output {
         self.with_bootstrap("kafka.admin.ConfigCommand", bootstrap, args)
     }
 
-    /// `kafka-consumer-groups --bootstrap-server B ARGS`
+    /// Runs `kafka-consumer-groups --bootstrap-server B ARGS`.
     #[must_use]
     pub fn consumer_groups(&self, bootstrap: &str, args: &[&str]) -> Output {
         let newer = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
         self.with_bootstrap(self.name(newer, "kafka.admin.ConsumerGroupCommand"), bootstrap, args)
     }
 
-    /// `kafka-get-offsets --bootstrap-server B ARGS`
+    /// Runs `kafka-get-offsets --bootstrap-server B ARGS`.
     #[must_use]
     pub fn get_offsets(&self, bootstrap: &str, args: &[&str]) -> Output {
         let server = self.name("--bootstrap-server", "--broker-list");
@@ -61,7 +61,7 @@ impl Tools {
         self.main_class(class, &[&[server, bootstrap], args].concat(), "")
     }
 
-    /// `kafka-console-producer --bootstrap-server B --topic T ARGS`, with `input` on standard input.
+    /// Runs `kafka-console-producer --bootstrap-server B --topic T ARGS`, with `input` on standard input.
     #[must_use]
     pub fn console_producer(&self, bootstrap: &str, topic: &str, args: &[&str], input: &str) -> Output {
         let class = match self.dist.version {
@@ -73,7 +73,8 @@ impl Tools {
         self.main_class(class, &all, input)
     }
 
-    /// `kafka-console-consumer --bootstrap-server B --topic T ARGS`. Give `--max-messages` or `--timeout-ms`.
+    /// Runs `kafka-console-consumer --bootstrap-server B --topic T ARGS`. Give `--max-messages` or
+    /// `--timeout-ms`.
     #[must_use]
     pub fn console_consumer(&self, bootstrap: &str, topic: &str, args: &[&str]) -> Output {
         let mut all = vec!["--bootstrap-server", bootstrap, "--topic", topic];
@@ -83,7 +84,7 @@ impl Tools {
         self.main_class(class, &all, "")
     }
 
-    /// `connect-standalone ARGS`, running until it is dropped. Its log goes to `log`.
+    /// Starts `connect-standalone ARGS`. It runs until it is dropped, and logs to `log`.
     #[must_use]
     pub fn connect_standalone(&self, worker: &Path, connector: &Path, log: &Path) -> Daemon {
         let mut command = self.dist.java("org.apache.kafka.connect.cli.ConnectStandalone", 384, "info");
@@ -91,7 +92,7 @@ impl Tools {
         Daemon::start("connect-standalone", command, log.to_owned())
     }
 
-    /// The name of a tool or option since 3.x, or the one that it had in 2.8.
+    /// Returns the name of a tool or option: since 3.x, or in 2.8.
     fn name(&self, name: &'static str, in_2_8: &'static str) -> &'static str {
         if self.dist.version == Version::V2_8_2 { in_2_8 } else { name }
     }

@@ -1,11 +1,11 @@
-//! ZooKeeper in one process, from the jar that an old Kafka brings along.
+//! ZooKeeper in one process, from the jar that old Kafka versions contain.
 
 use std::path::Path;
 
 use crate::kafka::Dist;
 use crate::process::Daemon;
 
-/// A running server; gone when dropped.
+/// A running ZooKeeper. It is killed when this value is dropped.
 #[derive(Debug)]
 pub struct ZooKeeper {
     port: u16,
@@ -13,10 +13,10 @@ pub struct ZooKeeper {
 }
 
 impl ZooKeeper {
-    /// Starts one that keeps its state below `dir`; brokers wait for it by themselves.
+    /// Starts ZooKeeper with its state below `dir`. Brokers wait for it by themselves.
     ///
     /// # Panics
-    /// When the directory is not writable.
+    /// Panics if the directory is not writable.
     #[must_use]
     pub fn start(dist: &Dist, port: u16, dir: &Path) -> ZooKeeper {
         std::fs::create_dir_all(dir).expect("the work directory is writable");
@@ -32,7 +32,7 @@ impl ZooKeeper {
         ZooKeeper { port, _process: Daemon::start("ZooKeeper", command, dir.join("zookeeper.log")) }
     }
 
-    /// Port of its client listener.
+    /// Returns the port of its client listener.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port

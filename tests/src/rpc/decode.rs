@@ -1,4 +1,4 @@
-//! Bytes to JSON, every field of the version written out.
+//! Decodes messages to JSON, with every field of the version.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::schema::{Field, Kind};
 
-/// Where a reader stands.
+/// Read position in a message.
 #[derive(Debug)]
 pub struct Cursor<'a> {
     bytes: &'a [u8],
@@ -16,7 +16,7 @@ pub struct Cursor<'a> {
 /// Reads a message or a nested structure.
 ///
 /// # Errors
-/// The bytes are no such message; says where.
+/// Fails if the bytes are no such message; the text names the place.
 pub fn decode(at: &mut Cursor<'_>, fields: &[Field], version: i16, flexible: bool) -> Result<Value, String> {
     let is_tagged =
         |field: &Field| field.tag.as_ref().is_some_and(|(_, versions)| versions.contains(&version));
@@ -102,7 +102,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl<'a> Cursor<'a> {
-    /// At the first byte.
+    /// Returns a cursor at the first byte.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         Cursor { bytes, at: 0 }
@@ -120,7 +120,7 @@ impl<'a> Cursor<'a> {
         self.take(N)?.try_into().map_err(|_| "unreachable".to_owned())
     }
 
-    /// INT32.
+    /// Reads an INT32.
     pub(super) fn i32(&mut self) -> Result<i32, String> {
         Ok(i32::from_be_bytes(self.fixed()?))
     }
@@ -141,7 +141,7 @@ impl<'a> Cursor<'a> {
         Err(format!("varint at {}", self.at))
     }
 
-    /// Tagged fields of a header.
+    /// Skips the tagged fields of a header.
     pub(super) fn skip_tags(&mut self) -> Result<(), String> {
         for _ in 0..self.varint()? {
             let _tag = self.varint()?;
@@ -151,7 +151,7 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// Nothing may be left.
+    /// Fails if bytes are left.
     pub(super) fn finish(&self) -> Result<(), String> {
         let left = self.bytes.len() - self.at;
         if left == 0 { Ok(()) } else { Err(format!("{left} bytes behind the end")) }

@@ -1,4 +1,4 @@
-//! JSON to bytes. Bytes and uuids are written as hexadecimal text; what is not given has its default.
+//! Encodes messages from JSON. Bytes and uuids are hexadecimal text; a missing field gets its default.
 
 use bytes::{BufMut, BytesMut};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use super::schema::{Field, Kind};
 /// Appends a message or a nested structure.
 ///
 /// # Panics
-/// When the JSON does not fit the schema.
+/// Panics if the JSON does not fit the schema.
 pub fn encode(out: &mut BytesMut, fields: &[Field], version: i16, flexible: bool, value: &Value) {
     let mut tagged: Vec<(u32, BytesMut)> = Vec::new();
     for field in fields.iter().filter(|field| field.versions.contains(&version)) {
@@ -83,17 +83,17 @@ fn put(out: &mut BytesMut, kind: &Kind, version: i16, flexible: bool, nullable: 
     }
 }
 
-/// INT16.
+/// Appends an INT16.
 pub(super) fn put_i16(out: &mut BytesMut, value: i16) {
     out.put_i16(value);
 }
 
-/// INT32.
+/// Appends an INT32.
 pub(super) fn put_i32(out: &mut BytesMut, value: i32) {
     out.put_i32(value);
 }
 
-/// NULLABLE_STRING.
+/// Appends a NULLABLE_STRING.
 pub(super) fn put_nullable_string(out: &mut BytesMut, text: Option<&str>) {
     put_nullable_string_of(out, text, false);
 }

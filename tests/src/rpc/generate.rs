@@ -1,13 +1,15 @@
-//! Arbitrary valid messages.
+//! Generates arbitrary valid messages.
 
 use serde_json::{Map, Value};
 
 use super::schema::{Field, Kind};
 
-/// What is not left to chance: `(name of the structure it is in, field) → value`. The empty name is the message itself.
+/// Fixed values: `(name of the enclosing structure, field) → value`. The empty name stands for the message
+/// itself. A field for which the function returns `None` gets a random value.
 pub type Rules<'a> = &'a dyn Fn(&str, &Field, &mut fastrand::Rng) -> Option<Value>;
 
-/// A message of these fields: all kinds of values, nulls where they are allowed, arrays of up to three elements.
+/// Returns a message of these fields: all kinds of values, nulls where allowed, arrays of up to three
+/// elements.
 pub fn generate(fields: &[Field], version: i16, rng: &mut fastrand::Rng, rules: Rules<'_>) -> Value {
     within("", fields, version, rng, rules)
 }
@@ -35,7 +37,7 @@ fn value(name: &str, kind: &Kind, version: i16, rng: &mut fastrand::Rng, rules: 
         Kind::Uint16 => Value::from(rng.u16(..)),
         Kind::Int32 => Value::from(rng.i32(..)),
         Kind::Int64 => Value::from(rng.i64(..)),
-        // Read back exactly, whatever the digits.
+        // Multiples of 1/8 survive the way through JSON exactly.
         Kind::Float64 => Value::from(f64::from(rng.i32(..)) / 8.0),
         Kind::Text => {
             let length = if rng.u8(0..20) == 0 { 200 } else { rng.usize(0..12) };

@@ -1,6 +1,7 @@
-//! Every message of the Kafka protocol as JSON, by Kafka's own schemas, which every kafka-clients jar carries.
+//! Every message of the Kafka protocol as JSON, by Kafka's own schemas, which every kafka-clients jar
+//! contains.
 //!
-//! An independent referee: it shares no code with the gateway nor with the codec crate.
+//! An independent implementation for tests: it shares no code with the gateway or the codec crate.
 
 mod decode;
 mod encode;
@@ -14,7 +15,7 @@ pub use encode::encode;
 pub use generate::{Rules, generate};
 pub use schema::{Field, Kind, Schema, Schemas};
 
-/// A whole request frame without its size.
+/// Returns a whole request frame without its size.
 #[must_use]
 pub fn request(
     schema: &Schema,
@@ -35,7 +36,7 @@ pub fn request(
     out.freeze()
 }
 
-/// A whole response frame without its size.
+/// Returns a whole response frame without its size.
 #[must_use]
 pub fn response(schema: &Schema, version: i16, correlation_id: i32, body: &serde_json::Value) -> Bytes {
     let mut out = BytesMut::new();
@@ -47,10 +48,10 @@ pub fn response(schema: &Schema, version: i16, correlation_id: i32, body: &serde
     out.freeze()
 }
 
-/// Correlation id and body of a response frame.
+/// Returns the correlation id and the body of a response frame.
 ///
 /// # Errors
-/// The frame is no such response; says where.
+/// Fails if the frame is no such response; the text names the place.
 pub fn read_response(
     schema: &Schema,
     version: i16,
@@ -66,7 +67,8 @@ pub fn read_response(
     Ok((correlation_id, body))
 }
 
-/// A client cannot know yet what the broker speaks when it reads the answer to ApiVersions.
+/// Returns false for ApiVersions in all versions: a client that reads this answer does not know the broker's
+/// versions yet (KIP-511).
 fn has_tags_in_response_header(schema: &Schema, version: i16) -> bool {
     schema.api_key != 18 && schema.is_flexible(version)
 }

@@ -32,54 +32,54 @@ pub enum Kind {
 /// One field of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// Kafka's name.
+    /// Name of the field in Kafka's schema.
     pub name: String,
-    /// Its type.
+    /// Type of the field.
     pub kind: Kind,
-    /// Versions that have it.
+    /// Versions that have the field.
     pub versions: RangeInclusive<i16>,
-    /// Versions in which it may be null.
+    /// Versions in which the field may be null.
     pub nullable: RangeInclusive<i16>,
-    /// Its tag, and the versions in which it is a tagged field.
+    /// Tag, and the versions in which the field is a tagged field.
     pub tag: Option<(u32, RangeInclusive<i16>)>,
-    /// What stands for a value that is not given.
+    /// Value of the field if none is given.
     pub default: Value,
 }
 
-/// A request or a response.
+/// Schema of a request or a response.
 #[derive(Debug, Clone)]
 pub struct Schema {
-    /// Api key.
+    /// API key.
     pub api_key: i16,
-    /// Versions that this Kafka has.
+    /// Versions that this Kafka version knows.
     pub versions: RangeInclusive<i16>,
     flexible: RangeInclusive<i16>,
-    /// Its fields.
+    /// Fields of the message.
     pub fields: Vec<Field>,
 }
 
 impl Schema {
-    /// Whether the version has compact types and tagged fields.
+    /// Returns true if the version has compact types and tagged fields.
     #[must_use]
     pub fn is_flexible(&self, version: i16) -> bool {
         self.flexible.contains(&version)
     }
 }
 
-/// All requests and responses of one Kafka version.
+/// Schemas of all requests and responses of one Kafka version.
 #[derive(Debug)]
 pub struct Schemas {
-    /// By api key.
+    /// Requests by API key.
     pub requests: BTreeMap<i16, Schema>,
-    /// By api key.
+    /// Responses by API key.
     pub responses: BTreeMap<i16, Schema>,
 }
 
 impl Schemas {
-    /// Takes them out of the jar in the cache.
+    /// Reads the schemas from the kafka-clients jar in the cache.
     ///
     /// # Panics
-    /// When the jar is not there or holds what this does not know.
+    /// Panics if the jar is missing or holds an unknown type.
     #[must_use]
     pub fn of(version: Version) -> Schemas {
         let number = version.number();
@@ -106,7 +106,7 @@ impl Schemas {
     }
 }
 
-/// JSON with comments on lines of their own.
+/// Parses JSON with comments on lines of their own.
 fn parse(text: &str, path: &str) -> Value {
     let bare: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     serde_json::from_str(&bare).unwrap_or_else(|e| panic!("{path}: {e}"))
@@ -172,7 +172,7 @@ fn kind(name: &str, own: &Value, common: &BTreeMap<&str, &Value>) -> Kind {
     }
 }
 
-/// Defaults are strings or literals in the schemas.
+/// Returns the default value. In the schemas it is a string or a literal.
 fn default(kind: &Kind, given: &Value) -> Value {
     let text = given.as_str().map_or_else(|| given.to_string(), str::to_owned);
     match kind {
@@ -191,7 +191,7 @@ fn default(kind: &Kind, given: &Value) -> Value {
     }
 }
 
-/// `3`, `1-4`, `2+` or `none`.
+/// Parses a version range: `3`, `1-4`, `2+` or `none`.
 fn range(json: &Value) -> RangeInclusive<i16> {
     let text = json.as_str().unwrap_or("none");
     let number = |text: &str| text.parse::<i16>().unwrap_or_else(|e| panic!("version {text}: {e}"));

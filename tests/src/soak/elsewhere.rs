@@ -1,4 +1,5 @@
-//! Faults of others: a cluster in the place of another, topics that grow, a producer that forges.
+//! Faults of other parties: a cluster in the place of another one, topics that grow, a producer that forges
+//! filler.
 
 use std::time::Duration;
 
@@ -12,15 +13,15 @@ use crate::crafted::{Crafted, CraftedRecord};
 use crate::fault::FaultProxy;
 use crate::raw_batch::{now_ms, write};
 
-/// Nobody listens there.
+/// A port without a listener.
 const NOWHERE: u16 = 1;
 
-/// Topics that may grow: clients that read along know the partitions of the beginning only, which for a compacted topic is not
-/// enough to tell what a cleaner may have removed.
+/// Topics that may grow. The compacted one may not: readers know only the partitions of the start, and
+/// without a reader the audit cannot tell what a cleaner may have removed.
 const MAY_GROW: [&str; 4] = ["plain", "idempotent", "transactional", "tiny"];
 
-/// Another cluster answers at the address for a while. At the destination's, clients are turned away meanwhile: what they would
-/// write there would be gone.
+/// Lets another cluster answer at the address for a while. If it replaces the destination, clients are
+/// refused in the meantime: their writes to it would be lost.
 pub(super) fn other_cluster(stage: &Stage, planned: &Planned) -> Outcome {
     let is_source = planned.place == Place::Source;
     let (proxies, place) = if is_source { (&stage.source_side, 0) } else { (&stage.destination_side, 1) };
@@ -33,7 +34,7 @@ pub(super) fn other_cluster(stage: &Stage, planned: &Planned) -> Outcome {
     let met = proxies.iter().any(|proxy| proxy.connections() > 0);
     proxies.iter().zip(home).for_each(|(proxy, port)| proxy.lead_to(port));
     turned_away.iter().zip(clients_home).for_each(|(proxy, port)| proxy.lead_to(port));
-    // A daemon that ends itself is started again, as any supervisor would.
+    // A daemon that has exited is started again, as a supervisor would do.
     let mut linkgate = stage.linkgate();
     if linkgate.ended().is_some() {
         linkgate.kill();
@@ -42,7 +43,8 @@ pub(super) fn other_cluster(stage: &Stage, planned: &Planned) -> Outcome {
     if met { Outcome::Hit } else { Outcome::Missed }
 }
 
-/// One more partition for one of the source's topics; its writers use it as soon as they hear of it.
+/// Adds a partition to one of the topics of the source. Its writers use it as soon as they get the new
+/// metadata.
 pub(super) fn grow(stage: &Stage, planned: &Planned) -> Outcome {
     let topic = MAY_GROW[usize::from(planned.choice) % MAY_GROW.len()];
     let mut admin = Admin::to(&stage.source_direct);
@@ -54,8 +56,8 @@ pub(super) fn grow(stage: &Stage, planned: &Planned) -> Outcome {
     Outcome::Hit
 }
 
-/// Records under a reserved producer id and a base timestamp by which Linkgate knows its own filler and mixed batches. A broker
-/// takes them, and clients of the source see them.
+/// Writes records under a reserved producer id and a base timestamp that is a mark of filler or mixed
+/// batches. A broker accepts them, and clients of the source see them.
 pub(super) fn forged_marks(stage: &Stage, planned: &Planned) -> Outcome {
     const TOPIC: &str = "plain";
     const FILLER: i64 = -64;

@@ -1,4 +1,5 @@
-//! Doing what the schedule says. Each call returns when the fault is over and those it hit run again.
+//! Injects the faults of the schedule. Each call returns when the fault is over and the processes that it hit
+//! run again.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,16 +14,16 @@ use crate::kafka::Cluster;
 use crate::leadership;
 use crate::linkgate::http_put_json;
 
-/// What came of an attempt.
+/// The outcome of an injected fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Somebody felt it.
+    /// The fault affected a process or a connection.
     Hit,
-    /// It happened, but nothing was there to be hit, or what should move could not.
+    /// The fault was injected, but nothing was there to be affected, or nothing could be moved.
     Missed,
-    /// It is not possible on this machine.
+    /// The fault is not possible on this machine, for this reason.
     NotRun(String),
-    /// Something that should have withstood it did not.
+    /// Something that should have withstood the fault did not.
     Broken(String),
 }
 
@@ -91,7 +92,7 @@ fn network(stage: &Stage, planned: &Planned) -> Outcome {
     if after > before { Outcome::Hit } else { Outcome::Missed }
 }
 
-/// Everybody waits, and nobody is told.
+/// Holds all bytes in both directions, and closes no connection.
 fn hang(stage: &Stage, planned: &Planned) -> Outcome {
     let chosen = if planned.place == Place::Source { &stage.source_side } else { &stage.destination_side };
     let before: u64 = chosen.iter().map(|p| p.hits()).sum();
@@ -146,7 +147,7 @@ fn broker_disk_full(stage: &Stage, planned: &Planned) -> Outcome {
     if let Err(why) = disk.fill() {
         return Outcome::NotRun(why);
     }
-    // A broker whose only log directory fails ends itself.
+    // A broker exits if its only log directory fails.
     let begin = Instant::now();
     let mut ended = false;
     while !ended && begin.elapsed() < Duration::from_millis(planned.lasts_ms) + Duration::from_secs(6) {
@@ -187,7 +188,8 @@ fn linkgate(stage: &Stage, planned: &Planned) -> Outcome {
     Outcome::Hit
 }
 
-/// While the journal's disk is full, what an operator changes is refused; afterwards it is taken again.
+/// Fills the disk of the journal. Meanwhile changes by an operator are refused; afterwards they are accepted
+/// again.
 fn journal_disk_full(stage: &Stage, planned: &Planned) -> Outcome {
     let disk = match &stage.journal_disk {
         Ok(disk) => disk,
@@ -204,7 +206,7 @@ fn journal_disk_full(stage: &Stage, planned: &Planned) -> Outcome {
     }
     let mut refused = 0;
     let begin = Instant::now();
-    // What is left of the last page takes a few small records.
+    // The rest of the last page takes a few more small records.
     while begin.elapsed() < Duration::from_millis(planned.lasts_ms)
         || (refused == 0 && begin.elapsed() < Duration::from_secs(5))
     {
@@ -215,7 +217,7 @@ fn journal_disk_full(stage: &Stage, planned: &Planned) -> Outcome {
     let begin = Instant::now();
     let mut last = String::new();
     while begin.elapsed() < Duration::from_secs(20) {
-        // A daemon that ends itself is started again, as any supervisor would.
+        // A daemon that has exited is started again, as a supervisor would do.
         let mut linkgate = stage.linkgate();
         if linkgate.ended().is_some() {
             linkgate.kill();

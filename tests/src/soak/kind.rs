@@ -1,8 +1,8 @@
-//! The kinds of faults, and where they happen.
+//! The kinds of faults, and their places.
 
 use std::fmt;
 
-/// What goes wrong. The names are stable: docs and reports use them.
+/// Kind of a fault. The names are stable: docs and reports use them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// All connections are closed.
@@ -13,13 +13,13 @@ pub enum Kind {
     Reset,
     /// Latency and jitter.
     Delay,
-    /// Bytes vanish in both directions while the sockets stay open; then a reset.
+    /// Bytes are dropped in both directions while the sockets stay open; then the connections are reset.
     HalfOpen,
     /// One direction stands still for a while and goes on; nothing is lost.
     Stall,
-    /// Requests arrive and are acted on, their responses vanish; then a reset.
+    /// Requests arrive and take effect, but their responses are dropped; then the connections are reset.
     LostResponses,
-    /// Few bytes a second.
+    /// Few bytes per second.
     Throttle,
     /// Some connections are held while others pass.
     Reorder,
@@ -53,7 +53,7 @@ pub enum Kind {
     ForgedMarks,
 }
 
-/// Where it goes wrong.
+/// Place of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// Between clients and the gateway.
@@ -67,7 +67,7 @@ pub enum Place {
 }
 
 impl Kind {
-    /// Faults of the network.
+    /// Faults of the network. Each is possible at three places: client, destination and source.
     pub const NETWORK: [Kind; 10] = [
         Kind::Cut,
         Kind::CutMidFrame,
@@ -81,7 +81,7 @@ impl Kind {
         Kind::Refuse,
     ];
 
-    /// Faults of processes, disks, clusters and producers, and where each is possible.
+    /// Faults of processes, disks, clusters and producers, each with the places where it is possible.
     pub const PROCESS: [(Kind, Place); 18] = [
         (Kind::BrokerKill, Place::Source),
         (Kind::BrokerKill, Place::Destination),
@@ -103,7 +103,7 @@ impl Kind {
         (Kind::ForgedMarks, Place::Source),
     ];
 
-    /// The stable name.
+    /// Returns the stable name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -135,7 +135,7 @@ impl Kind {
 }
 
 impl Place {
-    /// The stable name.
+    /// Returns the stable name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -1,17 +1,18 @@
-//! The soak: workloads, faults on every side, and an audit of every record and every change of state in the end.
+//! The soak test: workloads, faults on every side, and an audit of every record and every change of state at
+//! the end.
 //!
-//! | module | what it owns |
+//! | module | content |
 //! |---|---|
 //! | [`stage`] | one source broker, two destination brokers, a Linkgate, a fault proxy before each, and another cluster |
-//! | [`kind`] | the kinds of faults and where they happen |
-//! | [`schedule`] | which fault when, from a seed |
-//! | [`inject`], `elsewhere` | doing it |
-//! | [`recovery`] | how long the mirror needs to be whole again; the table |
+//! | [`kind`] | the kinds of faults and their places |
+//! | [`schedule`] | the sequence of faults of a seed |
+//! | [`inject`], `elsewhere` | the injection of faults |
+//! | [`recovery`] | the time until the mirror has recovered, and the table of these times |
 //! | [`reader`] | clients that read along |
 //! | [`own_writer`] | a client that writes through the gateway to a topic that is no mirror |
 //! | [`states`] | every state that mirror topics show, and which of them a fault explains |
-//! | [`verify`] | the audit of all that |
-//! | [`run`] | all of that together |
+//! | [`verify`] | the audit of all records and states |
+//! | [`run`] | the whole run |
 
 mod elsewhere;
 pub mod inject;

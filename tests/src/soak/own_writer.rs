@@ -1,5 +1,5 @@
-//! A client that writes through the gateway to a topic of the destination's own: what the gateway carries for others suffers
-//! the same faults as the mirror.
+//! A client that writes through the gateway to a topic that is no mirror: the traffic of other clients is
+//! audited under the same faults.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,15 +20,16 @@ use crate::read;
 use crate::records::Batch;
 use crate::wait::LONG;
 
-/// Its topic, with two partitions.
+/// Name of its topic, which has two partitions.
 pub const TOPIC: &str = "own";
 
-/// Longer than any fault. When a record times out that may have been written, librdkafka begins a new epoch and sends the ones
-/// after it again, and no broker knows those for copies then (INTRODUCTION.md, "Message timeout considerations").
+/// Longer than any fault. If a record that may have been written times out, librdkafka starts a new epoch and
+/// sends the records behind it again, and no broker recognises those as duplicates (INTRODUCTION.md, "Message
+/// timeout considerations").
 const MESSAGE_TIMEOUT_MS: &str = "600000";
 
-/// Where the records that were acknowledged stand, by their numbers. Without an offset when the client knows only that later ones
-/// of the same producer were taken, so that this one must have been.
+/// Partition and offset of each acknowledged record, by its number. The offset is missing if the client only
+/// knows that a later record of the same producer was accepted, and so this one was too.
 type Acked = Arc<Mutex<BTreeMap<u64, (i32, Option<i64>)>>>;
 
 struct Context(Acked);
@@ -50,8 +51,8 @@ impl ProducerContext for Context {
     }
 }
 
-/// Where a record stands, and by which batch it came: a copy with the same producer id, epoch and sequence is a broker's or
-/// the gateway's doing, one with another is the client's.
+/// Position of a record, and its producer. If two copies of a record have the same producer id, epoch and
+/// sequence, a broker or the gateway repeated it; otherwise the client did.
 #[derive(Debug, Clone, Copy)]
 struct Stands {
     at: (i32, i64),
@@ -60,12 +61,12 @@ struct Stands {
 }
 
 impl Stands {
-    /// The same record of the same client, sent again.
+    /// Returns true if `other` is the same record of the same client, sent again.
     fn is_retried_by(&self, other: &Stands) -> bool {
         (self.at.0, self.producer, self.sequence) == (other.at.0, other.producer, other.sequence)
     }
 
-    /// Each record of a batch, with its key.
+    /// Returns each record of a batch, with its key.
     fn each(partition: i32, batch: &Batch) -> impl Iterator<Item = (Stands, Option<&[u8]>)> {
         batch.records.iter().map(move |record| {
             let stands = Stands {
@@ -94,7 +95,7 @@ pub struct OwnWriter {
 }
 
 impl OwnWriter {
-    /// Begins to write through the gateway.
+    /// Starts to write through the gateway.
     #[must_use]
     pub fn start(gateway: &str) -> OwnWriter {
         let acked = Acked::default();
@@ -104,7 +105,7 @@ impl OwnWriter {
             let mut number = 0;
             while !told.load(Ordering::Relaxed) {
                 let producer = client(&gateway, &into);
-                // An idempotent producer whose sequence is broken is broken for good.
+                // A fatal error of an idempotent producer, such as a broken sequence, is permanent.
                 while !told.load(Ordering::Relaxed) && producer.client().fatal_error().is_none() {
                     for _ in 0..3 {
                         let (key, value) = (number.to_string(), format!("number {number}"));
@@ -126,11 +127,11 @@ impl OwnWriter {
         OwnWriter { acked, stop, thread: Some(thread) }
     }
 
-    /// Stops it and reads its topic through the gateway: every record that was acknowledged is there once, where the
-    /// acknowledgement said.
+    /// Stops the client and reads its topic through the gateway: every acknowledged record must be there
+    /// once, at the acknowledged offset.
     ///
     /// # Panics
-    /// When the client has panicked or the topic cannot be read.
+    /// Panics if the client has panicked or the topic cannot be read.
     #[must_use]
     pub fn audit(mut self, gateway: &str) -> Verdict {
         self.stop.store(true, Ordering::Relaxed);
@@ -151,9 +152,9 @@ impl OwnWriter {
                     continue;
                 };
                 let before = found.insert(number, stands);
-                // The brokers forget producer ids after a second here: a retry that comes later is a new batch to
-                // them. Whether the gateway repeats requests is judged on brokers that remember (`producers.rs`,
-                // `crash.rs`).
+                // These brokers forget producer ids after a second, so a later retry is a new batch to them.
+                // Other tests check with brokers that remember whether the gateway repeats requests
+                // (`producers.rs`, `crash.rs`).
                 if let Some(before) = before.filter(|before| !before.is_retried_by(&stands)) {
                     verdict.found(Difference::Duplicated, offset, || {
                         format!("number {number} by {stands}, and by {before}")

@@ -1,4 +1,4 @@
-//! Clients that read along while faults happen, through the gateway as applications do, or straight from the source.
+//! Clients that read during the faults, through the gateway as applications do, or directly from the source.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,13 +16,13 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use crate::audit::seen::{Seen, digest};
 use crate::workload::Workload;
 
-/// All that a reader has seen, by topic and partition, in the order in which it came.
+/// Everything that a reader has seen, by topic and partition, in the order of arrival.
 pub type AllSeen = BTreeMap<(String, i32), Vec<Seen>>;
 
-/// What the client itself said, by kind of error: how often, and its words of the last time.
+/// Errors that the client reported, by kind: their number, and the text of the last one.
 type Said = BTreeMap<String, (u64, String)>;
 
-/// Keeps what the client says, and prints nothing: errors are the point of the exercise, and the client gets over them.
+/// Records the errors of the client and prints nothing: faults cause them, and the client recovers.
 struct Listening(Arc<Mutex<Said>>);
 
 impl ClientContext for Listening {
@@ -42,10 +42,10 @@ fn note(said: &Mutex<Said>, error: &KafkaError, words: &str) {
     words.clone_into(last);
 }
 
-/// A client that reads from the beginning and goes on until it is stopped.
+/// A client that reads from the beginning until it is stopped.
 #[derive(Debug)]
 pub struct Reader {
-    /// For messages.
+    /// Name of the reader, for messages.
     pub name: &'static str,
     seen: Arc<Mutex<AllSeen>>,
     said: Arc<Mutex<Said>>,
@@ -57,7 +57,7 @@ impl Reader {
     /// Reads all partitions of `workloads` from `bootstrap` with an isolation level.
     ///
     /// # Panics
-    /// When the client cannot be made.
+    /// Panics if the client cannot be made.
     #[must_use]
     pub fn start(name: &'static str, bootstrap: &str, isolation: &str, workloads: &[Workload]) -> Reader {
         let said = Arc::new(Mutex::new(Said::new()));
@@ -111,20 +111,21 @@ impl Reader {
         Reader { name, seen, said, stop, thread: Some(thread) }
     }
 
-    /// The offset after the last record of each partition.
+    /// Returns the offset after the last record of each partition.
     #[must_use]
     pub fn positions(&self) -> BTreeMap<(String, i32), i64> {
         let seen = lock(&self.seen);
         seen.iter().map(|(at, all)| (at.clone(), all.last().map_or(0, |s| s.offset + 1))).collect()
     }
 
-    /// Records so far.
+    /// Returns the number of records so far.
     #[must_use]
     pub fn count(&self) -> usize {
         lock(&self.seen).values().map(Vec::len).sum()
     }
 
-    /// The errors that the client itself has told, a line for each kind: why it stopped, where it has.
+    /// Returns a line for each kind of error that the client has reported. It explains why a client has
+    /// stopped.
     #[must_use]
     pub fn errors(&self) -> String {
         lock(&self.said)
@@ -133,10 +134,10 @@ impl Reader {
             .collect()
     }
 
-    /// Stops it; all that it has seen.
+    /// Stops the reader. Returns everything that it has seen.
     ///
     /// # Panics
-    /// When it has panicked.
+    /// Panics if its thread has panicked.
     pub fn stop(mut self) -> AllSeen {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {

@@ -1,4 +1,4 @@
-//! How long the mirror needs after a fault until it is whole again, and the table of it.
+//! The time that the mirror needs to recover from a fault, and the table of these times.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,32 +11,32 @@ use super::stage::Stage;
 use crate::log_ends::{Ends, LogEnds, behind};
 use crate::workload::Workload;
 
-/// A mirror that has not caught up so long after a fault never will.
+/// Maximum time to catch up after a fault. A mirror that takes longer counts as stuck.
 pub const STUCK: Duration = Duration::from_secs(120);
 
-/// Pause between two looks: the precision of the times in the table.
+/// Interval between two checks: the precision of the times in the table.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A fault that is over.
+/// Measurement of one fault that is over.
 #[derive(Debug, Clone)]
 pub struct Measured {
-    /// What it was.
+    /// Kind of the fault.
     pub kind: Kind,
-    /// Where.
+    /// Place of the fault.
     pub place: Place,
-    /// No other fault was near.
+    /// True if the wave of the fault had no other fault.
     pub alone: bool,
-    /// What came of it.
+    /// Outcome of the fault.
     pub outcome: Outcome,
-    /// From its end until the mirror held what the source had committed at that end.
+    /// Time from the end of the fault until the mirror held what the source had committed at that end.
     pub recovery: Duration,
 }
 
-/// Waits until the mirror holds what the source has committed now; after a fault between clients and gateway, until a client
-/// that reads through the gateway has got it, too.
+/// Waits until the mirror holds what the source has committed now. After a fault between clients and gateway,
+/// also waits until a client that reads through the gateway has read it. Returns the time that it took.
 ///
 /// # Errors
-/// What is missing after [`STUCK`].
+/// Fails after [`STUCK`]; the text names what is missing.
 pub fn wait(
     stage: &Stage,
     workloads: &[Workload],
@@ -84,10 +84,11 @@ pub fn wait(
     Err(format!("not recovered within {STUCK:?}: {last}"))
 }
 
-/// Positions follow records, so that only logs with a record at every offset can be judged.
+/// Returns true if the reader has read up to `target`. Positions follow records, so only logs with a record
+/// at every offset are checked.
 fn has_read(reader: &Reader, workloads: &[Workload], target: &Ends) -> bool {
     let positions = reader.positions();
-    // Partitions that a topic got meanwhile were not assigned to the reader.
+    // Partitions that a topic got during the run were not assigned to the reader.
     let judged = |topic: &str, partition: i32| {
         workloads.iter().any(|w| w.name == topic && w.is_dense() && partition < w.partitions)
     };
@@ -95,7 +96,8 @@ fn has_read(reader: &Reader, workloads: &[Workload], target: &Ends) -> bool {
     judged.into_iter().all(|(at, end)| positions.get(at).copied().unwrap_or(0) >= *end)
 }
 
-/// One line for each kind and place: how often, how often nobody felt it, times to recover.
+/// Returns a table with one line for each kind and place: number of faults, number of those without effect,
+/// and recovery times.
 #[must_use]
 pub fn table(all: &[Measured]) -> String {
     let mut rows: BTreeMap<(Kind, Place), Vec<&Measured>> = BTreeMap::new();
@@ -139,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_has_median_and_worst_of_faults_alone() {
+    fn the_table_shows_median_and_worst_of_single_faults() {
         let measured = |alone, ms| Measured {
             kind: Kind::Cut,
             place: Place::Source,

@@ -16,25 +16,25 @@ use crate::admin::Admin;
 use crate::log_ends::{LogEnds, behind};
 use crate::workload::{Workload, Writers};
 
-/// How long and how hard.
+/// Options of a run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// One schedule for each; they share the time and the faults.
-    pub seeds: Vec<u64>,
-    /// Faults at least, unless the time is up before.
+    /// Seed of the schedule.
+    pub seed: u64,
+    /// Minimum number of faults, unless the time limit is reached before.
     pub faults: usize,
-    /// No new wave begins after so long.
+    /// Time after which no new wave begins.
     pub limit: Duration,
-    /// What is written.
+    /// The workloads that are written.
     pub workloads: Vec<Workload>,
 }
 
-/// What came of it.
+/// Result of a run.
 #[derive(Debug)]
 pub struct Summary {
-    /// Every fault.
+    /// Every fault, with its outcome and recovery time.
     pub faults: Vec<Measured>,
-    /// What is wrong.
+    /// Result of the audit.
     pub findings: Findings,
 }
 
@@ -46,10 +46,10 @@ struct Run<'a> {
     reader: Reader,
 }
 
-/// Runs it and audits it.
+/// Runs the workloads and the faults, and audits the result.
 ///
 /// # Panics
-/// When the mirror does not recover from a fault, or something that should always work does not.
+/// Panics if the mirror does not recover from a fault, or if a step fails that should always succeed.
 #[must_use]
 pub fn run(options: &Options) -> Summary {
     let begin = Instant::now();
@@ -61,9 +61,8 @@ pub fn run(options: &Options) -> Summary {
             println!("NOT RUN: {kind}: no disk of limited size can be mounted here ({why})");
         }
     }
-    let seed = options.seeds.first().copied().unwrap_or(0);
     let writers: Vec<Writers> =
-        options.workloads.iter().map(|w| Writers::start(&stage.source_direct, w, seed)).collect();
+        options.workloads.iter().map(|w| Writers::start(&stage.source_direct, w, options.seed)).collect();
     let compacted: Vec<Workload> = options.workloads.iter().filter(|w| w.is_compacted()).cloned().collect();
     let witness = Reader::start("witness", &stage.source_direct, "read_committed", &compacted);
     let other = Reader::start("uncommitted", &stage.gateway, "read_uncommitted", &options.workloads);
@@ -82,7 +81,7 @@ pub fn run(options: &Options) -> Summary {
     let done = AtomicBool::new(false);
     let faults = std::thread::scope(|scope| {
         let progress = scope.spawn(|| run.report_progress(&states, &done));
-        // Also when a wave panics: the scope waits for the thread.
+        // Also if a wave panics: the scope waits for the thread.
         let _end = Ending(&done, progress.thread().clone());
         run.all_waves(options)
     });
@@ -108,7 +107,7 @@ pub fn run(options: &Options) -> Summary {
     Summary { faults, findings }
 }
 
-/// Ends the thread that reports.
+/// Ends the reporting thread when dropped.
 struct Ending<'a>(&'a AtomicBool, std::thread::Thread);
 
 impl Drop for Ending<'_> {
@@ -119,20 +118,13 @@ impl Drop for Ending<'_> {
 }
 
 impl Run<'_> {
-    /// Waves of each seed until its share of the faults is injected or its share of the time is over.
+    /// Runs waves until the faults are injected or the time is over.
     fn all_waves(&self, options: &Options) -> Vec<Measured> {
         let mut all = Vec::new();
         let begin = Instant::now();
-        let seeds = options.seeds.len().max(1);
-        for (share, seed) in options.seeds.iter().enumerate() {
-            let share = |whole: f64| whole * (share + 1) as f64 / seeds as f64;
-            println!("LINKGATE_SEED={seed}");
-            let mut schedule = Schedule::new(*seed);
-            while (all.len() as f64) < share(options.faults as f64)
-                && begin.elapsed().as_secs_f64() < share(options.limit.as_secs_f64())
-            {
-                all.extend(self.wave(&schedule.wave()));
-            }
+        let mut schedule = Schedule::new(options.seed);
+        while all.len() < options.faults && begin.elapsed() < options.limit {
+            all.extend(self.wave(&schedule.wave()));
         }
         all
     }

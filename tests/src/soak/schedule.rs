@@ -1,31 +1,32 @@
-//! Which fault when, as a pure function of a seed.
+//! The sequence of faults, as a pure function of a seed.
 //!
-//! Faults come in waves. The next wave begins when the mirror has recovered from the last one. A third of the waves is one
-//! fault alone, of which the time to recover can be told; the others hit several places at once, and go on while the mirror
-//! recovers.
+//! Faults come in waves. The next wave begins when the mirror has recovered from the last one. 43 % of the
+//! waves are a single fault, whose recovery time can be measured. The others hit several places at once, and
+//! go on while the mirror recovers.
 
 use fastrand::Rng;
 
 use super::kind::{Kind, Place};
 
-/// A fault to come. What the numbers mean depends on the kind.
+/// A planned fault. The meaning of the numbers depends on the kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Planned {
-    /// What.
+    /// Kind of the fault.
     pub kind: Kind,
-    /// Where.
+    /// Place of the fault.
     pub place: Place,
-    /// After the beginning of its wave, or after the end of the fault before it at the same place.
+    /// Pause after the start of the wave, or after the end of the former fault at the same place, in
+    /// milliseconds.
     pub pause_ms: u64,
-    /// How long it lasts.
+    /// Duration of the fault, in milliseconds.
     pub lasts_ms: u64,
-    /// Bytes that pass before a cut, or in a second.
+    /// Number of bytes that pass before a cut, or bytes per second.
     pub bytes: u64,
-    /// Choice among what the kind leaves open: direction, broker.
+    /// Random choice of what the kind leaves open, such as direction or broker.
     pub choice: u8,
 }
 
-/// Faults of different places at once, those of one place one after the other.
+/// Faults at different places at the same time; those of one place run one after the other.
 pub type Wave = Vec<Vec<Planned>>;
 
 /// The endless sequence of waves of one seed.
@@ -39,13 +40,13 @@ pub struct Schedule {
 const PLACES: [Place; 3] = [Place::Client, Place::Destination, Place::Source];
 
 impl Schedule {
-    /// That of `seed`.
+    /// Returns the schedule of `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Schedule {
         Schedule { rng: Rng::with_seed(seed), network: Vec::new(), process: Vec::new() }
     }
 
-    /// The next wave.
+    /// Returns the next wave.
     pub fn wave(&mut self) -> Wave {
         match self.rng.u8(0..100) {
             0..30 => vec![vec![self.network(None)]],
@@ -59,7 +60,7 @@ impl Schedule {
         }
     }
 
-    /// One to `most` faults of the network at each of two or three places.
+    /// Returns one to `most` network faults at each of two or three places.
     fn lanes(&mut self, most: usize) -> Wave {
         let mut places = PLACES;
         self.rng.shuffle(&mut places);
@@ -70,7 +71,7 @@ impl Schedule {
             .collect()
     }
 
-    /// Each kind at each place comes before any comes again.
+    /// Returns a network fault. Each kind at each place comes once before any comes again.
     fn network(&mut self, at: Option<Place>) -> Planned {
         let fits = |(_, place): &(Kind, Place)| at.is_none_or(|at| at == *place);
         if !self.network.iter().any(fits) {
@@ -82,7 +83,7 @@ impl Schedule {
         let index = self.network.iter().position(fits).unwrap_or(0);
         let (kind, place) = self.network.remove(index);
         let bytes = match kind {
-            // Slow enough to be felt, fast enough for a fetch to fit into its time limit.
+            // Slow enough to have an effect, fast enough for a fetch within its timeout.
             Kind::Throttle => self.rng.u64(40_000..400_000),
             _ => 1 << self.rng.u32(0..17),
         };
@@ -92,7 +93,8 @@ impl Schedule {
     fn process(&mut self) -> Planned {
         if self.process.is_empty() {
             self.process = Kind::PROCESS.to_vec();
-            // It is quick, and the one thing that moves leaders while all brokers are well.
+            // More often than others: it is quick, and the only fault that moves leaders while all brokers
+            // run.
             self.process.extend([(Kind::LeaderMove, Place::Destination); 2]);
             self.rng.shuffle(&mut self.process);
         }
@@ -101,7 +103,8 @@ impl Schedule {
             // Sometimes longer than a broker's session, so that its leadership moves.
             Kind::BrokerPause => 500..8_000,
             Kind::LinkgatePause => 500..4_000,
-            // Sometimes longer than patience with a topic that seems to be gone: 4 s at the destination, 8 s at the source.
+            // Sometimes longer than Linkgate tolerates a topic that seems to be gone: 4 s at the destination,
+            // 8 s at the source.
             Kind::OtherCluster => 1_000..11_000,
             Kind::Hang => 2_000..10_000,
             _ => 100..2_000,
@@ -128,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_is_a_schedule_and_another_seed_another() {
+    fn equal_seeds_give_equal_schedules_and_other_seeds_differ() {
         let waves = |seed| {
             let mut schedule = Schedule::new(seed);
             (0..50).map(|_| schedule.wave()).collect::<Vec<_>>()
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_faults_are_of_every_kind_at_every_place() {
+    fn a_thousand_faults_cover_every_kind_and_place() {
         let mut schedule = Schedule::new(1);
         let mut seen = BTreeSet::new();
         let (mut faults, mut waves) = (0, 0);

@@ -1,5 +1,5 @@
-//! Who takes part: one source broker, two destination brokers and a Linkgate, with a fault proxy before each of them, and a broker of
-//! another cluster.
+//! The processes of the soak test: one source broker, two destination brokers and a Linkgate, with a fault
+//! proxy before each of them, and a broker of another cluster.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,53 +18,55 @@ use crate::workload::Workload;
 /// Name of the link.
 pub const LINK: &str = "soak-link";
 
-/// Destination brokers. The second one has a disk of its own.
+/// Number of destination brokers. The second one has a disk of its own.
 const DESTINATION_BROKERS: usize = 2;
 
-/// Leaders return to a broker that was away, so that a fault of either broker is felt; and brokers soon forget who wrote last.
+/// Configs of the destination: leaders return soon to a broker that was away, so that a fault of either
+/// broker has an effect, and producer ids are forgotten after a second.
 const DESTINATION: [(&str, &str); 4] = [
     ("leader.imbalance.check.interval.seconds", "5"),
     ("leader.imbalance.per.broker.percentage", "0"),
     FORGETFUL[0],
     FORGETFUL[1],
 ];
-/// Of the source and of the cluster that takes its place.
+/// Configs of the source and of the other cluster.
 const LARGE: [(&str, &str); 1] = [("message.max.bytes", "12582912")];
-/// Records in each partition of the topics of the other cluster.
+/// Number of records that are written to each topic of the other cluster.
 const ELSEWHERE: usize = 40;
 
-/// Everything on stage. Fields drop in order: processes before what they stand on.
+/// All processes and proxies. Fields drop in order: processes before the things that they use.
 #[derive(Debug)]
 pub struct Stage {
     linkgate: Mutex<Linkgate>,
     source: Mutex<Cluster>,
     destination: Mutex<Cluster>,
-    /// Can answer at the addresses of the others; has topics of the same names.
+    /// Can answer at the addresses of the source and of the first destination broker. Has topics of the same
+    /// names.
     pub other: Cluster,
-    /// Between clients and the gateway: the bootstrap port, then one for each destination broker.
+    /// Proxies between clients and the gateway: for the bootstrap port, then one for each destination broker.
     pub client_side: Vec<FaultProxy>,
-    /// Before each destination broker.
+    /// Proxies before the destination brokers, one for each.
     pub destination_side: Vec<FaultProxy>,
-    /// Before the source broker.
+    /// Proxy before the source broker.
     pub source_side: Vec<FaultProxy>,
-    /// Of destination broker 2, or why there is none.
+    /// Disk of destination broker 2, or the reason why there is none.
     pub broker_disk: Result<Disk, String>,
-    /// Of Linkgate's journal, or why there is none.
+    /// Disk of Linkgate's journal, or the reason why there is none.
     pub journal_disk: Result<Disk, String>,
-    /// The source past the proxies.
+    /// `bootstrap.servers` of the source, without a proxy.
     pub source_direct: String,
-    /// The destination past the proxies.
+    /// `bootstrap.servers` of the destination, without a proxy.
     pub destination_direct: String,
-    /// The gateway through the proxies, as clients know it.
+    /// `bootstrap.servers` of the gateway through the proxies, as clients know it.
     pub gateway: String,
     _ports: PortBlock,
 }
 
 impl Stage {
-    /// Brings all up, links them and makes `workloads` mirror topics.
+    /// Starts everything, creates the link and makes a mirror topic for each of `workloads`.
     ///
     /// # Panics
-    /// When something does not come up.
+    /// Panics if something does not start.
     #[must_use]
     pub fn set(workloads: &[Workload]) -> Stage {
         let ports = PortBlock::claim();
@@ -97,7 +99,8 @@ impl Stage {
         destination.wait_ready();
         other.wait_ready();
 
-        // The gateway's ports are a bootstrap port and one for each broker; its clients are told those of the proxies.
+        // The gateway has a bootstrap port and one port for each broker; its clients are told the ports of
+        // the proxies.
         let gateway = ports.port(6);
         let dir = WorkDir::new("soak-linkgate");
         if let Ok(disk) = &journal_disk {
@@ -137,7 +140,7 @@ impl Stage {
     fn link(&self, workloads: &[Workload]) {
         let linkgate = self.linkgate();
         let source = self.source().bootstrap();
-        // Probed often, so that a source that is away shows as such.
+        // Probed often, so that a missing source shows as SOURCE_UNAVAILABLE.
         let config = format!(
             "bootstrap.servers={source},availability.check.ms=1000,\
              availability.check.consecutive.failure.threshold=3"
@@ -161,40 +164,40 @@ impl Stage {
         }
     }
 
-    /// The link in the REST API.
+    /// Returns the URL of the link in the REST API.
     ///
     /// # Panics
-    /// When the API does not answer.
+    /// Panics if the API does not answer.
     #[must_use]
     pub fn link_url(&self) -> String {
         let linkgate = self.linkgate();
         format!("{}/kafka/v3/clusters/{}/links/{LINK}", linkgate.rest_url(), linkgate.cluster_id())
     }
 
-    /// The daemon.
+    /// Locks and returns the daemon.
     pub fn linkgate(&self) -> MutexGuard<'_, Linkgate> {
         self.linkgate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The source.
+    /// Locks and returns the source.
     pub fn source(&self) -> MutexGuard<'_, Cluster> {
         self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The destination.
+    /// Locks and returns the destination.
     pub fn destination(&self) -> MutexGuard<'_, Cluster> {
         self.destination.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every proxy.
+    /// Returns all proxies.
     pub fn proxies(&self) -> impl Iterator<Item = &FaultProxy> {
         self.client_side.iter().chain(&self.destination_side).chain(&self.source_side)
     }
 
-    /// Waits until a broker of a cluster serves.
+    /// Waits until a broker of a cluster serves requests.
     ///
     /// # Panics
-    /// When it ends, or does not serve in time.
+    /// Panics if the broker exits, or does not serve in time.
     pub fn wait_broker(cluster: &Mutex<Cluster>, id: i32) {
         let begin = Instant::now();
         loop {
@@ -213,20 +216,20 @@ impl Stage {
         }
     }
 
-    /// The cluster as a lock, for those who wait.
+    /// Returns the lock of the source, for callers that wait and must not hold it meanwhile.
     #[must_use]
     pub fn source_lock(&self) -> &Mutex<Cluster> {
         &self.source
     }
 
-    /// As [`Stage::source_lock`].
+    /// Returns the lock of the destination, for callers that wait and must not hold it meanwhile.
     #[must_use]
     pub fn destination_lock(&self) -> &Mutex<Cluster> {
         &self.destination
     }
 }
 
-/// Makes `dir/name` a directory on `disk`.
+/// Makes `dir/name` a symbolic link to a directory on `disk`.
 fn put_on(disk: &Disk, dir: &Path, name: &str) {
     let target = disk.path().join(name);
     std::fs::create_dir_all(&target).expect("the disk is writable");

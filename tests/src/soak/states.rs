@@ -1,4 +1,4 @@
-//! Every state that the mirror topics show while faults happen, and whether a fault explains it.
+//! Every state that the mirror topics show during the faults, and the faults that explain it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 use super::kind::{Kind, Place};
 use crate::linkgate::http_get;
 
-/// A state may show so long after the fault that caused it.
+/// Time after the end of a fault during which it still explains a state.
 const AFTERMATH: Duration = Duration::from_secs(15);
 
-/// A fault, while it lasts and afterwards.
+/// A fault, with its start and end.
 #[derive(Debug, Clone, Copy)]
 pub struct Span {
-    /// What.
+    /// Kind of the fault.
     pub kind: Kind,
-    /// Where.
+    /// Place of the fault.
     pub place: Place,
     begin: Instant,
     end: Option<Instant>,
@@ -33,26 +33,26 @@ impl FaultLog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A fault begins; its number.
+    /// Records the start of a fault. Returns its number.
     pub fn begin(&self, kind: Kind, place: Place) -> usize {
         let mut spans = self.spans();
         spans.push(Span { kind, place, begin: Instant::now(), end: None });
         spans.len() - 1
     }
 
-    /// A fault is over.
+    /// Records the end of a fault.
     pub fn end(&self, number: usize) {
         if let Some(span) = self.spans().get_mut(number) {
             span.end = Some(Instant::now());
         }
     }
 
-    /// How many have begun.
+    /// Returns the number of faults that have begun.
     pub fn count(&self) -> usize {
         self.spans().len()
     }
 
-    /// Whether one at a place that `counts` explains something at `moment`.
+    /// Returns true if a fault, at a place for which `counts` returns true, explains a state at `moment`.
     fn explains(&self, moment: Instant, counts: impl Fn(Place) -> bool) -> bool {
         self.spans().iter().any(|span| {
             let over = span.end.map(|end| end + AFTERMATH);
@@ -61,23 +61,23 @@ impl FaultLog {
     }
 }
 
-/// A change of state.
+/// A change of the state of a mirror topic.
 #[derive(Debug, Clone)]
 pub struct Transition {
-    /// Since the watch began.
+    /// Time since the start of the watch.
     pub at: Duration,
     moment: Instant,
-    /// Of which mirror topic.
+    /// Name of the mirror topic.
     pub topic: String,
     /// The state before; empty for the first one.
     pub from: String,
-    /// The state after; empty when the mirror topic is gone.
+    /// The state after; empty if the mirror topic is gone.
     pub to: String,
 }
 
 impl Transition {
-    /// ACTIVE needs no reason. SOURCE_UNAVAILABLE is right while nobody can reach the source, or Linkgate has slept. Nothing
-    /// that happens here explains any other state.
+    /// Returns true if the new state is ACTIVE, or if it is SOURCE_UNAVAILABLE and a fault at the source or
+    /// of Linkgate itself explains it. No fault explains any other state.
     #[must_use]
     pub fn is_explained(&self, faults: &FaultLog) -> bool {
         match self.to.as_str() {
@@ -98,7 +98,7 @@ impl fmt::Display for Transition {
     }
 }
 
-/// Asks for the states of all mirror topics of a link, again and again.
+/// Polls the states of all mirror topics of a link.
 #[derive(Debug)]
 pub struct StateWatch {
     seen: Arc<Mutex<Vec<Transition>>>,
@@ -107,7 +107,7 @@ pub struct StateWatch {
 }
 
 impl StateWatch {
-    /// Begins to ask the REST API at `url`, which lists the mirror topics.
+    /// Starts to poll the REST API at `url`, which lists the mirror topics.
     #[must_use]
     pub fn start(url: String) -> StateWatch {
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -126,7 +126,7 @@ impl StateWatch {
                     for (topic, (state, since)) in &now {
                         match last.get(topic) {
                             Some((before, _)) if before != state => add(topic, before, state),
-                            // The mirror itself changed twice between two questions.
+                            // The mirror changed its state twice between two polls.
                             Some((before, then)) if then != since => {
                                 add(topic, before, "unseen");
                                 add(topic, "unseen", state);
@@ -146,13 +146,13 @@ impl StateWatch {
         StateWatch { seen, stop, thread: Some(thread) }
     }
 
-    /// All changes so far.
+    /// Returns all changes so far.
     #[must_use]
     pub fn transitions(&self) -> Vec<Transition> {
         lock(&self.seen).clone()
     }
 
-    /// The last state of each mirror topic.
+    /// Returns the last state of each mirror topic.
     #[must_use]
     pub fn now(&self) -> BTreeMap<String, String> {
         lock(&self.seen).iter().map(|t| (t.topic.clone(), t.to.clone())).collect()
@@ -168,7 +168,8 @@ impl Drop for StateWatch {
     }
 }
 
-/// State of each mirror topic and since when; `None` when nobody answers.
+/// Returns the state of each mirror topic and the time of its last change. Returns `None` if the API does not
+/// answer.
 fn states(url: &str) -> Option<BTreeMap<String, (String, i64)>> {
     let (status, body) = http_get(url).ok()?;
     let body: serde_json::Value = serde_json::from_str(&body).ok().filter(|_| status == 200)?;
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_source_out_of_reach_explains_source_unavailable_and_nothing_explains_failed() {
+    fn source_unavailable_needs_a_source_fault_and_no_fault_explains_failed() {
         let log = FaultLog::default();
         let _ = log.begin(Kind::Cut, Place::Client);
         assert!(!to("SOURCE_UNAVAILABLE").is_explained(&log));

@@ -1,4 +1,5 @@
-//! After the last fault: everything is up again, the mirror has caught up, and every record and state is looked at.
+//! The audit after the last fault: everything runs again, the mirror catches up, and every record and state
+//! is checked.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,42 +15,42 @@ use crate::produce::{Kind, send};
 use crate::wait::LONG;
 use crate::workload::Workload;
 
-/// Everybody who has watched.
+/// Everything that observed the run.
 #[derive(Debug)]
 pub struct Witnesses {
-    /// Has read the source while it was written.
+    /// Has read the compacted topics of the source while they were written.
     pub witness: Reader,
     /// Have read the mirrors through the gateway.
     pub readers: Vec<Reader>,
     /// Has written through the gateway.
     pub own: OwnWriter,
-    /// Has seen the states.
+    /// Has recorded the states of the mirror topics.
     pub states: StateWatch,
-    /// The faults that may explain them.
+    /// The faults that may explain these states.
     pub log: FaultLog,
 }
 
-/// What is wrong.
+/// Result of the audit.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// Of each log, and of each client that read along.
+    /// Verdicts on each log, and on each client that took part.
     pub verdicts: Vec<(String, Verdict)>,
     /// Changes of state that no fault explains.
     pub unexplained: Vec<Transition>,
-    /// Changes of state that one explains.
+    /// Number of changes of state that a fault explains.
     pub explained: usize,
-    /// Compacted partitions that a cleaner has not touched, so that nothing is proved.
+    /// Compacted partitions that no cleaner has touched, so that they prove nothing.
     pub not_cleaned: Vec<String>,
 }
 
 impl Findings {
-    /// Differences in all logs.
+    /// Returns the number of differences in all logs.
     #[must_use]
     pub fn differences(&self) -> usize {
         self.verdicts.iter().map(|(_, verdict)| verdict.differences()).sum()
     }
 
-    /// One line for each log, examples of differences, and the states.
+    /// Returns one line for each log, examples of differences, and the states.
     #[must_use]
     pub fn text(&self) -> String {
         let mut lines = Vec::new();
@@ -68,10 +69,10 @@ impl Findings {
     }
 }
 
-/// Looks at everything.
+/// Audits all logs, clients and states.
 ///
 /// # Panics
-/// When the mirror does not catch up or something cannot be read.
+/// Panics if the mirror does not catch up or something cannot be read.
 #[must_use]
 pub fn all(stage: &Stage, workloads: &[Workload], witnesses: Witnesses) -> Findings {
     stage.proxies().for_each(|proxy| proxy.clear());
@@ -91,7 +92,7 @@ pub fn all(stage: &Stage, workloads: &[Workload], witnesses: Witnesses) -> Findi
     }
     let (explained, unexplained): (Vec<_>, Vec<_>) =
         witnesses.states.transitions().into_iter().partition(|t| t.is_explained(&witnesses.log));
-    // That a topic was ACTIVE when first seen is no change.
+    // The first sight of an ACTIVE topic is no change.
     findings.explained = explained.iter().filter(|t| !t.from.is_empty()).count();
     findings.unexplained = unexplained;
     for (topic, state) in witnesses.states.now() {
@@ -100,13 +101,14 @@ pub fn all(stage: &Stage, workloads: &[Workload], witnesses: Witnesses) -> Findi
     findings
 }
 
-/// The logs of the source by topic and partition.
+/// Logs of the source by topic and partition.
 pub type Logs = BTreeMap<(String, i32), Vec<Seen>>;
 
-/// Compares every log of both sides: what is wrong, the source's logs, and what the witness has seen of them.
+/// Compares every log of both sides. Returns the findings, the logs of the source, and what the witness has
+/// read of them.
 ///
 /// # Panics
-/// When something cannot be read.
+/// Panics if something cannot be read.
 #[must_use]
 pub fn audit_logs(sides: &Sides, workloads: &[Workload], witness: Reader) -> (Findings, Logs, AllSeen) {
     let mut findings = Findings::default();
@@ -114,7 +116,7 @@ pub fn audit_logs(sides: &Sides, workloads: &[Workload], witness: Reader) -> (Fi
     let witnessed = finished(witness, None);
     for workload in workloads {
         let mut whole = Verdict::default();
-        // It may have grown meanwhile.
+        // The topic may have grown during the run.
         let partitions = Admin::to(&sides.source).leaders(workload.name).len();
         for partition in 0..i32::try_from(partitions).unwrap_or(i32::MAX) {
             let at = (workload.name.to_owned(), partition);
@@ -133,10 +135,10 @@ pub fn audit_logs(sides: &Sides, workloads: &[Workload], witness: Reader) -> (Fi
     (findings, logs, witnessed)
 }
 
-/// Waits until the mirror has caught up and, where there are compacted topics, cleaners have had a chance.
+/// Waits until the mirror has caught up. If there are compacted topics, also gives the cleaners time to run.
 ///
 /// # Panics
-/// When it does not catch up.
+/// Panics if the mirror does not catch up.
 pub fn settle(source: &str, destination: &str, workloads: &[Workload]) {
     caught_up(source, destination, workloads);
     if workloads.iter().any(Workload::is_compacted) {
@@ -145,7 +147,7 @@ pub fn settle(source: &str, destination: &str, workloads: &[Workload]) {
     }
 }
 
-/// Waits until the mirror's logs end where the source's committed data end.
+/// Waits until the logs of the mirror end where the committed data of the source ends.
 fn caught_up(source: &str, destination: &str, workloads: &[Workload]) {
     let topics: Vec<String> = workloads.iter().map(|w| w.name.to_owned()).collect();
     let (mut source, mut mirror) = (LogEnds::of(source, &topics), LogEnds::of(destination, &topics));
@@ -163,7 +165,7 @@ fn caught_up(source: &str, destination: &str, workloads: &[Workload]) {
     }
 }
 
-/// The last segments roll when something is appended to them late enough; then the cleaners have something to do.
+/// Appends late enough that the last segments roll, and waits: the cleaners then have segments to clean.
 fn let_cleaners_run(source: &str, workloads: &[Workload]) {
     std::thread::sleep(Duration::from_secs(8));
     for workload in workloads.iter().filter(|w| w.is_compacted()) {
@@ -172,7 +174,7 @@ fn let_cleaners_run(source: &str, workloads: &[Workload]) {
     std::thread::sleep(Duration::from_secs(24));
 }
 
-/// Sides of a compacted partition on which every offset still holds a record.
+/// Returns the sides of a compacted partition on which every offset still holds a record.
 fn not_cleaned(sides: &Sides, topic: &str, partition: i32) -> Vec<String> {
     let mut untouched = Vec::new();
     for (side, bootstrap) in [("source", &sides.source), ("mirror", &sides.mirror)] {
@@ -185,7 +187,8 @@ fn not_cleaned(sides: &Sides, topic: &str, partition: i32) -> Vec<String> {
     untouched
 }
 
-/// Waits until a client that reads along has come to the last record of every log (as far as they are known), then stops it.
+/// Waits until a reader has come to the last record of every log, or, without logs, until it gets nothing
+/// new. Then stops it.
 fn finished(reader: Reader, logs: Option<&Logs>) -> AllSeen {
     let begin = Instant::now();
     let mut count = (0, Instant::now());
@@ -216,10 +219,10 @@ fn finished(reader: Reader, logs: Option<&Logs>) -> AllSeen {
     reader.stop()
 }
 
-/// Waits until a client that reads along has read all, and compares what it got.
+/// Waits until a reader has read everything, and compares what it got with the logs.
 ///
 /// # Panics
-/// When it has panicked.
+/// Panics if the reader has panicked.
 #[must_use]
 pub fn read_along(
     reader: Reader,
@@ -228,7 +231,7 @@ pub fn read_along(
     witnessed: &AllSeen,
 ) -> (String, Verdict) {
     let name = format!("read along ({})", reader.name);
-    // Partitions that a topic got meanwhile were not assigned to it.
+    // Partitions that a topic got during the run were not assigned to the reader.
     let assigned = |topic: &str, partition: i32| {
         workloads.iter().any(|workload| workload.name == topic && partition < workload.partitions)
     };

@@ -1,4 +1,5 @@
-//! A producer that survives what happens to its cluster: whatever breaks it for good, it is made anew.
+//! A producer client that survives the faults of its cluster: after a permanent error it is replaced by a new
+//! one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,17 +14,17 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use super::record::Record;
 use super::writer::Counts;
 
-/// How long one call of a transaction may take before the client counts as broken.
+/// Maximum time for one call of a transaction. After that the client counts as broken.
 const CALL: Duration = Duration::from_secs(20);
 
-/// Settings of a client, of which a new one can be made.
+/// Settings of a client, from which a new client can be made.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) bootstrap: String,
     pub(super) codec: &'static str,
     pub(super) idempotent: bool,
     pub(super) transactional_id: Option<String>,
-    /// Records that are gathered into one batch at most.
+    /// Maximum number of records in a batch.
     pub(super) batch: usize,
     pub(super) linger_ms: u32,
 }
@@ -31,7 +32,7 @@ pub(super) struct Settings {
 struct Context(Counts);
 
 impl ClientContext for Context {
-    // Broken connections are the point; nobody wants to read of them.
+    // Errors of connections are expected; they are not printed.
     fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}
     fn error(&self, _: KafkaError, _: &str) {}
 }
@@ -45,7 +46,7 @@ impl ProducerContext for Context {
     }
 }
 
-/// It broke and must be made anew.
+/// The client is broken and must be replaced.
 #[derive(Debug)]
 pub(super) struct Broken;
 
@@ -57,7 +58,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Makes one; `None` once `stop` is set.
+    /// Makes a client. Returns `None` once `stop` is set.
     pub(super) fn make(settings: &Settings, counts: &Counts, stop: &Arc<AtomicBool>) -> Option<Client> {
         while !stop.load(Ordering::Relaxed) {
             let producer: BaseProducer<Context> = settings
@@ -72,7 +73,7 @@ impl Client {
         None
     }
 
-    /// A new one in its place. What was on its way is lost or not: who knows.
+    /// Replaces the client by a new one. It is unknown whether its records in flight were written.
     pub(super) fn remake(self, stop: &Arc<AtomicBool>) -> Option<Client> {
         let _ = self.counts.remade.fetch_add(1, Ordering::Relaxed);
         let (settings, counts) = (self.settings.clone(), self.counts.clone());
@@ -80,7 +81,7 @@ impl Client {
         Client::make(&settings, &counts, stop)
     }
 
-    /// Sends one record, and waits while the queue is full.
+    /// Sends one record. Waits while the queue is full.
     pub(super) fn send(&self, topic: &str, record: &Record) -> Result<(), Broken> {
         loop {
             let header = Header { key: "n", value: record.key.as_ref() };
@@ -104,7 +105,7 @@ impl Client {
         self.producer.poll(Duration::from_millis(20));
     }
 
-    /// Waits for the answers to all that was sent.
+    /// Waits until all records are answered.
     pub(super) fn flush(&self) -> Result<(), Broken> {
         self.producer.flush(CALL).map_err(|_| Broken)
     }
@@ -113,7 +114,7 @@ impl Client {
         self.producer.begin_transaction().map_err(|_| Broken)
     }
 
-    /// Commits, or aborts where only that is possible; whether it committed.
+    /// Commits, or aborts if only that is possible. Returns true after a commit.
     pub(super) fn commit(&self) -> Result<bool, Broken> {
         match self.producer.commit_transaction(CALL) {
             Ok(()) => Ok(true),
@@ -125,7 +126,7 @@ impl Client {
         }
     }
 
-    /// Aborts, after what is to be aborted has reached the log.
+    /// Aborts, after a flush, so that the aborted records are in the log.
     pub(super) fn abort(&self) -> Result<(), Broken> {
         let _ = self.producer.flush(CALL);
         self.producer.abort_transaction(CALL).map_err(|_| Broken)

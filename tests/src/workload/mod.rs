@@ -1,7 +1,7 @@
-//! What producers write while faults happen: one topic for each way of writing, each by several clients with a codec each.
+//! Producers that write during the faults: one topic for each way of writing, with one client for each codec.
 //!
-//! The writers outlive any fault: a client that breaks is made anew. What they lose or repeat on the source that way does not
-//! matter, for the truth of an audit is what the source's log holds in the end.
+//! The writers outlive any fault: a broken client is replaced. It does not matter which records they lose or
+//! repeat on the source by that: the audit compares with what the log of the source holds in the end.
 
 mod client;
 mod record;
@@ -9,54 +9,55 @@ mod writer;
 
 pub use writer::{Counts, Writers};
 
-/// How a workload writes.
+/// Way in which a workload writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// Without producer id; null and empty keys and values, timestamps out of order.
+    /// Without a producer id; with null and empty keys and values, and timestamps out of order.
     Plain,
-    /// With producer id and sequences.
+    /// With a producer id and sequences.
     Idempotent,
-    /// In transactions, 30 % of them aborted, some open for long.
+    /// In transactions: 30 % of them are aborted, and some stay open for up to two seconds.
     Transactional,
-    /// Few keys again and again, and tombstones.
+    /// Records with repeated keys, and tombstones.
     Compacted,
     /// One to three records in a batch.
     Tiny,
-    /// Up to some MiB in a record, 10 MiB now and then.
+    /// Large records: 64 KiB to 1 MiB, and occasionally 10 MiB.
     Large,
 }
 
-/// A topic and those who write to it.
+/// A topic and its writers.
 #[derive(Debug, Clone)]
 pub struct Workload {
-    /// Its name, and that of its topic.
+    /// Name of the workload and of its topic.
     pub name: &'static str,
-    /// How it is written.
+    /// Way in which the records are written.
     pub shape: Shape,
-    /// Partitions of the topic.
+    /// Number of partitions of the topic.
     pub partitions: i32,
     /// Configs of the topic.
     pub configs: &'static [(&'static str, &'static str)],
-    /// One client for each.
+    /// Codecs. There is one client for each.
     pub codecs: &'static [&'static str],
 }
 
 impl Workload {
-    /// Offsets are gone from its log without anybody's fault.
+    /// Returns true if a log cleaner removes records of the topic.
     #[must_use]
     pub fn is_compacted(&self) -> bool {
         self.shape == Shape::Compacted
     }
 
-    /// Every offset of its log holds a record: no markers, nothing aborted, nothing compacted.
+    /// Returns true if every offset of the log holds a record: no markers, nothing aborted, nothing
+    /// compacted.
     #[must_use]
     pub fn is_dense(&self) -> bool {
         !matches!(self.shape, Shape::Compacted | Shape::Transactional)
     }
 }
 
-/// Segments roll and the cleaner runs every few seconds; tombstones go after two minutes. Records stay for long enough that
-/// whoever reads along has seen them all.
+/// Segments roll and the cleaner runs every few seconds; tombstones go after two minutes. Records stay for at
+/// least 40 s, so that readers see all of them.
 const COMPACTED: [(&str, &str); 6] = [
     ("cleanup.policy", "compact"),
     ("segment.ms", "6000"),

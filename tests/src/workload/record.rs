@@ -13,7 +13,7 @@ pub(super) struct Record {
     pub(super) timestamp: i64,
 }
 
-/// Number `n` of one writer.
+/// Returns record number `n` of one writer.
 pub(super) fn next(shape: Shape, writer: &str, n: u64, rng: &mut Rng) -> Record {
     let key = Some(format!("{writer}-{n}").into_bytes());
     let mut record = Record { key, value: Some(text(writer, n, rng)), timestamp: now_ms() };
@@ -31,7 +31,7 @@ pub(super) fn next(shape: Shape, writer: &str, n: u64, rng: &mut Rng) -> Record 
             }
         }
         Shape::Compacted => {
-            // Few keys again and again, many of them seldom.
+            // 20 keys often, and 1,980 keys rarely.
             let key = if rng.bool() { rng.u32(0..20) } else { rng.u32(20..2_000) };
             record.key = Some(format!("key-{key}").into_bytes());
             if rng.f64() < 0.15 {
@@ -54,7 +54,8 @@ fn text(writer: &str, n: u64, rng: &mut Rng) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// From 64 KiB to 2 MiB, most of them small; one of forty has 10 MiB. Half compresses, half does not.
+/// Returns a value of 64 KiB to 1 MiB, or of 10 MiB for one of 40 records. Half of it is random and does not
+/// compress.
 fn large(rng: &mut Rng) -> Vec<u8> {
     let size = if rng.u8(0..40) == 0 { 10 << 20 } else { (64 << 10) << rng.u32(0..5) };
     let mut value = vec![b'.'; size + rng.usize(0..4096)];

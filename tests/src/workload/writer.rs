@@ -1,4 +1,4 @@
-//! The threads that write, one for each client.
+//! The writer threads, one for each client.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,32 +11,32 @@ use super::client::{Broken, Client, Settings};
 use super::record::{self, Record};
 use super::{Shape, Workload};
 
-/// What became of what a workload wrote.
+/// Counters of a workload.
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
-    /// Records that the source took, aborted ones included.
+    /// Records that the source accepted, aborted ones included.
     pub accepted: Arc<AtomicU64>,
-    /// Records that it did not take, or of which nobody knows.
+    /// Records that it refused, or whose fate is unknown.
     pub refused: Arc<AtomicU64>,
     /// Transactions that were committed.
     pub committed: Arc<AtomicU64>,
     /// Transactions that were aborted.
     pub aborted: Arc<AtomicU64>,
-    /// Clients that broke and were made anew.
+    /// Broken clients that were replaced.
     pub remade: Arc<AtomicU64>,
 }
 
 /// The writers of one workload.
 #[derive(Debug)]
 pub struct Writers {
-    /// What became of their records.
+    /// Counters of their records.
     pub counts: Counts,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Writers {
-    /// Begins to write to the cluster at `bootstrap`. The same seed generates the same records.
+    /// Starts to write to the cluster at `bootstrap`. The same seed generates the same records.
     #[must_use]
     pub fn start(bootstrap: &str, workload: &Workload, seed: u64) -> Writers {
         let counts = Counts::default();
@@ -59,10 +59,10 @@ impl Writers {
         Writers { counts, stop, threads }
     }
 
-    /// Stops them and waits until their last records are answered.
+    /// Stops the writers and waits until their last records are answered.
     ///
     /// # Panics
-    /// When one of them has panicked.
+    /// Panics if one of them has panicked.
     pub fn stop(mut self) -> Counts {
         self.stop.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
@@ -95,7 +95,7 @@ fn settings(bootstrap: &str, workload: &Workload, codec: &'static str, seed: u64
     }
 }
 
-/// Pause between two bursts of one writer.
+/// Returns the interval between two bursts of one writer.
 fn pace(shape: Shape) -> Duration {
     Duration::from_millis(match shape {
         Shape::Large => 1_500,
@@ -136,7 +136,7 @@ impl Writer {
                     None => return,
                 }
             }
-            // Delivery reports are served meanwhile.
+            // Serves delivery reports until the next burst.
             while burst.elapsed() < self.pace && !self.stop.load(Ordering::Relaxed) {
                 client.poll();
             }
@@ -157,7 +157,7 @@ impl Writer {
         Ok(())
     }
 
-    /// One to three records that nothing can join.
+    /// Sends one to three records, in a batch of their own.
     fn tiny(&mut self, client: &Client) -> Result<(), Broken> {
         let count = self.rng.u64(1..=3);
         self.some(client, count)
@@ -168,7 +168,7 @@ impl Writer {
         let count = self.rng.u64(1..40);
         self.some(client, count / 2)?;
         if self.rng.u8(0..20) == 0 {
-            // Open for long: others' transactions begin and end meanwhile.
+            // Open for long: other transactions begin and end meanwhile.
             std::thread::sleep(Duration::from_millis(self.rng.u64(500..2_000)));
         }
         self.some(client, count - count / 2)?;

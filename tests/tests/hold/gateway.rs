@@ -1,4 +1,5 @@
-//! What clients send that no library would: bytes behind a handshake, a request that costs more than it weighs, forged marks.
+//! Input that no client library sends: bytes behind a handshake, a request that is cheap to send and
+//! expensive to handle, forged marks.
 
 use std::time::{Duration, Instant};
 
@@ -16,9 +17,9 @@ use linkgate_tests::vitals::{Vitals, Watch, Watched};
 
 use crate::stage::mirrored;
 
-/// Given a listener without SASL, when a client sends SaslHandshake v0, which the broker refuses, and then requests on the same
-/// connection, then each is either answered like any other or ends the connection: no broker's own address is told, and nothing is
-/// written to a mirror.
+/// Given a listener without SASL, when a client sends SaslHandshake v0, which the broker refuses, and then
+/// requests on the same connection, then each request is answered like any other or ends the connection: no
+/// answer holds the address of a broker, and nothing is written to a mirror.
 pub(crate) fn nothing_passes_unread_behind_a_handshake(trio: &mut Trio) {
     mirrored(trio, "smuggled", 1, 20);
     let leader = trio.gateway().leaders("smuggled").remove(0).address;
@@ -48,7 +49,7 @@ pub(crate) fn nothing_passes_unread_behind_a_handshake(trio: &mut Trio) {
         if client.ask(&handshake).is_ok()
             && let Ok(answer) = client.ask(&frame(PRODUCE, 3, 3, &produce("smuggled", 0, &batch.seal())))
         {
-            // Correlation id, one topic and its name, one partition and its number; then the error.
+            // Correlation id, topic count, topic name, partition count, partition index; then the error code.
             let at = 4 + 4 + 2 + "smuggled".len() + 4 + 4;
             assert_eq!(answer.get(at..at + 2), Some(&42i16.to_be_bytes()[..]), "{mechanism}: not refused");
         }
@@ -67,7 +68,7 @@ fn ports(bootstrap: &str) -> Vec<u16> {
     bootstrap.split(',').filter_map(|address| address.rsplit(':').next()?.parse().ok()).collect()
 }
 
-/// The brokers of an answer to Metadata v1.
+/// Returns the ports of the brokers in a Metadata v1 answer.
 fn ports_of_brokers(answer: &[u8]) -> Vec<u16> {
     let number = |at: usize| {
         let bytes = answer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
@@ -90,8 +91,9 @@ fn ports_of_brokers(answer: &[u8]) -> Vec<u16> {
         .collect()
 }
 
-/// Given a client without credentials, when it sends four Produce requests of 3 MB that name a mirror and another topic a hundred
-/// thousand times each, then the daemon answers its probes, the mirror follows and another client is served meanwhile.
+/// Given a client without credentials, when it sends four Produce requests of 3 MB that name a mirror and
+/// another topic 99,000 times each, then meanwhile the daemon answers its probes, the mirror follows and
+/// another client is served.
 pub(crate) fn a_costly_request_stops_nobody(trio: &mut Trio) {
     mirrored(trio, "costly-one", 1, 5);
     mirrored(trio, "watched", 1, 5);
@@ -112,7 +114,7 @@ pub(crate) fn a_costly_request_stops_nobody(trio: &mut Trio) {
         .map(|n| {
             let (gateway, frame) = (trio.linkgate.bootstrap(), frame(PRODUCE, 3, n, &body));
             std::thread::spawn(move || {
-                // Closed, refused or answered: all are well.
+                // Closed, refused and answered are all acceptable.
                 RawClient::open(&gateway, Duration::from_secs(15))
                     .and_then(|mut client| client.ask(&frame))
                     .is_ok()
@@ -130,8 +132,9 @@ pub(crate) fn a_costly_request_stops_nobody(trio: &mut Trio) {
     assert_eq!(trio.linkgate.status(LINK, "costly-one"), "ACTIVE");
 }
 
-/// Given a mirrored topic, when a producer of the source writes records under the header of filler (a reserved producer id and the
-/// magic base timestamp), which a broker takes, then the mirror holds those records, or says that it cannot.
+/// Given a mirrored topic, when a producer at the source writes records under the header of filler (a
+/// reserved producer id and the mark as base timestamp), which a broker accepts, then the mirror holds those
+/// records, or is FAILED.
 pub(crate) fn forged_filler_of_a_source_hides_nothing(trio: &mut Trio) {
     mirrored(trio, "forged", 1, 10);
     let record = |n: u8| CraftedRecord {

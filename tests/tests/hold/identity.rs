@@ -1,4 +1,4 @@
-//! Clusters that are not the ones that they should be, and one that says nothing.
+//! Rows about identity: a wrong cluster answers at an address, a topic is recreated, and a source hangs.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,8 @@ use linkgate_tests::wait::{LONG, until};
 
 use crate::stage::{mirrored, promote, records, until_status, wait_stopped};
 
-/// Given a link that names another cluster than the one at its address, when it was made without being validated, then nothing of
-/// the cluster that answers is mirrored.
+/// Given a link that names another cluster id than that of the cluster at its address, when it was created
+/// without validation, then nothing of the answering cluster is mirrored.
 pub(crate) fn a_link_with_a_wrong_cluster_id_copies_nothing(trio: &mut Trio) {
     let source = trio.source.bootstrap();
     trio.source.admin().create_topic("foreign", 1, &[]);
@@ -30,7 +30,7 @@ pub(crate) fn a_link_with_a_wrong_cluster_id_copies_nothing(trio: &mut Trio) {
     ];
     let made = trio.linkgate.cluster_links(&create);
     if made.code == 0 {
-        // Refused or made: either is well, as long as nothing is copied.
+        // The link may be refused or created: both are acceptable as long as nothing is copied.
         let _ = trio.linkgate.mirrors(&["--create", "--mirror-topic", "foreign", "--link", "mistaken"]);
         std::thread::sleep(Duration::from_secs(4));
     }
@@ -43,9 +43,10 @@ pub(crate) fn a_link_with_a_wrong_cluster_id_copies_nothing(trio: &mut Trio) {
     let _ = trio.linkgate.cluster_links(&["--delete", "--link", "mistaken", "--force"]);
 }
 
-/// Given a mirror, when its destination topic is deleted and one of the same name is there at once, as where topics come up by
-/// themselves, then the new topic gets nothing of the source. Brokers before 4.1 know topics in Produce by their names only: there
-/// it may get what was under way before Linkgate has seen that the topic is another one, and nothing of what was copied before.
+/// Given a mirror, when its destination topic is deleted and one of the same name is created at once, as
+/// brokers with auto.create.topics.enable do, then the new topic gets nothing of the source. Brokers before
+/// 4.1 address topics in Produce by name only. There the new topic may get the batches that were in flight
+/// before Linkgate saw the new topic id, but nothing that was copied before.
 pub(crate) fn a_topic_that_is_created_anew_gets_nothing_of_the_source(trio: &mut Trio) {
     mirrored(trio, "anew", 1, 500);
     let destination = trio.destination.direct_bootstrap();
@@ -64,11 +65,12 @@ pub(crate) fn a_topic_that_is_created_anew_gets_nothing_of_the_source(trio: &mut
     assert_eq!(Admin::to(&destination).offsets("anew", LATEST), [held], "and it goes on");
 }
 
-/// Given a source that is asked once a second and unavailable after three silences, when it hangs without closing a connection,
-/// then its mirrors say so within five seconds, and are ACTIVE again as soon once it goes on.
+/// Given a source that is probed once a second and counts as unavailable after three failures, when it hangs
+/// without closing a connection, then its mirrors show that within five seconds. Once it goes on, they are
+/// ACTIVE again within five seconds.
 pub(crate) fn a_source_that_hangs_is_unavailable(trio: &mut Trio) {
     mirrored(trio, "silent", 1, 10);
-    // (threshold + 1) periods and a second.
+    // (threshold + 1) periods, and one second of tolerance.
     let limit = Duration::from_secs(5);
     trio.pair.source.node(1).pause();
     let noticed = until_status(trio, "silent", "SOURCE_UNAVAILABLE", Duration::from_secs(30));
@@ -80,8 +82,9 @@ pub(crate) fn a_source_that_hangs_is_unavailable(trio: &mut Trio) {
     trio.assert_mirrored("silent");
 }
 
-/// Given mirrors, when another cluster with topics of the same names answers at the source's address for twelve seconds, then no
-/// mirror has FAILED, none is promoted with its numbers, and all go on once the source is back.
+/// Given mirrors, when another cluster with topics of the same names answers at the address of the source for
+/// twelve seconds, then no mirror is FAILED, none is promoted by the offsets of that cluster, and all go on
+/// once the source is back.
 pub(crate) fn another_cluster_at_the_sources_address_changes_nothing(trio: &mut Trio) {
     for topic in ["swapped", "swapped-promoted"] {
         mirrored(trio, topic, 1, 30);
@@ -110,13 +113,14 @@ pub(crate) fn another_cluster_at_the_sources_address_changes_nothing(trio: &mut 
     trio.source_back();
     trio.assert_mirrored("swapped");
     let _ = until_status(trio, "swapped", "ACTIVE", LONG);
-    // It was asked for while the other cluster was there.
+    // This promote was requested while the other cluster answered.
     wait_stopped(trio, "swapped-promoted");
     assert_eq!(records(&trio.linkgate.bootstrap(), "swapped-promoted"), records(&source, "swapped-promoted"));
 }
 
-/// Given mirrors, one of them STOPPED, when the daemon is started once against another cluster, then all are known as before once it is
-/// started against its own, those that are mirrored go on, and they are as closed as before.
+/// Given mirrors, one of them STOPPED, when the daemon is started once against another cluster and then
+/// against its own again, then it knows all of them, the mirrored ones go on, and they are read-only as
+/// before.
 pub(crate) fn a_start_against_another_cluster_forgets_nothing(trio: &mut Trio) {
     mirrored(trio, "kept", 1, 20);
     mirrored(trio, "kept-stopped", 1, 20);
@@ -126,7 +130,7 @@ pub(crate) fn a_start_against_another_cluster_forgets_nothing(trio: &mut Trio) {
     trio.linkgate.configure("bootstrap.servers", &wrong);
     trio.pair.linkgate.launch();
     std::thread::sleep(Duration::from_secs(9));
-    // It may have refused to work and ended.
+    // The daemon may have refused to work and exited.
     if trio.pair.linkgate.ended().is_none() {
         let _ = trio.pair.linkgate.stop();
     } else {

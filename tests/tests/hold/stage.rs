@@ -1,4 +1,4 @@
-//! The clusters that all rows of a version share, and what rows do again and again.
+//! The clusters that all rows of a version share, and steps that several rows need.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ use linkgate_tests::read;
 use linkgate_tests::records::Record;
 use linkgate_tests::trio::{Extra, Trio};
 
-/// A stop that takes longer never ends.
+/// Maximum time for a stop. A stop that takes longer counts as stuck.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(45);
 
-/// Asked once a second, and unavailable after three silences.
+/// Link configs: a probe every second, and unavailable after three failures.
 const PROBES: &str = "availability.check.ms=1000,availability.check.consecutive.failure.threshold=3";
 
-/// Brokers forget a producer id after a second, as they do with records older than a day; topics come up by themselves, as by Kafka's
-/// default; and the notes of group offsets may not be long.
+/// Configs of the destination brokers: they forget a producer id after a second, create topics automatically
+/// (Kafka's default), and accept at most 8 bytes of metadata with a group offset.
 const DESTINATION: [(&str, &str); 4] =
     [FORGETFUL[0], FORGETFUL[1], ("auto.create.topics.enable", "true"), ("offset.metadata.max.bytes", "8")];
 
@@ -28,7 +28,8 @@ pub(crate) fn start(version: Version) -> Trio {
     trio
 }
 
-/// After a row, whatever became of it: every cluster in its place and awake, the daemon at work.
+/// Restores the stage after a row, whatever its outcome: every cluster at its address and running, the daemon
+/// ready.
 pub(crate) fn as_it_was(trio: &mut Trio) {
     trio.pair.source.node(1).resume();
     trio.source_back();
@@ -42,19 +43,19 @@ pub(crate) fn as_it_was(trio: &mut Trio) {
     trio.pair.linkgate.wait_ready();
 }
 
-/// A mirror topic with `count` records on both sides.
+/// Creates a mirror topic with `count` records on both sides.
 pub(crate) fn mirrored(pair: &Pair, topic: &str, partitions: i32, count: usize) {
     pair.mirror_topic(topic, partitions, &[]);
     send(&pair.source.bootstrap(), topic, Kind::idempotent("lz4"), count);
     pair.assert_mirrored(topic);
 }
 
-/// What a client sees, by partition.
+/// Returns the records that a client sees, by partition.
 pub(crate) fn records(bootstrap: &str, topic: &str) -> BTreeMap<i32, Vec<Record>> {
     read::topic(bootstrap, topic).into_iter().map(|(partition, copy)| (partition, copy.records)).collect()
 }
 
-/// Asks for a promote and waits for its end.
+/// Requests a promote and waits until the topic is STOPPED.
 pub(crate) fn promote(pair: &Pair, topic: &str) {
     let _ = pair.linkgate.mirrors(&["--promote", "--topics", topic]).success("promote");
     wait_stopped(pair, topic);
@@ -72,7 +73,7 @@ pub(crate) fn wait_stopped(pair: &Pair, topic: &str) {
     }
 }
 
-/// How long until a mirror topic has a status.
+/// Waits until a mirror topic has a status. Returns the time that it took.
 pub(crate) fn until_status(pair: &Pair, topic: &str, status: &str, limit: Duration) -> Duration {
     let begin = Instant::now();
     loop {

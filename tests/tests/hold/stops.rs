@@ -1,4 +1,5 @@
-//! Promotes that meet what nobody planned for: growth, a compacted log, a refused group, a second daemon.
+//! Rows about promotes in unplanned situations: an added partition, a compacted log, a refused group, a
+//! second daemon.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,7 +13,8 @@ use linkgate_tests::trio::Trio;
 
 use crate::stage::{STOP_LIMIT, mirrored, promote, records};
 
-/// Given a paused mirror, when its source topic gets partitions that producers use, then a promote takes all that they hold.
+/// Given a paused mirror, when its source topic gets partitions and producers use them, then a promote copies
+/// all of their records.
 pub(crate) fn a_promote_takes_partitions_that_were_added_while_paused(trio: &mut Trio) {
     let source = trio.source.bootstrap();
     mirrored(trio, "grown", 2, 40);
@@ -29,8 +31,8 @@ pub(crate) fn a_promote_takes_partitions_that_were_added_while_paused(trio: &mut
     assert!(there[&3].len() > 10, "the new partitions were used: {:?}", count(&there));
 }
 
-/// Given a topic that is compacted only, so that no broker deletes records of it on request, when its mirror begins at the latest
-/// offset, then it can be promoted and holds everything from there on.
+/// Given a topic with cleanup.policy=compact, for which brokers refuse DeleteRecords, when its mirror begins
+/// at the latest offset, then it can be promoted and holds everything from that offset on.
 pub(crate) fn a_compacted_topic_that_starts_late_is_promoted(trio: &mut Trio) {
     let source = trio.source.bootstrap();
     trio.source.admin().create_topic("late", 1, &[("cleanup.policy", "compact")]);
@@ -47,8 +49,8 @@ pub(crate) fn a_compacted_topic_that_starts_late_is_promoted(trio: &mut Trio) {
     assert_eq!(records(&trio.linkgate.bootstrap(), "late"), there);
 }
 
-/// Given two groups, one with offsets that the destination refuses, when the topic is promoted, then it opens, the other group's
-/// offsets are there, and the refused one is told by its name.
+/// Given two groups, one with offsets that the destination refuses, when the topic is promoted, then it
+/// opens, the offsets of the other group are there, and a task or the log names the refused group.
 pub(crate) fn a_refused_group_holds_no_promote(trio: &mut Trio) {
     let source = trio.source.bootstrap();
     let filters = trio.linkgate.dir().join("groups.json");
@@ -83,7 +85,7 @@ pub(crate) fn a_refused_group_holds_no_promote(trio: &mut Trio) {
     assert!(told.contains("hold-refused"), "the refused group is named nowhere");
 }
 
-/// What the REST API says of a link and its tasks.
+/// Returns the REST API's description of a link and its tasks.
 fn told_of_link(trio: &Trio, link: &str) -> String {
     let url = format!(
         "{}/kafka/v3/clusters/{}/links/{link}?include_tasks=true",
@@ -93,8 +95,9 @@ fn told_of_link(trio: &Trio, link: &str) -> String {
     http_get(&url).map(|(_, body)| body).unwrap_or_default()
 }
 
-/// Given two daemons with the same journal that both mirror, when one promotes a topic while the other goes on, then the other is fenced,
-/// and nothing of the source lands in the open topic, although the brokers forget producer ids after a second.
+/// Given two daemons with the same journal that both mirror, when one promotes a topic while the other goes
+/// on, then the other one is fenced, and nothing of the source is appended to the open topic, although the
+/// brokers forget producer ids after a second.
 pub(crate) fn a_promote_beside_a_second_linkgate_is_final(trio: &mut Trio) {
     let source = trio.source.bootstrap();
     mirrored(trio, "twice", 1, 20);
@@ -104,8 +107,9 @@ pub(crate) fn a_promote_beside_a_second_linkgate_is_final(trio: &mut Trio) {
     trio.pair.linkgate.wait_ready();
     second.launch();
     second.wait_ready();
-    // The other has something to append at every moment: after a rest it looks at the log first, but an hour's, and these brokers remember
-    // nothing for so long.
+    // The second daemon always has something to append. Without that it could miss the fence: it reads the
+    // log before an append only after an hour without an answer, and these brokers forget the fence after a
+    // second.
     let writer = Writer::start(&source, "twice", Kind::idempotent("none"), 200);
     std::thread::sleep(Duration::from_secs(1));
     promote(trio, "twice");
@@ -113,7 +117,7 @@ pub(crate) fn a_promote_beside_a_second_linkgate_is_final(trio: &mut Trio) {
     second.wait_status(LINK, "twice", "FAILED");
     let _ = writer.stop();
 
-    // The brokers forget who wrote last.
+    // The brokers forget the producer id of the last append.
     std::thread::sleep(Duration::from_secs(3));
     let mut sender = Sender::new(&trio.linkgate.bootstrap(), Kind::plain("none"));
     for n in 0..20 {

@@ -1,4 +1,4 @@
-//! The loads, each bounded by a number of connections, of bytes, and by a moment.
+//! The loads. Each is bounded by a number of connections, a number of bytes and an end time.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -19,16 +19,16 @@ use linkgate_tests::read;
 
 use crate::stage::{BOMBED, OPENED, Stage, VICTIM};
 
-/// One kind of harm.
+/// One kind of hostile load.
 pub(crate) struct Load {
     pub(crate) name: &'static str,
-    /// Open files and client connections that the daemon may have, where fewer than usual.
+    /// Limits of open files and client connections of the daemon, if lower than the defaults.
     pub(crate) files: Option<(usize, usize)>,
-    /// Does it until that moment; what it did, in words.
+    /// Runs the load until the given time. Returns a description of what it did.
     pub(crate) run: fn(&Stage, Instant) -> String,
 }
 
-/// The last one leaves the daemon with few files.
+/// The last load leaves the daemon with few file descriptors.
 pub(crate) const ALL: [Load; 7] = [
     Load { name: "costly-produce", files: None, run: costly_produce },
     Load { name: "refused-entries", files: None, run: refused_entries },
@@ -41,7 +41,7 @@ pub(crate) const ALL: [Load; 7] = [
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Runs `one` on so many threads, again and again until the moment; how often.
+/// Runs `one` on `threads` threads repeatedly until the given time. Returns the number of runs.
 fn again(threads: usize, until: Instant, one: impl Fn(usize) + Sync) -> usize {
     let times = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -51,7 +51,7 @@ fn again(threads: usize, until: Instant, one: impl Fn(usize) + Sync) -> usize {
                 while Instant::now() < until {
                     one(n);
                     let _ = times.fetch_add(1, Ordering::Relaxed);
-                    // A client that is turned away at once must not become a load by connecting.
+                    // The pause keeps a client that is refused at once from becoming a load of connects.
                     std::thread::sleep(Duration::from_millis(20));
                 }
             });
@@ -64,12 +64,12 @@ fn leader(stage: &Stage, topic: &str) -> String {
     stage.pair.gateway().leaders(topic).remove(0).address
 }
 
-/// Sends a frame and waits a moment for an answer; refused, closed and answered are all well.
+/// Sends a frame and waits briefly for an answer. A refusal, a close and an answer are all acceptable.
 fn send_one(address: &str, frame: &[u8], patience: Duration) {
     let _ = RawClient::open(address, patience).and_then(|mut client| client.ask(frame));
 }
 
-/// 16 clients send Produce requests that name a mirror and another topic a hundred thousand times each.
+/// 16 clients send Produce requests that name a mirror and another topic 99,000 times each.
 fn costly_produce(stage: &Stage, until: Instant) -> String {
     let address = leader(stage, VICTIM);
     let frame = frame(PRODUCE, 3, 1, &produce_of_nothing(&[(VICTIM, 99_000), ("another", 99_000)]));
@@ -77,7 +77,7 @@ fn costly_produce(stage: &Stage, until: Instant) -> String {
     format!("{times} requests of {} KiB", frame.len() >> 10)
 }
 
-/// 8 clients ask for more partitions of a mirror, a hundred thousand times in each request.
+/// 8 clients send CreatePartitions requests that name a mirror 100,000 times each.
 fn refused_entries(stage: &Stage, until: Instant) -> String {
     let frame = frame(CREATE_PARTITIONS, 0, 1, &create_partitions(VICTIM, 100_000));
     let address = stage.pair.linkgate.bootstrap();
@@ -85,8 +85,8 @@ fn refused_entries(stage: &Stage, until: Instant) -> String {
     format!("{times} requests of {} KiB", frame.len() >> 10)
 }
 
-/// 8 clients let a broker wait for nothing in a Fetch, and behind it send Produce requests whose refusals must be kept until the
-/// broker has answered for the rest.
+/// 8 clients send a Fetch for which the broker waits without data. Behind it they send Produce requests whose
+/// refusals the gateway must keep until the broker has answered the rest.
 fn merged_refusals(stage: &Stage, until: Instant) -> String {
     let address = leader(stage, VICTIM);
     let fetch = frame(FETCH, 4, 1, &long_poll("own-one", 4_000));
@@ -101,17 +101,17 @@ fn merged_refusals(stage: &Stage, until: Instant) -> String {
                 return;
             }
         }
-        // What is kept is kept until then.
+        // Until then the gateway keeps the refusals.
         std::thread::sleep(Duration::from_secs(3).min(until.saturating_duration_since(Instant::now())));
     });
     format!("{times} connections with 16 requests of {} KiB each", produce.len() >> 10)
 }
 
-/// Body of Fetch v4 for the end of a topic that nobody would read so far.
+/// Body of a Fetch v4 that waits for more bytes than the topic will get.
 fn long_poll(topic: &str, wait_ms: i32) -> Vec<u8> {
     let mut body = (-1i32).to_be_bytes().to_vec();
     body.extend(wait_ms.to_be_bytes());
-    // At least so many bytes, which never come.
+    // min_bytes and max_bytes: 64 MiB, which never come.
     body.extend((64i32 << 20).to_be_bytes());
     body.extend((64i32 << 20).to_be_bytes());
     body.push(0);
@@ -124,7 +124,8 @@ fn long_poll(topic: &str, wait_ms: i32) -> Vec<u8> {
     body
 }
 
-/// A thousand clients each announce a request of 100 MB that the gateway would have to hold, and send 256 KiB of it.
+/// A thousand clients announce a request of 100 MiB each, which the gateway would have to hold whole, and
+/// send 256 KiB of it.
 fn half_frames(stage: &Stage, until: Instant) -> String {
     let mut begun = (100u32 << 20).to_be_bytes().to_vec();
     begun.extend(&frame(API_VERSIONS, 9, 1, &[])[4..]);
@@ -141,7 +142,8 @@ fn half_headers(stage: &Stage, until: Instant) -> String {
     format!("{held} clients with half a header each")
 }
 
-/// Opens connections, sends `begun` on each, and keeps them until the moment; how many took it.
+/// Opens connections, sends `begun` on each, and keeps them until the given time. Returns how many were
+/// opened.
 fn held_open(count: usize, address: &str, begun: &[u8], until: Instant) -> usize {
     let held: Vec<TcpStream> = std::thread::scope(|scope| {
         let openers: Vec<_> = (0..8)
@@ -164,8 +166,9 @@ fn held_open(count: usize, address: &str, begun: &[u8], until: Instant) -> usize
     held.len()
 }
 
-/// Batches of some KiB that become 128 MiB, under the headers of mixed batches: at the source of a mirror by anybody, and past the
-/// gateway in a topic that was promoted. Four clients read them through the gateway.
+/// Batches of a few KiB that decompress to 128 MiB, under the headers of mixed batches: at the source of a
+/// mirror as any producer can write them, and directly to the brokers in a promoted topic. Four clients read
+/// them through the gateway.
 fn zip_bombs(stage: &Stage, until: Instant) -> String {
     const MIXED: i64 = -0x4C_474D_5831;
     const SIZE: usize = 128 << 20;
@@ -185,7 +188,7 @@ fn zip_bombs(stage: &Stage, until: Instant) -> String {
     while Instant::now() < half && written < 100 {
         let sequence = written * 2;
         written += i32::from(write(&mut at_source, BOMBED, 0, &sealed).is_ok());
-        // With an epoch above that of a fence.
+        // With a producer epoch above that of a fence.
         let own = bomb.clone().by(own_id, 9, sequence);
         let _ = write(&mut past_gateway, OPENED, 0, &own.seal());
     }
@@ -225,7 +228,8 @@ fn fetch(topic: &str, from: i64) -> FetchRequest {
         .with_topics(vec![topic])
 }
 
-/// 400 clients connect, and 900 that speak HTTP, where the daemon may have 1024 files and 200 clients.
+/// 400 Kafka clients and 900 HTTP clients connect to a daemon that may have 1024 open files and 200 Kafka
+/// clients.
 fn few_files(stage: &Stage, until: Instant) -> String {
     let gateway = stage.pair.linkgate.bootstrap();
     let admin = stage.pair.linkgate.rest_url().trim_start_matches("http://").to_owned();
@@ -233,7 +237,7 @@ fn few_files(stage: &Stage, until: Instant) -> String {
         (0..count).filter_map(|_| TcpStream::connect(address).ok()).collect()
     };
     let mut held = connect(&gateway, 400);
-    // A request each, so that the gateway would have to connect to a broker for it.
+    // One request each, so that the gateway would have to connect to a broker for it.
     let request = frame(API_VERSIONS, 0, 1, &[]);
     held.iter_mut().for_each(|stream| drop(stream.write_all(&request)));
     held.extend(connect(&admin, 900));

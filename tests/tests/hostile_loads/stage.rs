@@ -1,4 +1,4 @@
-//! Two clusters and a daemon, topics for the load and topics that nobody touches.
+//! Two clusters and a daemon, with topics for the loads and topics that no load touches.
 
 use linkgate_tests::linkgate::Linkgate;
 use linkgate_tests::pair::{LINK, Pair};
@@ -7,11 +7,11 @@ use linkgate_tests::vitals::Watched;
 
 use crate::loads::Load;
 
-/// A read-only mirror: what the load names.
+/// A read-only mirror that the loads name.
 pub(crate) const VICTIM: &str = "victim";
 /// A promoted mirror.
 pub(crate) const OPENED: &str = "opened";
-/// A mirror to whose source the load writes.
+/// A mirror whose source topic the load writes to.
 pub(crate) const BOMBED: &str = "bombed";
 
 const WATCHED: &str = "watched";
@@ -39,7 +39,8 @@ impl Stage {
         Stage { pair }
     }
 
-    /// What a load needs beside the rest: a fresh daemon, so that each load pays for its own memory.
+    /// Restarts the daemon for a load, with the file and connection limits of the load. A new process makes
+    /// each load account for its own memory.
     pub(crate) fn prepare(&mut self, load: &Load) {
         let linkgate = &mut self.pair.linkgate;
         assert_eq!(linkgate.stop(), Some(0), "{}", linkgate.log());
@@ -61,7 +62,7 @@ impl Stage {
         Watched::of(self.linkgate(), &source, &destination, OWN, WATCHED)
     }
 
-    /// Afterwards every mirror is what it was.
+    /// Asserts that the read-only mirrors are ACTIVE after the load, and that the watched one is complete.
     pub(crate) fn is_well(&self, load: &Load) {
         for topic in [VICTIM, WATCHED] {
             assert_eq!(self.linkgate().status(LINK, topic), "ACTIVE", "{topic} after {}", load.name);

@@ -1,35 +1,35 @@
-//! Random batches: each theme bends one thing, and everything else at random as well.
+//! Random batches: each theme distorts one property; the rest is random as well.
 
 use fastrand::Rng;
 use linkgate_tests::crafted::{Crafted, CraftedRecord};
 use linkgate_tests::raw_batch::now_ms;
 
-/// What is bent.
+/// The property that a theme distorts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Theme {
-    /// Only records and codecs.
+    /// No distortion: only random records and codecs.
     Plain,
-    /// Producer ids that are Linkgate's own, with any epoch and sequence.
+    /// Reserved producer ids, with any epoch and sequence.
     ReservedId,
-    /// The base timestamps by which Linkgate knows filler and mixed batches, under any producer id.
+    /// Base timestamps that are marks of filler and mixed batches, under any producer id.
     MagicTimestamp,
-    /// Both: what Linkgate's own header looks like.
+    /// Reserved id and mark: the header of Linkgate's own batches.
     OwnHeader,
-    /// Records that look like those that stand for a hole.
+    /// Records that look like sentinels.
     Sentinels,
-    /// Attribute bits that a producer has no business to set.
+    /// Attribute bits that a producer should not set.
     Attributes,
-    /// Timestamps of any size, and deltas that overflow.
+    /// Arbitrary timestamps, and deltas that overflow.
     Timestamps,
-    /// Sequences at the ends of their range, epochs of any size.
+    /// Sequences at the ends of their range, and arbitrary epochs.
     Sequences,
     /// Large, highly compressible values.
     Large,
-    /// Very many very small records.
+    /// Thousands of very small records.
     Many,
-    /// A largest timestamp in the header that no record has.
+    /// A maximum timestamp in the header that no record has.
     LyingHeader,
-    /// No records, or empty ones.
+    /// Batches with at most two records.
     Empty,
 }
 
@@ -49,7 +49,7 @@ pub(crate) const THEMES: [Theme; 12] = [
 ];
 
 impl Theme {
-    /// Name of its topic.
+    /// Name of the topic for the theme.
     pub(crate) fn topic(&self) -> &'static str {
         match self {
             Theme::Plain => "plain",
@@ -68,14 +68,14 @@ impl Theme {
     }
 }
 
-/// The lowest producer id that is kept for Linkgate.
+/// The lowest reserved producer id.
 const RESERVED: i64 = 1 << 62;
-/// Base timestamps of filler, of filler as it was, and of mixed batches.
+/// Marks of filler, of filler as earlier versions wrote it, and of mixed batches.
 const MAGIC: [i64; 3] = [-64, -0x4C47_4649_4C31, -0x4C_474D_5831];
-/// Key of what stands for a hole.
+/// Key of a sentinel.
 const SENTINEL: &[u8] = b"\0LGFILL\0";
 
-/// The next batch. Whether a broker takes it is for the broker to say.
+/// Makes the next batch of a theme. The broker decides whether it accepts the batch.
 pub(crate) fn next(theme: Theme, rng: &mut Rng) -> Crafted {
     let count = match theme {
         Theme::Many => rng.usize(1..20_000),
@@ -100,7 +100,8 @@ pub(crate) fn next(theme: Theme, rng: &mut Rng) -> Crafted {
         }
         Theme::Sentinels if rng.bool() => {
             batch.base_timestamp = MAGIC[rng.usize(0..MAGIC.len())];
-            // With the sequence that a mirror gives the offset, the source would be a mirror, and such records holes.
+            // Not the sequence that a mirror gives the offset: with it the source would look like a mirror
+            // itself, and such records would count as holes.
             batch = batch.by(reserved(rng), 0, rng.i32(1_000_000..2_000_000));
         }
         Theme::Attributes => {
@@ -124,7 +125,7 @@ pub(crate) fn next(theme: Theme, rng: &mut Rng) -> Crafted {
     batch
 }
 
-/// Near the ids that a journal makes, and anywhere.
+/// Returns a reserved producer id: near the ids that a journal makes, the highest one, or any.
 fn reserved(rng: &mut Rng) -> i64 {
     match rng.u8(0..3) {
         0 => RESERVED + rng.i64(0..100),

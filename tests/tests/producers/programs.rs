@@ -1,4 +1,4 @@
-//! The producing programs of `tests/clients`, each with a client library of its own.
+//! The producer programs of `tests/clients`, each with a client library of its own.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,12 +12,12 @@ use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_secs(240);
 
-/// A program.
+/// A producer program.
 #[derive(Debug)]
 pub(crate) enum Program {
     /// The Java client of a version.
     Java(Version),
-    /// A client of `produce_shapes.py`.
+    /// A client of `produce_shapes.py`, by its name there.
     Python(&'static str),
     /// The Go client.
     Sarama,
@@ -26,7 +26,7 @@ pub(crate) enum Program {
 }
 
 impl Program {
-    /// Also the name of its topic.
+    /// Name of the program, and of its topic.
     pub(crate) fn name(&self) -> String {
         match self {
             Program::Java(version) => format!("java-{}", version.number()),
@@ -36,16 +36,16 @@ impl Program {
         }
     }
 
-    /// The codecs that it writes: none, gzip, snappy, lz4, zstd.
+    /// Codec ids that the program writes: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
     pub(crate) fn codecs(&self) -> BTreeSet<i16> {
         match self {
-            // It would take one more library.
+            // snappy would need one more library.
             Program::Python("kafka-python") => [0, 1, 3, 4].into(),
             _ => (0..5).collect(),
         }
     }
 
-    /// Writes its shapes to the topics of its name. All records must have been accepted.
+    /// Writes all shapes to the topics of this program. Asserts that all records were accepted.
     pub(crate) fn run(&self, bootstrap: &str) {
         let name = self.name();
         let (topics, large) = (format!("{name},{name}-appended"), format!("{name}-large"));
@@ -76,7 +76,8 @@ impl Program {
     }
 }
 
-/// One run for each codec and topic, as an operator would pipe lines into it. `-Z` makes empty keys and values null.
+/// Runs kcat once for each input, codec and topic, as an operator pipes lines into it. `-Z` makes empty keys
+/// and values null.
 fn kcat(bootstrap: &str, topics: &str, large: &str) -> Value {
     let mut records = 0;
     let send = |codec: &str, args: &[&str], input: &str| {

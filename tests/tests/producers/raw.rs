@@ -1,4 +1,4 @@
-//! Batches made by hand and written as they are: what the protocol allows and no client library does.
+//! Handmade batches: shapes that the protocol allows and no client library writes.
 
 use bytes::Bytes;
 use kafka_protocol::protocol::StrBytes;
@@ -7,11 +7,12 @@ use linkgate_tests::admin::Admin;
 use linkgate_tests::client::{Connection, text};
 use linkgate_tests::raw_batch::{batch, record, write};
 
-/// No timestamp, the first, the last that a date library likes, and a far one.
+/// Timestamps in ms: none, the first two, the year 2001, the first beyond year 9999 (too late for many date
+/// libraries), and a far one.
 pub(crate) const TIMESTAMPS: [i64; 6] =
     [-1, 0, 1, 1_000_000_000_000, 253_402_300_800_000, 9_000_000_000_000_000];
 
-/// Writes all shapes to partition 0 of `topic`; how many records they are.
+/// Writes all shapes to partition 0 of `topic`. Returns the number of records.
 pub(crate) fn write_all_shapes(bootstrap: &str, topic: &str) -> usize {
     let mut batches: Vec<Vec<Record>> = Vec::new();
     // Each timestamp alone, then all of them in one batch, forwards and backwards.
@@ -26,7 +27,7 @@ pub(crate) fn write_all_shapes(bootstrap: &str, topic: &str) -> usize {
         .chain((0..1_000).map(|n| (text(&format!("h{n}")), Some(Bytes::from(vec![0; n % 50])))))
         .collect();
     batches.push(vec![headers]);
-    // As many records as a client would never gather: the smallest there are.
+    // More records than any client gathers in a batch: the smallest possible ones.
     batches.push((0..100_000).map(|_| record(7, None, None)).collect());
     batches.push(vec![record(7, Some(&vec![b'k'; 5 << 20]), Some(&vec![b'v'; 5 << 20]))]);
 

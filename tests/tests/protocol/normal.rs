@@ -1,4 +1,4 @@
-//! One of two sides that are asked the same, and answers without what must differ between them.
+//! One of two sides that get the same requests, and normalisation of answers: it removes what must differ.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::peer::Peer;
 
-/// Fields that brokers fill at random or by the clock. What is zero, empty or null stays.
+/// Fields that brokers fill at random or by the clock. Values that are zero, -1, empty or null are compared.
 const RANDOM: [&str; 22] = [
     "ThrottleTimeMs",
     "ClusterId",
@@ -35,10 +35,10 @@ const RANDOM: [&str; 22] = [
     "Records",
 ];
 
-/// Linkgate's own topic stands beside those of the clients.
+/// Linkgate's own topic, which exists only behind the gateway.
 const OWN_TOPIC: &str = "__linkgate_journal";
 
-/// Configs of a broker that tell addresses: behind a gateway they are hidden as passwords are.
+/// Broker configs that hold addresses: a gateway hides them, as brokers hide passwords.
 const ADDRESSES: [&str; 6] = [
     "listeners",
     "advertised.listeners",
@@ -58,10 +58,10 @@ const OF_THE_QUORUM: [&str; 3] = ["HighWatermark", "LogEndOffset", "LeaderEpoch"
 /// A broker, or a gateway before one.
 pub(crate) struct Side {
     address: String,
-    /// Replaced in texts.
+    /// Ports that are replaced in texts.
     ports: Vec<String>,
     dir: String,
-    /// Values of earlier answers that requests refer to, by `@name`.
+    /// Values of earlier answers, by `@name`. Requests refer to them.
     captured: BTreeMap<String, Value>,
 }
 
@@ -72,7 +72,8 @@ impl Side {
         Side { address, ports, dir: dir.display().to_string(), captured: BTreeMap::new() }
     }
 
-    /// The answer on a connection of its own, without what is random. `@name` in the body stands for what was captured.
+    /// Sends a request on a new connection. Returns the answer without random values, or the text "closed" or
+    /// "silence". `@name` in the body stands for a captured value.
     pub(crate) fn ask(&mut self, schemas: &Schemas, key: i16, version: i16, body: &Value) -> Value {
         let body = self.filled(body);
         match Peer::open(&self.address).ask(schemas, key, version, &body) {
@@ -85,7 +86,7 @@ impl Side {
         }
     }
 
-    /// As [`Side::ask`], again while a coordinator is only beginning its work.
+    /// Sends a request, and repeats it while a coordinator is still loading. See [`Side::ask`].
     pub(crate) fn ask_until_ready(
         &mut self,
         schemas: &Schemas,
@@ -116,7 +117,7 @@ impl Side {
         }
     }
 
-    /// Remembers ids by their place: `@ProducerId`, `@MemberId`, `@topic:NAME`.
+    /// Remembers ids of an answer as `@ProducerId`, `@MemberId`, `@topic:NAME` and so on.
     fn capture(&mut self, answer: &Value) {
         for name in ["ProducerId", "ProducerEpoch", "MemberId", "GenerationId", "MemberEpoch"] {
             if let Some(value) = answer.get(name).filter(|value| **value != json!("") && **value != json!(-1))
@@ -142,7 +143,7 @@ impl Side {
                 }
             }
             Value::Object(all) => {
-                // Controllers are not for clients of a gateway.
+                // The gateway does not show clients the listeners of controllers.
                 if key == DESCRIBE_QUORUM && all.contains_key("Listeners") {
                     let _ = all.insert("Listeners".into(), json!([]));
                 }
@@ -187,7 +188,8 @@ impl Side {
     }
 }
 
-/// COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR, CONCURRENT_TRANSACTIONS; for a new topic also
+/// Returns true if the answer has an error code of a start-up phase: COORDINATOR_LOAD_IN_PROGRESS,
+/// COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR, CONCURRENT_TRANSACTIONS, or, for a new topic,
 /// LEADER_NOT_AVAILABLE.
 pub(crate) fn is_beginning(answer: &Value) -> bool {
     match answer {
@@ -200,7 +202,7 @@ pub(crate) fn is_beginning(answer: &Value) -> bool {
     }
 }
 
-/// Without `number`, but for where it is a part of a longer one.
+/// Replaces `number` in the text by PORT, except where it is part of a longer number.
 fn without_number(text: &str, number: &str) -> String {
     let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
     let (mut out, mut done) = (String::new(), 0);
@@ -214,7 +216,7 @@ fn without_number(text: &str, number: &str) -> String {
     out + &text[done..]
 }
 
-/// Addresses without their ports.
+/// Replaces the ports of all addresses in the text by PORT.
 fn without_ports(text: &str) -> String {
     let mut out = String::new();
     for (at, part) in text.split(':').enumerate() {
@@ -237,7 +239,7 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// Notes a difference.
+/// Adds a line to `differences` if both answers differ.
 pub(crate) fn compare(what: &str, [plain, behind]: [Value; 2], differences: &mut Vec<String>) {
     if plain != behind {
         differences.push(format!("{what}\n  broker  {plain}\n  gateway {behind}"));

@@ -22,10 +22,11 @@ impl Peer {
         Peer { stream, correlation_id: 0 }
     }
 
-    /// The body of the answer.
+    /// Sends a request and returns the body of the answer.
     ///
     /// # Errors
-    /// The connection was closed instead, or nothing came: brokers forget some requests that make no sense.
+    /// Fails if the connection is closed ("closed") or no answer comes ("silence"): brokers drop some
+    /// requests that make no sense.
     pub(crate) fn ask(
         &mut self,
         schemas: &Schemas,
@@ -54,9 +55,9 @@ impl Peer {
         Ok(answer.into())
     }
 
-    /// What it says it offers: lowest and highest version by api key.
+    /// Returns the API versions on offer: lowest and highest version by API key.
     pub(crate) fn offered(&mut self) -> BTreeMap<i16, (i16, i16)> {
-        // ApiVersions v0: correlation id 7, no client id; the answer has rows of three numbers.
+        // ApiVersions v0 with correlation id 7 and no client id. The answer has rows of three numbers.
         let answer = self.exchange(b"\0\x12\0\0\0\0\0\x07\xff\xff").expect("ApiVersions is answered");
         assert_eq!(answer[..6], [0, 0, 0, 7, 0, 0]);
         let number = |row: &[u8], at: usize| i16::from_be_bytes([row[at], row[at + 1]]);

@@ -1,4 +1,4 @@
-//! What a client does that knows its business, in every version that it can do it in.
+//! Requests of a well-behaved client, in every version in which it can send them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::normal::{Side, compare};
 
-/// Runs every step on both sides; how many requests that were.
+/// Runs every step on both sides. Returns the number of requests.
 pub(crate) fn run(
     schemas: &Schemas,
     offered: &BTreeMap<i16, (i16, i16)>,
@@ -18,7 +18,7 @@ pub(crate) fn run(
 ) -> usize {
     let mut asked = 0;
     for (name, key, step) in STEPS {
-        // Telemetry needs a plugin of the broker.
+        // Telemetry, for example, is not offered without a plugin of the broker.
         let Some((min, max)) = offered.get(key).copied() else { continue };
         let known = &schemas.requests[key].versions;
         for version in min.max(*known.start())..=max.min(*known.end()) {
@@ -33,7 +33,7 @@ pub(crate) fn run(
 
 type Step = (&'static str, i16, fn(i16) -> Option<Value>);
 
-/// In this order: what is written is read, what is created is described and deleted.
+/// The steps in the order of their run: written records are read, created topics are described and deleted.
 const STEPS: &[Step] = &[
     ("CreateTopics", 19, |v| {
         Some(json!({ "timeoutMs": 9000, "Topics": [topic(&format!("t{v}")), topic("t7")] }))
@@ -158,7 +158,7 @@ fn records() -> String {
     })
 }
 
-/// By name, or by id in versions that know no names.
+/// Adds the topic to `topic`: by name, or by id from version `ids_from` on.
 fn by(version: i16, ids_from: i16, name_field: &str, mut topic: Value) -> Value {
     if version >= ids_from {
         topic["TopicId"] = json!("@topic:t7");

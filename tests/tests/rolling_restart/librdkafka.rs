@@ -1,4 +1,4 @@
-//! The load from librdkafka.
+//! The load with librdkafka.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use super::load::{Book, Outcome};
 
-/// What brokers answer while coordinators move: an application tries again.
+/// Errors that brokers return while coordinators move. An application retries.
 const RETRIABLE: [RDKafkaErrorCode; 5] = [
     RDKafkaErrorCode::NoOffset,
     RDKafkaErrorCode::CoordinatorLoadInProgress,
@@ -48,7 +48,7 @@ impl ProducerContext for Shared {
     }
 }
 
-/// Writes until `stop`, then reads to the end.
+/// Writes until `stop` is set, then reads to the end.
 pub(crate) fn run(bootstrap: &str, topic: &str, stop: &AtomicBool) -> Outcome {
     let shared = Shared::default();
     let done = AtomicBool::new(false);
@@ -120,7 +120,7 @@ fn read(bootstrap: &str, topic: &str, shared: &Shared, done: &AtomicBool) {
             committed = Instant::now();
             match consumer.commit_consumer_state(CommitMode::Sync) {
                 Ok(()) => {}
-                // Nothing new since the last time, or to be tried again: a second later.
+                // Nothing new to commit, or a retriable error: the next attempt follows a second later.
                 Err(KafkaError::ConsumerCommit(code)) if RETRIABLE.contains(&code) => {}
                 Err(error) => fault(shared, "commit", &error),
             }
@@ -128,7 +128,7 @@ fn read(bootstrap: &str, topic: &str, shared: &Shared, done: &AtomicBool) {
     }
 }
 
-/// Notices that a connection broke are for the log; librdkafka goes on by itself.
+/// Counts an error, except a notice of a broken connection: librdkafka reconnects by itself.
 fn fault(shared: &Shared, place: &str, error: &KafkaError) {
     let code = error.rdkafka_error_code();
     let notice = [RDKafkaErrorCode::BrokerTransportFailure, RDKafkaErrorCode::AllBrokersDown];

@@ -1,4 +1,4 @@
-//! The same load from four client libraries: numbers written one after another, and read in a group.
+//! One load for four client libraries: each writes ascending numbers and reads them in a consumer group.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -26,29 +26,29 @@ pub(crate) enum Client {
 
 pub(crate) const ALL: [Client; 4] = [Client::Librdkafka, Client::Java, Client::KafkaPython, Client::FranzGo];
 
-/// What an application saw.
+/// Results of a load, as its application saw them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Outcome {
     /// Records that were acknowledged.
     pub(crate) acked: usize,
     /// Records that were given up.
     pub(crate) failed: usize,
-    /// Acknowledged records that it did not read.
+    /// Acknowledged records that the application did not read.
     pub(crate) missing: usize,
-    /// Records that it read again, since it had not committed them when it lost its partitions.
+    /// Records that it read again, because it lost its partitions before it committed them.
     pub(crate) repeated: usize,
     /// Errors that reached the application, by kind.
     pub(crate) errors: BTreeMap<String, usize>,
 }
 
-/// A load that runs.
+/// A running load: a thread of this process, or a program.
 pub(crate) enum Load {
     Inside(Arc<AtomicBool>, JoinHandle<Outcome>),
     Program(Running),
 }
 
 impl Client {
-    /// Also part of its topics' names.
+    /// Name of the client, and part of the names of its topics.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Client::Librdkafka => "librdkafka",
@@ -58,7 +58,8 @@ impl Client {
         }
     }
 
-    /// How many records may stand twice in the log. librdkafka writes one again now and then, with and without a gateway.
+    /// Maximum number of records that may be twice in the log. librdkafka occasionally writes a record again,
+    /// with and without a gateway.
     pub(crate) fn may_repeat(self) -> usize {
         if self == Client::Librdkafka { 3 } else { 0 }
     }
@@ -97,7 +98,7 @@ impl Client {
 }
 
 impl Load {
-    /// Stops writing, lets it read to the end, and tells what it saw.
+    /// Stops writing, waits until the load has read to the end, and returns its results.
     pub(crate) fn finish(self) -> Outcome {
         match self {
             Load::Inside(stop, thread) => {
@@ -112,7 +113,7 @@ impl Load {
     }
 }
 
-/// Numbers acknowledged and read, and what went wrong.
+/// Numbers that were acknowledged and read, and the errors.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     pub(crate) acked: BTreeSet<u64>,

@@ -11,12 +11,12 @@ use linkgate_tests::workdir::WorkDir;
 use linkgate_tests::{python, wait};
 use serde_json::{Value, json};
 
-/// Password of every user whose password is right.
+/// The right password of every user.
 pub(crate) const PASSWORD: &str = "open, \"sesame\"; = 7";
-/// How long brokers take requests on an authenticated connection.
+/// Time for which brokers accept requests on an authenticated connection (connections.max.reauth.ms).
 pub(crate) const REAUTHENTICATION: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Everything. Fields drop in order: the daemon first.
+/// The clusters, the daemon and the certificates. Fields drop in order: the daemon first.
 pub(crate) struct Stage {
     pub(crate) linkgate: Linkgate,
     pub(crate) source: Cluster,
@@ -68,7 +68,7 @@ impl Stage {
         Stage { linkgate, source, destination, authority, certificates }
     }
 
-    /// Configs of a link to the source, as a file.
+    /// Writes configs of a link to a file. Returns its path.
     pub(crate) fn link_file(&self, name: &str, configs: &[(&str, &str)]) -> String {
         let path: PathBuf = self.certificates.path().join(format!("{name}.properties"));
         let text: String = configs.iter().map(|(key, value)| format!("{key}={}\n", escaped(value))).collect();
@@ -76,7 +76,7 @@ impl Stage {
         path.display().to_string()
     }
 
-    /// What a client with SASL_SSL needs, for confluent-kafka.
+    /// Returns confluent-kafka configs of a client with SASL_SSL.
     pub(crate) fn client(&self, bootstrap: &str, mechanism: &str, user: &str, password: &str) -> Value {
         json!({
             "bootstrap.servers": bootstrap, "security.protocol": "SASL_SSL", "ssl.ca.location": self.authority.trust(),
@@ -93,18 +93,18 @@ pub(crate) fn run(config: &Value, topic: &str, more: &[&str]) -> Value {
     python::json("secured.py", &args, wait::LONG)
 }
 
-/// `sasl.jaas.config` of a user.
+/// Returns the `sasl.jaas.config` of a user.
 pub(crate) fn jaas(module: &str, user: &str, password: &str) -> String {
     let password = password.replace('\\', "\\\\").replace('"', "\\\"");
     format!("org.apache.kafka.common.security.{module} required username=\"{user}\" password=\"{password}\";")
 }
 
-/// A value as .properties files hold it.
+/// Escapes a value for a .properties file.
 pub(crate) fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\")
 }
 
-/// What docs/security.md says that Linkgate needs on the destination.
+/// Allows what docs/security.md lists for Linkgate on the destination.
 fn allow_linkgate(bootstrap: &str, principal: &str) {
     use Operation::{Alter, AlterConfigs, Create, Delete, Describe, DescribeConfigs, Read, Write};
     let topics = [Create, Describe, Read, Write, Delete, Alter, DescribeConfigs, AlterConfigs];
@@ -112,7 +112,7 @@ fn allow_linkgate(bootstrap: &str, principal: &str) {
     allow(bootstrap, principal, Resource::Group("*"), &[Describe, Read]);
 }
 
-/// What docs/security.md says that a link needs on the source.
+/// Allows what docs/security.md lists for a link on the source.
 pub(crate) fn allow_mirror(bootstrap: &str, principal: &str) {
     use Operation::{Describe, DescribeConfigs, Read};
     allow(bootstrap, principal, Resource::Topic("*"), &[Describe, Read, DescribeConfigs]);

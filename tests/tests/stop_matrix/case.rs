@@ -1,15 +1,15 @@
-//! One way to end a mirror, and which of all ways are tried.
+//! One way to end a mirror, and the selection of cases.
 
 use std::collections::BTreeSet;
 
-/// How it is ended.
+/// The command that ends the mirror.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stop {
     Promote,
     Failover,
 }
 
-/// In which state it is ended.
+/// The state in which the mirror is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Before {
     Active,
@@ -17,7 +17,7 @@ pub(crate) enum Before {
     Failed,
     LinkPaused,
     SourceUnavailable,
-    /// A promote has been asked for, and the source does not answer.
+    /// A promote was requested, and the source does not answer.
     PendingStopped,
 }
 
@@ -29,7 +29,7 @@ pub(crate) enum Policy {
     Both,
 }
 
-/// Where the mirror begins.
+/// The start of the mirror.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Start {
     Earliest,
@@ -37,7 +37,7 @@ pub(crate) enum Start {
     Time,
 }
 
-/// What the destination refuses of what is synced.
+/// The part of the sync that the destination refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Refused {
     Nothing,
@@ -45,7 +45,7 @@ pub(crate) enum Refused {
     Config,
 }
 
-/// One topic.
+/// One case, with a topic of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Case {
     pub(crate) stop: Stop,
@@ -58,19 +58,19 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// Name of its topic.
+    /// Name of the topic of the case.
     pub(crate) fn topic(&self) -> String {
         let Case { stop, before, policy, start, grown, refused } = self;
         let grown = if *grown { "grown" } else { "same" };
         format!("{stop:?}.{before:?}.{policy:?}.{start:?}.{grown}.{refused:?}").to_lowercase()
     }
 
-    /// Which link it belongs to: one is paused, as a whole.
+    /// Name of the link of the case. One link is paused as a whole.
     pub(crate) fn link(&self) -> &'static str {
         if self.before == Before::LinkPaused { "paused" } else { "running" }
     }
 
-    /// Ended while the source does not answer.
+    /// Returns true if the mirror is ended while the source does not answer.
     pub(crate) fn is_without_source(&self) -> bool {
         matches!(self.before, Before::SourceUnavailable | Before::PendingStopped)
     }
@@ -87,7 +87,7 @@ impl Case {
     }
 }
 
-/// All that there are.
+/// Returns all cases.
 pub(crate) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     for stop in [Stop::Promote, Stop::Failover] {
@@ -113,7 +113,7 @@ pub(crate) fn all() -> Vec<Case> {
     cases
 }
 
-/// So few of them that any three values of three different properties still meet in one.
+/// Returns a small selection in which any three values of three different properties still meet in one case.
 pub(crate) fn every_three() -> Vec<Case> {
     let triples = |case: &Case| -> Vec<[(usize, u8); 3]> {
         let values = case.values();
@@ -132,7 +132,7 @@ pub(crate) fn every_three() -> Vec<Case> {
     let mut chosen = Vec::new();
     while !missing.is_empty() {
         let gain = |case: &Case| triples(case).iter().filter(|triple| missing.contains(*triple)).count();
-        // The first of the best: the same ones in every run.
+        // The first of the best cases: every run has the same selection.
         let best =
             cases.iter().enumerate().max_by_key(|(n, case)| (gain(case), usize::MAX - n)).map(|(n, _)| n);
         let Some(best) = best else { break };

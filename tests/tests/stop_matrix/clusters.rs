@@ -1,4 +1,4 @@
-//! The clusters of the matrix, and what happens to many topics at once.
+//! The clusters of the matrix, and operations on many topics at once.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -17,22 +17,22 @@ use linkgate_tests::workdir::WorkDir;
 
 use crate::case::{Case, Policy, Refused, Start, Stop};
 
-/// A stop that takes longer never ends.
+/// Maximum time for a stop. A stop that takes longer counts as stuck.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 const LINKS: [&str; 2] = ["running", "paused"];
-/// Key of what somebody writes past the gateway.
+/// Key of the records that are written directly at the destination.
 pub(crate) const FOREIGN: &[u8] = b"foreign";
-/// A length of a note beside an offset that the source takes and the destination does not.
+/// Metadata of a group offset that the source accepts and the destination refuses (more than 8 bytes).
 const LONG_NOTE: &str = "nine byte";
 
-/// Fields drop in order: the daemon first.
+/// Both clusters, a proxy before the source, and the daemon. Fields drop in order: the daemon first.
 #[derive(Debug)]
 pub(crate) struct Clusters {
     pub(crate) linkgate: Linkgate,
     pub(crate) source: Cluster,
     pub(crate) destination: Cluster,
     front: FaultProxy,
-    /// Numbers the records, so that no key comes twice.
+    /// Number of records written so far. It makes each key unique.
     written: usize,
     _ports: PortBlock,
 }
@@ -73,12 +73,13 @@ impl Clusters {
         Clusters { linkgate, source, destination, front, written: 0, _ports: ports }
     }
 
-    /// Past the proxy.
+    /// Returns a client of the source that bypasses the proxy.
     pub(crate) fn source_admin(&self) -> Admin {
         Admin::to(&self.source.direct_bootstrap())
     }
 
-    /// Source topics with records before and behind the start of each mirror, and the mirrors.
+    /// Creates source topics with records before and behind the start of each mirror, and creates the
+    /// mirrors.
     pub(crate) fn mirror(&mut self, cases: &[Case]) {
         let mut admin = self.source_admin();
         for case in cases {
@@ -117,7 +118,7 @@ impl Clusters {
         }
     }
 
-    /// `count` records with keys of their own to each source topic.
+    /// Writes `count` records with unique keys to each source topic.
     fn write(&mut self, cases: &[Case], count: usize) {
         let mut sender =
             Sender::new(&self.source.direct_bootstrap(), Kind { batch: 5, ..Kind::plain("none") });
@@ -148,7 +149,7 @@ impl Clusters {
         assert!(status.is_ok_and(|status| status < 300), "cluster.link.paused={paused} was refused");
     }
 
-    /// What nobody should do; the next record of the source finds it.
+    /// Writes a foreign record directly at the destination. The next record of the source exposes it.
     pub(crate) fn write_past_the_gateway(&self, cases: &[Case]) {
         let mut destination = self.destination.admin();
         for case in cases {
@@ -165,7 +166,7 @@ impl Clusters {
         }
     }
 
-    /// Growth, groups and configs, and more records.
+    /// Adds partitions, group offsets, configs and more records on the source.
     pub(crate) fn change_the_source(&mut self, cases: &[Case]) {
         let mut admin = self.source_admin();
         for case in cases {
@@ -179,7 +180,7 @@ impl Clusters {
                 Refused::Group => {
                     admin.commit_noting(&format!("refused-{topic}"), &[(&topic, 0, 2)], LONG_NOTE)
                 }
-                // Below the least that brokers take since 4.0.
+                // Below the minimum of brokers since 4.0.
                 Refused::Config => admin.alter_config(&topic, "segment.bytes", "500000"),
             }
         }
@@ -192,7 +193,7 @@ impl Clusters {
         }
     }
 
-    /// Asks for the stop of those that are to be stopped like this.
+    /// Requests the stop of those cases that are to be stopped in this way.
     pub(crate) fn stop(&self, cases: &[Case], stop: Stop) {
         let cases: Vec<Case> = cases.iter().copied().filter(|case| case.stop == stop).collect();
         match stop {
@@ -224,7 +225,7 @@ impl Clusters {
         self.linkgate.restart();
     }
 
-    /// `mirror_status` of every mirror topic of both links.
+    /// Returns the `mirror_status` of every mirror topic of both links.
     fn states(&self) -> BTreeMap<String, String> {
         let mut states = BTreeMap::new();
         for link in LINKS {

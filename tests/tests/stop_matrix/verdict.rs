@@ -1,4 +1,4 @@
-//! What a mirror must hold once it is an ordinary topic.
+//! The expected content of a mirror after it became an ordinary topic.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use crate::clusters::{Clusters, FOREIGN};
 
 type Records = BTreeMap<i32, Vec<Record>>;
 
-/// What is wrong with each case, a line for each.
+/// Checks all cases. Returns a line for each case that is wrong.
 pub(crate) fn of_all(clusters: &Clusters, cases: &[Case]) -> Vec<String> {
     let judged: Vec<&Case> = cases.iter().filter(|case| !is_refused(case)).collect();
     let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
@@ -35,7 +35,7 @@ pub(crate) fn of_all(clusters: &Clusters, cases: &[Case]) -> Vec<String> {
     failed
 }
 
-/// A promote of a FAILED mirror.
+/// Returns true for a promote of a FAILED mirror, which is refused.
 fn is_refused(case: &Case) -> bool {
     case.before == Before::Failed && case.stop == Stop::Promote
 }
@@ -54,8 +54,9 @@ fn of_one(clusters: &Clusters, case: &Case) -> Result<(), String> {
     }
     let mut here = records(&clusters.linkgate.bootstrap(), &topic);
     if case.before == Before::Failed {
-        // An append that was on its way when the foreign record came stands behind it, and gave the mirror away: only what lies before
-        // is the source's, offset by offset.
+        // An append that was in flight when the foreign record was written lies behind it; its offset made
+        // the mirror FAILED. Only the records before the foreign one are those of the source, offset by
+        // offset.
         for all in here.values_mut() {
             let foreign = all.iter().position(|record| record.key.as_deref() == Some(FOREIGN));
             all.truncate(foreign.unwrap_or(all.len()));
@@ -68,7 +69,7 @@ fn of_one(clusters: &Clusters, case: &Case) -> Result<(), String> {
         Stop::Failover if here.iter().any(|(n, all)| !there.get(n).is_some_and(|a| a.starts_with(all))) => {
             return Err(format!("is no beginning of the source: {}", counts()));
         }
-        // What had been copied when everything was well is there in any case.
+        // Everything that was copied before the changes is there in any case.
         Stop::Failover if count(&here).iter().sum::<usize>() < 10 => {
             return Err(format!("has lost what it had: {}", counts()));
         }
@@ -81,7 +82,7 @@ fn of_one(clusters: &Clusters, case: &Case) -> Result<(), String> {
             return Err(format!("{name} is {have:?}, at the source {want}"));
         }
     }
-    // Whatever was refused, a promote has synced the rest.
+    // Whatever the destination refused, a promote has synced the rest.
     let group = destination.group_offsets(&format!("taken-{topic}"));
     if case.stop == Stop::Promote && group.get(&(topic.clone(), 0)) != Some(&2) {
         return Err(format!("its group's offsets are {group:?}"));
@@ -93,7 +94,7 @@ fn records(bootstrap: &str, topic: &str) -> Records {
     read::topic(bootstrap, topic).into_iter().map(|(partition, copy)| (partition, copy.records)).collect()
 }
 
-/// Writes a record to each, through the gateway.
+/// Writes a record to each topic through the gateway. Returns a text if any was refused.
 fn not_writable(clusters: &Clusters, judged: &[&Case]) -> Option<String> {
     let mut sender = Sender::new(&clusters.linkgate.bootstrap(), Kind::plain("none"));
     for case in judged {

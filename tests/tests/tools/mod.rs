@@ -1,4 +1,4 @@
-//! What every tool must be able to do through the gateway, whatever the broker version.
+//! Work that every tool must be able to do through the gateway, with any broker version.
 
 use std::process::Command;
 use std::time::Duration;
@@ -10,13 +10,14 @@ use linkgate_tests::produce::{Kind, send};
 use linkgate_tests::python;
 use linkgate_tests::wait::{LONG, until};
 
-/// Given a destination of two brokers, when tools and clients know the gateway's address only, then each does its work.
+/// Given a destination of two brokers, when tools and clients know only the address of the gateway, then each
+/// does its work.
 pub(crate) fn ordinary_topics(version: Version) {
     let pair = Pair::start("tools", version, 1, 2);
     let tools = pair.destination.tools();
     let gateway = pair.linkgate.bootstrap();
 
-    // Nobody learns a broker's address: broker n is at the bootstrap port + 1 + n.
+    // No client learns the address of a broker: broker n is at the bootstrap port + 1 + n.
     let port: u16 = gateway.rsplit(':').next().unwrap().parse().unwrap();
     let shown: Vec<String> = pair.gateway().brokers().unwrap().into_values().collect();
     assert_eq!(shown, [format!("127.0.0.1:{}", port + 2), format!("127.0.0.1:{}", port + 3)]);
@@ -79,8 +80,8 @@ pub(crate) fn ordinary_topics(version: Version) {
     });
 }
 
-/// Given a mirror topic with transactions, when clients read it through the gateway, then each sees the committed records,
-/// and none may write.
+/// Given a mirror topic with transactions, when clients read it through the gateway, then each sees the
+/// committed records, and none may write.
 pub(crate) fn mirror_topics(version: Version) {
     let pair = Pair::start("tools-mirror", version, 1, 1);
     let tools = pair.destination.tools();
@@ -89,10 +90,10 @@ pub(crate) fn mirror_topics(version: Version) {
     pair.mirror_topic("m", 1, &[]);
     let source = pair.source.bootstrap();
     send(&source, "m", Kind::idempotent("lz4"), 40);
-    // Three of ten transactions are aborted; markers stand between and at the end.
+    // Three of ten transactions are aborted; markers are between them and at the end.
     send(&source, "m", Kind::transactional("zstd", 6), 60);
     pair.assert_mirrored("m");
-    // 40 plain records and those of transactions 1, 2, 4, 5, 7, 8 and 10.
+    // 40 plain records, and those of transactions 1, 2, 4, 5, 7, 8 and 10.
     let committed = 40 + 7 * 6;
 
     let read = ["--from-beginning", "--max-messages", &committed.to_string(), "--timeout-ms", "60000"];
@@ -115,7 +116,7 @@ pub(crate) fn mirror_topics(version: Version) {
     let refused = kcat(&["-b", &gateway, "-P", "-t", "m"], "no\n");
     assert!(refused.code != 0 || refused.all().contains("Invalid request"), "{refused:?}");
 
-    // acks=0 has no answer; it is dropped, and counted.
+    // A Produce with acks=0 has no response: the gateway drops and counts it.
     let before = pair.destination.admin().offsets("m", linkgate_tests::admin::LATEST);
     let dropped = ["--request-required-acks", "0"];
     let _ = tools.console_producer(&gateway, "m", &dropped, "lost\n");

@@ -19,7 +19,7 @@ pub(crate) fn run(options: &Options) -> Result<(), ToolError> {
     Ok(output::print(&lines.join("\n"))?)
 }
 
-/// The link named, or all; of the source cluster named, if one is.
+/// Returns the link of `--link`, or all links. `--cluster-id` keeps only the links of that source cluster.
 pub(crate) fn chosen(api: &Api, options: &Options) -> Result<Vec<LinkData>, ToolError> {
     let mut links = match options.get("link") {
         Some(link) => vec![api.link(link, false)?],

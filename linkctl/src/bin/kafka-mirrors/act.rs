@@ -1,6 +1,8 @@
-//! What pause, resume, promote and failover have in common: which topics, one request per link, one line per topic.
+//! Common part of pause, resume, promote and failover: selects the topics, sends one request per link, prints
+//! one line per topic.
 //!
-//! A link whose request fails does not keep the others from being asked: in an emergency as much as possible is done.
+//! If the request for one link fails, the others are still sent: in an emergency, a failover does as much as
+//! it can.
 
 use linkctl::api::{Action, Api};
 use linkctl::chosen::{self, Chosen};
@@ -12,7 +14,7 @@ use linkctl::{output, texts};
 
 const OWN: &[&str] = &["link", "links", "topics", "validate-only"];
 
-/// Runs `action`, which the operator called `word`.
+/// Runs `action`. `word` is the option that the operator used for it.
 pub(crate) fn run(options: &Options, action: Action, word: &str) -> Result<(), ToolError> {
     tool::only_with(options, word, OWN)?;
     let (links, topics) = (crate::links(options)?, options.names("topics")?);
@@ -38,7 +40,7 @@ pub(crate) fn run(options: &Options, action: Action, word: &str) -> Result<(), T
     if all_accepted && failed.is_empty() { Ok(()) } else { Err(ToolError::Told) }
 }
 
-/// Sends the requests and tells what became of them: true when all were accepted.
+/// Sends the requests and prints the result per topic. Returns true if all were accepted.
 fn send(api: &Api, action: Action, picked: &Picked, validate_only: bool) -> Result<bool, ToolError> {
     let mut all_accepted = true;
     for (link, topics) in &picked.by_link {

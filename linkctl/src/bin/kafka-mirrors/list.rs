@@ -1,4 +1,4 @@
-//! `kafka-mirrors --list`: names only, so that other tools can read them.
+//! `kafka-mirrors --list`: prints only names, so that other tools can read them.
 
 use linkctl::opts::Options;
 use linkctl::rest::MirrorData;
@@ -18,7 +18,7 @@ pub(crate) fn run(options: &Options) -> Result<(), ToolError> {
     Ok(output::print(&names.join("\n"))?)
 }
 
-/// The mirror topics that the options of a listing choose.
+/// Returns the mirror topics that a listing's options select.
 pub(crate) fn chosen(options: &Options, action: &str) -> Result<Vec<MirrorData>, ToolError> {
     tool::only_with(options, action, OWN)?;
     let (links, topics) = (crate::links(options)?, options.names("topics")?);

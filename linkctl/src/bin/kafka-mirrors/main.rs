@@ -1,5 +1,5 @@
-//! `kafka-mirrors`: creates, lists, describes, pauses, resumes, promotes and fails over mirror topics, in Confluent's
-//! manner.
+//! `kafka-mirrors`: creates, lists, describes, pauses, resumes, promotes and fails over mirror topics, like
+//! Confluent's tool.
 
 mod act;
 mod create;
@@ -12,9 +12,10 @@ mod resume;
 
 use std::process::ExitCode;
 
-use linkctl::opts::{OptionSpec, Options, UsageError, flag, repeated, valued};
+use linkctl::opts::{Options, UsageError};
 use linkctl::texts;
-use linkctl::tool::{self, Tool, ToolError, common};
+use linkctl::tool::{self, ToolError};
+use linkctl::tools::MIRRORS;
 
 const ACTIONS: [&str; 11] = [
     "create",
@@ -29,68 +30,11 @@ const ACTIONS: [&str; 11] = [
     "reverse-and-pause",
     "truncate-and-restore",
 ];
-/// Recognised, because scripts have them, and refused.
+/// Actions that exist because scripts use them. They are refused.
 const UNSUPPORTED: [&str; 3] = ["reverse-and-start", "reverse-and-pause", "truncate-and-restore"];
 
-static OPTIONS: &[OptionSpec] = &[
-    common::BOOTSTRAP_SERVER,
-    common::REST_URL,
-    common::COMMAND_CONFIG,
-    flag("create", "Create a mirror topic."),
-    flag("list", "List the names of mirror topics."),
-    flag("describe", "Describe mirror topics and their partitions."),
-    flag("pause", "Pause mirroring."),
-    flag("resume", "Go on mirroring."),
-    flag("unpause", "The same as --resume."),
-    flag("promote", "Stop mirroring once everything is copied, and open the topics for writes."),
-    flag("failover", "Stop mirroring now, and open the topics for writes. The source may be gone."),
-    flag("reverse-and-start", "Not supported by this version."),
-    flag("reverse-and-pause", "Not supported by this version."),
-    flag("truncate-and-restore", "Not supported by this version."),
-    flag("include-partition-data", "Not supported by this version."),
-    valued("mirror-topic", "topic", "With --create: name of the new topic."),
-    valued(
-        "source-topic",
-        "topic",
-        "With --create: name on the source. The same as --mirror-topic if not given.",
-    ),
-    valued("link", "name", "The cluster link. Without --topics, actions take all its mirror topics."),
-    valued("links", "a,b", "Several cluster links."),
-    valued("topics", "a,b", "Mirror topics to list, describe or act on."),
-    valued(
-        "replication-factor",
-        "n",
-        "With --create: replication factor; the destination's default if not given.",
-    ),
-    repeated(
-        "config",
-        "k=v,k=v",
-        "With --create: topic configs that are the mirror topic's own, and mirror.start.offset.spec, where it begins: \
-         earliest (everything the source still has), latest (only what is written from now on) or an instant such as \
-         2026-01-01T00:00:00Z. The link's value if not given.",
-    ),
-    valued("config-file", "file", "With --create: properties file with such configs."),
-    flag("pending-stopped-only", "With --describe and --list: only topics that are being stopped."),
-    flag("include-stopped", "With --describe and --list: topics that have stopped, too."),
-    flag(
-        "validate-only",
-        "With an action: only check that it would be accepted. With --create: show where each partition would begin \
-         and what has to be filled below, and create nothing.",
-    ),
-    flag("dry-run", "With --create: the same as --validate-only."),
-    common::HELP,
-    common::VERSION,
-];
-
-static TOOL: Tool = Tool {
-    name: "kafka-mirrors",
-    purpose: "This tool creates, lists, describes and alters mirror topics.",
-    error_prefix: texts::MIRROR_ERROR_PREFIX,
-    options: OPTIONS,
-};
-
 fn main() -> ExitCode {
-    tool::run(&TOOL, execute)
+    tool::run(&MIRRORS, execute)
 }
 
 fn execute(options: &Options) -> Result<(), ToolError> {
@@ -109,7 +53,7 @@ fn execute(options: &Options) -> Result<(), ToolError> {
     }
 }
 
-/// What `--link` and `--links` name, together.
+/// Returns the links of `--link` and `--links` together.
 fn links(options: &Options) -> Result<Vec<String>, UsageError> {
     let mut links = options.names("links")?;
     if let Some(link) = options.get("link").filter(|link| !links.iter().any(|known| known == link)) {

@@ -1,4 +1,4 @@
-//! What changes something leaves a trace: one line in the log, and a name in the journal.
+//! Every change leaves a log line, and a name in the journal.
 
 use std::io;
 use std::sync::{Mutex, OnceLock};
@@ -6,9 +6,9 @@ use std::sync::{Mutex, OnceLock};
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::fixture::{LINKS, server};
+use crate::admin::tests::fixture::{LINKS, server};
 
-/// All that is logged in this process, once somebody wants to know.
+/// Everything that this process has logged since `keep_log`.
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 struct Log;
@@ -43,7 +43,7 @@ fn keep_log() {
     });
 }
 
-/// The lines about requests with this operator.
+/// Returns the lines about requests of this operator.
 fn lines(operator: &str) -> Vec<String> {
     let log = String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned();
     log.lines()
@@ -53,7 +53,7 @@ fn lines(operator: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn each_change_leaves_one_line_without_values() {
+async fn each_change_writes_one_log_line_without_values() {
     keep_log();
     let server = server().await;
     let config = json!({"name": "sasl.jaas.config", "value": "hunter2"});
@@ -101,18 +101,18 @@ async fn each_change_leaves_one_line_without_values() {
         }
         assert!(!lines[0].contains("hunter2"), "{}", lines[0]);
     }
-    // Looking changes nothing.
+    // Reading changes nothing.
     let headers = ["Host: gate", "X-Linkgate-Operator: looker."];
     assert_eq!(server.ask_with(server.address, "GET", LINKS, &headers, "").await.status, 200);
     assert!(lines("looker.").is_empty());
-    // Refused before anything was looked at, and told all the same.
+    // A request that is refused early is logged, too.
     let headers = ["Host: evil.example", "X-Linkgate-Operator: page."];
     assert_eq!(server.ask_with(server.address, "DELETE", LINKS, &headers, "").await.status, 421);
     assert!(lines("page.")[0].contains("status=421"));
 }
 
 #[tokio::test]
-async fn the_journal_learns_who_asked() {
+async fn the_journal_records_the_operator() {
     let server = server().await;
     let headers = ["Host: gate", "X-Linkgate-Operator: alice@bastion"];
     let path = format!("{LINKS}/dr");

@@ -1,13 +1,13 @@
-//! The list of clients: pages, filters, and what is refused.
+//! The list of clients: pages and invalid parameters.
 
 use serde_json::json;
 
-use super::fixture::server;
+use crate::admin::tests::fixture::server;
 
 const CLIENTS: &str = "/v3/clusters/CID/clients";
 
 #[tokio::test]
-async fn pages_are_bounded_and_lead_to_the_next() {
+async fn an_empty_page_has_no_next_and_invalid_parameters_are_refused() {
     let server = server().await;
     let page = server.get(CLIENTS).await;
     assert_eq!(page["kind"], "KafkaClientConnectionList");

@@ -1,4 +1,4 @@
-//! A running admin API in front of an in-memory journal and a double of the mirror side, and a client of it.
+//! A running admin API with an in-memory journal and a test double of the mirror engine, and a client for it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use state::model::link_config::StartOffset;
 use state::model::{
     Change, ConnectionMode, KafkaUuid, Link, LinkError, LinkMode, LinkState, MirrorError, MirrorState,
-    MirrorTopic, Stop,
+    MirrorTopic, StopKind,
 };
 use state::store::Store;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -15,28 +15,30 @@ use tokio::net::TcpStream;
 
 use crate::admin::*;
 use crate::config::AllowedHosts;
-use crate::mirror::command::who;
-use crate::mirror::fill_cost::FillCost;
-use crate::mirror::filler_census::{Census, CensusState, PartitionTally};
-use crate::mirror::handle::{
-    ActionOutcome, CommandError, CreateLink, CreateMirror, MirrorAction, MirrorForecast, Selector, TaskStatus,
+use crate::mirror::command::start_offset::SourceRange;
+use crate::mirror::command::types::{
+    ActionOutcome, CommandError, CommandErrorKind, CreateLink, CreateMirror, MirrorAction, MirrorForecast,
+    Selector,
 };
-use crate::mirror::progress::{Filling, Held, HoldingProducer, PartitionProgress};
-use crate::mirror::start_offset::SourceRange;
+use crate::mirror::command::who;
+use crate::mirror::filler_report::forecast::FillCost;
+use crate::mirror::filler_report::{FillerReport, PartitionFiller, ReportState};
+use crate::mirror::progress::{BlockingTransaction, Filling, HoldingProducer, PartitionProgress};
 use crate::mirror::stop_waits::StopWait;
+use crate::mirror::sync::task_status::TaskStatus;
 
-/// Remembers what it was told, and refuses what concerns `broken`.
+/// Test double: records its commands, and refuses those that concern `broken`.
 #[derive(Clone)]
-pub(super) struct Double {
+pub(crate) struct Double {
     store: Store,
-    pub(super) told: Arc<Mutex<Vec<String>>>,
-    /// Who asked for it.
-    pub(super) who: Arc<Mutex<Vec<String>>>,
+    pub(crate) told: Arc<Mutex<Vec<String>>>,
+    /// Names of the operators that gave the commands.
+    pub(crate) who: Arc<Mutex<Vec<String>>>,
 }
 
 impl Double {
-    /// Writes something into the journal.
-    pub(super) async fn write(&self, why: &str) {
+    /// Writes a record to the journal.
+    pub(crate) async fn write(&self, why: &str) {
         let link = self.store.view().links["dr"].clone();
         let changes = vec![Change::PutLink(link)];
         self.store.transact("test", why, |_, _| Ok::<_, String>((changes, ()))).await.unwrap();
@@ -44,7 +46,7 @@ impl Double {
 
     fn tell(&self, what: String) -> Result<(), CommandError> {
         if what.contains("broken") {
-            return Err(CommandError { status: 409, error_code: 40_902, message: "It is broken.".into() });
+            return Err(CommandError { kind: CommandErrorKind::LinkExists, message: "It is broken.".into() });
         }
         self.told.lock().unwrap().push(what);
         self.who.lock().unwrap().push(who::name());
@@ -65,7 +67,7 @@ impl Operator for Double {
                 last_fetch_offset: 90,
                 last_fetch_ms: 1,
                 filling: Some(Filling { from: 50, to: 130, since_ms: 1 }),
-                held: Some(Held {
+                held: Some(BlockingTransaction {
                     offset: 95,
                     producer: Some(HoldingProducer { id: 4, epoch: 2, since_ms: 60 }),
                 }),
@@ -152,12 +154,12 @@ impl Operator for Double {
         })
     }
 
-    fn filler(&self, mirror: &MirrorTopic) -> Option<Census> {
-        (mirror.topic == "old").then(|| Census {
-            state: CensusState::Done,
+    fn filler(&self, mirror: &MirrorTopic) -> Option<FillerReport> {
+        (mirror.topic == "old").then(|| FillerReport {
+            state: ReportState::Done,
             started_ms: 5,
             finished_ms: Some(9),
-            partitions: vec![PartitionTally {
+            partitions: vec![PartitionFiller {
                 log_start: 3,
                 end: 55,
                 scanned_to: 55,
@@ -168,9 +170,9 @@ impl Operator for Double {
         })
     }
 
-    fn scan_filler(&self, mirror: &MirrorTopic) -> Census {
+    fn scan_filler(&self, mirror: &MirrorTopic) -> FillerReport {
         self.tell(format!("scan {}", mirror.topic)).unwrap();
-        Census { state: CensusState::Running, started_ms: 5, finished_ms: None, partitions: Vec::new() }
+        FillerReport { state: ReportState::Running, started_ms: 5, finished_ms: None, partitions: Vec::new() }
     }
 
     async fn alter_mirrors(
@@ -181,8 +183,10 @@ impl Operator for Double {
         validate_only: bool,
     ) -> Result<Vec<ActionOutcome>, CommandError> {
         self.tell(format!("{action:?} {link:?} {selector:?} {validate_only}"))?;
-        let error =
-            CommandError { status: 400, error_code: 400, message: "Topic 'old' has already stopped".into() };
+        let error = CommandError {
+            kind: CommandErrorKind::IllegalState,
+            message: "Topic 'old' has already stopped".into(),
+        };
         Ok(vec![
             ActionOutcome { topic: "users".into(), result: Ok(()), progress: self.progress("users") },
             ActionOutcome { topic: "old".into(), result: Err(error), progress: Vec::new() },
@@ -190,12 +194,12 @@ impl Operator for Double {
     }
 }
 
-pub(super) struct Server {
-    pub(super) address: SocketAddr,
-    pub(super) double: Double,
-    pub(super) readiness: Readiness,
-    pub(super) stop: CancellationToken,
-    pub(super) handle: AdminHandle,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) double: Double,
+    pub(crate) readiness: Readiness,
+    pub(crate) stop: CancellationToken,
+    pub(crate) handle: AdminHandle,
 }
 
 fn mirror(topic: &str, generation: u32, state: MirrorState) -> MirrorTopic {
@@ -209,7 +213,7 @@ fn mirror(topic: &str, generation: u32, state: MirrorState) -> MirrorTopic {
     serde_json::from_value(text).unwrap()
 }
 
-pub(super) async fn server() -> Server {
+pub(crate) async fn server() -> Server {
     let store = Store::in_memory().unwrap();
     let link = Link {
         name: "dr".into(),
@@ -233,7 +237,7 @@ pub(super) async fn server() -> Server {
         reason: "at offset 7".into(),
         partition: Some(0),
     };
-    let stopped = MirrorState::Stopped { stop: Stop::Promote, log_end_offsets: vec![55] };
+    let stopped = MirrorState::Stopped { stop: StopKind::Promote, log_end_offsets: vec![55] };
     let changes = vec![
         Change::PutLink(link),
         Change::PutMirror(mirror("users", 0, MirrorState::Active)),
@@ -251,27 +255,27 @@ pub(super) async fn server() -> Server {
     Server { address: handle.addresses()[0], double, readiness, stop, handle }
 }
 
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) content_type: String,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         assert_eq!(self.content_type, "application/json", "{}", self.body);
         serde_json::from_str(&self.body).unwrap()
     }
 }
 
 impl Server {
-    pub(super) async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
         let headers = ["Host: gate:8090", "Content-Type: application/json; charset=utf-8"];
         self.ask_with(self.address, method, path, &headers, body).await
     }
 
-    /// The same with these headers, of any listener.
-    pub(super) async fn ask_with(
+    /// Sends a request with these headers to any listener.
+    pub(crate) async fn ask_with(
         &self,
         address: SocketAddr,
         method: &str,
@@ -285,7 +289,7 @@ impl Server {
         );
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
-        // A body that is refused need not be read to its end.
+        // The server may refuse a body without reading all of it.
         let _ = stream.write_all(body.as_bytes()).await;
         let mut bytes = Vec::new();
         let _ = stream.read_to_end(&mut bytes).await;
@@ -299,8 +303,8 @@ impl Server {
         }
     }
 
-    /// Alters the one link behind the API's back.
-    pub(super) async fn alter_link(&self, alter: impl FnOnce(&mut Link) + Send + 'static) {
+    /// Alters the only link directly in the journal.
+    pub(crate) async fn alter_link(&self, alter: impl FnOnce(&mut Link) + Send + 'static) {
         let change = |view: &View, _| {
             let mut link = view.links["dr"].clone();
             alter(&mut link);
@@ -309,17 +313,17 @@ impl Server {
         self.double.store.transact("test", "alter", change).await.unwrap();
     }
 
-    pub(super) async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let answer = self.ask("GET", path, "").await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
         answer.json()
     }
 
-    pub(super) async fn accepted(&self, method: &str, path: &str, body: Value) -> String {
+    pub(crate) async fn accepted(&self, method: &str, path: &str, body: Value) -> String {
         let answer = self.ask(method, path, &body.to_string()).await;
         assert_eq!((answer.status, answer.body.as_str()), (204, ""), "{method} {path}");
         self.double.told.lock().unwrap().pop().unwrap()
     }
 }
 
-pub(super) const LINKS: &str = "/kafka/v3/clusters/CID/links";
+pub(crate) const LINKS: &str = "/kafka/v3/clusters/CID/links";

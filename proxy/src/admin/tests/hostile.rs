@@ -1,4 +1,4 @@
-//! Web pages, liars and the slow: who must not be obeyed, and must not keep others waiting.
+//! Requests of web pages and of hostile or slow clients. They must not be obeyed, and must not delay others.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::fixture::{LINKS, Server, server};
+use crate::admin::tests::fixture::{LINKS, Server, server};
 
 const JSON: &str = "Content-Type: application/json";
 const FAILOVER: &str = "/kafka/v3/clusters/CID/links/dr/mirrors:failover";
@@ -17,15 +17,15 @@ async fn status(server: &Server, headers: &[&str]) -> u16 {
 }
 
 #[tokio::test]
-async fn what_a_web_page_can_send_is_refused() {
+async fn requests_that_a_web_page_can_send_are_refused() {
     let server = server().await;
     for (headers, expected) in [
-        // Another name that leads here: DNS rebinding.
+        // Another name that resolves to this address: DNS rebinding.
         (&["Host: evil.example:8090", JSON][..], 421),
         (&["Host: gate.evil.example", JSON], 421),
         (&["Host: gate:8090", "Host: evil.example", JSON], 421),
         (&[JSON], 421),
-        // A form of another site.
+        // A form on another site.
         (&["Host: gate:8090", JSON, "Origin: http://evil.example"], 403),
         (&["Host: gate:8090", JSON, "Origin: null"], 403),
         (&["Host: localhost:8090", JSON, "Origin: http://localhost:3000"], 403),
@@ -53,10 +53,10 @@ async fn what_a_web_page_can_send_is_refused() {
     ] {
         assert_eq!(status(&server, headers).await, 200, "{headers:?}");
     }
-    // Nothing is said about a body that is not there.
+    // A request without a body needs no content type.
     let scan = format!("{LINKS}/-/mirrors/users/filler:scan");
     assert_eq!(server.ask_with(server.address, "POST", &scan, &["Host: gate"], "").await.status, 200);
-    // Probes do not know the name.
+    // Probes do not know the allowed host names.
     for path in ["/health/live", "/health/ready"] {
         let probe = server.ask_with(server.address, "GET", path, &["Host: pod.example"], "").await;
         assert_ne!(probe.status, 421, "{path}");
@@ -81,14 +81,14 @@ async fn a_listener_for_metrics_serves_nothing_else() {
     assert!(server.double.told.lock().unwrap().is_empty());
 }
 
-/// Reads until the server closes, or not.
+/// Returns true if the server closes the connection within this time.
 async fn is_closed(mut stream: TcpStream, within: Duration) -> bool {
     let mut rest = Vec::new();
     matches!(tokio::time::timeout(within, stream.read_to_end(&mut rest)).await, Ok(Ok(_) | Err(_)))
 }
 
 #[tokio::test]
-async fn sockets_that_say_half_of_it_are_closed_and_keep_nobody_out() {
+async fn incomplete_requests_are_closed_and_do_not_block_others() {
     let server = server().await;
     let mut slow = Vec::new();
     for n in 0..200 {
@@ -115,7 +115,7 @@ async fn sockets_that_say_half_of_it_are_closed_and_keep_nobody_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn health_is_told_while_the_workers_are_busy() {
+async fn health_is_served_while_the_workers_are_busy() {
     let server = server().await;
     let address = server.address;
     let asked = std::thread::spawn(move || {
@@ -129,7 +129,7 @@ async fn health_is_told_while_the_workers_are_busy() {
         let _ = stream.read_to_string(&mut answer).unwrap();
         (answer, begin.elapsed())
     });
-    // The one worker, and the thread of the test, do nothing else for three seconds.
+    // This blocks the only worker and the test's thread for at least three seconds.
     let busy = tokio::spawn(async { std::thread::sleep(Duration::from_secs(4)) });
     std::thread::sleep(Duration::from_secs(3));
     let (answer, took) = asked.join().unwrap();
@@ -139,7 +139,7 @@ async fn health_is_told_while_the_workers_are_busy() {
     busy.await.unwrap();
 }
 
-/// Time for one request.
+/// Returns the duration of one request.
 async fn took(server: &Server, method: &str, path: &str, body: &str) -> Duration {
     let begin = Instant::now();
     let answer = server.ask(method, path, body).await;
@@ -147,9 +147,9 @@ async fn took(server: &Server, method: &str, path: &str, body: &str) -> Duration
     begin.elapsed()
 }
 
-/// No body of a megabyte, whatever is in it, costs more than its reading.
+/// No megabyte of body or path, whatever it holds, takes much longer than its reading.
 #[tokio::test]
-async fn a_request_costs_no_more_than_its_bytes() {
+async fn no_request_of_a_megabyte_takes_long() {
     let server = server().await;
     let many = |one: &str, count: usize| vec![one; count].join(",");
     let config = r#"{"name":"bootstrap.servers","value":"x"}"#;

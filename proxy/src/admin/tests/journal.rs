@@ -1,8 +1,8 @@
-//! The journal over REST: pages, times, what is hidden, and backups.
+//! The journal over REST: pages, times, hidden secrets, and backups.
 
 use serde_json::json;
 
-use super::fixture::server;
+use crate::admin::tests::fixture::server;
 
 const JOURNAL: &str = "/v3/clusters/CID/journal";
 
@@ -30,7 +30,7 @@ async fn records_tell_who_when_why_and_what_and_hide_secrets() {
 }
 
 #[tokio::test]
-async fn pages_lead_back_in_time_and_end_at_the_time_asked_for() {
+async fn pages_go_back_in_time_and_end_at_since_ms() {
     let server = server().await;
     for number in 2..=5 {
         server.double.write(&format!("change {number}")).await;
@@ -54,7 +54,7 @@ async fn pages_lead_back_in_time_and_end_at_the_time_asked_for() {
 }
 
 #[tokio::test]
-async fn a_backup_is_named_by_one_harmless_component_of_a_path() {
+async fn a_backup_name_is_one_harmless_path_component() {
     let server = server().await;
     let path = format!("{JOURNAL}:backup");
     let made = server.ask("POST", &path, r#"{"name": "before-upgrade"}"#).await;

@@ -1,8 +1,8 @@
-//! Configs of a link: shown with their defaults, altered together.
+//! Configs of a link: show with defaults, alter together.
 
 use serde_json::json;
 
-use super::fixture::{LINKS, server};
+use crate::admin::tests::fixture::{LINKS, server};
 
 #[tokio::test]
 async fn link_configs_show_defaults_and_no_secret() {

@@ -1,8 +1,8 @@
-//! Links: shown, created, deleted.
+//! Links: show, create, delete.
 
 use serde_json::{Value, json};
 
-use super::fixture::{LINKS, server};
+use crate::admin::tests::fixture::{LINKS, server};
 
 #[tokio::test]
 async fn links_are_shown_as_confluent_shows_them() {

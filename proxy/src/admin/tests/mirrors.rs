@@ -1,9 +1,9 @@
-//! Mirror topics: listed, shown, created, acted on.
+//! Mirror topics: list, show, create, and actions.
 
 use serde_json::{Value, json};
 use state::model::LinkState;
 
-use super::fixture::{LINKS, server};
+use crate::admin::tests::fixture::{LINKS, server};
 
 #[tokio::test]
 async fn mirrors_are_listed_filtered_and_shown() {
@@ -56,7 +56,7 @@ async fn a_listing_may_leave_out_partitions() {
 }
 
 #[tokio::test]
-async fn every_state_of_the_api_may_be_asked_for() {
+async fn every_mirror_status_of_the_api_may_be_listed() {
     let server = server().await;
     for state in ["PENDING_SYNCHRONIZE", "PENDING_SETUP_FOR_RESTORE", "PENDING_RESTORE", "LINK_PAUSED"] {
         let none = server.get(&format!("{LINKS}/-/mirrors?mirror_status={state}")).await;
@@ -74,14 +74,14 @@ async fn a_promoted_topic_does_not_lag_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_state_that_follows_from_the_link_is_as_old_as_the_links() {
+async fn a_status_that_follows_from_the_link_has_the_time_of_the_link() {
     let server = server().await;
     server.alter_link(|link| (link.state, link.state_ms) = (LinkState::Paused, 99)).await;
     let users = server.get(&format!("{LINKS}/dr/mirrors/users")).await;
     assert_eq!((&users["mirror_status"], &users["state_time_ms"]), (&json!("LINK_PAUSED"), &json!(99)));
     let old = server.get(&format!("{LINKS}/dr/mirrors/old")).await;
     assert_eq!((&old["mirror_status"], &old["state_time_ms"]), (&json!("STOPPED"), &json!(7)));
-    // Nobody knows whether the source of a paused link is there.
+    // It is unknown whether the source of a paused link is available.
     let link = server.get(&format!("{LINKS}/dr")).await;
     assert_eq!(link["linkgate"]["remote_cluster_available"], false);
 }
@@ -120,7 +120,7 @@ async fn mirrors_are_created_and_altered() {
 }
 
 #[tokio::test]
-async fn a_creation_that_is_only_validated_tells_what_it_will_take() {
+async fn a_validated_creation_returns_a_forecast() {
     let server = server().await;
     let body = json!({"source_topic_name": "t", "configs": [
         {"name": "mirror.start.offset.spec", "value": "2026-01-01T00:00:00Z"}]});
@@ -144,7 +144,7 @@ async fn a_creation_that_is_only_validated_tells_what_it_will_take() {
 }
 
 #[tokio::test]
-async fn filler_is_counted_when_asked_for_and_told_afterwards() {
+async fn filler_is_counted_on_request_and_the_result_is_kept() {
     let server = server().await;
     for link in ["dr", "-"] {
         let old = server.get(&format!("{LINKS}/{link}/mirrors/old/filler")).await;

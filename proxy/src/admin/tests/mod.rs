@@ -1,12 +1,13 @@
-//! The REST API through a real listener, in front of an in-memory journal and a double of the mirror side.
+//! Tests of the REST API through a real listener, with an in-memory journal and a test double of the mirror
+//! engine.
 
-mod audit;
-mod clients;
-mod fixture;
-mod hostile;
-mod journal;
-mod link_configs;
-mod links;
-mod mirrors;
-mod openapi;
-mod service;
+pub(crate) mod audit;
+pub(crate) mod clients;
+pub(crate) mod fixture;
+pub(crate) mod hostile;
+pub(crate) mod journal;
+pub(crate) mod link_configs;
+pub(crate) mod links;
+pub(crate) mod mirrors;
+pub(crate) mod openapi;
+pub(crate) mod service;

@@ -1,7 +1,7 @@
-//! The OpenAPI document tells what is served.
+//! The OpenAPI document matches the served API.
 
-use super::fixture::server;
 use crate::admin::openapi;
+use crate::admin::tests::fixture::server;
 
 #[tokio::test]
 async fn every_documented_operation_is_served_and_every_schema_is_there() {
@@ -21,9 +21,10 @@ async fn every_documented_operation_is_served_and_every_schema_is_there() {
     }
 }
 
-/// The document changes only on purpose: `UPDATE_SNAPSHOTS=1 cargo test -p linkgate-proxy openapi` writes it anew.
+/// The document must change only on purpose: `UPDATE_SNAPSHOTS=1 cargo test -p linkgate-proxy openapi` writes
+/// it again.
 #[test]
-fn the_openapi_document_is_the_one_on_record() {
+fn the_openapi_document_matches_the_snapshot() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
     let text = serde_json::to_string_pretty(&openapi::build()).unwrap() + "\n";
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {

@@ -1,10 +1,10 @@
-//! What concerns no resource of a link: the cluster, malformed requests, health and metrics.
+//! Requests that concern no link: the cluster, malformed requests, health and metrics.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::fixture::server;
+use crate::admin::tests::fixture::server;
 
 #[tokio::test]
 async fn the_one_cluster_is_listed_under_both_prefixes() {
@@ -27,7 +27,7 @@ async fn the_one_cluster_is_listed_under_both_prefixes() {
 }
 
 #[tokio::test]
-async fn what_a_cluster_refers_to_is_no_bare_404() {
+async fn related_resources_of_a_cluster_answer_501() {
     let server = server().await;
     let cluster = server.get("/v3/clusters/CID").await;
     let mut asked = 0;
@@ -46,7 +46,7 @@ async fn what_a_cluster_refers_to_is_no_bare_404() {
 }
 
 #[tokio::test]
-async fn whatever_comes_is_answered_with_json() {
+async fn every_error_is_answered_with_json() {
     let server = server().await;
     let large = "x".repeat((1 << 20) + 1);
     for (method, path, body, status) in [

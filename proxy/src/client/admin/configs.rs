@@ -1,4 +1,4 @@
-//! Reading and changing the configs of topics.
+//! Reads and changes the configs of topics.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +7,28 @@ use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsRe
 use kafka_protocol::messages::{DescribeConfigsRequest, IncrementalAlterConfigsRequest};
 use kafka_protocol::protocol::StrBytes;
 
-use super::super::cluster::Cluster;
-use super::super::error::ClientError;
-use crate::wire::error_code::ErrorCode;
+use crate::client::cluster::Cluster;
+use crate::client::error::ClientError;
+use crate::wire::protocol::error_code::ErrorCode;
 
 /// Resource type of topics (`ConfigResource.Type`).
 const TOPIC: i8 = 2;
 
-/// Where a config's value comes from (`ConfigEntry.ConfigSource`).
+/// Source of a config's value (`ConfigEntry.ConfigSource`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConfigSource {
-    /// Set on the topic.
+    /// The value is set on the topic.
     Topic,
-    /// Set on the broker or the cluster.
+    /// The value is set on the broker or the cluster.
     Broker,
-    /// Kafka's default.
+    /// The value is Kafka's default.
     Default,
-    /// A number that this version does not know.
+    /// A source that this client does not know; its number in the protocol.
     Other(i8),
 }
 
 impl ConfigSource {
-    pub(super) fn of(wire: i8) -> Self {
+    pub(crate) fn of(wire: i8) -> Self {
         match wire {
             1 => ConfigSource::Topic,
             2..=4 => ConfigSource::Broker,
@@ -43,18 +43,18 @@ impl ConfigSource {
 pub struct ConfigEntry {
     /// The value in force; absent for sensitive configs.
     pub value: Option<String>,
-    /// Where it comes from.
+    /// Source of the value.
     pub source: ConfigSource,
-    /// What would be in force if it were not set on the topic; absent where the broker does not say.
+    /// The value that would be in force without a value on the topic; absent if the broker does not say.
     pub inherited: Option<String>,
-    /// Whether the value is a secret.
+    /// True if the value is a secret.
     pub sensitive: bool,
-    /// Whether it cannot be changed.
+    /// True if the config cannot be changed.
     pub read_only: bool,
 }
 
 impl ConfigEntry {
-    /// Whether nobody set it on the topic itself.
+    /// Returns true if the value is not set on the topic itself.
     #[must_use]
     pub fn is_default(&self) -> bool {
         self.source != ConfigSource::Topic
@@ -64,20 +64,20 @@ impl ConfigEntry {
 /// A change of one config.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AlterConfig {
-    /// Set it on the topic.
+    /// Sets the value on the topic.
     Set(String),
-    /// Take it off the topic, so that the broker's value counts again.
+    /// Removes the value from the topic, so that the broker's value applies again.
     Delete,
 }
 
-/// Configs by name, for one topic.
+/// The configs of one topic, by name.
 type Configs = BTreeMap<String, ConfigEntry>;
 
 impl Cluster {
-    /// All configs of these topics, by topic.
+    /// Reads all configs of these topics, by topic.
     ///
     /// # Errors
-    /// No broker could be asked. A topic that could not be described has its own error in the map.
+    /// Fails if no broker could be asked. A topic that could not be described has its own error in the map.
     pub async fn describe_topic_configs(
         &self,
         topics: &[String],
@@ -132,7 +132,7 @@ impl Cluster {
     /// Changes some configs of a topic and leaves the others as they are.
     ///
     /// # Errors
-    /// The broker's code and words, or why none could be asked.
+    /// Returns the broker's error code and message, or the reason why no broker could be asked.
     pub async fn alter_topic_configs(
         &self,
         topic: &str,

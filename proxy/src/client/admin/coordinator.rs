@@ -1,17 +1,17 @@
-//! The broker that coordinates a group.
+//! Finds the coordinator of a consumer group.
 
 use std::future::Future;
 
 use kafka_protocol::messages::FindCoordinatorRequest;
 use kafka_protocol::protocol::StrBytes;
 
-use super::super::cluster::Cluster;
-use super::super::connection::Connection;
-use super::super::error::ClientError;
-use crate::wire::error_code::ErrorCode;
+use crate::client::cluster::Cluster;
+use crate::client::connection::Connection;
+use crate::client::error::ClientError;
+use crate::wire::protocol::error_code::ErrorCode;
 
 impl Cluster {
-    /// A connection to the coordinator of a group.
+    /// Connects to the coordinator of a group.
     async fn coordinator(&self, group: &str) -> Result<Connection, ClientError> {
         let api = format!("FindCoordinator '{group}'");
         let broker = self.any().await?;
@@ -33,8 +33,9 @@ impl Cluster {
         self.broker(node.0).await
     }
 
-    /// Does `once` with the coordinator of a group, again when that has moved.
-    pub(super) async fn with_coordinator<T, F>(
+    /// Calls `once` with the coordinator of a group. Repeats that with the new coordinator if the old one has
+    /// moved.
+    pub(crate) async fn with_coordinator<T, F>(
         &self,
         group: &str,
         mut once: impl FnMut(Connection) -> F,
@@ -52,11 +53,11 @@ impl Cluster {
                 Err(error) => error,
             };
             failures += 1;
-            if failures >= super::super::cluster::ATTEMPTS || !error.retriable() {
+            if failures >= crate::client::cluster::ATTEMPTS || !error.retriable() {
                 return Err(error);
             }
             self.pause(failures).await;
-            // Brokers may have come or gone; when nobody answers, the next attempt says so itself.
+            // The set of brokers may have changed. If none answers, the next attempt returns that error.
             let _refreshed = self.metadata(Some(&[])).await;
         }
     }

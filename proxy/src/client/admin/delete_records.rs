@@ -1,4 +1,4 @@
-//! Moving the log start of partitions.
+//! Moves the log start offset of partitions (DeleteRecords).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,23 +6,25 @@ use futures::future::join_all;
 use kafka_protocol::messages::DeleteRecordsRequest;
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 
-use super::super::cluster::{Cluster, topic_name};
-use super::super::error::ClientError;
-use crate::wire::error_code::ErrorCode;
+use crate::client::cluster::Cluster;
+use crate::client::error::ClientError;
+use crate::client::metadata_requests::topic_name;
+use crate::wire::protocol::error_code::ErrorCode;
 
-/// How long a leader may wait for its followers, in ms.
+/// Time that a leader may wait for its followers, in ms.
 const REPLICAS_TIMEOUT_MS: i32 = 10_000;
 
-type Answers = BTreeMap<i32, Result<i64, ClientError>>;
+type DeletedRecords = BTreeMap<i32, Result<i64, ClientError>>;
 
 impl Cluster {
-    /// Moves the log starts of partitions of a topic up to these offsets, none of which may lie beyond its high watermark.
-    /// One request for each leader, once: what fails is for the caller to ask again.
+    /// Moves the log start offsets of partitions of a topic up to these offsets. An offset must not be above
+    /// the partition's high watermark. Sends one request to each leader and does not retry; that is left to
+    /// the caller.
     ///
-    /// Each partition has its answer: the log start of the replica that is furthest behind, or the broker's code, or why
-    /// it could not be asked.
-    pub async fn delete_records(&self, topic: &str, wanted: &[(i32, i64)]) -> Answers {
-        let mut answers = Answers::new();
+    /// The result has an entry for each partition: the lowest log start offset among the replicas, the
+    /// broker's error code, or the reason why the broker could not be asked.
+    pub async fn delete_records(&self, topic: &str, wanted: &[(i32, i64)]) -> DeletedRecords {
+        let mut answers = DeletedRecords::new();
         let mut by_leader: HashMap<i32, Vec<(i32, i64)>> = HashMap::new();
         for (partition, offset) in wanted {
             match self.partition(topic, *partition).await {
@@ -37,7 +39,7 @@ impl Cluster {
         answers
     }
 
-    async fn delete_at(&self, leader: i32, topic: &str, wanted: Vec<(i32, i64)>) -> Answers {
+    async fn delete_at(&self, leader: i32, topic: &str, wanted: Vec<(i32, i64)>) -> DeletedRecords {
         let api = |partition: i32| format!("DeleteRecords {topic}-{partition}");
         let partitions = wanted.iter().map(|(partition, offset)| {
             DeleteRecordsPartition::default().with_partition_index(*partition).with_offset(*offset)
@@ -58,7 +60,7 @@ impl Cluster {
             }
         };
         let found = response.topics.into_iter().flat_map(|topic| topic.partitions);
-        let mut answers: Answers = found
+        let mut answers: DeletedRecords = found
             .map(|found| {
                 let index = found.partition_index;
                 let answer = ErrorCode(found.error_code)

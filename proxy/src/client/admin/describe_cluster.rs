@@ -1,31 +1,31 @@
-//! What the cluster says of itself.
+//! Identity and brokers of a cluster (DescribeCluster).
 
 use std::collections::BTreeMap;
 
 use kafka_protocol::messages::DescribeClusterRequest;
 
-use super::super::cluster::Cluster;
-use super::super::error::ClientError;
-use super::super::metadata::BrokerMetadata;
+use crate::client::cluster::Cluster;
+use crate::client::cluster::metadata::BrokerMetadata;
+use crate::client::error::ClientError;
 use crate::net::HostPort;
-use crate::wire::error_code::ErrorCode;
+use crate::wire::protocol::error_code::ErrorCode;
 
 /// Identity and brokers of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterDescription {
-    /// Its id.
+    /// The cluster id.
     pub cluster_id: String,
-    /// The controller, or with KRaft any broker; -1 for unknown.
+    /// Id of the controller, or with KRaft of any broker; -1 for unknown.
     pub controller_id: i32,
     /// Brokers by id.
     pub brokers: BTreeMap<i32, BrokerMetadata>,
 }
 
 impl Cluster {
-    /// Id and brokers of the cluster, by DescribeCluster.
+    /// Reads the id and the brokers of the cluster.
     ///
     /// # Errors
-    /// The broker's code and words, or why none could be asked.
+    /// Returns the broker's error code and message, or the reason why no broker could be asked.
     pub async fn describe_cluster(&self) -> Result<ClusterDescription, ClientError> {
         self.retrying(None, || async {
             let broker = self.any().await?;

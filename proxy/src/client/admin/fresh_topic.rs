@@ -1,4 +1,4 @@
-//! What a cluster says of one topic now, for those who decide by it what cannot be undone.
+//! Asks all brokers about a topic, before something irreversible is decided by the answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,38 +6,40 @@ use std::time::Duration;
 use futures::future::join_all;
 use state::model::KafkaUuid;
 
-use super::super::cluster::Cluster;
-use super::super::error::ClientError;
-use super::super::metadata::{ClusterMetadata, TopicMetadata};
-use crate::wire::error_code::ErrorCode;
+use crate::client::cluster::Cluster;
+use crate::client::cluster::metadata::{ClusterMetadata, TopicMetadata};
+use crate::client::error::ClientError;
+use crate::wire::protocol::error_code::ErrorCode;
 
-/// A broker that does not answer in this time has no say.
-const WITHIN: Duration = Duration::from_secs(3);
+/// Time after which a broker that does not answer is ignored.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What the brokers of a cluster say of a topic, asked all of them now.
+/// Combined answer of all brokers about a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FreshTopic {
-    /// It has the id asked for: all partitions that any broker knows, each by its highest leader epoch.
+    /// The topic has the expected id. Holds all partitions that any broker knows, each with its highest
+    /// leader epoch.
     Same(Arc<TopicMetadata>),
-    /// All brokers that know a topic of this name say that it has this other id: it was deleted and created anew.
+    /// All brokers that know the topic name agree on this other id: the topic was deleted and created again.
     Other(KafkaUuid),
-    /// Some say that it has the id asked for, and others this one: some are cut off, and it is not known which.
+    /// Some brokers know the expected id and others this one. Some of them are cut off, and it is not known
+    /// which.
     Disputed(KafkaUuid),
-    /// No broker that answered knows it.
+    /// No broker that answered knows the topic.
     Missing,
 }
 
 impl Cluster {
-    /// Asks every broker for the topic `name` that should have this id. One broker is not enough: one that is cut off
-    /// from its controller goes on answering out of what it knew, old leaders and topics that are gone included. What
-    /// is learnt is cached, so that requests which follow go to the newest leaders, under their epochs.
+    /// Asks every broker about the topic `name` that should have this id. One broker is not enough: a broker
+    /// that is cut off from its controller answers with what it knew, including old leaders and deleted
+    /// topics. Caches the result, so that later requests go to the newest leaders and name their epochs.
     ///
     /// # Errors
-    /// No broker answered, or the topic's own error where none says anything better.
+    /// Fails if no broker answered, or with the topic's own error if no broker gave a better answer.
     pub async fn fresh_topic(&self, name: &str, id: KafkaUuid) -> Result<FreshTopic, ClientError> {
         let first = self.metadata(Some(&[name.to_owned()])).await?;
         let others = first.brokers.keys().map(|broker| async {
-            tokio::time::timeout(WITHIN, self.metadata_of(*broker, name)).await.ok()?.ok()
+            tokio::time::timeout(ANSWER_TIMEOUT, self.metadata_of(*broker, name)).await.ok()?.ok()
         });
         let answers = join_all(others).await;
         let mut joined: Option<TopicMetadata> = None;
@@ -77,14 +79,15 @@ mod tests {
     use kafka_protocol::protocol::StrBytes;
 
     use super::*;
-    use crate::client::cluster::topic_name;
-    use crate::client::testing::{Scripted, encoded};
+    use crate::client::metadata_requests::topic_name;
+    use crate::client::test_support::{Scripted, encoded};
     use std::sync::Mutex;
 
-    /// Topic id, and leader and epoch of each partition, as one broker tells them; `None` for no such topic.
+    /// Topic id, and leader and epoch of each partition, as one broker answers them; `None` for no such
+    /// topic.
     type Said = Option<(u128, Vec<(i32, i32)>)>;
 
-    /// Two brokers that say these things of topic `t`.
+    /// Starts two brokers that give these answers about topic `t`.
     async fn brokers(said: [Said; 2]) -> Scripted {
         let ports = Arc::new(Mutex::new(Vec::new()));
         let known = Arc::clone(&ports);
@@ -128,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_newest_leader_counts_whichever_broker_names_it() {
+    async fn the_leader_with_the_highest_epoch_is_used_whichever_broker_names_it() {
         let (old, new) = (Some((7, vec![(0, 4)])), Some((7, vec![(1, 5), (1, 0)])));
         for said in [[old.clone(), new.clone()], [new, old]] {
             let (found, scripted) = ask(said).await;
@@ -136,7 +139,7 @@ mod tests {
             let leaders: Vec<_> = topic.partitions.iter().map(|led| (led.leader, led.leader_epoch)).collect();
             assert_eq!(leaders, [(1, 5), (1, 0)]);
             assert_eq!(scripted.cluster.partition("t", 0).await.unwrap().leader, 1);
-            // What the broker that is cut off says later changes nothing.
+            // Later answers of the broker that is cut off change nothing.
             for _ in 0..8 {
                 let told = scripted.cluster.metadata(Some(&["t".to_owned()])).await.unwrap();
                 assert_eq!(told.partition("t", 0).unwrap().leader, 1);
@@ -145,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_topic_of_the_name_is_told_and_so_is_that_brokers_do_not_agree() {
+    async fn another_topic_id_and_disagreeing_brokers_are_reported() {
         let (same, other) = (Some((7, vec![(0, 4)])), Some((8, vec![(0, 0)])));
         let id = KafkaUuid(uuid::Uuid::from_u128(8));
         for said in [[same.clone(), other.clone()], [other.clone(), same.clone()]] {
@@ -154,7 +157,7 @@ mod tests {
         assert_eq!(ask([other.clone(), other.clone()]).await.0, FreshTopic::Other(id));
         assert_eq!(ask([None, other]).await.0, FreshTopic::Other(id));
         assert_eq!(ask([None, None]).await.0, FreshTopic::Missing);
-        // A broker that does not know a new topic yet takes nothing from the others.
+        // A broker that does not know a new topic yet does not change the answer of the others.
         assert!(matches!(ask([None, same]).await.0, FreshTopic::Same(_)));
     }
 }

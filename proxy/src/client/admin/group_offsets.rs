@@ -1,4 +1,4 @@
-//! The committed offsets of a group: reading them, and committing as an administrator.
+//! Committed offsets of a group: reads them, and commits them as an administrator.
 
 use std::collections::BTreeMap;
 
@@ -11,21 +11,22 @@ use kafka_protocol::messages::offset_fetch_request::{
 use kafka_protocol::messages::{OffsetCommitRequest, OffsetFetchRequest, OffsetFetchResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::super::cluster::{Cluster, topic_name};
-use super::super::connection::Connection;
-use super::super::error::ClientError;
-use super::TopicPartition;
-use super::groups::group_id;
-use crate::wire::error_code::ErrorCode;
+use crate::client::admin::groups::group_id;
+use crate::client::cluster::Cluster;
+use crate::client::connection::Connection;
+use crate::client::error::ClientError;
+use crate::client::metadata_requests::topic_name;
+use crate::client::types::TopicPartition;
+use crate::wire::protocol::error_code::ErrorCode;
 
-/// A committed offset as the coordinator has it.
+/// A committed offset from the coordinator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommittedOffset {
-    /// Next offset to read.
+    /// Offset of the next record to read.
     pub offset: i64,
     /// Leader epoch of the last record read; -1 for none.
     pub leader_epoch: i32,
-    /// The committer's own words.
+    /// Free text of the committing client.
     pub metadata: String,
 }
 
@@ -36,20 +37,22 @@ pub struct GroupOffset {
     pub topic: String,
     /// The partition.
     pub partition: i32,
-    /// Next offset to read.
+    /// Offset of the next record to read.
     pub offset: i64,
-    /// The committer's own words.
+    /// Free text of the committing client.
     pub metadata: String,
 }
 
-type Fetched = BTreeMap<TopicPartition, Result<CommittedOffset, ClientError>>;
+type FetchedOffsets = BTreeMap<TopicPartition, Result<CommittedOffset, ClientError>>;
 
 impl Cluster {
-    /// The committed offsets of a group: all, or those of these topics and partitions. Partitions without one are not in
-    /// the answer. Only stable offsets: a partition with offsets of an open transaction has UNSTABLE_OFFSET_COMMIT (88).
+    /// Reads the committed offsets of a group: all of them, or those of `topics`. Partitions without a
+    /// committed offset are left out. Asks for stable offsets: a partition with pending offsets of a
+    /// transaction gets the error UNSTABLE_OFFSET_COMMIT (88).
     ///
     /// # Errors
-    /// The broker's code, or why none could be asked. Unknown groups have no offsets, and that is no error.
+    /// Returns the broker's error code, or the reason why no broker could be asked. An unknown group is not
+    /// an error: it has no offsets.
     pub async fn fetch_group_offsets(
         &self,
         group: &str,
@@ -69,12 +72,12 @@ impl Cluster {
         .await
     }
 
-    /// Commits offsets of a group as an administrator: without a generation, which the coordinator allows only while the
-    /// group has no members (else UNKNOWN_MEMBER_ID), and without a leader epoch. Every partition given has its own
-    /// outcome.
+    /// Commits offsets of a group as an administrator, without a generation and without a leader epoch. The
+    /// coordinator allows that only while the group has no members (else UNKNOWN_MEMBER_ID). The result has
+    /// an entry for each partition of the response.
     ///
     /// # Errors
-    /// The coordinator could not be asked.
+    /// Fails if the coordinator could not be asked.
     pub async fn commit_group_offsets(
         &self,
         group: &str,
@@ -110,7 +113,7 @@ impl Cluster {
                         let api = format!("OffsetCommit '{group}' {}-{}", key.0, key.1);
                         let code = ErrorCode(partition.error_code);
                         let outcome = code.ok().map_err(|code| coordinator.answered(&api, code, ""));
-                        // The coordinator has moved, for all of them.
+                        // The coordinator has moved, which concerns all partitions.
                         match outcome {
                             Err(error) if is_coordinator_error(code) => return Err(error),
                             outcome => drop(outcomes.insert(key, outcome)),
@@ -133,7 +136,7 @@ fn is_coordinator_error(code: ErrorCode) -> bool {
     )
 }
 
-/// The form of version 8 and later.
+/// Builds the request form of version 8 and later.
 fn of_group(group: &str, topics: Option<&BTreeMap<String, Vec<i32>>>) -> OffsetFetchRequestGroup {
     let topics = topics.map(|topics| {
         let topic = |(name, partitions): (&String, &Vec<i32>)| {
@@ -146,7 +149,7 @@ fn of_group(group: &str, topics: Option<&BTreeMap<String, Vec<i32>>>) -> OffsetF
     OffsetFetchRequestGroup::default().with_group_id(group_id(group)).with_topics(topics)
 }
 
-/// The form before version 8.
+/// Builds the request form before version 8.
 fn flat(
     request: OffsetFetchRequest,
     group: &str,
@@ -167,17 +170,17 @@ fn fetched(
     coordinator: &Connection,
     group: &str,
     response: OffsetFetchResponse,
-) -> Result<Fetched, ClientError> {
+) -> Result<FetchedOffsets, ClientError> {
     let of_group = |code: i16| {
         let api = format!("OffsetFetch '{group}'");
         match ErrorCode(code) {
-            // No such group is a group without offsets.
+            // An unknown group counts as a group without offsets.
             ErrorCode::NONE | ErrorCode::GROUP_ID_NOT_FOUND => Ok(()),
             code => Err(coordinator.answered(&api, code, "")),
         }
     };
     of_group(response.error_code)?;
-    let mut found = Fetched::new();
+    let mut found = FetchedOffsets::new();
     let mut put = |topic: &str, partition: i32, code: i16, committed: CommittedOffset| {
         let key = (topic.to_owned(), partition);
         let api = format!("OffsetFetch '{group}' {topic}-{partition}");

@@ -1,4 +1,4 @@
-//! Consumer groups: which there are, and what they are doing.
+//! Lists and describes consumer groups.
 
 use futures::future::try_join_all;
 use kafka_protocol::messages::{
@@ -6,35 +6,35 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::super::cluster::Cluster;
-use super::super::connection::Connection;
-use super::super::error::ClientError;
-use crate::wire::error_code::ErrorCode;
+use crate::client::cluster::Cluster;
+use crate::client::connection::Connection;
+use crate::client::error::ClientError;
+use crate::wire::protocol::error_code::ErrorCode;
 
-/// A group as its coordinator lists it.
+/// Entry of a group in the coordinator's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedGroup {
-    /// Its id.
+    /// The group id.
     pub group_id: String,
     /// `consumer` for consumer groups; empty for groups that only hold offsets.
     pub protocol_type: String,
-    /// `Stable`, `Empty`, …; empty when the broker does not say.
+    /// `Stable`, `Empty`, …; empty if the broker does not say.
     pub state: String,
-    /// `classic`, `consumer`, `share`, …; empty when the broker does not say.
+    /// `classic`, `consumer`, `share`, …; empty if the broker does not say.
     pub group_type: String,
 }
 
-/// A group as its coordinator describes it.
+/// Description of a group by its coordinator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribedGroup {
-    /// `Stable`, `Empty`, …; `Dead` when there is no such group.
+    /// `Stable`, `Empty`, …; `Dead` if there is no such group.
     pub state: String,
-    /// Number of its members.
+    /// Number of members.
     pub members: usize,
 }
 
 impl DescribedGroup {
-    /// Whether anybody uses it.
+    /// Returns true if the group has members, or is in a state that is not `Empty` or `Dead`.
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.members > 0 || !matches!(self.state.as_str(), "Empty" | "Dead")
@@ -42,10 +42,10 @@ impl DescribedGroup {
 }
 
 impl Cluster {
-    /// All groups of the cluster, from all of its brokers.
+    /// Lists all groups of the cluster, from all brokers.
     ///
     /// # Errors
-    /// Some broker could not be asked: a part of the groups would be missing.
+    /// Fails if one broker could not be asked, since the list would be incomplete.
     pub async fn list_groups(&self) -> Result<Vec<ListedGroup>, ClientError> {
         let metadata = self.retrying(None, || self.metadata(Some(&[]))).await?;
         let asked = metadata.brokers.keys().map(|id| {
@@ -67,14 +67,15 @@ impl Cluster {
         Ok(groups.collect())
     }
 
-    /// State and number of members of one group, of either group protocol.
+    /// Returns the state and the number of members of a group, of either group protocol.
     ///
     /// # Errors
-    /// The broker's code and words, or why none could be asked.
+    /// Returns the broker's error code and message, or the reason why no broker could be asked.
     pub async fn describe_group(&self, group: &str) -> Result<DescribedGroup, ClientError> {
         self.with_coordinator(group, |coordinator| async move {
             let classic = describe_classic(&coordinator, group).await?;
-            // A group of the new protocol (KIP-848) is dead to the old request, and the other way round.
+            // A group of the new protocol (KIP-848) is `Dead` for the old request, and a classic group is
+            // unknown to the new one.
             let newer = coordinator.version_of::<ConsumerGroupDescribeRequest>(1);
             if classic.state == "Dead" && newer.is_ok() {
                 return Ok(describe_consumer(&coordinator, group).await?.unwrap_or(classic));
@@ -101,7 +102,7 @@ async fn describe_classic(coordinator: &Connection, group: &str) -> Result<Descr
     }
 }
 
-/// `None` when it is no group of the new protocol either.
+/// Returns `None` if the group is not one of the new protocol either.
 async fn describe_consumer(
     coordinator: &Connection,
     group: &str,
@@ -116,12 +117,12 @@ async fn describe_consumer(
         ErrorCode::NONE => {
             Ok(Some(DescribedGroup { state: found.group_state.to_string(), members: found.members.len() }))
         }
-        // The second: the broker knows the request, but its group protocol is switched off.
+        // UNSUPPORTED_VERSION: the broker knows the request, but the new group protocol is switched off.
         ErrorCode::GROUP_ID_NOT_FOUND | ErrorCode::UNSUPPORTED_VERSION => Ok(None),
         code => Err(coordinator.answered(&api, code, found.error_message.as_deref().unwrap_or_default())),
     }
 }
 
-pub(super) fn group_id(group: &str) -> GroupId {
+pub(crate) fn group_id(group: &str) -> GroupId {
     GroupId(StrBytes::from_string(group.to_owned()))
 }

@@ -1,5 +1,6 @@
-//! Where leader epochs end, and with that where a log really ends.
+//! Looks up the end offsets of leader epochs (OffsetForLeaderEpoch), and with them the log end offset.
 
+use crate::client::types::EpochEnd;
 use std::collections::HashMap;
 
 use kafka_protocol::messages::offset_for_leader_epoch_request::{
@@ -7,31 +8,24 @@ use kafka_protocol::messages::offset_for_leader_epoch_request::{
 };
 use kafka_protocol::messages::{BrokerId, OffsetForLeaderEpochRequest};
 
-use super::super::cluster::{Cluster, topic_name};
-use super::super::error::ClientError;
-use super::super::gather::Answers;
-use super::{TopicPartition, by_topic};
-use crate::wire::error_code::ErrorCode;
-
-/// The answer to [`Cluster::end_offset_for_epoch`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EpochEnd {
-    /// The largest epoch up to the one asked for that the leader's log has; -1 when it has none.
-    pub leader_epoch: i32,
-    /// Offset after the last one of that epoch; -1 when there is none.
-    pub end_offset: i64,
-    /// The epoch of the leader that answered.
-    pub current_leader_epoch: i32,
-}
+use crate::client::admin::by_topic;
+use crate::client::cluster::Cluster;
+use crate::client::cluster::batcher::AnswersByPartition;
+use crate::client::error::ClientError;
+use crate::client::metadata_requests::topic_name;
+use crate::client::types::TopicPartition;
+use crate::wire::protocol::error_code::ErrorCode;
 
 impl Cluster {
-    /// Where `leader_epoch` ends in the log of the partition's leader; `None` asks for the leader's own epoch.
+    /// Looks up the end offset of `leader_epoch` in the log of the partition leader. `None` stands for the
+    /// leader's own epoch.
     ///
-    /// For its own epoch a leader answers with its log end offset, not its high watermark (`LeaderEpochFileCache`
-    /// `.endOffsetFor`): records that are not replicated yet count.
+    /// For its own epoch a leader answers with its log end offset instead of its high watermark
+    /// (`LeaderEpochFileCache.endOffsetFor`). So records that are not replicated yet count. Concurrent
+    /// lookups at the same leader share a request.
     ///
     /// # Errors
-    /// The broker's code, or why none could be asked.
+    /// Returns the broker's error code, or the reason why no broker could be asked.
     pub async fn end_offset_for_epoch(
         &self,
         topic: &str,
@@ -51,12 +45,13 @@ impl Cluster {
     }
 }
 
-/// Asks one leader for all of these: the epoch that each is known to have, and the one whose end is wanted.
+/// Asks one leader about all of these partitions. Each comes with its known current leader epoch and the
+/// epoch whose end offset is wanted.
 async fn ask_leader(
     cluster: Cluster,
     leader: i32,
     wanted: Vec<(TopicPartition, (i32, i32))>,
-) -> Answers<EpochEnd> {
+) -> AnswersByPartition<EpochEnd> {
     let current: HashMap<TopicPartition, i32> =
         wanted.iter().map(|(at, (current, _))| (at.clone(), *current)).collect();
     let topics = by_topic(wanted, |partition, (current, asked)| {

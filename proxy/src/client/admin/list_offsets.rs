@@ -1,65 +1,47 @@
-//! Offsets of partitions by kind or time, asked of each leader for all of its partitions at once.
+//! Looks up offsets of partitions by kind or time, with one request to each leader.
 
+use crate::client::types::ListedOffset;
+use crate::client::types::OffsetSpec;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::future::join_all;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::{BrokerId, ListOffsetsRequest};
 
-use super::super::cluster::{ATTEMPTS, Cluster, topic_name};
-use super::super::error::ClientError;
-use super::super::gather;
-use super::TopicPartition;
-use crate::wire::error_code::ErrorCode;
+use crate::client::cluster::batcher;
+use crate::client::cluster::{ATTEMPTS, Cluster};
+use crate::client::error::ClientError;
+use crate::client::metadata_requests::topic_name;
+use crate::client::types::TopicPartition;
+use crate::wire::protocol::error_code::ErrorCode;
 
-/// Which offset of a partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OffsetSpec {
-    /// The log start.
-    Earliest,
-    /// The high watermark, or with [`Isolation::ReadCommitted`] the last stable offset. Not the log end.
-    Latest,
-    /// The first record whose timestamp is this (ms) or later.
-    Timestamp(i64),
-}
-
-/// Which records count.
+/// Isolation level of a lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isolation {
-    /// All up to the high watermark.
+    /// Considers records up to the high watermark.
     ReadUncommitted,
-    /// Those up to the last stable offset.
+    /// Considers records up to the last stable offset.
     ReadCommitted,
 }
 
-/// An offset that a leader named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ListedOffset {
-    /// The offset; -1 when no record has the timestamp asked for.
-    pub offset: i64,
-    /// Timestamp of the record there, in ms; -1 for the kinds that are no record.
-    pub timestamp: i64,
-    /// Leader epoch of the offset; -1 when the broker does not say.
-    pub leader_epoch: i32,
-}
-
-type Answers = BTreeMap<TopicPartition, Result<ListedOffset, ClientError>>;
+type ListedOffsets = BTreeMap<TopicPartition, Result<ListedOffset, ClientError>>;
 
 impl Cluster {
-    /// The offsets asked for. Every partition asked for is in the answer, with its offset or its own error; what can be
-    /// retried has been.
+    /// Looks up the wanted offsets, and retries where that can help. The result has an entry for each wanted
+    /// partition: its offset or its own error.
     pub async fn list_offsets(
         &self,
         wanted: Vec<(String, i32, OffsetSpec)>,
         isolation: Isolation,
     ) -> BTreeMap<TopicPartition, Result<ListedOffset, ClientError>> {
-        let mut answers = Answers::new();
+        let mut answers = ListedOffsets::new();
         let mut open = wanted;
         let cached = self.cached();
         let known = |topic: &str| cached.as_ref().is_some_and(|cached| cached.topics.contains_key(topic));
         let unknown = topics_of(open.iter().filter(|(topic, ..)| !known(topic)));
         if !unknown.is_empty() {
-            // One request for all of them; what it leaves unknown is asked for again, one by one.
+            // One request for all unknown topics. The lookups below ask again for a topic that is still
+            // unknown, one by one.
             let _refreshed = self.metadata(Some(&unknown)).await;
         }
         for failures in 1..=ATTEMPTS {
@@ -81,16 +63,17 @@ impl Cluster {
                 break;
             }
             self.pause(failures).await;
-            // When nobody answers, the next round says so itself.
+            // If no broker answers, the next round returns that error.
             let _refreshed = self.metadata(Some(&topics_of(open.iter()))).await;
         }
         answers
     }
 
-    /// One offset of one partition, uncommitted data included; what is asked of its leader at the same time travels along.
+    /// Looks up one offset of one partition; uncommitted records count. Concurrent lookups at the same leader
+    /// share a request.
     ///
     /// # Errors
-    /// The broker's code, or why none could be asked.
+    /// Returns the broker's error code, or the reason why no broker could be asked.
     pub async fn list_offset(
         &self,
         topic: &str,
@@ -112,8 +95,8 @@ impl Cluster {
         &self,
         specs: &HashMap<TopicPartition, OffsetSpec>,
         isolation: Isolation,
-    ) -> Answers {
-        let mut answers = Answers::new();
+    ) -> ListedOffsets {
+        let mut answers = ListedOffsets::new();
         let mut by_leader: HashMap<i32, Vec<(TopicPartition, OffsetSpec)>> = HashMap::new();
         for (key, spec) in specs {
             match self.partition(&key.0, key.1).await {
@@ -133,9 +116,9 @@ impl Cluster {
         leader: i32,
         wanted: Vec<(TopicPartition, OffsetSpec)>,
         isolation: Isolation,
-    ) -> Answers {
-        // A leader that was deposed, and one that does not know its election yet, refuse a question that names the
-        // epoch known here (KIP-320): their high watermarks are not those of the log.
+    ) -> ListedOffsets {
+        // A request that names the known leader epoch is refused by a deposed leader, and by a leader that
+        // does not know its election yet (KIP-320). Their high watermarks are not those of the current log.
         let cached = self.cached();
         let epoch = |topic: &str, index: i32| {
             let known = cached.as_ref()?.partition(topic, index)?;
@@ -173,7 +156,7 @@ impl Cluster {
                 return wanted.into_iter().map(|(key, _)| (key, Err(error.clone()))).collect();
             }
         };
-        let mut answers = Answers::new();
+        let mut answers = ListedOffsets::new();
         for topic in response.topics {
             for partition in topic.partitions {
                 let key = (topic.name.to_string(), partition.partition_index);
@@ -201,7 +184,7 @@ async fn ask_uncommitted(
     cluster: Cluster,
     leader: i32,
     wanted: Vec<(TopicPartition, OffsetSpec)>,
-) -> gather::Answers<ListedOffset> {
+) -> batcher::AnswersByPartition<ListedOffset> {
     Ok(cluster.ask_leader(leader, wanted, Isolation::ReadUncommitted).await.into_iter().collect())
 }
 

@@ -1,40 +1,34 @@
-//! Admin calls of [`super::Cluster`], one kind per file.
+//! Admin calls of [`crate::client::Cluster`], one kind per file.
 //!
-//! Each call finds the broker that is responsible (controller, leader, coordinator), and when that has moved or does not
-//! answer it refreshes the metadata and tries again, a bounded number of times (about three seconds of waiting in all,
-//! plus timeouts). Errors of single topics and partitions are part of the answer, as [`super::ClientError`] with
-//! Kafka's code and name.
+//! Each call goes to the responsible broker (controller, leader or coordinator). If that has moved or does
+//! not answer, the call refreshes the metadata and tries again, up to a bound: about 2.5 seconds of pauses,
+//! plus timeouts. Errors of single topics and partitions are part of the result, as [`crate::client::ClientError`]
+//! with Kafka's code and name.
 
+use crate::client::types::TopicPartition;
 use std::collections::BTreeMap;
 
-mod configs;
-mod coordinator;
-mod delete_records;
-mod describe_cluster;
-mod fresh_topic;
-mod group_offsets;
-mod groups;
-mod leader_epoch;
-mod list_offsets;
-mod producers;
-mod records;
-mod topic_existence;
-mod topics;
+pub(crate) mod configs;
+pub(crate) mod coordinator;
+pub(crate) mod delete_records;
+pub(crate) mod describe_cluster;
+pub(crate) mod fresh_topic;
+pub(crate) mod group_offsets;
+pub(crate) mod groups;
+pub(crate) mod leader_epoch;
+pub(crate) mod list_offsets;
+pub(crate) mod producers;
+pub(crate) mod records;
+pub(crate) mod topic_existence;
+pub(crate) mod topics;
 
-pub use configs::{AlterConfig, ConfigEntry, ConfigSource};
-pub use describe_cluster::ClusterDescription;
-pub use fresh_topic::FreshTopic;
-pub use group_offsets::{CommittedOffset, GroupOffset};
-pub use groups::{DescribedGroup, ListedGroup};
-pub use leader_epoch::EpochEnd;
-pub use list_offsets::{Isolation, ListedOffset, OffsetSpec};
-pub use producers::ProducerState;
-pub use topics::NewTopic;
+pub(crate) use self::configs::{AlterConfig, ConfigEntry};
+pub(crate) use self::fresh_topic::FreshTopic;
+pub(crate) use self::group_offsets::GroupOffset;
+pub(crate) use self::list_offsets::Isolation;
 
-/// A partition of a topic.
-pub type TopicPartition = (String, i32);
-
-/// What is asked of partitions, topic by topic as requests have it; `ask` makes one of a partition's index and what is wanted.
+/// Groups questions about partitions by topic, as requests need them. `ask` makes one entry of a partition
+/// index and its question.
 fn by_topic<X, P>(wanted: Vec<(TopicPartition, X)>, ask: impl Fn(i32, X) -> P) -> BTreeMap<String, Vec<P>> {
     let mut topics: BTreeMap<String, Vec<P>> = BTreeMap::new();
     for ((topic, partition), with) in wanted {

@@ -1,36 +1,25 @@
-//! Which producers a partition's leader remembers, and their last sequences.
+//! Reads the producer states of a partition from its leader (DescribeProducers).
 
+use crate::client::types::ProducerState;
 use std::collections::HashMap;
 
 use kafka_protocol::messages::describe_producers_request::TopicRequest;
 use kafka_protocol::messages::{DescribeProducersRequest, describe_producers_response};
 
-use super::super::cluster::{Cluster, topic_name};
-use super::super::error::ClientError;
-use super::super::gather::Answers;
-use super::{TopicPartition, by_topic};
-use crate::wire::error_code::ErrorCode;
-
-/// One producer as the leader of a partition knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProducerState {
-    /// Its id.
-    pub producer_id: i64,
-    /// Its epoch.
-    pub producer_epoch: i32,
-    /// Sequence of the last record it appended; -1 for none.
-    pub last_sequence: i32,
-    /// Timestamp of its last batch, in ms; -1 for none.
-    pub last_timestamp: i64,
-    /// First offset of its open transaction; `None` when there is none.
-    pub current_txn_start_offset: Option<i64>,
-}
+use crate::client::admin::by_topic;
+use crate::client::cluster::Cluster;
+use crate::client::cluster::batcher::AnswersByPartition;
+use crate::client::error::ClientError;
+use crate::client::metadata_requests::topic_name;
+use crate::client::types::TopicPartition;
+use crate::wire::protocol::error_code::ErrorCode;
 
 impl Cluster {
-    /// The producers that the leader of a partition knows.
+    /// Returns the states of all producers that the leader of a partition knows. Concurrent lookups at the
+    /// same leader share a request.
     ///
     /// # Errors
-    /// The broker's code and words, or why none could be asked.
+    /// Returns the broker's error code and message, or the reason why no broker could be asked.
     pub async fn describe_producers(
         &self,
         topic: &str,
@@ -47,12 +36,12 @@ impl Cluster {
     }
 }
 
-/// Asks one leader for all of these.
+/// Asks one leader about all of these partitions.
 async fn ask_leader(
     cluster: Cluster,
     leader: i32,
     wanted: Vec<(TopicPartition, ())>,
-) -> Answers<Vec<ProducerState>> {
+) -> AnswersByPartition<Vec<ProducerState>> {
     let topics = by_topic(wanted, |partition, ()| partition).into_iter().map(|(topic, partitions)| {
         TopicRequest::default().with_name(topic_name(&topic)).with_partition_indexes(partitions)
     });

@@ -1,4 +1,4 @@
-//! What stands at one offset of a log, uncommitted data included.
+//! Reads the records at one offset of a log, uncommitted ones included.
 
 use std::collections::HashMap;
 
@@ -6,26 +6,30 @@ use bytes::Bytes;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::{BrokerId, FetchRequest};
 
-use super::super::cluster::{Cluster, topic_name};
-use super::super::error::ClientError;
-use super::super::gather::Answers;
-use super::{TopicPartition, by_topic};
-use crate::wire::error_code::ErrorCode;
-use crate::wire::walk::walk;
+use crate::client::admin::by_topic;
+use crate::client::cluster::Cluster;
+use crate::client::cluster::batcher::AnswersByPartition;
+use crate::client::error::ClientError;
+use crate::client::metadata_requests::topic_name;
+use crate::client::types::TopicPartition;
+use crate::wire::protocol::error_code::ErrorCode;
+use crate::wire::records::walk::walk;
 
-/// Bytes asked for of a partition that is asked about alone; the broker sends one whole batch even if it is larger.
+/// Maximum bytes for a partition in a request of its own. The broker sends one whole batch even if it is
+/// larger.
 const ALONE_BYTES: i32 = 64 * 1024;
-/// The same among others; larger batches come cut off.
+/// Maximum bytes for a partition in a request for several partitions. A larger batch arrives truncated.
 const AMONG_OTHERS_BYTES: i32 = 32 * 1024;
-/// Bytes of one answer about many partitions; the last ones may come out empty.
+/// Maximum bytes of a response for several partitions. The last partitions may come out empty.
 const ANSWER_BYTES: i32 = 16 * 1024 * 1024;
 
 impl Cluster {
-    /// The records from the batch on that holds `offset`, or the next one; empty when a client may not see so far yet, `None`
-    /// when the log does not reach there or begins behind it. What is asked of the leader at the same time travels along.
+    /// Reads records, beginning with the batch that holds `offset`, or with the next batch. They are empty if
+    /// `offset` is above the high watermark. Returns `None` if `offset` is out of the log's range. Concurrent
+    /// reads at the same leader share a request.
     ///
     /// # Errors
-    /// The leader's code, or why it could not be asked.
+    /// Returns the leader's error code, or the reason why the leader could not be asked.
     pub async fn records_at(
         &self,
         topic: &str,
@@ -37,7 +41,8 @@ impl Cluster {
         let asked = self.gathered().records.ask(led.leader, at.clone(), offset, || self.asking(ask_many));
         match asked.await {
             Some(Ok(Some(records))) if reaches(&records, offset) => return Ok(Some(records)),
-            // No room for it among the others.
+            // The response had no room for a whole batch of this partition, so the partition is asked about
+            // alone.
             Some(Ok(Some(_))) | None => {}
             Some(answer) => return answer,
         }
@@ -47,7 +52,7 @@ impl Cluster {
     }
 }
 
-/// Whether a whole batch is there that ends at `offset` or behind it.
+/// Returns true if there is a whole batch that ends at `offset` or later.
 fn reaches(records: &Bytes, offset: i64) -> bool {
     walk(records).map_while(Result::ok).any(|batch| batch.header.last_offset() >= offset)
 }
@@ -56,7 +61,7 @@ async fn ask_many(
     cluster: Cluster,
     leader: i32,
     wanted: Vec<(TopicPartition, i64)>,
-) -> Answers<Option<Bytes>> {
+) -> AnswersByPartition<Option<Bytes>> {
     fetch(&cluster, leader, wanted, AMONG_OTHERS_BYTES, ANSWER_BYTES).await
 }
 
@@ -66,7 +71,7 @@ async fn fetch(
     wanted: Vec<(TopicPartition, i64)>,
     partition_bytes: i32,
     bytes: i32,
-) -> Answers<Option<Bytes>> {
+) -> AnswersByPartition<Option<Bytes>> {
     let topics = by_topic(wanted, |partition, offset| {
         FetchPartition::default()
             .with_partition(partition)
@@ -85,7 +90,7 @@ async fn fetch(
         .with_session_epoch(-1)
         .with_topics(topics.collect());
     let broker = cluster.broker(leader).await?;
-    // Version 12 is the last that names topics.
+    // The last version that identifies topics by name.
     let response = broker.call_at_most(request, 12).await?;
     let mut answers = HashMap::new();
     for topic in response.responses {

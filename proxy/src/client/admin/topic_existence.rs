@@ -1,33 +1,36 @@
-//! Whether a topic is gone, for those who would do something about it that cannot be undone.
+//! Checks that a topic no longer exists, before something irreversible is done about it.
 
 use std::collections::BTreeMap;
 
 use state::model::KafkaUuid;
 
-use super::super::cluster::{Cluster, metadata_request};
-use super::super::error::ClientError;
-use super::super::metadata::ClusterMetadata;
-use crate::wire::error_code::ErrorCode;
+use crate::client::cluster::Cluster;
+use crate::client::cluster::metadata::ClusterMetadata;
+use crate::client::error::ClientError;
+use crate::client::metadata_requests::metadata_request;
+use crate::wire::protocol::error_code::ErrorCode;
 
-/// What the controller has against a new topic once it has seen that its name is free.
+/// Error codes of the controller for a new topic after it has found that the name is free.
 const NAME_IS_FREE: [ErrorCode; 3] =
     [ErrorCode::INVALID_REPLICATION_FACTOR, ErrorCode::POLICY_VIOLATION, ErrorCode::INVALID_PARTITIONS];
 
 impl Cluster {
-    /// Whether a topic is gone that once had this id. False when anybody who must know still has it.
+    /// Returns true if the topic with this id no longer exists, false if some broker or the controller still
+    /// has it.
     ///
-    /// A broker that is busy, or cut off from the controller, goes on answering Metadata out of what it knew, for as long
-    /// as that lasts (`BrokerMetadataPublisher` takes up one image after the other, logs and all). So every broker is
-    /// asked; and where none knows the name, the controller, by a creation that is only validated: whether the name is
-    /// taken is what it looks at before anything else of the topic (`ReplicationControlManager.createTopics`).
+    /// A broker that is busy, or cut off from the controller, answers Metadata from its old image for as long
+    /// as that lasts (`BrokerMetadataPublisher` applies one image after the other, including their logs). So
+    /// this asks every broker. If none knows the name, it also asks the controller, by a CreateTopics that is
+    /// only validated: the controller checks the name before anything else of the topic
+    /// (`ReplicationControlManager.createTopics`).
     ///
     /// # Errors
-    /// No broker could be asked, or the controller did not say: nothing is known.
+    /// Fails if no broker could be asked, or if the controller gave no clear answer. Nothing is known then.
     pub async fn topic_is_gone(&self, name: &str, id: KafkaUuid) -> Result<bool, ClientError> {
         let brokers = self.metadata(Some(&[])).await?;
         let mut has_another = false;
         for broker in brokers.brokers.keys() {
-            // One that does not answer has no say.
+            // A broker that does not answer is ignored.
             let Ok(answer) = self.metadata_of(*broker, name).await else { continue };
             match answer.topic(name) {
                 Some(found) if found.error_code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {}
@@ -47,7 +50,7 @@ impl Cluster {
         }
     }
 
-    pub(super) async fn metadata_of(&self, broker: i32, topic: &str) -> Result<ClusterMetadata, ClientError> {
+    pub(crate) async fn metadata_of(&self, broker: i32, topic: &str) -> Result<ClusterMetadata, ClientError> {
         let request = metadata_request(Some(&[topic.to_owned()]));
         self.answer_of(&self.broker(broker).await?, request).await
     }
@@ -59,11 +62,11 @@ mod tests {
     use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 
     use super::*;
-    use crate::client::cluster::topic_name;
-    use crate::client::testing::{Scripted, encoded};
+    use crate::client::metadata_requests::topic_name;
+    use crate::client::test_support::{Scripted, encoded};
 
     #[tokio::test]
-    async fn brokers_that_do_not_know_a_topic_are_believed_when_the_controller_says_so_too() {
+    async fn a_topic_unknown_to_all_brokers_is_gone_only_if_the_controller_agrees() {
         for (code, gone) in [
             (ErrorCode::TOPIC_ALREADY_EXISTS, Some(false)),
             (ErrorCode::NONE, Some(true)),
@@ -82,7 +85,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_topic_that_a_broker_has_is_not_gone() {
+    async fn a_topic_that_a_broker_knows_is_not_gone() {
         let scripted = Scripted::start(2, |_| None).await;
         assert!(!scripted.cluster.topic_is_gone("t", KafkaUuid::random()).await.unwrap());
     }

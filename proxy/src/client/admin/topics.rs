@@ -1,4 +1,4 @@
-//! Creating and deleting topics.
+//! Creates and deletes topics, and adds partitions.
 
 use std::collections::BTreeMap;
 
@@ -9,36 +9,38 @@ use kafka_protocol::messages::{CreatePartitionsRequest, CreateTopicsRequest, Del
 use kafka_protocol::protocol::StrBytes;
 use state::model::KafkaUuid;
 
-use super::super::cluster::{Cluster, topic_name};
-use super::super::error::ClientError;
-use super::configs::{ConfigEntry, ConfigSource};
-use crate::wire::error_code::ErrorCode;
+use crate::client::admin::configs::{ConfigEntry, ConfigSource};
+use crate::client::cluster::Cluster;
+use crate::client::error::ClientError;
+use crate::client::metadata_requests::topic_name;
+use crate::wire::protocol::error_code::ErrorCode;
 
-/// How long the controller may take, in ms.
+/// Time that the controller may take, in ms.
 const CONTROLLER_TIMEOUT_MS: i32 = 20_000;
 
-/// What became of a created topic.
+/// Description of a new topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTopic {
-    /// Its id; zero when the broker does not say, or when it was only validated.
+    /// The topic id; zero if the broker does not say, or if the topic was only validated.
     pub id: KafkaUuid,
-    /// Its number of partitions; -1 when the broker does not say.
+    /// Number of partitions; -1 if the broker does not say.
     pub partitions: i32,
-    /// Its replication factor; -1 when the broker does not say.
+    /// Replication factor; -1 if the broker does not say.
     pub replication_factor: i16,
-    /// All its configs (KIP-525), also when it was only validated: the names that the cluster knows, and the values that
-    /// a topic has there. Empty when the broker does not say.
+    /// All configs of the topic (KIP-525), also if it was only validated: the names that the cluster knows,
+    /// with the values that the topic gets. Empty if the broker does not say.
     pub configs: BTreeMap<String, ConfigEntry>,
 }
 
 impl Cluster {
-    /// Creates a topic. `replication_factor` absent means the cluster's default. With `validate_only` nothing is made.
+    /// Creates a topic. Without a `replication_factor` the cluster's default applies. With `validate_only`
+    /// nothing is created.
     ///
-    /// After a lost response the attempt is repeated, so that TOPIC_ALREADY_EXISTS can be the answer to one's own
-    /// success.
+    /// After a lost response the request is sent again. So TOPIC_ALREADY_EXISTS may be the answer to a
+    /// request that succeeded.
     ///
     /// # Errors
-    /// The broker's code and words, or why none could be asked.
+    /// Returns the broker's error code and message, or the reason why no broker could be asked.
     pub async fn create_topic(
         &self,
         name: &str,
@@ -99,7 +101,8 @@ impl Cluster {
     /// Deletes a topic.
     ///
     /// # Errors
-    /// The broker's code and words (UNKNOWN_TOPIC_OR_PARTITION at once, when there is none), or why none could be asked.
+    /// Returns the broker's error code and message, or the reason why no broker could be asked.
+    /// UNKNOWN_TOPIC_OR_PARTITION is not retried.
     pub async fn delete_topic(&self, name: &str) -> Result<(), ClientError> {
         let api = format!("DeleteTopics '{name}'");
         self.retrying(None, || async {
@@ -116,7 +119,7 @@ impl Cluster {
             };
             match ErrorCode(topic.error_code) {
                 ErrorCode::NONE => Ok(Ok(())),
-                // Retriable by the table, but here it is the answer.
+                // The code is retriable in general, but here it is the answer.
                 code @ ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => Ok(Err(controller.answered(&api, code, ""))),
                 code => {
                     let message = topic.error_message.as_deref().unwrap_or_default();
@@ -127,12 +130,13 @@ impl Cluster {
         .await?
     }
 
-    /// Gives a topic more partitions, `count` in all; the controller places them.
+    /// Increases the number of partitions of a topic to `count`. The controller places the new ones.
     ///
-    /// After a lost response the attempt is repeated, so that INVALID_PARTITIONS can be the answer to one's own success.
+    /// After a lost response the request is sent again. So INVALID_PARTITIONS may be the answer to a request
+    /// that succeeded.
     ///
     /// # Errors
-    /// The broker's code and words, or why none could be asked.
+    /// Returns the broker's error code and message, or the reason why no broker could be asked.
     pub async fn create_partitions(&self, name: &str, count: i32) -> Result<(), ClientError> {
         let topic = CreatePartitionsTopic::default().with_name(topic_name(name)).with_count(count);
         let request = CreatePartitionsRequest::default()

@@ -1,17 +1,17 @@
-//! `sasl.jaas.config`, read as Kafka's `JaasConfig` reads it: `CLASS FLAG name=value …;` in the lexical rules of Java's
-//! `StreamTokenizer`.
+//! Parses `sasl.jaas.config` like Kafka's `JaasConfig`: `CLASS FLAG name=value …;`, with the lexical rules of
+//! Java's `StreamTokenizer`.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// One login module with its options. `Debug` hides their values.
-pub(super) struct LoginModule {
-    /// Its class.
-    pub(super) class: String,
+/// One login module with its options. `Debug` hides the option values.
+pub(crate) struct LoginModule {
+    /// The class name.
+    pub(crate) class: String,
     /// Options by name.
-    pub(super) options: BTreeMap<String, String>,
+    pub(crate) options: BTreeMap<String, String>,
 }
 
 impl fmt::Debug for LoginModule {
@@ -24,21 +24,21 @@ impl fmt::Debug for LoginModule {
 enum Token {
     /// A bare word or a quoted text.
     Text(String),
-    /// Digits; Java reads them as a number, which is no value of an option.
+    /// A number. Java does not accept a number as the value of an option.
     Number,
     Symbol(char),
     End,
 }
 
-/// Names are not repeated: behind a quote that is not escaped, what looks like a name is a piece of a password.
-const NO_OPTION: &str =
-    "there is something else where name=\"value\" should be (a quote inside of a value is written \\\")";
+/// The message does not quote the text: after an unescaped quote, what looks like a name may be part of a
+/// password.
+const NO_OPTION: &str = "expected name=\"value\" (write a quote inside a value as \\\")";
 
-/// Parses the one login module of a config.
+/// Parses the login module of a config; there must be exactly one.
 ///
 /// # Errors
-/// What is wrong, as the end of a sentence; never with a piece of it.
-pub(super) fn parse(text: &str) -> Result<LoginModule, String> {
+/// Returns the error as the end of a sentence. It never quotes the config.
+pub(crate) fn parse(text: &str) -> Result<LoginModule, String> {
     let mut tokens = Tokens(text.chars().peekable());
     let Token::Text(class) = tokens.next() else {
         return Err("it does not begin with the class of a login module".into());
@@ -64,13 +64,13 @@ pub(super) fn parse(text: &str) -> Result<LoginModule, String> {
         match tokens.next() {
             Token::Text(value) => drop(options.insert(name, value)),
             Token::Number => {
-                return Err("a value that begins like a number must stand in double quotes".into());
+                return Err("a value that begins like a number must be in double quotes".into());
             }
             Token::Symbol(_) | Token::End => return Err(NO_OPTION.into()),
         }
     }
     if tokens.next() != Token::End {
-        return Err("it holds more than one login module, or something behind the semicolon".into());
+        return Err("it has more than one login module, or text after the semicolon".into());
     }
     Ok(LoginModule { class, options })
 }
@@ -109,7 +109,7 @@ impl Tokens<'_> {
         Token::Number
     }
 
-    /// `//`, `/* */`, and Java's default: a lone slash, too, begins a comment.
+    /// Skips `//` and `/* */` comments. By Java's default a single slash begins a comment, too.
     fn skip_comment(&mut self) {
         if self.0.next_if_eq(&'*').is_some() {
             let mut before = ' ';
@@ -124,7 +124,7 @@ impl Tokens<'_> {
         while self.0.next_if(|c| !matches!(c, '\n' | '\r')).is_some() {}
     }
 
-    /// A text up to the same quote; as in Java, the end of the line ends it, too.
+    /// Reads a text up to the closing quote. As in Java, the end of the line ends it, too.
     fn quoted(&mut self, quote: char) -> Token {
         let mut text = String::new();
         while let Some(c) = self.0.next_if(|c| !matches!(c, '\n' | '\r')) {
@@ -141,7 +141,7 @@ impl Tokens<'_> {
         let c = self.0.next()?;
         Some(match c {
             '0'..='7' => {
-                // Up to three octal digits, up to 0377.
+                // At most three octal digits, up to 0377.
                 let most = if c <= '3' { 2 } else { 1 };
                 let mut value = c.to_digit(8)?;
                 for _ in 0..most {
@@ -162,7 +162,7 @@ impl Tokens<'_> {
     }
 }
 
-/// What a word may begin with.
+/// Returns true if a word may begin with this character.
 fn is_letter(c: char) -> bool {
     c.is_ascii_alphabetic() || matches!(c, '_' | '$') || c >= '\u{a0}'
 }

@@ -1,62 +1,63 @@
-//! The client side of SASL, as Kafka configures it: `sasl.mechanism`, `sasl.jaas.config` and `sasl.oauthbearer.*`.
+//! The client side of SASL, with Kafka's configs `sasl.mechanism`, `sasl.jaas.config` and
+//! `sasl.oauthbearer.*`.
 
-mod error;
-mod jaas;
-mod oauth;
-mod scram;
+pub(crate) mod error;
+pub(crate) mod jaas;
+pub(crate) mod oauth;
+pub(crate) mod scram;
 #[cfg(test)]
 mod tests;
-mod token;
+pub(crate) mod token;
 
-pub(super) use error::SaslError;
+pub(crate) use self::error::SaslError;
 
-use self::jaas::LoginModule;
-use self::oauth::OAuth;
-use self::scram::{Scram, ScramHash};
+use crate::client::sasl::jaas::LoginModule;
+use crate::client::sasl::oauth::OAuth;
+use crate::client::sasl::scram::{Scram, ScramHash};
 use crate::net::Secret;
-use crate::net::tls::InvalidSetting;
+use crate::net::tls::invalid::InvalidSetting;
 
 const MECHANISM: &str = "sasl.mechanism";
 const JAAS: &str = "sasl.jaas.config";
 
-/// Credentials of one principal, and how they are shown to a broker.
+/// SASL mechanism and credentials of one principal.
 #[derive(Debug)]
-pub(super) enum Sasl {
-    /// RFC 4616.
+pub(crate) enum Sasl {
+    /// PLAIN (RFC 4616).
     Plain { username: String, password: Secret },
-    /// RFC 5802 and 7677.
+    /// SCRAM (RFC 5802 and RFC 7677).
     Scram(Scram),
-    /// RFC 7628.
+    /// OAUTHBEARER (RFC 7628).
     OAuthBearer(Box<OAuth>),
 }
 
-/// What comes next in an exchange.
+/// Next step of an exchange.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
-pub(super) enum Step {
-    /// This message to the broker.
+pub(crate) enum Step {
+    /// Send this message to the broker.
     Send(Vec<u8>),
-    /// Nothing: both sides are content.
+    /// Both sides have finished successfully.
     Done,
 }
 
-/// An exchange under way.
+/// State of an exchange.
 #[derive(Debug)]
-pub(super) enum Exchange {
-    /// One message is all.
+pub(crate) enum Exchange {
+    /// The client's first message is the only one.
     OneMessage,
-    /// The broker answers nothing, or why not.
+    /// The broker answers with nothing, or with an error.
     Bearer,
-    /// Two messages each.
-    Scram(scram::Exchange),
+    /// Each side sends two messages.
+    Scram(scram::ScramState),
 }
 
 impl Sasl {
-    /// Reads and checks the configs.
+    /// Parses and checks the configs.
     ///
     /// # Errors
-    /// The first thing that is wrong.
-    pub(super) fn parse(get: &dyn Fn(&str) -> Option<String>) -> Result<Sasl, InvalidSetting> {
+    /// Returns the first error.
+    pub(crate) fn parse(get: &dyn Fn(&str) -> Option<String>) -> Result<Sasl, InvalidSetting> {
         let text =
             |key: &str| get(key).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let mechanism = text(MECHANISM).unwrap_or_else(|| "GSSAPI".into());
@@ -83,8 +84,8 @@ impl Sasl {
         }
     }
 
-    /// The name of the mechanism.
-    pub(super) fn mechanism(&self) -> &'static str {
+    /// Returns the name of the mechanism.
+    pub(crate) fn mechanism(&self) -> &'static str {
         match self {
             Sasl::Plain { .. } => "PLAIN",
             Sasl::Scram(scram) => scram.hash.mechanism(),
@@ -92,11 +93,11 @@ impl Sasl {
         }
     }
 
-    /// Begins an exchange with its first message. May ask for a token.
+    /// Begins an exchange. Returns its state and the first message. May fetch a token.
     ///
     /// # Errors
-    /// There is no token.
-    pub(super) async fn begin(&self) -> Result<(Exchange, Vec<u8>), SaslError> {
+    /// Fails if there is no token.
+    pub(crate) async fn begin(&self) -> Result<(Exchange, Vec<u8>), SaslError> {
         match self {
             Sasl::Plain { username, password } => {
                 Ok((Exchange::OneMessage, format!("\0{username}\0{}", password.reveal()).into_bytes()))
@@ -111,19 +112,21 @@ impl Sasl {
 }
 
 impl Exchange {
-    /// The broker said `challenge`.
+    /// Handles a challenge of the broker.
     ///
     /// # Errors
-    /// It is not what the mechanism has there, or not from somebody who knows the password.
-    pub(super) async fn on(&mut self, challenge: Vec<u8>) -> Result<Step, SaslError> {
+    /// Fails if the challenge violates the mechanism, or if the broker cannot prove that it knows the
+    /// password.
+    pub(crate) async fn on(&mut self, challenge: Vec<u8>) -> Result<Step, SaslError> {
         match self {
             Exchange::OneMessage => Ok(Step::Done),
             Exchange::Bearer if challenge.is_empty() => Ok(Step::Done),
-            // The broker's reason; its error code comes in answer to this byte (RFC 7628, section 3.2.3).
+            // The challenge is the broker's error. It answers this byte with its error code (RFC 7628,
+            // section 3.2.3).
             Exchange::Bearer => Ok(Step::Send(vec![1])),
             Exchange::Scram(exchange) => {
-                let mut moved = std::mem::replace(exchange, scram::Exchange::Over);
-                // Thousands of hashes: not for a thread that serves others.
+                let mut moved = std::mem::replace(exchange, scram::ScramState::Over);
+                // SCRAM computes thousands of hashes, which must not block an async worker thread.
                 let (moved, step) = tokio::task::spawn_blocking(move || {
                     let step = moved.on(&challenge);
                     (moved, step)
@@ -137,7 +140,7 @@ impl Exchange {
     }
 }
 
-/// The login module, which must be the mechanism's.
+/// Checks that the login module is the one for the mechanism.
 fn expect(module: Option<LoginModule>, class: &str, mechanism: &str) -> Result<LoginModule, InvalidSetting> {
     let wanted = format!("org.apache.kafka.common.security.{class}");
     let example = match mechanism {
@@ -152,7 +155,8 @@ fn expect(module: Option<LoginModule>, class: &str, mechanism: &str) -> Result<L
             Err(InvalidSetting::new(JAAS, reason))
         }
         None => {
-            let reason = format!("{MECHANISM}={mechanism} needs it: {wanted} required {example};");
+            let reason =
+                format!("{MECHANISM}={mechanism} requires it, in this form: {wanted} required {example};");
             Err(InvalidSetting::new(JAAS, reason))
         }
     }
@@ -169,7 +173,7 @@ fn credentials(module: &LoginModule) -> Result<(String, Secret), InvalidSetting>
         return Err(InvalidSetting::new(JAAS, "the option username is empty"));
     }
     if username.contains('\0') || password.contains('\0') {
-        return Err(InvalidSetting::new(JAAS, "a user name or password cannot hold the character NUL"));
+        return Err(InvalidSetting::new(JAAS, "a user name or password cannot contain the character NUL"));
     }
     Ok((username.to_owned(), Secret::new(password)))
 }

@@ -1,10 +1,11 @@
-//! OAUTHBEARER: where a token comes from, and how it is shown to a broker.
+//! OAUTHBEARER: obtains tokens and shows them to brokers.
 //!
-//! As Kafka's login handlers: from `sasl.oauthbearer.token.endpoint.url` by the client credentials grant, or, for brokers that
-//! take unsecured tokens, made up here (`unsecuredLogin…` options; development only).
+//! Like Kafka's login handlers, it fetches tokens from `sasl.oauthbearer.token.endpoint.url` by the client
+//! credentials grant. For brokers that accept unsecured tokens (development only) it makes them itself
+//! (`unsecuredLogin…` options).
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,36 +13,37 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::error::SaslError;
-use super::jaas::LoginModule;
-use super::token::Endpoint;
+use crate::client::sasl::error::SaslError;
+use crate::client::sasl::jaas::LoginModule;
+use crate::client::sasl::token::Endpoint;
+use crate::clock::now_ms;
 use crate::net::Secret;
-use crate::net::tls::InvalidSetting;
+use crate::net::tls::invalid::InvalidSetting;
 
 const JAAS: &str = "sasl.jaas.config";
 
-/// How long an unsecured token is good for when nothing is said, as in Kafka.
+/// Default lifetime of an unsecured token, the same as in Kafka.
 const UNSECURED_LIFETIME: Duration = Duration::from_secs(3600);
 
-/// Where tokens come from.
+/// Source of tokens.
 #[derive(Debug)]
 enum Source {
     Endpoint(Endpoint),
     Unsecured { claims: Map<String, Value>, lifetime: Duration },
 }
 
-/// OAUTHBEARER credentials.
+/// Source and cache of tokens of one principal, and its SASL extensions.
 #[derive(Debug)]
-pub(in crate::client) struct OAuth {
+pub(crate) struct OAuth {
     source: Source,
     /// SASL extensions, by name (KIP-342).
     extensions: BTreeMap<String, String>,
-    /// The last token, and until when it is used.
+    /// The last token, and the time until which it is used.
     last: Mutex<Option<(Secret, Instant)>>,
 }
 
 impl OAuth {
-    pub(super) fn parse(
+    pub(crate) fn parse(
         text: &dyn Fn(&str) -> Option<String>,
         module: &LoginModule,
     ) -> Result<OAuth, InvalidSetting> {
@@ -50,7 +52,8 @@ impl OAuth {
             Some(endpoint) => Source::Endpoint(endpoint),
             None if has_unsecured => unsecured(&module.options)?,
             None => {
-                let reason = "it must be set for OAUTHBEARER (or, for brokers that take unsecured tokens, the option unsecuredLoginStringClaim_sub of sasl.jaas.config)";
+                let reason = "required for OAUTHBEARER (or, for brokers that accept unsecured tokens, set \
+                              the option unsecuredLoginStringClaim_sub of sasl.jaas.config)";
                 return Err(InvalidSetting::new("sasl.oauthbearer.token.endpoint.url", reason));
             }
         };
@@ -61,7 +64,7 @@ impl OAuth {
         };
         let extensions: BTreeMap<String, String> = module.options.iter().filter_map(extension).collect();
         let is_sound = |(name, value): (&String, &String)| {
-            // Names and values of RFC 7628, section 3.1; "auth" is the token itself.
+            // The syntax of RFC 7628, section 3.1. The name "auth" is reserved for the token itself.
             name != "auth"
                 && !name.is_empty()
                 && name.chars().all(|c| c.is_ascii_alphabetic())
@@ -73,8 +76,8 @@ impl OAuth {
         Ok(OAuth { source, extensions, last: Mutex::new(None) })
     }
 
-    /// The first message (RFC 7628, section 3.1), with a token that is still good for a while.
-    pub(super) async fn first_message(&self) -> Result<Vec<u8>, SaslError> {
+    /// Returns the first message (RFC 7628, section 3.1), with a token that is still valid for a while.
+    pub(crate) async fn first_message(&self) -> Result<Vec<u8>, SaslError> {
         let token = self.token().await?;
         let mut message = format!("n,,\u{1}auth=Bearer {}", token.reveal());
         for (name, value) in &self.extensions {
@@ -85,7 +88,7 @@ impl OAuth {
     }
 
     async fn token(&self) -> Result<Secret, SaslError> {
-        // Whoever asks meanwhile waits for this token instead of asking for one more.
+        // Concurrent callers wait for this token instead of fetching another one.
         let mut last = self.last.lock().await;
         if let Some((token, until)) = &*last
             && Instant::now() < *until
@@ -97,15 +100,16 @@ impl OAuth {
             Source::Unsecured { claims, lifetime } => (unsecured_token(claims, *lifetime), *lifetime),
         };
         if token.reveal().is_empty() || token.reveal().chars().any(|c| !c.is_ascii_graphic()) {
-            return Err(SaslError::Token("the token holds characters that no token has".into()));
+            return Err(SaslError::Token("the token contains characters that are not allowed".into()));
         }
-        // A connection authenticates anew after 80 per cent of the token's life, and needs another one then.
+        // A connection re-authenticates after 80 % of the token's lifetime and needs a new token then. So a
+        // token is reused for 70 % only.
         *last = Some((token.clone(), Instant::now() + lifetime * 7 / 10));
         Ok(token)
     }
 }
 
-/// The options of Kafka's `OAuthBearerUnsecuredLoginCallbackHandler`.
+/// Reads the options of Kafka's `OAuthBearerUnsecuredLoginCallbackHandler`.
 fn unsecured(options: &BTreeMap<String, String>) -> Result<Source, InvalidSetting> {
     let wrong = |reason: String| InvalidSetting::new(JAAS, reason);
     let mut claims = Map::new();
@@ -114,10 +118,10 @@ fn unsecured(options: &BTreeMap<String, String>) -> Result<Source, InvalidSettin
             drop(claims.insert(claim.to_owned(), Value::String(value.clone())));
         } else if let Some(claim) = name.strip_prefix("unsecuredLoginNumberClaim_") {
             let number: serde_json::Number =
-                value.parse().map_err(|_| wrong(format!("the option {name} is no number")))?;
+                value.parse().map_err(|_| wrong(format!("the option {name} is not a number")))?;
             drop(claims.insert(claim.to_owned(), Value::Number(number)));
         } else if let Some(claim) = name.strip_prefix("unsecuredLoginListClaim_") {
-            // The first character is the separator.
+            // The first character of the value is the separator.
             let mut rest = value.chars();
             let list: Vec<Value> = rest.next().map_or_else(Vec::new, |separator| {
                 rest.as_str().split(separator).map(|entry| Value::String(entry.to_owned())).collect()
@@ -134,20 +138,22 @@ fn unsecured(options: &BTreeMap<String, String>) -> Result<Source, InvalidSettin
         Some(seconds) => match seconds.parse::<u64>() {
             Ok(seconds) if (1..=u64::from(u32::MAX)).contains(&seconds) => Duration::from_secs(seconds),
             _ => {
-                return Err(wrong("the option unsecuredLoginLifetimeSeconds is no number of seconds".into()));
+                return Err(wrong(
+                    "the option unsecuredLoginLifetimeSeconds is not a number of seconds".into(),
+                ));
             }
         },
     };
     Ok(Source::Unsecured { claims, lifetime })
 }
 
-/// A JWS without a signature (RFC 7515, appendix A.5).
+/// Builds a JWS without a signature (RFC 7515, appendix A.5).
 fn unsecured_token(claims: &Map<String, Value>, lifetime: Duration) -> Secret {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = now_ms().unsigned_abs() / 1000;
     let mut all = Map::new();
     drop(all.insert("iat".into(), now.into()));
     drop(all.insert("exp".into(), (now + lifetime.as_secs()).into()));
-    // What is given wins.
+    // Configured claims override these.
     all.extend(claims.clone());
     let part = |json: &str| URL_SAFE_NO_PAD.encode(json);
     Secret::new(format!("{}.{}.", part(r#"{"alg":"none"}"#), part(&Value::Object(all).to_string())))

@@ -1,5 +1,5 @@
-//! SCRAM-SHA-256 and SCRAM-SHA-512 (RFC 5802, RFC 7677), as Kafka's `ScramSaslClient` speaks it: no channel binding, no SASLprep,
-//! delegation tokens by the extension `tokenauth`.
+//! SCRAM-SHA-256 and SCRAM-SHA-512 (RFC 5802, RFC 7677), compatible with Kafka's `ScramSaslClient`: no
+//! channel binding, no SASLprep, delegation tokens by the extension `tokenauth`.
 
 use std::num::NonZeroU32;
 
@@ -8,26 +8,26 @@ use base64::engine::general_purpose::STANDARD;
 use ring::rand::SecureRandom as _;
 use ring::{digest, hmac, pbkdf2};
 
-use super::Step;
-use super::error::SaslError;
+use crate::client::sasl::Step;
+use crate::client::sasl::error::SaslError;
 use crate::net::Secret;
 
-/// Fewest iterations that are accepted, as in Kafka's `ScramMechanism`.
+/// Minimum iteration count that is accepted, the same as in Kafka's `ScramMechanism`.
 const MIN_ITERATIONS: u32 = 4096;
-/// Most: seconds of work. Kafka's broker has no limit of its own.
+/// Maximum iteration count that is accepted; it takes seconds. Kafka's broker has no maximum.
 const MAX_ITERATIONS: u32 = 5_000_000;
-/// Bytes of randomness in a nonce.
+/// Number of random bytes in a nonce.
 const NONCE_BYTES: usize = 24;
 
-/// Which hash.
+/// Hash function of the mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::client) enum ScramHash {
+pub(crate) enum ScramHash {
     Sha256,
     Sha512,
 }
 
 impl ScramHash {
-    pub(super) fn mechanism(self) -> &'static str {
+    pub(crate) fn mechanism(self) -> &'static str {
         match self {
             ScramHash::Sha256 => "SCRAM-SHA-256",
             ScramHash::Sha512 => "SCRAM-SHA-512",
@@ -53,29 +53,29 @@ impl ScramHash {
     }
 }
 
-/// Credentials.
+/// SCRAM credentials.
 #[derive(Debug)]
-pub(in crate::client) struct Scram {
-    pub(super) hash: ScramHash,
-    pub(super) username: String,
-    pub(super) password: Secret,
-    /// They are a delegation token's id and HMAC.
-    pub(super) is_token: bool,
+pub(crate) struct Scram {
+    pub(crate) hash: ScramHash,
+    pub(crate) username: String,
+    pub(crate) password: Secret,
+    /// True if they are the id and HMAC of a delegation token.
+    pub(crate) is_token: bool,
 }
 
-/// An exchange, by the message that is due from the broker.
+/// State of an exchange, named by the broker message that it expects.
 #[derive(Debug)]
-pub(in crate::client) enum Exchange {
-    /// Salt and iterations.
+pub(crate) enum ScramState {
+    /// Salt and iteration count.
     Challenge { hash: ScramHash, password: Secret, nonce: String, first_bare: String },
-    /// The proof that it knows the credentials.
+    /// The proof that the broker knows the credentials.
     Proof { key: ServerKey, auth_message: String },
-    /// None.
+    /// No message.
     Over,
 }
 
-/// Verifies the broker's signature. `Debug` hides it.
-pub(in crate::client) struct ServerKey(hmac::Key);
+/// Key that verifies the broker's signature. `Debug` hides it.
+pub(crate) struct ServerKey(hmac::Key);
 
 impl std::fmt::Debug for ServerKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -84,47 +84,48 @@ impl std::fmt::Debug for ServerKey {
 }
 
 impl Scram {
-    /// Begins with a fresh nonce.
-    pub(super) fn begin(&self) -> Result<(Exchange, Vec<u8>), SaslError> {
+    /// Begins an exchange with a fresh nonce.
+    pub(crate) fn begin(&self) -> Result<(ScramState, Vec<u8>), SaslError> {
         let mut random = [0; NONCE_BYTES];
         ring::rand::SystemRandom::new().fill(&mut random).map_err(|_| SaslError::Ended)?;
         Ok(self.begin_with(&STANDARD.encode(random)))
     }
 
-    pub(super) fn begin_with(&self, nonce: &str) -> (Exchange, Vec<u8>) {
+    pub(crate) fn begin_with(&self, nonce: &str) -> (ScramState, Vec<u8>) {
         let username = self.username.replace('=', "=3D").replace(',', "=2C");
         let extension = if self.is_token { ",tokenauth=true" } else { "" };
         let first_bare = format!("n={username},r={nonce}{extension}");
         let message = format!("n,,{first_bare}").into_bytes();
         let (hash, password) = (self.hash, self.password.clone());
-        (Exchange::Challenge { hash, password, nonce: nonce.to_owned(), first_bare }, message)
+        (ScramState::Challenge { hash, password, nonce: nonce.to_owned(), first_bare }, message)
     }
 }
 
-impl Exchange {
-    /// The broker said `message`. Takes a while the first time: thousands of hashes.
-    pub(super) fn on(&mut self, message: &[u8]) -> Result<Step, SaslError> {
-        let message = std::str::from_utf8(message).map_err(|_| SaslError::Message("not UTF-8"))?;
-        match std::mem::replace(self, Exchange::Over) {
-            Exchange::Challenge { hash, password, nonce, first_bare } => {
+impl ScramState {
+    /// Handles a message of the broker. The first one takes a while: it needs thousands of hashes.
+    pub(crate) fn on(&mut self, message: &[u8]) -> Result<Step, SaslError> {
+        let message = std::str::from_utf8(message).map_err(|_| SaslError::Message("it is not UTF-8"))?;
+        match std::mem::replace(self, ScramState::Over) {
+            ScramState::Challenge { hash, password, nonce, first_bare } => {
                 let challenge = Challenge::parse(message, &nonce)?;
                 let (proof, key, auth_message) = answer(hash, &password, &first_bare, message, &challenge);
-                *self = Exchange::Proof { key, auth_message };
+                *self = ScramState::Proof { key, auth_message };
                 Ok(Step::Send(proof))
             }
-            Exchange::Proof { key, auth_message } => {
+            ScramState::Proof { key, auth_message } => {
                 if let Some(error) = message.strip_prefix("e=") {
                     let shown: String = error.chars().filter(|c| !c.is_control()).take(200).collect();
                     return Err(SaslError::Refused(shown));
                 }
                 let signature = attribute(message.split(',').next(), "v=")?;
-                let signature =
-                    STANDARD.decode(signature).map_err(|_| SaslError::Message("v is not base64"))?;
+                let signature = STANDARD
+                    .decode(signature)
+                    .map_err(|_| SaslError::Message("the signature is not base64"))?;
                 hmac::verify(&key.0, auth_message.as_bytes(), &signature)
                     .map_err(|_| SaslError::Signature)?;
                 Ok(Step::Done)
             }
-            Exchange::Over => Err(SaslError::Message("one too many")),
+            ScramState::Over => Err(SaslError::Message("unexpected message after the end")),
         }
     }
 }
@@ -144,12 +145,13 @@ impl<'a> Challenge<'a> {
         let nonce = attribute(parts.next(), "r=")?;
         let salt = attribute(parts.next(), "s=")?;
         let iterations = attribute(parts.next(), "i=")?;
-        // A nonce of the broker's own choice would let it replay an old exchange.
+        // Without the client's nonce in it, the broker could replay an old exchange.
         if !nonce.starts_with(own_nonce) || nonce.len() == own_nonce.len() {
-            return Err(SaslError::Message("the nonce does not go on from ours"));
+            return Err(SaslError::Message("the nonce does not begin with the client's nonce"));
         }
         let salt = STANDARD.decode(salt).map_err(|_| SaslError::Message("the salt is not base64"))?;
-        let count: u32 = iterations.parse().map_err(|_| SaslError::Message("no iteration count"))?;
+        let count: u32 =
+            iterations.parse().map_err(|_| SaslError::Message("the iteration count is not a number"))?;
         let iterations = NonZeroU32::new(count)
             .filter(|_| (MIN_ITERATIONS..=MAX_ITERATIONS).contains(&count))
             .ok_or(SaslError::Iterations(count, MIN_ITERATIONS, MAX_ITERATIONS))?;
@@ -161,7 +163,7 @@ fn attribute<'a>(part: Option<&'a str>, name: &str) -> Result<&'a str, SaslError
     part.and_then(|part| part.strip_prefix(name)).ok_or(SaslError::Message("an attribute is missing"))
 }
 
-/// The final message, and what the broker's own proof is judged by.
+/// Computes the final message, and the key and text that verify the broker's own proof.
 fn answer(
     hash: ScramHash,
     password: &Secret,
@@ -169,7 +171,7 @@ fn answer(
     server_first: &str,
     challenge: &Challenge<'_>,
 ) -> (Vec<u8>, ServerKey, String) {
-    // `biws` is "n,,": no channel binding.
+    // `biws` is base64 of "n,,": no channel binding.
     let without_proof = format!("c=biws,r={}", challenge.nonce);
     let auth_message = format!("{first_bare},{server_first},{without_proof}");
     let mut salted = vec![0; hash.digest().output_len()];

@@ -6,8 +6,8 @@ use ring::{digest, hmac, pbkdf2};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::scram::{Scram, ScramHash};
-use super::*;
+use crate::client::sasl::scram::{Scram, ScramHash};
+use crate::client::sasl::*;
 
 fn sasl(configs: &[(&str, &str)]) -> Result<Sasl, String> {
     let configs: BTreeMap<&str, &str> = configs.iter().copied().collect();
@@ -27,7 +27,7 @@ const SCRAM: &str = "org.apache.kafka.common.security.scram.ScramLoginModule";
 const BEARER: &str = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule";
 
 #[tokio::test]
-async fn jaas_is_read_as_java_reads_it() {
+async fn jaas_is_parsed_as_in_java() {
     for (options, message) in [
         (r#"username="alice" password="secret";"#, "\0alice\0secret"),
         ("username='alice' password='se\"cret' ;", "\0alice\0se\"cret"),
@@ -44,17 +44,17 @@ async fn jaas_is_read_as_java_reads_it() {
 }
 
 #[test]
-fn jaas_that_java_refuses_is_refused_with_the_reason_and_without_the_password() {
+fn invalid_jaas_is_refused_with_a_reason_and_without_the_password() {
     for (jaas, part) in [
-        (String::new(), "needs it"),
+        (String::new(), "requires it, in this form"),
         ("\"".into(), "followed by a control flag"),
         (format!("{PLAIN} username=\"u\" password=\"hunter2\";"), "followed by a control flag"),
         (format!("{PLAIN} required username=\"u\" password=\"hunter2\""), "semicolon"),
         (format!("{PLAIN} required username=\"u\" password=12;"), "double quotes"),
-        (format!("{PLAIN} required username=\"u\" password;"), "something else"),
-        (format!("{PLAIN} required username=\"u\" password="), "something else"),
-        (format!("{PLAIN} required username=\"u\" password=\"a\"hunter2\";"), "is written \\\""),
-        (format!("{PLAIN} required username=\"u\" =\"hunter2\";"), "something else"),
+        (format!("{PLAIN} required username=\"u\" password;"), "expected name="),
+        (format!("{PLAIN} required username=\"u\" password="), "expected name="),
+        (format!("{PLAIN} required username=\"u\" password=\"a\"hunter2\";"), "as \\\""),
+        (format!("{PLAIN} required username=\"u\" =\"hunter2\";"), "expected name="),
         (format!("{PLAIN} required username=\"u\" password=\"hunter2\"; {PLAIN} required;"), "more than one"),
         (format!("{PLAIN} required username=\"u\";"), "password=\"…\""),
         (format!("{PLAIN} required username=\"\" password=\"hunter2\";"), "username is empty"),
@@ -95,7 +95,7 @@ fn pencil(hash: ScramHash) -> Scram {
     Scram { hash, username: "user".into(), password: Secret::new("pencil"), is_token: false }
 }
 
-/// RFC 7677, section 3.
+/// The example of RFC 7677, section 3.
 #[test]
 fn scram_sha_256_gives_the_messages_of_the_rfc() {
     let (mut exchange, first) = pencil(ScramHash::Sha256).begin_with("rOprNGfwEbeRWgbNEkqO");
@@ -109,7 +109,7 @@ fn scram_sha_256_gives_the_messages_of_the_rfc() {
     assert!(exchange.on(proof).is_err());
 }
 
-/// The server's side by RFC 5802, section 3: judges the proof, gives its own.
+/// The server's side by RFC 5802, section 3: checks the client's proof and returns the server's.
 fn serve(
     algorithm: (pbkdf2::Algorithm, hmac::Algorithm),
     messages: [&str; 3],
@@ -133,7 +133,7 @@ fn serve(
 }
 
 #[test]
-fn scram_proves_itself_to_a_server_and_demands_its_proof() {
+fn scram_proves_the_client_and_verifies_the_server() {
     for (hash, algorithm) in [
         (ScramHash::Sha256, (pbkdf2::PBKDF2_HMAC_SHA256, hmac::HMAC_SHA256)),
         (ScramHash::Sha512, (pbkdf2::PBKDF2_HMAC_SHA512, hmac::HMAC_SHA512)),
@@ -167,7 +167,7 @@ fn scram_escapes_names_and_marks_delegation_tokens() {
 }
 
 #[test]
-fn a_broker_that_does_not_keep_to_scram_is_refused() {
+fn a_broker_that_violates_scram_is_refused() {
     for (challenge, part) in [
         ("", "missing"),
         ("\u{fffd}", "missing"),
@@ -189,7 +189,7 @@ fn a_broker_that_does_not_keep_to_scram_is_refused() {
 }
 
 #[tokio::test]
-async fn an_unsecured_token_holds_the_claims_that_are_given() {
+async fn an_unsecured_token_holds_the_configured_claims() {
     let jaas = format!(
         "{BEARER} required unsecuredLoginStringClaim_sub=\"alice\" unsecuredLoginListClaim_scope=\",a,b\" \
          unsecuredLoginNumberClaim_n=\"7\" unsecuredLoginLifetimeSeconds=\"60\" unsecuredLoginExtension_traceId=\"1\";"
@@ -212,7 +212,7 @@ async fn an_unsecured_token_holds_the_claims_that_are_given() {
     assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 60);
 
     for (options, part) in [
-        ("", "sasl.oauthbearer.token.endpoint.url: it must be set"),
+        ("", "sasl.oauthbearer.token.endpoint.url: required for OAUTHBEARER"),
         ("unsecuredLoginStringClaim_name=\"x\"", "unsecuredLoginStringClaim_sub is missing"),
         ("unsecuredLoginStringClaim_sub=\"x\" unsecuredLoginLifetimeSeconds=\"soon\"", "number of seconds"),
         ("unsecuredLoginStringClaim_sub=\"x\" extension_auth=\"x\"", "extension 'auth'"),
@@ -222,7 +222,7 @@ async fn an_unsecured_token_holds_the_claims_that_are_given() {
     }
 }
 
-/// A token endpoint that gives `answer` to every request, and the requests.
+/// Starts a token endpoint that gives the same answer to every request. Returns its URL and the requests.
 async fn endpoint(status: &str, body: &str) -> (String, tokio::sync::mpsc::Receiver<String>) {
     let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -258,7 +258,7 @@ fn bearer(url: &str) -> Result<Sasl, String> {
 }
 
 #[tokio::test]
-async fn a_token_comes_from_the_endpoint_and_is_used_until_it_is_old() {
+async fn a_token_is_fetched_from_the_endpoint_and_reused() {
     let (url, mut requests) =
         endpoint("200 OK", r#"{"access_token":"a.b.c", "token_type":"Bearer", "expires_in": 3600}"#).await;
     let sasl = bearer(&url).unwrap();
@@ -276,12 +276,12 @@ async fn a_token_comes_from_the_endpoint_and_is_used_until_it_is_old() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_gives_no_token_is_told_without_the_secret() {
+async fn errors_of_a_token_endpoint_hide_the_secret() {
     for (status, body, part) in [
         ("401 Unauthorized", r#"{"error":"invalid_client"}"#, "401 Unauthorized: invalid_client"),
         ("503 Busy", "busy", "503"),
-        ("200 OK", "{}", "holds no access_token"),
-        ("200 OK", r#"{"access_token":"a\nb"}"#, "characters that no token has"),
+        ("200 OK", "{}", "has no access_token"),
+        ("200 OK", r#"{"access_token":"a\nb"}"#, "characters that are not allowed"),
         ("nonsense", "", "127.0.0.1"),
     ] {
         let (url, _requests) = endpoint(status, body).await;
@@ -293,7 +293,7 @@ async fn an_endpoint_that_gives_no_token_is_told_without_the_secret() {
 }
 
 #[tokio::test]
-async fn a_bearer_exchange_ends_with_nothing_or_asks_for_the_error_code() {
+async fn a_bearer_exchange_ends_after_an_empty_challenge_or_asks_for_the_error_code() {
     assert_eq!(Exchange::Bearer.on(Vec::new()).await.unwrap(), Step::Done);
     let refused = Exchange::Bearer.on(b"{\"status\":\"invalid_token\"}".to_vec()).await.unwrap();
     assert_eq!(refused, Step::Send(vec![1]));

@@ -1,4 +1,4 @@
-//! A token endpoint: the client credentials grant of OAuth 2 (RFC 6749, section 4.4).
+//! Fetches tokens from a token endpoint: the client credentials grant of OAuth 2 (RFC 6749, section 4.4).
 
 use std::pin::pin;
 use std::time::Duration;
@@ -14,30 +14,31 @@ use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use super::jaas::LoginModule;
-use crate::net::tls::{InvalidSetting, TlsClient, TlsSettings};
+use crate::client::sasl::jaas::LoginModule;
+use crate::net::tls::invalid::InvalidSetting;
+use crate::net::tls::{TlsClient, TlsSettings};
 use crate::net::{HostPort, Secret, SocketOptions, dial};
 
 const URL: &str = "sasl.oauthbearer.token.endpoint.url";
 const JAAS: &str = "sasl.jaas.config";
 
-/// Time for one token, everything included.
-const WITHIN: Duration = Duration::from_secs(10);
-/// Largest answer, in bytes.
+/// Timeout for fetching one token, connecting included.
+const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum size of a response, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
-/// How long a token is used whose life the endpoint does not tell.
-const UNTOLD_LIFETIME: Duration = Duration::from_secs(300);
+/// Lifetime of a token for which the endpoint names none.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
 
-/// Where to ask, and as whom.
+/// A token endpoint and the client credentials for it.
 #[derive(Debug)]
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     url: Uri,
     address: HostPort,
     tls: Option<TlsClient>,
     client_id: String,
     client_secret: Secret,
     scope: Option<String>,
-    /// `sasl.oauthbearer.header.urlencode`: RFC 6749 wants it, many servers do not.
+    /// `sasl.oauthbearer.header.urlencode`: RFC 6749 requires it, many servers do not.
     encodes: bool,
 }
 
@@ -48,20 +49,21 @@ struct Granted {
 }
 
 impl Endpoint {
-    /// `None` where no endpoint is configured. Names of configs win over options of the login module, as in Kafka 4.1.
-    pub(super) fn parse(
+    /// Reads the endpoint; `None` if none is configured. Configs override the options of the login module, as
+    /// in Kafka 4.1.
+    pub(crate) fn parse(
         text: &dyn Fn(&str) -> Option<String>,
         module: &LoginModule,
     ) -> Result<Option<Endpoint>, InvalidSetting> {
         let Some(given) = text(URL) else { return Ok(None) };
         let wrong = |reason: &str| InvalidSetting::new(URL, format!("'{given}' {reason}"));
-        let url: Uri = given.parse().map_err(|_| wrong("is no URL"))?;
+        let url: Uri = given.parse().map_err(|_| wrong("is not a URL"))?;
         let (port, has_tls) = match url.scheme_str() {
             Some("http") => (80, false),
             Some("https") => (443, true),
             _ => return Err(wrong("is neither an http nor an https URL")),
         };
-        let host = url.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("names no host"))?;
+        let host = url.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("has no host"))?;
         let address = HostPort::new(host, url.port_u16().unwrap_or(port));
         let option = |name: &str| module.options.get(name).filter(|value| !value.is_empty()).cloned();
         let client_id = text("sasl.oauthbearer.client.credentials.client.id").or_else(|| option("clientId"));
@@ -88,19 +90,21 @@ impl Endpoint {
         Ok(Some(Endpoint { url, address, tls, client_id, client_secret, scope, encodes }))
     }
 
-    /// A new token, and how long it is good for.
+    /// Fetches a new token. Returns it with its lifetime.
     ///
     /// # Errors
-    /// What went wrong; never with the secret or the token in it.
-    pub(super) async fn fetch(&self) -> Result<(Secret, Duration), String> {
-        let asked = timeout(WITHIN, self.ask()).await;
+    /// Returns a message that never holds the client secret or the token.
+    pub(crate) async fn fetch(&self) -> Result<(Secret, Duration), String> {
+        let asked = timeout(ENDPOINT_TIMEOUT, self.ask()).await;
         asked
-            .unwrap_or_else(|_| Err(format!("no answer within {WITHIN:?}")))
+            .unwrap_or_else(|_| Err(format!("no answer within {ENDPOINT_TIMEOUT:?}")))
             .map_err(|reason| format!("{}: {reason}", self.address))
     }
 
     async fn ask(&self) -> Result<(Secret, Duration), String> {
-        let tcp = dial(&self.address, SocketOptions::default(), WITHIN).await.map_err(|e| e.to_string())?;
+        let tcp = dial(&self.address, SocketOptions::default(), ENDPOINT_TIMEOUT)
+            .await
+            .map_err(|e| e.to_string())?;
         match &self.tls {
             None => self.ask_over(tcp).await,
             Some(tls) => {
@@ -127,7 +131,7 @@ impl Endpoint {
         let (status, body) = tokio::select! {
             biased;
             answered = &mut exchange => answered?,
-            // Whatever ended it: the exchange has the answer, or says why there is none.
+            // The connection has ended. The exchange has its response or its error by now.
             _ = &mut connection => exchange.await?,
         };
         granted(status, &body)
@@ -160,14 +164,14 @@ impl Endpoint {
 fn granted(status: StatusCode, body: &[u8]) -> Result<(Secret, Duration), String> {
     if !status.is_success() {
         #[derive(Deserialize)]
-        struct Refused {
+        struct TokenRefused {
             error: String,
         }
-        let why = serde_json::from_slice::<Refused>(body).map(|refused| format!(": {}", refused.error));
+        let why = serde_json::from_slice::<TokenRefused>(body).map(|refused| format!(": {}", refused.error));
         return Err(format!("HTTP {status}{}", why.unwrap_or_default()));
     }
     let granted: Granted =
-        serde_json::from_slice(body).map_err(|_| "the answer holds no access_token".to_owned())?;
+        serde_json::from_slice(body).map_err(|_| "the answer has no access_token".to_owned())?;
     let lifetime = granted.expires_in.filter(|seconds| (1.0..=1e9).contains(seconds));
-    Ok((Secret::new(granted.access_token), lifetime.map_or(UNTOLD_LIFETIME, Duration::from_secs_f64)))
+    Ok((Secret::new(granted.access_token), lifetime.map_or(DEFAULT_LIFETIME, Duration::from_secs_f64)))
 }

@@ -1,53 +1,63 @@
-//! Memory for frames that must be held whole: one budget for each direction, for all sessions together.
+//! Bounds the memory for frames that are held whole: one budget for each direction, shared by all sessions.
 //!
-//! A frame is charged as it arrives, so a size that is only claimed costs nothing. Who finds the budget spent waits,
-//! which stops the reading of that connection; nothing fails. One session at a time may go beyond the budget (the
-//! *overdraft*): frames that are each a part of the way in can therefore not lock each other out, and a frame larger
-//! than the whole budget passes alone. What looking into a batch takes has an overdraft of its own, for one look. So
-//! memory is bounded by the budget, one frame and one look.
+//! A frame is charged as it arrives, so a size that is only claimed costs nothing. A session that finds the
+//! budget spent waits, which stops the reading of its connection. Nothing fails. One session at a time may
+//! exceed the budget (the *overdraft*). So frames that have each arrived in part cannot block each other for
+//! ever, and a frame larger than the whole budget passes alone. The sifting of batches ([`crate::gateway::frame::strip_budget`])
+//! has an overdraft of its own, for one batch at a time. So memory is bounded by the budget, one frame, and
+//! the memory for sifting one batch.
 //!
-//! An eighth of the budget is the *lane*: only connections that hold little use it, each address at most a quarter of it. So small
-//! frames pass while large ones have spent the rest. And nobody waits for long: memory is taken back from those that have held most
-//! of it for longest ([`reclaim`]).
+//! An eighth of the budget is the *lane* ([`reserve`]). Only connections that hold little use it, and each
+//! address gets at most a quarter of it. So small frames pass while large frames have spent the rest. No
+//! session waits for long: memory is reclaimed from the connections that have held the most for the longest
+//! ([`reclaim`]).
 //!
-//! Two budgets, because a request that is held may wait for the responses before it: what responses need must never be in
-//! the hands of requests. [`Hold`]s give back what they have when they are dropped.
+//! There are two budgets, because a request that is held may wait for the responses before it. So requests
+//! must never hold the memory that responses need. A [`BudgetPermit`] gives its bytes back when it is dropped.
 
-mod lane;
-pub(super) mod reclaim;
+pub(crate) mod reclaim;
+pub(crate) mod reserve;
+/// The budgets of the two directions.
+#[derive(Debug, Clone)]
+pub(crate) struct Budgets {
+    pub(crate) requests: Budget,
+    pub(crate) responses: Budget,
+}
+
 #[cfg(test)]
 mod tests;
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use super::ticks::{Micros, Ticks};
-use lane::{InLane, Lane};
+use crate::gateway::budget::reserve::{InLane, Lane};
+use crate::gateway::clock::{GatewayClock, Micros};
 
-/// Bytes that sessions share. Cheap to clone.
+/// Budget of bytes that all sessions share. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Budget(Arc<Inner>);
+pub(crate) struct Budget(Arc<BudgetInner>);
 
 #[derive(Debug)]
-struct Inner {
-    ticks: Ticks,
-    /// The budget without the lane.
+struct BudgetInner {
+    ticks: GatewayClock,
+    /// Budget without the lane.
     pool: Arc<Semaphore>,
     pool_bytes: usize,
     lane: Lane,
     overdraft: Arc<Semaphore>,
     look_overdraft: Arc<Semaphore>,
     waiting: AtomicUsize,
-    /// Somebody has begun to wait.
+    /// Signals that a session has begun to wait.
     awaited: Notify,
-    /// Those who wait, the longest first.
+    /// Sessions that wait, the longest-waiting first.
     queue: Mutex<BTreeMap<u64, Waiter>>,
-    /// The next number of a waiter or a hold.
+    /// Next number of a waiter or a hold.
     numbers: AtomicU64,
     in_use: Gauge,
     waiters: Gauge,
@@ -60,12 +70,12 @@ struct Waiter {
 }
 
 impl Budget {
-    /// A budget of `bytes`; the gauges follow what is in use, and how many sessions wait.
-    pub(super) fn new(bytes: usize, ticks: Ticks, in_use: Gauge, waiters: Gauge) -> Self {
+    /// Creates a budget of `bytes`. The gauges follow the bytes in use and the number of sessions that wait.
+    pub(crate) fn new(bytes: usize, ticks: GatewayClock, in_use: Gauge, waiters: Gauge) -> Self {
         let bytes = bytes.min(Semaphore::MAX_PERMITS);
         let lane = Lane::of_a_budget(bytes);
         let pool_bytes = bytes - lane.bytes();
-        Budget(Arc::new(Inner {
+        Budget(Arc::new(BudgetInner {
             ticks,
             pool: Arc::new(Semaphore::new(pool_bytes)),
             pool_bytes,
@@ -81,31 +91,32 @@ impl Budget {
         }))
     }
 
-    /// Whether anybody waits.
-    pub(super) fn is_awaited(&self) -> bool {
+    /// Returns true if any session waits.
+    pub(crate) fn is_awaited(&self) -> bool {
         self.0.waiting.load(Relaxed) > 0
     }
 
-    /// Waits until somebody waits. For one caller at a time.
-    pub(super) async fn awaited(&self) {
+    /// Waits until a session waits. For one caller at a time.
+    pub(crate) async fn awaited(&self) {
         while !self.is_awaited() {
             self.0.awaited.notified().await;
         }
     }
 
-    /// Holds nothing yet. `holder` is the side of a connection that it will belong to.
-    pub(super) fn hold(&self, holder: &Arc<Holder>) -> Hold {
+    /// Returns an empty budget permit. `holder` is the side of a connection that it will belong to.
+    pub(crate) fn hold(&self, holder: &Arc<Holder>) -> BudgetPermit {
         self.hold_beyond(holder, &self.0.overdraft)
     }
 
-    /// The same for what looking into a batch takes: there is an overdraft for one look. Whoever waits for this must
-    /// need nothing else afterwards: then each look ends, whatever frames wait for.
-    pub(super) fn hold_for_look(&self, holder: &Arc<Holder>) -> Hold {
+    /// Returns an empty budget permit for sifting a batch, which has an overdraft of its own. A caller that
+    /// waits for such a permit must need nothing else afterwards. Then each sifting ends, whatever frames
+    /// wait for.
+    pub(crate) fn hold_for_look(&self, holder: &Arc<Holder>) -> BudgetPermit {
         self.hold_beyond(holder, &self.0.look_overdraft)
     }
 
-    fn hold_beyond(&self, holder: &Arc<Holder>, beyond: &Arc<Semaphore>) -> Hold {
-        Hold {
+    fn hold_beyond(&self, holder: &Arc<Holder>, beyond: &Arc<Semaphore>) -> BudgetPermit {
+        BudgetPermit {
             budget: self.clone(),
             holder: Arc::clone(holder),
             number: self.0.numbers.fetch_add(1, Relaxed),
@@ -117,52 +128,53 @@ impl Budget {
         }
     }
 
-    fn wait(&self, bytes: usize) -> Waiting<'_> {
+    fn wait(&self, bytes: usize) -> BudgetWaiter<'_> {
         let _ = self.0.waiting.fetch_add(1, Relaxed);
         self.0.awaited.notify_one();
         let _ = self.0.waiters.inc();
         let ticket = self.0.numbers.fetch_add(1, Relaxed);
         let _ = self.queue().insert(ticket, Waiter { since: self.0.ticks.now(), bytes });
-        Waiting(self, ticket)
+        BudgetWaiter(self, ticket)
     }
 
-    fn queue(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Waiter>> {
-        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> parking_lot::MutexGuard<'_, BTreeMap<u64, Waiter>> {
+        self.0.queue.lock()
     }
 }
 
-/// A session that waits, counted until it is dropped.
-struct Waiting<'a>(&'a Budget, u64);
+/// Session that waits. It counts as waiting until this is dropped.
+struct BudgetWaiter<'a>(&'a Budget, u64);
 
-impl Drop for Waiting<'_> {
+impl Drop for BudgetWaiter<'_> {
     fn drop(&mut self) {
-        let Waiting(budget, ticket) = self;
+        let BudgetWaiter(budget, ticket) = self;
         let _ = budget.queue().remove(ticket);
         let _ = budget.0.waiting.fetch_sub(1, Relaxed);
         let _ = budget.0.waiters.dec();
     }
 }
 
-/// One side of a connection: what it holds, and each of its holds with its beginning. A hold that is given back says
-/// nothing of the others: who gives back a byte now and then has the rest for as long.
+/// One side of a connection: the bytes that it holds, and the start time of each of its holds. Giving back
+/// one hold does not make the others younger. Otherwise a client could keep its memory by giving back a byte
+/// now and then.
 #[derive(Debug)]
-pub(super) struct Holder {
+pub(crate) struct Holder {
     address: IpAddr,
     bytes: AtomicUsize,
-    /// Few: one for what is being read, and one for each answer that is due and takes memory.
-    holds: Mutex<Vec<Held>>,
+    /// Few: one for the frame that is being read, and one for each due response that takes memory.
+    holds: Mutex<Vec<HeldBytes>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Held {
+struct HeldBytes {
     number: u64,
     bytes: usize,
     since: Micros,
 }
 
 impl Holder {
-    /// Of a client at this address.
-    pub(super) fn new(address: IpAddr) -> Arc<Self> {
+    /// Creates a holder for a client at this address.
+    pub(crate) fn new(address: IpAddr) -> Arc<Self> {
         Arc::new(Holder { address, bytes: AtomicUsize::new(0), holds: Mutex::default() })
     }
 
@@ -171,7 +183,7 @@ impl Holder {
         let mut holds = self.holds();
         match holds.iter_mut().find(|held| held.number == number) {
             Some(held) => held.bytes += more,
-            None => holds.push(Held { number, bytes: more, since: now }),
+            None => holds.push(HeldBytes { number, bytes: more, since: now }),
         }
     }
 
@@ -183,51 +195,51 @@ impl Holder {
         if holds[at].bytes == 0 {
             let _ = holds.swap_remove(at);
         }
-        // Idle connections are many.
+        // There are many idle connections, so an empty list keeps no memory.
         if holds.is_empty() {
             *holds = Vec::new();
         }
     }
 
-    fn holds(&self) -> std::sync::MutexGuard<'_, Vec<Held>> {
-        self.holds.lock().unwrap_or_else(PoisonError::into_inner)
+    fn holds(&self) -> parking_lot::MutexGuard<'_, Vec<HeldBytes>> {
+        self.holds.lock()
     }
 }
 
-/// What one frame takes of a budget.
+/// Budget permit of one frame.
 #[derive(Debug)]
-pub(super) struct Hold {
+pub(crate) struct BudgetPermit {
     budget: Budget,
     holder: Arc<Holder>,
     number: u64,
     bytes: usize,
     permit: Option<OwnedSemaphorePermit>,
-    /// What the permit is not for.
+    /// Bytes in the lane. `permit` does not include them.
     lane: Option<InLane>,
-    /// Whose one permit lets it go beyond the budget.
+    /// Semaphore of the overdraft. Its one permit lets a hold exceed the budget.
     beyond: Arc<Semaphore>,
     overdraft: Option<OwnedSemaphorePermit>,
 }
 
-impl Hold {
-    pub(super) fn is_used(&self) -> bool {
+impl BudgetPermit {
+    pub(crate) fn is_used(&self) -> bool {
         self.bytes > 0
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Waits until `bytes` in all are held. Cancelling keeps what was held before.
-    pub(super) async fn grow_to(&mut self, bytes: usize) {
+    /// Waits until the hold has `bytes` in total. Cancelling keeps what was held before.
+    pub(crate) async fn grow_to(&mut self, bytes: usize) {
         if !self.try_grow_to(bytes) {
             self.wait_for(bytes).await;
             self.grown_to(bytes);
         }
     }
 
-    /// As [`Hold::grow_to`], where there is so much at once; whether there is.
-    pub(super) fn try_grow_to(&mut self, bytes: usize) -> bool {
+    /// Grows the hold to `bytes` in total if they are free now. Returns true on success.
+    pub(crate) fn try_grow_to(&mut self, bytes: usize) -> bool {
         if bytes <= self.bytes {
             return true;
         }
@@ -244,7 +256,8 @@ impl Hold {
         true
     }
 
-    /// What more of the pool is needed to hold `bytes` in all there: what is in the lane moves.
+    /// Returns the number of bytes to take from the pool so that it covers all `bytes`. Bytes in the lane
+    /// move to the pool.
     fn of_the_pool(&self, bytes: usize) -> u32 {
         let held = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         u32::try_from(bytes - held).unwrap_or(u32::MAX)
@@ -274,8 +287,9 @@ impl Hold {
         }
     }
 
-    /// Gives back all but `bytes`. What is in the lane or beyond the budget goes first, and as a whole.
-    pub(super) fn shrink_to(&mut self, bytes: usize) {
+    /// Gives back all but `bytes`. Bytes in the lane or in the overdraft go first, and only all of them
+    /// together.
+    pub(crate) fn shrink_to(&mut self, bytes: usize) {
         if bytes >= self.bytes {
             return;
         }
@@ -309,7 +323,7 @@ impl Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for BudgetPermit {
     fn drop(&mut self) {
         if self.bytes > 0 {
             self.given_back(self.bytes);

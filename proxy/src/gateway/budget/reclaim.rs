@@ -1,22 +1,24 @@
-//! Memory is taken back from those that have held most of it for longest, while others wait for it: their connections are closed.
+//! Reclaims memory while sessions wait for it: selects the connections that have held the most for the
+//! longest, to be closed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::super::ticks::Micros;
-use super::{Budget, Holder};
+use crate::gateway::budget::{Budget, Holder};
+use crate::gateway::clock::Micros;
 
-/// Part of the budget that is taken back at a time.
+/// Divisor of the budget that gives the amount to reclaim at a time.
 const PART: usize = 2;
 
 impl Holder {
-    /// Bytes held.
-    pub(super) fn bytes(&self) -> usize {
+    /// Returns the number of bytes held.
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Relaxed)
     }
 
-    /// Bytes that have been held for longer than `patience`, and each of them times how long.
+    /// Returns the number of bytes that have been held for longer than `patience`, and the sum of bytes ×
+    /// time held.
     fn held_for_longer(&self, patience: Micros, now: Micros) -> (usize, u128) {
         let holds = self.holds();
         let old = holds.iter().map(|held| (held.bytes, now.saturating_sub(held.since)));
@@ -27,11 +29,14 @@ impl Holder {
 }
 
 impl Budget {
-    /// Which of `holders` have to give back what they hold now: none, unless somebody has waited for longer than
-    /// `patience`; then those who have held something for as long, whether they wait for more or not, of the addresses
-    /// that have held most the connections that have held most for longest, until what they have held is what is waited
-    /// for, or half of the budget. What they have taken since counts for nothing.
-    pub(in super::super) fn to_reclaim(&self, holders: &[Arc<Holder>], patience: Micros) -> Vec<usize> {
+    /// Returns the indexes of the `holders` that have to give back what they hold now.
+    ///
+    /// Returns none unless a session has waited for longer than `patience`. Then only holders that have held
+    /// bytes for longer than `patience` count, with these bytes only, even if they wait for more themselves.
+    /// The addresses that have held the most come first, and of these the connections with the most bytes ×
+    /// time held. The selection ends when their bytes cover what is waited for. It never aims at more than
+    /// half of the pool, unless the longest-waiting session alone needs more.
+    pub(crate) fn to_reclaim(&self, holders: &[Arc<Holder>], patience: Micros) -> Vec<usize> {
         let now = self.0.ticks.now();
         let Some(wanted) = self.wanted(now, patience) else { return Vec::new() };
         let mut by_address: HashMap<_, usize> = HashMap::new();
@@ -58,7 +63,7 @@ impl Budget {
         taken
     }
 
-    /// How much is to be taken back; `None` while nobody has waited for too long.
+    /// Returns the number of bytes to reclaim, or `None` if no session has waited for longer than `patience`.
     fn wanted(&self, now: Micros, patience: Micros) -> Option<usize> {
         if !self.is_awaited() {
             return None;

@@ -3,28 +3,28 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use tokio::time::advance;
 
-use super::lane::SMALL;
-use super::*;
+use crate::gateway::budget::reserve::SMALL;
+use crate::gateway::budget::*;
 
 const MIB: usize = 1 << 20;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn budget(bytes: usize) -> Budget {
-    Budget::new(bytes, Ticks::start(), Gauge::default(), Gauge::default())
+    Budget::new(bytes, GatewayClock::start(), Gauge::default(), Gauge::default())
 }
 
 fn holder(address: u8) -> Arc<Holder> {
     Holder::new([10, 0, 0, address].into())
 }
 
-async fn held(budget: &Budget, bytes: usize) -> Hold {
+async fn held(budget: &Budget, bytes: usize) -> BudgetPermit {
     let mut hold = budget.hold(&holder(1));
     hold.grow_to(bytes).await;
     hold
 }
 
-/// Waits for so much; `None` while it has to.
-fn tried(budget: &Budget, holder: &Arc<Holder>, bytes: usize) -> Option<Hold> {
+/// Takes `bytes`. Returns `None` if it would have to wait.
+fn tried(budget: &Budget, holder: &Arc<Holder>, bytes: usize) -> Option<BudgetPermit> {
     let mut hold = budget.hold(holder);
     hold.grow_to(bytes).now_or_never().map(|()| hold)
 }
@@ -45,7 +45,7 @@ async fn a_frame_larger_than_the_budget_passes_alone_and_the_next_one_waits() {
     assert_eq!(budget.0.pool.available_permits(), 100);
 }
 
-/// Each has half of what it needs and none can get more: without the overdraft nobody would ever go on.
+/// Each frame has half of what it needs and cannot get more. Without the overdraft, neither would ever go on.
 #[tokio::test]
 async fn frames_that_are_half_way_in_do_not_lock_each_other_out() {
     let budget = budget(100);
@@ -58,7 +58,7 @@ async fn frames_that_are_half_way_in_do_not_lock_each_other_out() {
 }
 
 #[tokio::test]
-async fn who_gives_up_waiting_leaves_no_trace() {
+async fn a_cancelled_waiter_leaves_no_trace() {
     let budget = budget(10);
     let (_a, _b) = (held(&budget, 10).await, held(&budget, 10).await);
     let mut waiting = budget.hold(&holder(1));
@@ -71,8 +71,8 @@ async fn who_gives_up_waiting_leaves_no_trace() {
     assert_eq!(budget.0.waiters.get(), 0);
 }
 
-/// Given large frames that have spent the budget and its overdraft, then small ones of other connections pass all the same, and no address
-/// can use up what is kept for them, nor a connection by many small frames.
+/// Given large frames that have spent the budget and its overdraft, then small frames of other connections
+/// still pass. No address can use up the lane, and no connection can use it for many small frames.
 #[tokio::test]
 async fn a_small_frame_does_not_wait_behind_large_ones() {
     let budget = budget(16 * MIB);
@@ -83,14 +83,14 @@ async fn a_small_frame_does_not_wait_behind_large_ones() {
     let one = holder(2);
     let kept = tried(&budget, &one, SMALL).unwrap();
     assert!(tried(&budget, &one, 1).is_none(), "it has its share");
-    let mut greedy: Vec<Hold> = Vec::new();
+    let mut greedy: Vec<BudgetPermit> = Vec::new();
     while let Some(hold) = tried(&budget, &holder(3), SMALL) {
         greedy.push(hold);
     }
     assert_eq!(greedy.len(), lane / 4 / SMALL, "no more than the share of an address");
     assert!(tried(&budget, &holder(4), SMALL).is_some());
 
-    // It moves out of the lane when it grows.
+    // The hold leaves the lane when it grows.
     drop(hoards);
     let mut grown = kept;
     grown.grow_to(MIB).await;
@@ -105,10 +105,10 @@ async fn a_small_frame_does_not_wait_behind_large_ones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn memory_is_taken_back_only_while_others_wait_for_it_and_from_those_who_have_most_for_longest() {
+async fn memory_is_reclaimed_only_while_others_wait_and_from_the_largest_holders_first() {
     let budget = budget(16 * MIB);
     let holders: Vec<_> = (1..=4).map(holder).collect();
-    let patience = super::super::ticks::micros(SECOND);
+    let patience = crate::gateway::clock::micros(SECOND);
     let reclaim = || budget.to_reclaim(&holders, patience);
     let hold = async |at: usize, bytes: usize| {
         let mut hold = budget.hold(&holders[at]);
@@ -126,10 +126,10 @@ async fn memory_is_taken_back_only_while_others_wait_for_it_and_from_those_who_h
     advance(SECOND).await;
     assert!(reclaim().is_empty(), "the other has only begun to wait");
     advance(SECOND / 10).await;
-    // The largest has held for as long as the patience is, like the others: it goes, although it came last.
+    // All four have held for longer than the patience. The largest goes first, although it came last.
     assert_eq!(reclaim(), [3]);
 
-    // Who has given all back and taken anew is not in the way.
+    // A holder that has given all back and taken bytes again since is not selected.
     drop(_more);
     drop(growing);
     let mut growing = Box::pin(waiting.grow_to(20 * MIB));
@@ -140,7 +140,7 @@ async fn memory_is_taken_back_only_while_others_wait_for_it_and_from_those_who_h
 }
 
 #[tokio::test]
-async fn what_is_no_longer_needed_is_given_back_beyond_the_budget_first() {
+async fn shrinking_gives_back_the_overdraft_first() {
     let budget = budget(100);
     let mut hold = held(&budget, 60).await;
     hold.shrink_to(50);
@@ -157,12 +157,12 @@ async fn what_is_no_longer_needed_is_given_back_beyond_the_budget_first() {
     assert_eq!((budget.0.pool.available_permits(), budget.0.in_use.get()), (100, 0));
 }
 
-/// Given a connection that holds much, when it gives back a little now and then, also by a second hold, then what it
-/// holds is still taken back.
+/// Given a connection that holds much, when it gives back a little now and then, also through a second hold,
+/// then its memory is still reclaimed.
 #[tokio::test(start_paused = true)]
-async fn a_byte_given_back_now_and_then_does_not_keep_the_rest() {
+async fn giving_back_a_byte_now_and_then_does_not_protect_the_rest() {
     let budget = budget(MIB);
-    let (hoarder, patience) = (holder(1), super::super::ticks::micros(SECOND));
+    let (hoarder, patience) = (holder(1), crate::gateway::clock::micros(SECOND));
     let mut hoard = budget.hold(&hoarder);
     hoard.grow_to(MIB).await;
     let _beyond = held(&budget, MIB).await;
@@ -178,10 +178,10 @@ async fn a_byte_given_back_now_and_then_does_not_keep_the_rest() {
     assert_eq!(budget.to_reclaim(&[hoarder], patience), [0]);
 }
 
-/// Given a thousand connections that hold a part of a frame each and wait for more, when one with a frame comes behind them, then it is
-/// served soon after the patience is over.
+/// Given a thousand connections that each hold a part of a frame and wait for more, when another connection
+/// with a frame comes after them, then it is served soon after the patience has passed.
 #[tokio::test(start_paused = true)]
-async fn a_convoy_does_not_hold_up_who_comes_behind_it() {
+async fn a_convoy_does_not_hold_up_a_later_connection() {
     let budget = budget(16 * MIB);
     let holders: Vec<_> = (0..1_000).map(|_| holder(1)).collect();
     let mut convoy = Vec::new();
@@ -198,14 +198,14 @@ async fn a_convoy_does_not_hold_up_who_comes_behind_it() {
     assert!(tried(&budget, &small, SMALL).is_some());
     let mut good = budget.hold(&large);
     let good = tokio::spawn(async move { good.grow_to(200 * 1024).await });
-    let patience = super::super::ticks::micros(SECOND);
+    let patience = crate::gateway::clock::micros(SECOND);
     for ticks in 1.. {
         tokio::time::sleep(SECOND / 4).await;
         if good.is_finished() {
             assert!(ticks > 4, "before the patience was over");
             break;
         }
-        // What they wait for, all together, is twice the budget.
+        // Together they wait for twice the budget.
         assert!(ticks < 24, "it still waits after six seconds");
         for at in budget.to_reclaim(&holders, patience) {
             convoy[at].abort();

@@ -1,30 +1,32 @@
-//! Answers that the gateway gives itself: the only place that builds errors for clients.
-
-mod refused;
-mod transaction;
+//! Builds the responses that the gateway gives itself. No other place builds errors for clients.
+pub(crate) mod refusal;
+pub(crate) mod refused;
+pub(crate) mod transaction;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::protocol::Encodable;
 
-use crate::wire::error_code::ErrorCode;
-use crate::wire::header::{RequestPrefix, response_frame};
-use crate::wire::primitive::{put_count, put_string};
-use crate::wire::produce_request::ProduceTopic;
-use crate::wire::topic_ref::TopicRef;
-use crate::wire::versions;
+use crate::wire::messages::produce_request::ProduceTopic;
+use crate::wire::protocol::error_code::ErrorCode;
+use crate::wire::protocol::header::{RequestPrefix, response_frame};
+use crate::wire::protocol::primitive::{put_count, put_string};
+use crate::wire::protocol::topic_ref::TopicRef;
+use crate::wire::protocol::versions;
 
-use super::error::ResponseError;
+use crate::gateway::error::ResponseError;
 
-pub(super) use refused::{AddRefused, produce_forged, refused};
-pub(super) use transaction::{add_partitions_refused, markers_refused};
+pub(crate) use self::refused::{AddRefused, produce_forged, refused};
+pub(crate) use self::transaction::{add_partitions_refused, markers_refused};
 
-/// What Confluent Server, too, refuses writes to a mirror topic with.
+/// Error code for refused writes to a mirror topic. Confluent Server uses the same.
 const READ_ONLY: ErrorCode = ErrorCode::INVALID_REQUEST;
 
-/// A whole frame with this body. Room is made for it before it is written, so that it never exists twice.
+/// Encodes a whole frame with this body. The buffer gets its size beforehand, so the frame never exists
+/// twice.
 ///
 /// # Errors
-/// [`ResponseError::Codec`] where the codec refuses what was built: never for the versions of the table.
+/// [`ResponseError::Codec`] if the codec refuses the body, which never happens for the versions of the api
+/// table.
 fn frame(prefix: RequestPrefix, body: &impl Encodable, version: i16) -> Result<Bytes, ResponseError> {
     let flexible =
         versions::api(prefix.api_key).is_some_and(|api| api.has_flexible_response_header(prefix.api_version));
@@ -43,8 +45,9 @@ fn codec_error(error: impl std::fmt::Display) -> ResponseError {
     ResponseError::Codec(error.to_string())
 }
 
-/// The answer to a Produce request of version 0 to 2: such clients write formats that the gateway does not read.
-pub(super) fn produce_too_old(correlation_id: i32, version: i16, topics: &[ProduceTopic]) -> Bytes {
+/// Returns the response to a Produce request of version 0 to 2. Such clients write message formats that the
+/// gateway does not read.
+pub(crate) fn produce_too_old(correlation_id: i32, version: i16, topics: &[ProduceTopic]) -> Bytes {
     let mut body = BytesMut::new();
     put_count(&mut body, false, topics.len());
     for topic in topics {

@@ -1,4 +1,4 @@
-//! Topics that were refused, as entries of the response: alone, or beside what the broker says of the others.
+//! Adds refused topics to a response: to an empty one, or to the broker's response for the other topics.
 
 use bytes::Bytes;
 use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceResponse;
@@ -16,34 +16,31 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use uuid::Uuid;
 
-use crate::wire::admin_requests::TOPIC_RESOURCE;
-use crate::wire::error_code::ErrorCode;
-use crate::wire::header::RequestPrefix;
-use crate::wire::produce_request::{PartitionRecords, ProduceTopic};
-use crate::wire::topic_ref::TopicRef;
-use crate::wire::versions;
+use crate::wire::messages::admin_requests::TOPIC_RESOURCE;
+use crate::wire::messages::produce_request::{PartitionRecords, ProduceTopic};
+use crate::wire::protocol::error_code::ErrorCode;
+use crate::wire::protocol::header::RequestPrefix;
+use crate::wire::protocol::topic_ref::TopicRef;
+use crate::wire::protocol::versions;
 
-use super::super::error::ResponseError;
-use super::super::refusal::RefusedTopic;
-use super::{READ_ONLY, frame};
+use crate::gateway::error::ResponseError;
+use crate::gateway::reply::refusal::RefusedTopic;
+use crate::gateway::reply::{READ_ONLY, frame};
 
-/// First Produce version whose answer has an error message.
+/// First Produce version whose response has an error message.
 const PRODUCE_WITH_MESSAGE: i16 = 8;
 
-/// A response that can tell of refused topics.
-pub(in super::super) trait AddRefused: Default + Decodable + Encodable {
-    /// Adds an entry for each.
+/// Response that can report refused topics.
+pub(crate) trait AddRefused: Default + Decodable + Encodable {
+    /// Adds an entry for each refused topic.
     fn add(&mut self, refused: &[RefusedTopic], version: i16);
 }
 
-/// The whole answer to a request of which nothing went on.
+/// Returns the whole response to a request of which nothing was sent on.
 ///
 /// # Errors
-/// As [`frame`].
-pub(in super::super) fn refused(
-    prefix: RequestPrefix,
-    topics: &[RefusedTopic],
-) -> Result<Bytes, ResponseError> {
+/// The errors of [`frame`].
+pub(crate) fn refused(prefix: RequestPrefix, topics: &[RefusedTopic]) -> Result<Bytes, ResponseError> {
     match prefix.api_key {
         versions::PRODUCE => alone::<ProduceResponse>(prefix, topics),
         versions::DELETE_TOPICS => alone::<DeleteTopicsResponse>(prefix, topics),
@@ -54,15 +51,16 @@ pub(in super::super) fn refused(
     }
 }
 
-/// What a client is told of a batch with a producer id that is reserved to mirroring.
-const FORGED: &str = "Producer ids from 2^62 on are reserved to mirroring";
+/// Error message for a batch with a producer id that is reserved for mirroring.
+const FORGED: &str = "Producer ids from 2^62 on are reserved for mirroring";
 
-/// The whole answer to a Produce request in which some batch, as `reserved` tells, bears a reserved producer id:
-/// INVALID_RECORD for every partition, which no client library tries again.
+/// Returns the whole response to a Produce request in which a batch has a reserved producer id. `reserved`
+/// finds the partitions with such a batch. Every partition gets INVALID_RECORD, which no client library
+/// retries.
 ///
 /// # Errors
-/// As [`frame`].
-pub(in super::super) fn produce_forged(
+/// The errors of [`frame`].
+pub(crate) fn produce_forged(
     prefix: RequestPrefix,
     topics: &[ProduceTopic],
     reserved: impl Fn(&PartitionRecords) -> bool,
@@ -130,15 +128,15 @@ impl AddRefused for ProduceResponse {
     }
 }
 
-/// First DeleteTopics version whose answer has an error message.
+/// First DeleteTopics version whose response has an error message.
 const DELETE_TOPICS_WITH_MESSAGE: i16 = 5;
 
 impl AddRefused for DeleteTopicsResponse {
     fn add(&mut self, refused: &[RefusedTopic], version: i16) {
         let entry = |topic: &RefusedTopic| {
             let mut entry = DeletableTopicResult::default().with_error_code(READ_ONLY.0);
-            // As it was named: the broker tells no name for an id that it does not delete
-            // (`ControllerApis.deleteTopics`).
+            // Names the topic as the client did: for an id that it does not delete, the broker gives no name
+            // either (`ControllerApis.deleteTopics`).
             match topic.id {
                 None => entry.name = Some(name(topic)),
                 Some(id) => {

@@ -1,4 +1,5 @@
-//! Transactions that name a read-only mirror topic: INVALID_REQUEST for it, and nothing of the rest was attempted.
+//! Refuses transactions that name a read-only mirror topic: INVALID_REQUEST for that topic,
+//! OPERATION_NOT_ATTEMPTED for all others.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::add_partitions_to_txn_response::{
@@ -7,20 +8,20 @@ use kafka_protocol::messages::add_partitions_to_txn_response::{
 use kafka_protocol::messages::{AddPartitionsToTxnResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::wire::admin_requests::{Marker, TopicPartitions};
-use crate::wire::error_code::ErrorCode;
-use crate::wire::header::{RequestPrefix, response_frame};
-use crate::wire::primitive::{put_count, put_string, put_unsigned_varint};
-use crate::wire::versions;
+use crate::wire::messages::admin_requests::{TopicPartitions, TxnMarker};
+use crate::wire::protocol::error_code::ErrorCode;
+use crate::wire::protocol::header::{RequestPrefix, response_frame};
+use crate::wire::protocol::primitive::{put_count, put_string, put_unsigned_varint};
+use crate::wire::protocol::versions;
 
-use super::super::error::ResponseError;
-use super::{READ_ONLY, frame};
+use crate::gateway::error::ResponseError;
+use crate::gateway::reply::{READ_ONLY, frame};
 
-/// The answer to AddPartitionsToTxn.
+/// Returns the response to a refused AddPartitionsToTxn request.
 ///
 /// # Errors
-/// As [`frame`].
-pub(in super::super) fn add_partitions_refused<'a>(
+/// The errors of [`frame`].
+pub(crate) fn add_partitions_refused<'a>(
     prefix: RequestPrefix,
     topics: impl Iterator<Item = &'a TopicPartitions>,
     is_read_only: impl Fn(&TopicPartitions) -> bool,
@@ -41,10 +42,11 @@ pub(in super::super) fn add_partitions_refused<'a>(
     frame(prefix, &response, prefix.api_version)
 }
 
-/// The answer to WriteTxnMarkers. Written by hand: the codec knows version 1 only, and the others are like it.
-pub(in super::super) fn markers_refused(
+/// Returns the response to a refused WriteTxnMarkers request. It is encoded by hand: the codec knows version
+/// 1 only, and the other versions have the same fields.
+pub(crate) fn markers_refused(
     prefix: RequestPrefix,
-    markers: &[Marker],
+    markers: &[TxnMarker],
     is_read_only: impl Fn(&TopicPartitions) -> bool,
 ) -> Bytes {
     let flexible = versions::api(prefix.api_key).is_some_and(|api| api.is_flexible(prefix.api_version));

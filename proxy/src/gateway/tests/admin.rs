@@ -1,4 +1,4 @@
-//! What administrators may not do to mirror topics, in every version.
+//! Requests of administrators that would change mirror topics are refused, in every version.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use state::model::{KafkaUuid, STAMP_TOPIC, TopicGuards, View};
 
-use super::fixture::{Fixture, answer, request, response};
+use crate::gateway::tests::fixture::{Fixture, answer, request, response};
 
 fn text(value: &str) -> StrBytes {
     StrBytes::from(value.to_owned())
@@ -34,7 +34,7 @@ fn name(value: &str) -> TopicName {
     TopicName(text(value))
 }
 
-/// A message that names topic, link and a way out.
+/// Asserts that the message names the topic, the link and a way out.
 fn explains(message: Option<&StrBytes>) {
     let message = message.expect("there is a message").as_str();
     for part in ["mirror topic", "mirror", "link 'dr'"] {
@@ -90,16 +90,16 @@ fn removing(topics: &[&str], version: i16) -> DeleteTopicsRequest {
 }
 
 #[tokio::test]
-async fn linkgates_own_topic_is_neither_written_to_nor_altered_nor_deleted() {
+async fn linkgates_own_topic_cannot_be_written_or_altered_or_deleted() {
     // Given a journal that knows no mirror topic
     let fixture = Fixture::start().await;
     let own = KafkaUuid::random();
     fixture.guards.send(Arc::new(TopicGuards::of(&View::default(), own))).unwrap();
     let key = ApiKey::DeleteTopics;
-    // In version 0, which the codec does not know, the connection is closed.
+    // The codec does not know version 0: the connection is closed.
     for version in 1..=6 {
         let mut client = fixture.client().await;
-        // When it is deleted among others, then the others go
+        // When it is to be deleted among others, then the others are.
         client.send(&request(key, version, 1, &removing(&["mirror", STAMP_TOPIC], version))).await;
         let mut broker = fixture.accept().await;
         assert_eq!(broker.receive().await, request(key, version, 1, &removing(&["mirror"], version)));
@@ -113,12 +113,13 @@ async fn linkgates_own_topic_is_neither_written_to_nor_altered_nor_deleted() {
         if version >= 5 {
             assert!(refused.error_message.as_ref().unwrap().contains("Linkgate's own"));
         }
-        // And alone, nothing goes on.
+        // And if it is the only one, then nothing is sent on.
         client.send(&request(key, version, 2, &removing(&[STAMP_TOPIC], version))).await;
         let refused: DeleteTopicsResponse = answer(client.receive().await, key, version, 2);
         assert_eq!(refused.responses[0].error_code, 42);
     }
-    // Nor by its id, which Linkgate knows from the brokers, not from what clients have asked.
+    // It cannot be deleted by its id either. Linkgate knows the id from the brokers, not from requests of
+    // clients.
     let mut client = fixture.client().await;
     let by_id = DeleteTopicState::default().with_name(None).with_topic_id(own.0);
     client.send(&request(key, 6, 2, &DeleteTopicsRequest::default().with_topics(vec![by_id]))).await;
@@ -187,7 +188,7 @@ fn altering(resources: &[(i8, &str, &str)]) -> IncrementalAlterConfigsRequest {
 async fn configs_that_follow_the_source_are_locked_and_others_are_free() {
     let fixture = Fixture::start().await;
     let key = ApiKey::IncrementalAlterConfigs;
-    // The fixture's link locks retention.ms. A broker may have any name, also that of a mirror topic.
+    // The fixture's link locks retention.ms. A broker may have any name, even that of a mirror topic.
     let free = [
         (2, "mirror", "follower.replication.throttled.replicas"),
         (2, "promoted", "retention.ms"),
@@ -236,7 +237,7 @@ async fn replacing_all_configs_of_a_mirror_topic_is_refused() {
 }
 
 #[tokio::test]
-async fn no_marker_of_an_administrator_lands_in_a_mirror_topic() {
+async fn markers_of_administrators_are_refused_for_mirror_topics() {
     let fixture = Fixture::start().await;
     let key = ApiKey::WriteTxnMarkers;
     let ask = |topics: &[&str]| {
@@ -260,7 +261,7 @@ async fn no_marker_of_an_administrator_lands_in_a_mirror_topic() {
         client.send(&allowed).await;
         assert_eq!(fixture.accept().await.receive().await, allowed);
     }
-    // Version 0, which the codec does not know: a marker for partition 6 of `mirror`.
+    // The codec does not know version 0: a marker for partition 6 of `mirror`, encoded by hand.
     let mut client = fixture.client().await;
     let mut ask = b"\0\x1b\0\0\0\0\0\x05\xff\xff".to_vec();
     ask.extend_from_slice(

@@ -1,4 +1,4 @@
-//! Brokers that come, go and move.
+//! Brokers that appear, disappear and move.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,12 +15,14 @@ use tokio_util::sync::CancellationToken;
 use crate::client::ClientError;
 use crate::net::HostPort;
 
-use super::super::error::CloseCause;
-use super::super::{BrokerDirectory, Gateway, GatewayHandle, GatewayMetrics, GatewayOptions, Limits};
-use super::fixture::{PATIENCE, Peer};
-use super::ordering::{beat, heartbeat};
+use crate::gateway::error::CloseCause;
+use crate::gateway::listen::broker_discovery::BrokerDirectory;
+use crate::gateway::metrics::GatewayMetrics;
+use crate::gateway::tests::fixture::{PATIENCE, Peer};
+use crate::gateway::tests::ordering::{beat, heartbeat};
+use crate::gateway::{Gateway, GatewayHandle, GatewayOptions, Limits};
 
-/// A cluster whose brokers a test moves about.
+/// Directory whose brokers a test moves about.
 #[derive(Clone, Default)]
 struct Moving {
     brokers: Arc<Mutex<Vec<(i32, HostPort)>>>,
@@ -43,11 +45,11 @@ impl Moving {
     }
 }
 
-/// Eight consecutive ports that nobody takes: below those that the system gives to whoever asks for any, where a port of a broker
-/// may be another test's connection.
+/// Eight consecutive ports that are free and claimed for one test. They lie below the ports that the system
+/// hands out, because one of those may be another test's connection.
 struct Ports {
     first: u16,
-    /// The last one: bound as long as the others are in use.
+    /// Listener on the last port. It is bound as long as the others are in use.
     _claim: std::net::TcpListener,
 }
 
@@ -108,7 +110,7 @@ impl Running {
     }
 }
 
-/// A broker that answers heartbeats on every connection.
+/// Starts a broker that answers heartbeats on every connection.
 async fn broker() -> HostPort {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = HostPort::new("127.0.0.1", listener.local_addr().unwrap().port());
@@ -125,7 +127,7 @@ async fn broker() -> HostPort {
     address
 }
 
-/// Whether a client that connects to `port` is answered.
+/// Returns true if a client that connects to `port` gets an answer.
 async fn is_served(port: u16) -> bool {
     let mut client = Peer(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
     client.send(&heartbeat(1)).await;
@@ -173,10 +175,10 @@ async fn a_new_broker_gets_its_port_and_the_others_keep_theirs() {
     running.stop().await;
 }
 
-/// Given a broker that has moved, when a client does not reach it, then the directory is asked at once, not after its interval, and
-/// the same port leads to the new address.
+/// Given a broker that has moved, when a client does not reach it, then the directory is asked at once,
+/// without waiting for its interval, and the same port leads to the new address.
 #[tokio::test]
-async fn a_broker_that_comes_back_elsewhere_is_found_through_the_same_port() {
+async fn a_broker_that_moved_is_found_through_the_same_port() {
     let directory = Moving::default();
     directory.put(1, HostPort::new("127.0.0.1", 1));
     let ports = Ports::claim();
@@ -190,9 +192,10 @@ async fn a_broker_that_comes_back_elsewhere_is_found_through_the_same_port() {
     running.stop().await;
 }
 
-/// Given a broker that stays away, when clients try again and again, then the directory is asked at a bounded rate.
+/// Given a broker that stays away, when clients retry again and again, then the directory is asked at a
+/// bounded rate.
 #[tokio::test]
-async fn clients_that_do_not_reach_a_broker_make_no_flood_of_questions() {
+async fn clients_that_cannot_reach_a_broker_do_not_flood_the_directory() {
     let directory = Moving::default();
     directory.put(1, HostPort::new("127.0.0.1", 1));
     let ports = Ports::claim();

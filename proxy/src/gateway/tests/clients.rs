@@ -1,4 +1,4 @@
-//! What the list of connections tells of a client.
+//! The list of connections describes each client.
 
 use std::time::Duration;
 
@@ -10,9 +10,10 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use tokio::time::timeout;
 
-use super::super::{ClientConnection, Identity};
-use super::fixture::{Fixture, PATIENCE, Peer, request, response};
-use super::produce::produce;
+use crate::gateway::ClientConnection;
+use crate::gateway::connection::ClientIdentity;
+use crate::gateway::tests::fixture::{Fixture, PATIENCE, Peer, request, response};
+use crate::gateway::tests::produce::produce;
 
 fn text(text: &str) -> StrBytes {
     StrBytes::from(text.to_owned())
@@ -31,7 +32,7 @@ fn software(correlation_id: i32) -> Bytes {
     request(ApiKey::ApiVersions, 3, correlation_id, &body)
 }
 
-/// Sends a request and its answer through.
+/// Passes a request and its response through the gateway.
 async fn exchange(client: &mut Peer, broker: &mut Peer, request: &Bytes, answer: &Bytes) {
     client.send(request).await;
     let _ = broker.receive().await;
@@ -39,20 +40,20 @@ async fn exchange(client: &mut Peer, broker: &mut Peer, request: &Bytes, answer:
     let _ = client.receive().await;
 }
 
-pub(super) fn token(version: i16, message: &[u8]) -> Bytes {
+pub(crate) fn token(version: i16, message: &[u8]) -> Bytes {
     let body = SaslAuthenticateRequest::default().with_auth_bytes(Bytes::copy_from_slice(message));
     request(ApiKey::SaslAuthenticate, version, 2, &body)
 }
 
-pub(super) fn verdict(version: i16, error_code: i16, bytes: &'static [u8]) -> Bytes {
+pub(crate) fn verdict(version: i16, error_code: i16, bytes: &'static [u8]) -> Bytes {
     let body = SaslAuthenticateResponse::default()
         .with_error_code(error_code)
         .with_auth_bytes(Bytes::from_static(bytes));
     response(ApiKey::SaslAuthenticate, version, 2, &body)
 }
 
-/// A client that has chosen a mechanism.
-pub(super) async fn handshaken(fixture: &Fixture, mechanism: &str) -> (Peer, Peer) {
+/// Returns a client that has chosen a mechanism, and the broker behind it.
+pub(crate) async fn handshaken(fixture: &Fixture, mechanism: &str) -> (Peer, Peer) {
     let choice = request(
         ApiKey::SaslHandshake,
         1,
@@ -66,7 +67,7 @@ pub(super) async fn handshaken(fixture: &Fixture, mechanism: &str) -> (Peer, Pee
 }
 
 #[tokio::test]
-async fn a_connection_tells_who_it_is_and_what_it_did() {
+async fn the_list_shows_identity_and_activity_of_a_connection() {
     let fixture = Fixture::start().await;
     let (mut client, mut broker, _) = fixture.connected(&software(1)).await;
     broker.send(&response(ApiKey::ApiVersions, 3, 1, &ApiVersionsResponse::default())).await;
@@ -76,11 +77,11 @@ async fn a_connection_tells_who_it_is_and_what_it_did() {
     assert_eq!(seen.peer, client.0.local_addr().unwrap());
     assert_eq!((seen.bytes_in as usize, seen.bytes_out as usize), (software(1).len() + 4, answered));
     assert_eq!((seen.last_produce_ms, seen.last_fetch_ms), (None, None));
-    let expected = Identity {
+    let expected = ClientIdentity {
         client_id: "test".into(),
         software_name: "librdkafka".into(),
         software_version: "2.12.1".into(),
-        ..Identity::default()
+        ..ClientIdentity::default()
     };
     assert_eq!(seen.identity, expected);
 
@@ -93,11 +94,11 @@ async fn a_connection_tells_who_it_is_and_what_it_did() {
     fixture.stop().await;
 }
 
-/// Given each mechanism, when a broker accepts the exchange, then the principal is marked as authenticated, and not before; the
-/// frames pass untouched.
+/// Given each mechanism, when a broker accepts the exchange, then the principal is marked as authenticated,
+/// and not before. The frames pass unchanged.
 #[tokio::test]
 async fn a_principal_counts_once_a_broker_has_accepted_it() {
-    // Payload {"sub":"alice"}.
+    // The payload is {"sub":"alice"}.
     let bearer = b"n,,\x01auth=Bearer e30.eyJzdWIiOiJhbGljZSJ9.c2ln\x01\x01";
     let scram: [&[u8]; 2] = [b"n,,n=alice,r=nonce", b"c=biws,r=nonce,p=proof"];
     let cases: [(&str, &[&[u8]]); 3] =
@@ -131,7 +132,8 @@ async fn a_principal_counts_once_a_broker_has_accepted_it() {
 #[tokio::test]
 async fn a_principal_that_a_broker_refuses_never_counts() {
     let bearer = b"n,,\x01auth=Bearer e30.eyJzdWIiOiJhbGljZSJ9.c2ln\x01\x01";
-    // A refused token is told with error code 0 and a text; the client answers that before it is told the error.
+    // With OAUTHBEARER, a broker reports a refused token by a text with error code 0. The client answers the
+    // text before it gets the error.
     for (mechanism, message, error_code, bytes) in [
         ("PLAIN", &b"\0alice\0wrong"[..], 58, &b""[..]),
         ("OAUTHBEARER", bearer, 0, b"{\"status\":\"invalid_token\"}"),
@@ -145,7 +147,8 @@ async fn a_principal_that_a_broker_refuses_never_counts() {
     }
 }
 
-/// Given a client that sends one exchange that fails and one that succeeds without waiting, then only the second counts.
+/// Given a client that sends an exchange that fails and one that succeeds without waiting, then only the
+/// second counts.
 #[tokio::test]
 async fn an_answer_counts_for_its_own_request() {
     let fixture = Fixture::start().await;
@@ -160,14 +163,14 @@ async fn an_answer_counts_for_its_own_request() {
     let _ = client.receive().await;
     let seen = only(&fixture).identity;
     assert_eq!((seen.principal.as_str(), seen.authenticated), ("bob", true));
-    // A later failure takes nothing away: the broker closes then.
+    // A later failure changes nothing here: the broker closes the connection then.
     exchange(&mut client, &mut broker, &token(1, b"\0root\0guess"), &verdict(1, 58, b"")).await;
     assert_eq!(only(&fixture).identity.principal, "bob");
     fixture.stop().await;
 }
 
 #[tokio::test]
-async fn what_a_client_says_is_cut_and_cannot_drive_a_terminal() {
+async fn texts_of_clients_are_cut_and_keep_no_control_characters() {
     let fixture = Fixture::start().await;
     for (said, kept) in [
         ("\u{1b}[2Jx\n".to_owned(), "\u{fffd}[2Jx\u{fffd}".to_owned()),
@@ -198,7 +201,7 @@ async fn what_a_client_says_is_cut_and_cannot_drive_a_terminal() {
 }
 
 #[tokio::test]
-async fn pages_go_by_number_and_filters_count() {
+async fn pages_are_ordered_by_number_and_filtered() {
     let fixture = Fixture::start().await;
     let mut open = Vec::new();
     for _ in 0..5 {

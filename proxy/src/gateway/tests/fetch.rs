@@ -6,17 +6,17 @@ use kafka_protocol::messages::{ApiKey, FetchRequest, FetchResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
-use crate::wire::filler::control_run;
-use crate::wire::walk::walk;
+use crate::wire::records::filler::control_run;
+use crate::wire::records::walk::walk;
 
-use super::super::fetch_filter::tests::{filler_at, real_at};
-use super::super::through::PIECE;
-use super::fixture::{Fixture, MIRROR_ID, answer, request, response};
+use crate::gateway::frame::streaming::PIECE;
+use crate::gateway::response::filler_filter::tests::{filler_at, real_at};
+use crate::gateway::tests::fixture::{Fixture, MIRROR_ID, answer, request, response};
 
 const F: ApiKey = ApiKey::Fetch;
 
-/// An answer with these records in the partitions of each topic; `mirror` is the mirror topic.
-pub(in super::super) fn fetched(version: i16, topics: &[(&str, Vec<Bytes>)]) -> FetchResponse {
+/// Builds a response with these records in the partitions of each topic. `mirror` is the mirror topic.
+pub(crate) fn fetched(version: i16, topics: &[(&str, Vec<Bytes>)]) -> FetchResponse {
     let topic = |(name, partitions): &(&str, Vec<Bytes>)| {
         let mut topic = FetchableTopicResponse::default();
         if version >= 13 {
@@ -32,7 +32,7 @@ pub(in super::super) fn fetched(version: i16, topics: &[(&str, Vec<Bytes>)]) -> 
     FetchResponse::default().with_responses(topics.iter().map(topic).collect())
 }
 
-pub(in super::super) fn joined(batches: &[Bytes]) -> Bytes {
+pub(crate) fn joined(batches: &[Bytes]) -> Bytes {
     batches.concat().into()
 }
 
@@ -61,7 +61,7 @@ async fn filler_of_mirror_topics_is_hidden_in_every_version_and_other_topics_sta
     fixture.stop().await;
 }
 
-/// Given an answer too large to be held, in which filler comes late, then the filler is hidden all the same.
+/// Given a response too large to be held, with filler near its end, then the filler is hidden too.
 #[tokio::test]
 async fn filler_is_hidden_in_large_answers() {
     let fixture = Fixture::start().await;

@@ -1,4 +1,4 @@
-//! A running gateway, a scripted broker behind it, and frames from the codec as the oracle.
+//! Runs a gateway with a scripted broker behind it. The codec builds the frames, as a reference.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,15 +19,17 @@ use crate::client::ClientError;
 use crate::net::HostPort;
 use crate::net::tls::{TlsClient, TlsServer};
 
-use super::super::{BrokerDirectory, Gateway, GatewayHandle, GatewayMetrics, GatewayOptions, Limits};
+use crate::gateway::listen::broker_discovery::BrokerDirectory;
+use crate::gateway::metrics::GatewayMetrics;
+use crate::gateway::{Gateway, GatewayHandle, GatewayOptions, Limits};
 
-/// Long enough for a busy machine; only a failing test waits for it.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// Timeout that is long enough for a busy machine. Only a failing test waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Id of the mirror topic `mirror`.
-pub(in super::super) const MIRROR_ID: u128 = 7;
+pub(crate) const MIRROR_ID: u128 = 7;
 
-/// Names the brokers that a test gives it.
-pub(super) struct Fixed(pub(super) Vec<(i32, HostPort)>);
+/// Directory that names the brokers that a test gives it.
+pub(crate) struct Fixed(pub(crate) Vec<(i32, HostPort)>);
 
 impl BrokerDirectory for Fixed {
     fn brokers(&self) -> BoxFuture<'_, Result<Vec<(i32, HostPort)>, ClientError>> {
@@ -35,26 +37,26 @@ impl BrokerDirectory for Fixed {
     }
 }
 
-pub(super) struct Fixture {
-    pub(super) broker: TcpListener,
-    pub(super) handle: GatewayHandle,
-    pub(super) guards: watch::Sender<Arc<TopicGuards>>,
-    pub(super) metrics: GatewayMetrics,
-    pub(super) stop: CancellationToken,
+pub(crate) struct Fixture {
+    pub(crate) broker: TcpListener,
+    pub(crate) handle: GatewayHandle,
+    pub(crate) guards: watch::Sender<Arc<TopicGuards>>,
+    pub(crate) metrics: GatewayMetrics,
+    pub(crate) stop: CancellationToken,
 }
 
 impl Fixture {
-    /// `mirror` is a read-only mirror topic, `promoted` was one.
-    pub(super) async fn start() -> Self {
+    /// Starts a gateway. `mirror` is a read-only mirror topic, and `promoted` was one.
+    pub(crate) async fn start() -> Self {
         Self::with(Limits { drain_timeout: Duration::from_secs(1), ..Limits::default() }).await
     }
 
-    pub(super) async fn with(limits: Limits) -> Self {
+    pub(crate) async fn with(limits: Limits) -> Self {
         Self::secured(limits, None, None).await
     }
 
-    /// TLS towards clients and towards the broker, where it is given.
-    pub(super) async fn secured(
+    /// Starts a gateway with TLS towards clients and towards the broker, where it is given.
+    pub(crate) async fn secured(
         limits: Limits,
         listener_tls: Option<TlsServer>,
         broker_tls: Option<TlsClient>,
@@ -62,12 +64,12 @@ impl Fixture {
         Self::listening(limits, listener_tls, broker_tls, false).await
     }
 
-    /// Clients have to authenticate.
-    pub(super) async fn sasl() -> Self {
+    /// Starts a gateway whose clients have to authenticate.
+    pub(crate) async fn sasl() -> Self {
         Self::sasl_with(Limits { drain_timeout: Duration::from_secs(1), ..Limits::default() }).await
     }
 
-    pub(super) async fn sasl_with(limits: Limits) -> Self {
+    pub(crate) async fn sasl_with(limits: Limits) -> Self {
         Self::listening(limits, None, None, true).await
     }
 
@@ -109,16 +111,17 @@ impl Fixture {
         Fixture { broker, handle, guards, metrics, stop }
     }
 
-    pub(super) async fn client(&self) -> Peer {
+    pub(crate) async fn client(&self) -> Peer {
         Peer(TcpStream::connect(self.handle.bootstrap_address()).await.unwrap())
     }
 
-    pub(super) async fn accept(&self) -> Peer {
+    pub(crate) async fn accept(&self) -> Peer {
         Peer(timeout(PATIENCE, self.broker.accept()).await.unwrap().unwrap().0)
     }
 
-    /// A client that has sent `first`, and the broker's end of its connection, which has read it.
-    pub(super) async fn connected(&self, first: &Bytes) -> (Peer, Peer, Bytes) {
+    /// Returns a client that has sent `first`, the broker's end of its connection, and the frame that the
+    /// broker has read.
+    pub(crate) async fn connected(&self, first: &Bytes) -> (Peer, Peer, Bytes) {
         let mut client = self.client().await;
         client.send(first).await;
         let mut broker = self.accept().await;
@@ -127,23 +130,23 @@ impl Fixture {
     }
 
     /// Stops the gateway and waits until every task has ended.
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.cancel();
         timeout(PATIENCE, self.handle.stopped()).await.expect("a task is left");
         assert_eq!(self.metrics.open_connections(), 0);
     }
 }
 
-/// One end of a connection. Frames are without their size.
-pub(super) struct Peer(pub(super) TcpStream);
+/// One end of a connection. Frames are given and returned without their size field.
+pub(crate) struct Peer(pub(crate) TcpStream);
 
 impl Peer {
-    pub(super) async fn send(&mut self, frame: &[u8]) {
+    pub(crate) async fn send(&mut self, frame: &[u8]) {
         self.0.write_u32(frame.len() as u32).await.unwrap();
         self.0.write_all(frame).await.unwrap();
     }
 
-    pub(super) async fn receive(&mut self) -> Bytes {
+    pub(crate) async fn receive(&mut self) -> Bytes {
         let frame = async {
             let size = self.0.read_u32().await.unwrap();
             let mut frame = vec![0; size as usize];
@@ -153,8 +156,8 @@ impl Peer {
         timeout(PATIENCE, frame).await.expect("no frame came")
     }
 
-    /// Waits for the other side to close; nothing may come before.
-    pub(super) async fn closed(&mut self) {
+    /// Waits for the other side to close. Fails if bytes come before that.
+    pub(crate) async fn closed(&mut self) {
         let mut byte = [0];
         match timeout(PATIENCE, self.0.read(&mut byte)).await.expect("still open") {
             Ok(0) | Err(_) => {}
@@ -163,7 +166,7 @@ impl Peer {
     }
 }
 
-pub(super) fn request(key: ApiKey, version: i16, correlation_id: i32, body: &impl Encodable) -> Bytes {
+pub(crate) fn request(key: ApiKey, version: i16, correlation_id: i32, body: &impl Encodable) -> Bytes {
     let mut out = BytesMut::new();
     RequestHeader::default()
         .with_request_api_key(key as i16)
@@ -176,12 +179,7 @@ pub(super) fn request(key: ApiKey, version: i16, correlation_id: i32, body: &imp
     out.freeze()
 }
 
-pub(in super::super) fn response(
-    key: ApiKey,
-    version: i16,
-    correlation_id: i32,
-    body: &impl Encodable,
-) -> Bytes {
+pub(crate) fn response(key: ApiKey, version: i16, correlation_id: i32, body: &impl Encodable) -> Bytes {
     let mut out = BytesMut::new();
     let header = ResponseHeader::default().with_correlation_id(correlation_id);
     header.encode(&mut out, key.response_header_version(version)).unwrap();
@@ -189,8 +187,8 @@ pub(in super::super) fn response(
     out.freeze()
 }
 
-/// The body of a response, which must have this correlation id and nothing behind its end.
-pub(super) fn answer<M: Decodable>(frame: Bytes, key: ApiKey, version: i16, correlation_id: i32) -> M {
+/// Decodes the body of a response, which must have this correlation id and no bytes behind its end.
+pub(crate) fn answer<M: Decodable>(frame: Bytes, key: ApiKey, version: i16, correlation_id: i32) -> M {
     let mut frame = frame;
     let header = ResponseHeader::decode(&mut frame, key.response_header_version(version)).unwrap();
     assert_eq!(header.correlation_id, correlation_id);

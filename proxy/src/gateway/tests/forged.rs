@@ -1,4 +1,4 @@
-//! Clients that write what only mirroring writes, and batches that cost more than they look.
+//! Clients that write what only mirroring writes, and batches that cost more than their size suggests.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -11,17 +11,17 @@ use state::model::{RESERVED_PRODUCER_ID_BASE, TopicGuards};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::super::error::CloseCause;
-use super::fetch::{fetched, joined};
-use super::fixture::{Fixture, PATIENCE, answer, request, response};
-use super::ordering::until_closed;
-use super::produce::produce;
-use crate::wire::batch::testing::{batch, header, put_record};
-use crate::wire::batch::{BatchHeader, Codec};
-use crate::wire::compression::compress;
-use crate::wire::filler::{MIXED_BASE_TIMESTAMP, SENTINEL_TAIL};
-use crate::wire::varint::put_varint;
-use crate::wire::walk::walk;
+use crate::gateway::error::CloseCause;
+use crate::gateway::tests::fetch::{fetched, joined};
+use crate::gateway::tests::fixture::{Fixture, PATIENCE, answer, request, response};
+use crate::gateway::tests::ordering::until_closed;
+use crate::gateway::tests::produce::produce;
+use crate::wire::protocol::varint::put_varint;
+use crate::wire::records::batch::testing::{batch, header, put_record};
+use crate::wire::records::batch::{BatchHeader, Codec};
+use crate::wire::records::compression::compress;
+use crate::wire::records::filler::{MIXED_BASE_TIMESTAMP, SENTINEL_TAIL};
+use crate::wire::records::walk::walk;
 
 const P: ApiKey = ApiKey::Produce;
 const INVALID_RECORD: i16 = 87;
@@ -30,7 +30,8 @@ fn of_producer(producer_id: i64, value: usize) -> Option<Bytes> {
     Some(batch(BatchHeader { producer_id, ..header(0, 1) }, &vec![7; value]).bytes)
 }
 
-/// A request to write to `topics`, in which one partition's batch has a reserved producer id.
+/// Builds a request to write to `topics`. The batch of the topic and partition in `at` has a reserved
+/// producer id.
 fn forged(version: i16, acks: i16, topics: &[&str], at: (usize, usize)) -> ProduceRequest {
     let mut request = produce(version, acks, topics);
     for topic in &mut request.topic_data {
@@ -65,7 +66,7 @@ async fn a_batch_with_a_reserved_producer_id_is_refused_on_every_topic_in_every_
                     assert_eq!(partition.error_message.is_some(), told, "v{version} {topics:?}");
                 }
             }
-            // The connection goes on.
+            // The connection stays open.
             let allowed = request(P, version, 32, &produce(version, -1, &["plain"]));
             client.send(&allowed).await;
             assert_eq!(fixture.accept().await.receive().await, allowed);
@@ -75,7 +76,7 @@ async fn a_batch_with_a_reserved_producer_id_is_refused_on_every_topic_in_every_
 }
 
 #[tokio::test]
-async fn without_any_mirror_and_without_an_answer_it_is_refused_too() {
+async fn a_reserved_producer_id_is_refused_without_mirrors_and_with_acks_0() {
     let fixture = Fixture::start().await;
     fixture.guards.send(std::sync::Arc::new(TopicGuards::default())).unwrap();
     let mut client = fixture.client().await;
@@ -89,9 +90,10 @@ async fn without_any_mirror_and_without_an_answer_it_is_refused_too() {
     fixture.stop().await;
 }
 
-/// Given a request of which most has gone on when the forged batch shows, then the broker never has the whole of it.
+/// Given a request of which most has been sent on when the forged batch appears, then the broker never gets
+/// the whole request.
 #[tokio::test]
-async fn of_a_streamed_request_the_broker_gets_no_whole() {
+async fn the_broker_never_gets_the_whole_of_a_forged_streamed_request() {
     for topics in [&["plain"][..], &["plain", "other"]] {
         let fixture = Fixture::start().await;
         fixture.guards.send(std::sync::Arc::new(TopicGuards::default())).unwrap();
@@ -116,11 +118,11 @@ async fn of_a_streamed_request_the_broker_gets_no_whole() {
     }
 }
 
-/// A mixed batch of a few KiB that becomes `megabytes`.
+/// Builds a mixed batch of a few KiB that decompresses to `megabytes` MiB.
 fn bomb(base_offset: i64, megabytes: usize) -> Bytes {
     let value = megabytes << 20;
     let mut body = vec![0];
-    // Deltas and a null key.
+    // Timestamp delta, offset delta, and the length of a null key.
     put_varint(&mut body, 5);
     put_varint(&mut body, 1);
     put_varint(&mut body, -1);
@@ -140,9 +142,10 @@ fn bomb(base_offset: i64, megabytes: usize) -> Bytes {
     batch(header, &compress(Codec::Zstd, &payload).unwrap()).bytes
 }
 
-/// Given answers of bombs for several clients, then others are served meanwhile, and each answer brings as much as it may cost.
+/// Given responses full of such batches for several clients, then other clients are served meanwhile, and
+/// each response has only as many batches as it may cost.
 #[tokio::test]
-async fn bombs_cost_one_answer_a_bounded_time_and_nobody_else_any() {
+async fn decompression_bombs_cost_bounded_time_and_do_not_delay_other_clients() {
     let fixture = Fixture::start().await;
     let first = bomb(0, 100);
     assert!(first.len() < 20_000, "{}", first.len());
@@ -185,7 +188,8 @@ async fn bombs_cost_one_answer_a_bounded_time_and_nobody_else_any() {
         slowest
     };
     let ((), slowest) = tokio::join!(feeding, pinging);
-    // This runtime has one worker. If that looked into a batch, nobody else would get anything for a quarter of the time.
+    // This runtime has one worker. If that worker sifted the batches, the other client would get nothing for
+    // a quarter of the time.
     let took = fed.get().unwrap();
     assert!(slowest < took / 6, "{slowest:?} of {took:?}");
     fixture.stop().await;

@@ -1,20 +1,20 @@
-//! What no well-behaved client sends.
+//! Input that no well-behaved client sends.
 
 use std::time::Duration;
 
 use kafka_protocol::messages::{ApiKey, HeartbeatRequest};
 use tokio::io::AsyncWriteExt;
 
-use crate::wire::primitive::put_unsigned_varint;
+use crate::wire::protocol::primitive::put_unsigned_varint;
 
-use super::super::Limits;
-use super::super::error::CloseCause;
-use super::clients::{handshaken, token, verdict};
-use super::fixture::{Fixture, PATIENCE, request};
-use super::ordering::{beat, heartbeat, until_closed};
-use super::produce::produce;
+use crate::gateway::Limits;
+use crate::gateway::error::CloseCause;
+use crate::gateway::tests::clients::{handshaken, token, verdict};
+use crate::gateway::tests::fixture::{Fixture, PATIENCE, request};
+use crate::gateway::tests::ordering::{beat, heartbeat, until_closed};
+use crate::gateway::tests::produce::produce;
 
-/// Sends raw bytes on a new connection, which must be closed for `cause`.
+/// Sends raw bytes on a new connection, which the gateway must close for `cause`.
 async fn closes(fixture: &Fixture, bytes: &[u8], cause: CloseCause) {
     let mut client = fixture.client().await;
     client.0.write_all(bytes).await.unwrap();
@@ -23,7 +23,7 @@ async fn closes(fixture: &Fixture, bytes: &[u8], cause: CloseCause) {
 }
 
 #[tokio::test]
-async fn sizes_that_no_frame_has_close_the_connection() {
+async fn invalid_frame_sizes_close_the_connection() {
     for size in [i32::MAX, -1, i32::MIN, 0, 7, 104_857_601] {
         let fixture = Fixture::start().await;
         closes(&fixture, &size.to_be_bytes(), CloseCause::BadFrame).await;
@@ -47,7 +47,7 @@ async fn unknown_apis_and_versions_close_the_connection() {
 #[tokio::test]
 async fn length_bombs_in_produce_close_the_connection_and_nothing_else() {
     let bombs: [(i16, &[u8]); 4] = [
-        // Client id, transactional id, topics and partitions of absurd length.
+        // A client id, a transactional id, topics, and partitions, each of absurd length.
         (9, &[0x7f, 0xff]),
         (9, &[0xff, 0xff, 0, 0xff, 0xff, 0xff, 0xff, 0x0f]),
         (9, &[0xff, 0xff, 0, 0, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0x0f]),
@@ -66,7 +66,7 @@ async fn length_bombs_in_produce_close_the_connection_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_length_bomb_in_an_api_that_passes_is_the_brokers_to_judge() {
+async fn a_length_bomb_in_an_api_that_passes_unread_reaches_the_broker() {
     let fixture = Fixture::start().await;
     // A Metadata v12 request that claims four billion topics.
     let frame = [0, 3, 0, 12, 0, 0, 0, 1, 0xff, 0xff, 0, 0xff, 0xff, 0xff, 0xff, 0x0f];
@@ -75,17 +75,18 @@ async fn a_length_bomb_in_an_api_that_passes_is_the_brokers_to_judge() {
     fixture.stop().await;
 }
 
-/// The front of some requests is looked at to learn who a client is. What cannot be read there passes like everything else.
+/// The gateway reads the front of some requests to learn about the client. What it cannot read there passes
+/// like everything else.
 #[tokio::test]
-async fn length_bombs_in_what_is_only_looked_at_are_the_brokers_to_judge() {
+async fn length_bombs_in_requests_that_are_only_observed_reach_the_broker() {
     let bombs: [(i16, i16, &[u8]); 6] = [
-        // A client id of 32,767 bytes that are not there, and one of less than none.
+        // A client id of 32,767 bytes that are missing, and one of negative length.
         (3, 0, &[0x7f, 0xff]),
         (3, 0, &[0x80, 0]),
-        // Tagged fields and a software name of absurd number and length.
+        // Tagged fields of absurd number, and a software name of absurd length.
         (18, 3, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f]),
         (18, 3, &[0xff, 0xff, 0, 0xff, 0xff, 0xff, 0xff, 0x0f]),
-        // A mechanism and a token.
+        // A mechanism and a token of absurd length.
         (17, 1, &[0xff, 0xff, 0x7f, 0xff, b'P']),
         (36, 2, &[0xff, 0xff, 0, 0xff, 0xff, 0xff, 0xff, 0x0f]),
     ];
@@ -99,10 +100,10 @@ async fn length_bombs_in_what_is_only_looked_at_are_the_brokers_to_judge() {
     fixture.stop().await;
 }
 
-/// Tagged fields that hold what looks like tagged fields, a level for every three bytes, and as many topics and partitions as
-/// fit: nothing recurses, nothing takes long, and what is too much is refused.
+/// Given tagged fields nested in tagged fields, a level for every few bytes, and as many topics as fit, then
+/// nothing recurses, nothing takes long, and excess is refused.
 #[tokio::test]
-async fn nothing_is_nested_deep_enough_to_hurt() {
+async fn nested_tagged_fields_and_a_million_topics_do_no_harm() {
     let mut nested = Vec::new();
     for depth in 0..20_000u32 {
         let mut level = vec![1, 0];
@@ -141,7 +142,7 @@ async fn nothing_is_nested_deep_enough_to_hurt() {
     fixture.stop().await;
 }
 
-/// Every front of a request that is read whole and of one that passes, and then the end of the stream.
+/// Sends every truncation of a request that is read whole and of one that passes, and then ends the stream.
 #[tokio::test]
 async fn truncated_frames_close_the_connection_and_leave_nothing_behind() {
     let fixture =
@@ -174,7 +175,8 @@ async fn truncated_frames_close_the_connection_and_leave_nothing_behind() {
     fixture.stop().await;
 }
 
-/// Given a client that has authenticated, when it sends garbage, then its connection is closed and others go on.
+/// Given an authenticated client, when it sends garbage, then its connection is closed, and other connections
+/// go on.
 #[tokio::test]
 async fn garbage_after_authentication_closes_that_connection_only() {
     let garbage: [(&[u8], CloseCause); 3] = [
@@ -218,7 +220,7 @@ async fn garbage_never_takes_the_gateway_down() {
         let length = fastrand::usize(0..64);
         let mut bytes: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(length).collect();
         if length > 8 && fastrand::bool() {
-            // Half of them are frames with a size that is right, of the one api that is decoded.
+            // Half of the longer ones are frames of the correct size, of the one api that is decoded.
             bytes[..4].copy_from_slice(&(length as u32 - 4).to_be_bytes());
             bytes[4..8].copy_from_slice(&[0, 0, 0, fastrand::u8(0..14)]);
         }
@@ -231,7 +233,7 @@ async fn garbage_never_takes_the_gateway_down() {
 }
 
 #[tokio::test]
-async fn a_client_that_says_nothing_is_closed_and_never_reaches_a_broker() {
+async fn a_silent_client_is_closed_and_never_reaches_a_broker() {
     let limits = Limits { first_request_timeout: Duration::from_millis(50), ..Limits::default() };
     let fixture = Fixture::with(limits).await;
     fixture.client().await.closed().await;

@@ -1,4 +1,4 @@
-//! Each limit is kept, counted, and hurts only who exceeds it.
+//! Each limit is enforced and counted, and affects only the client that exceeds it.
 
 use std::time::{Duration, Instant};
 
@@ -8,29 +8,30 @@ use kafka_protocol::messages::{ApiKey, FetchRequest, FetchResponse};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
-use super::super::error::CloseCause;
-use super::super::fetch_filter::tests::filler_at;
-use super::super::through::PIECE;
-use super::super::{ConnectionLimits, Limits};
-use super::fixture::{Fixture, MIRROR_ID, PATIENCE, Peer, request, response};
-use super::ordering::{beat, heartbeat, until_closed};
-use super::produce::produce;
+use crate::gateway::Limits;
+use crate::gateway::error::CloseCause;
+use crate::gateway::frame::streaming::PIECE;
+use crate::gateway::options::ConnectionLimits;
+use crate::gateway::response::filler_filter::tests::filler_at;
+use crate::gateway::tests::fixture::{Fixture, MIRROR_ID, PATIENCE, Peer, request, response};
+use crate::gateway::tests::ordering::{beat, heartbeat, until_closed};
+use crate::gateway::tests::produce::produce;
 
 const MIB: usize = 1 << 20;
 const SOON: Duration = Duration::from_millis(200);
-/// A version whose answers are always read, since they may name brokers.
+/// Version whose responses are always read, because they may name brokers.
 const FETCH_VERSION: i16 = 16;
 
 fn fetch(correlation_id: i32) -> Bytes {
     request(ApiKey::Fetch, FETCH_VERSION, correlation_id, &FetchRequest::default())
 }
 
-/// A Fetch answer with so many bytes of records, of a topic that is no mirror.
+/// Builds a Fetch response with `bytes` bytes of records, of a topic that is no mirror.
 fn fetched(correlation_id: i32, bytes: usize) -> Bytes {
     fetched_of(1, correlation_id, vec![7; bytes].into())
 }
 
-/// The same of the topic with this id.
+/// Builds a Fetch response with these records, of the topic with this id.
 fn fetched_of(topic: u128, correlation_id: i32, records: Bytes) -> Bytes {
     let partition = PartitionData::default().with_records(Some(records));
     let topic = FetchableTopicResponse::default()
@@ -72,8 +73,8 @@ async fn connections_beyond_the_limit_are_closed_and_leave_room_when_they_end() 
     }
 }
 
-/// Given a request that comes a byte at a time, when it has been waited for too long, then the connection is closed, whatever
-/// the gateway does with such a request, and the connection to the broker with it.
+/// Given a request that arrives a byte at a time, when the gateway has waited for it too long, then it closes
+/// the connection and the connection to the broker, whether the request is streamed or held.
 #[tokio::test]
 async fn a_request_that_trickles_in_closes_the_connection() {
     let limits = Limits { request_arrival_timeout: SOON, ..Limits::default() };
@@ -111,7 +112,8 @@ async fn an_idle_connection_is_closed_and_one_that_waits_for_an_answer_is_not() 
     fixture.stop().await;
 }
 
-/// Given a connection that is older than it may be, when an answer is due, then it is given, and no further request is taken.
+/// Given a connection beyond its maximum age, when a response is due, then it is delivered, and no further
+/// request is taken.
 #[tokio::test]
 async fn an_old_connection_ends_between_two_requests() {
     let fixture = Fixture::with(Limits { max_age: Some(SOON), ..Limits::default() }).await;
@@ -126,8 +128,9 @@ async fn an_old_connection_ends_between_two_requests() {
     fixture.stop().await;
 }
 
-/// Given a client that asks for far more than any buffer holds and never reads, when the broker answers as fast as it can,
-/// then the gateway takes no more than the budget and one frame, and closes both sides in the end.
+/// Given a client that requests far more than any buffer holds and never reads, when the broker answers as
+/// fast as it can, then the gateway takes no more than the budget and one frame, and closes both sides in the
+/// end.
 #[tokio::test]
 async fn a_client_that_never_reads_holds_bounded_memory_and_is_closed() {
     let limits = Limits { stall_timeout: 3 * SOON, response_buffer_bytes: MIB, ..Limits::default() };
@@ -141,7 +144,7 @@ async fn a_client_that_never_reads_holds_bounded_memory_and_is_closed() {
         let mut most = 0;
         for id in 0..100 {
             let frame = fetched(id, 4 * MIB);
-            // Fails once the gateway has closed.
+            // Fails once the gateway has closed the connection.
             if broker.0.write_u32(frame.len() as u32).await.is_err()
                 || broker.0.write_all(&frame).await.is_err()
             {
@@ -161,7 +164,8 @@ async fn a_client_that_never_reads_holds_bounded_memory_and_is_closed() {
     fixture.stop().await;
 }
 
-/// Given a client that reads, but slowly, when its answer takes far longer than a stall may, then it gets all of it.
+/// Given a client that reads slowly, when its response takes far longer than the stall timeout, then it gets
+/// all of it.
 #[tokio::test]
 async fn a_slow_client_that_goes_on_reading_gets_everything() {
     let fixture = Fixture::with(Limits { stall_timeout: 2 * SOON, ..Limits::default() }).await;
@@ -183,17 +187,18 @@ async fn a_slow_client_that_goes_on_reading_gets_everything() {
     fixture.stop().await;
 }
 
-/// From now on, answers for `mirror` are held.
+/// Lets the gateway find filler in `mirror`. From then on, responses for it are held.
 async fn show_filler(fixture: &Fixture) {
     let (mut client, mut broker, _) = fixture.connected(&fetch(1)).await;
     broker.send(&fetched_of(MIRROR_ID, 1, filler_at(0, 5))).await;
     let _ = client.receive().await;
 }
 
-/// Given a budget that clients who do not read have used up, when another one asks, then it waits until the memory is taken
-/// back from them, and is served: nothing fails but the connections that were in the way.
+/// Given a budget that clients have used up without reading, when another client sends a request, then it
+/// waits until the memory is reclaimed from them, and is served. Only the connections that held the memory
+/// fail.
 #[tokio::test]
-async fn memory_is_taken_back_from_clients_that_are_in_the_way_of_others() {
+async fn memory_is_reclaimed_from_clients_that_do_not_read() {
     let limits = Limits {
         response_buffer_bytes: MIB,
         reclaim_timeout: SOON,
@@ -207,7 +212,7 @@ async fn memory_is_taken_back_from_clients_that_are_in_the_way_of_others() {
     for _ in 0..2 {
         let (client, mut broker, _) = fixture.connected(&fetch(1)).await;
         let _ = broker.0.write_u32(held(8 * MIB).len() as u32).await;
-        // One holds the budget, the other has gone beyond it.
+        // One response holds the budget, the other has exceeded it.
         let writing = tokio::spawn(async move {
             let _ = broker.0.write_all(&held(8 * MIB)).await;
         });
@@ -222,10 +227,10 @@ async fn memory_is_taken_back_from_clients_that_are_in_the_way_of_others() {
     fixture.stop().await;
 }
 
-/// Given a client that takes a long answer slowly, and so has the budget for long, when an answer that must be held waits for memory,
-/// then the first gives up what it has and goes on without.
+/// Given a client that reads a long response slowly, and so has the budget for long, when a response that
+/// must be held waits for budget, then the first gives back what it has and goes on without it.
 #[tokio::test]
-async fn an_answer_that_streams_is_in_nobodys_way() {
+async fn a_streamed_answer_gives_its_budget_back_when_others_wait() {
     let limits = Limits { response_buffer_bytes: PIECE, reclaim_timeout: PATIENCE, ..Limits::default() };
     let fixture = Fixture::with(limits).await;
     let (mut slow, mut broker, _) = fixture.connected(&fetch(1)).await;
@@ -237,7 +242,7 @@ async fn an_answer_that_streams_is_in_nobodys_way() {
     let in_use = || fixture.metrics.buffered_bytes().1;
     assert!(in_use() > 0, "the answer is not charged");
 
-    // The first one goes beyond the budget, the second one waits.
+    // The first one exceeds the budget, the second one waits.
     let (beyond, mut incomplete, _) = fixture.connected(&fetch(1)).await;
     let held = fetched_of(MIRROR_ID, 1, vec![7; PIECE / 4].into());
     incomplete.0.write_u32(held.len() as u32).await.unwrap();
@@ -261,11 +266,11 @@ async fn an_answer_that_streams_is_in_nobodys_way() {
     fixture.stop().await;
 }
 
-/// Given a budget smaller than any of them, when many clients send requests that must be read whole at the same time, then all
-/// are answered: one after another, none refused.
+/// Given a budget smaller than each of them, when many clients send requests that must be read whole at the
+/// same time, then all are answered, one after another, and none is refused.
 #[tokio::test]
 async fn requests_larger_than_the_budget_pass_one_after_another() {
-    // None is in the way of the others for long, but the machine may be slow.
+    // No request blocks the others for long, but the machine may be slow.
     let limits = Limits { request_buffer_bytes: 64 * 1024, reclaim_timeout: PATIENCE, ..Limits::default() };
     let fixture = Fixture::with(limits).await;
     let mut large = produce(9, -1, &["mirror"]);
@@ -283,8 +288,8 @@ async fn requests_larger_than_the_budget_pass_one_after_another() {
     fixture.stop().await;
 }
 
-/// Given a client that has refused writes answered and reads none of the answers, when it goes on asking, then the answers that
-/// wait for it are bounded in bytes, not only in number.
+/// Given a client whose writes are refused and that reads none of the responses, when it goes on sending,
+/// then the responses that wait for it are bounded in bytes, not only in number.
 #[tokio::test]
 async fn answers_of_the_gateway_itself_are_charged_until_they_are_read() {
     let limits = Limits { request_buffer_bytes: MIB, stall_timeout: 3 * SOON, ..Limits::default() };
@@ -307,13 +312,14 @@ async fn answers_of_the_gateway_itself_are_charged_until_they_are_read() {
     };
     timeout(PATIENCE, asking).await.expect("never closed");
     until_closed(&fixture, CloseCause::SlowReader).await;
-    // The answer to one goes beyond the budget: 10,000 times the message, and what it is built of.
+    // The response to one request exceeds the budget: 10,000 times the message, and the structures that it is
+    // built of.
     assert!(most <= (9 * MIB) as i64, "{most} bytes held");
     fixture.stop().await;
 }
 
-/// Given connections that end in every impolite way, when they are gone, then nothing of them is left: no task, no connection to
-/// the broker, nothing counted.
+/// Given connections that end abruptly in different ways, when they are gone, then nothing of them is left:
+/// no task, no connection to the broker, and no count.
 #[tokio::test]
 async fn half_closed_and_reset_connections_leave_nothing_behind() {
     let limits = Limits { drain_timeout: SOON, ..Limits::default() };
@@ -326,7 +332,7 @@ async fn half_closed_and_reset_connections_leave_nothing_behind() {
     for round in 0..12 {
         let (mut client, broker, _) = fixture.connected(&heartbeat(1)).await;
         match round % 4 {
-            // Half closed, an answer due that never comes.
+            // Half closed, with a response due that never comes.
             0 => client.0.shutdown().await.unwrap(),
             // Reset.
             1 => client.0.set_zero_linger().unwrap(),
@@ -365,8 +371,8 @@ async fn half_closed_and_reset_connections_leave_nothing_behind() {
     fixture.stop().await;
 }
 
-/// Given clients that claim large requests and send nothing of them, then no memory is charged for the claims, others are served,
-/// and the gateway stops in time all the same.
+/// Given clients that claim large requests and send hardly anything of them, then no memory is charged for
+/// the claims, other clients are served, and the gateway stops in time all the same.
 #[tokio::test]
 async fn a_claimed_size_costs_nothing() {
     let limits = Limits { request_buffer_bytes: MIB, drain_timeout: SOON, ..Limits::default() };
@@ -374,7 +380,7 @@ async fn a_claimed_size_costs_nothing() {
     let mut claiming: Vec<Peer> = Vec::new();
     for _ in 0..50 {
         let mut client = fixture.client().await;
-        // A Produce request of 100 MB, of which the header comes.
+        // A Produce request of 100 MB, of which only the header arrives.
         client
             .0
             .write_all(&[5, 0xf5, 0xe1, 0, 0, 0, 0, 9, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0xff])

@@ -6,18 +6,18 @@ use kafka_protocol::messages::{ApiKey, HeartbeatRequest, ProduceResponse};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::super::Limits;
-use super::super::error::CloseCause;
-use super::fixture::{Fixture, PATIENCE, answer, request, response};
-use super::produce::produce;
+use crate::gateway::Limits;
+use crate::gateway::error::CloseCause;
+use crate::gateway::tests::fixture::{Fixture, PATIENCE, answer, request, response};
+use crate::gateway::tests::produce::produce;
 
 const HEARTBEAT: ApiKey = ApiKey::Heartbeat;
 
-pub(super) fn heartbeat(correlation_id: i32) -> bytes::Bytes {
+pub(crate) fn heartbeat(correlation_id: i32) -> bytes::Bytes {
     request(HEARTBEAT, 4, correlation_id, &HeartbeatRequest::default())
 }
 
-pub(super) fn beat(correlation_id: i32) -> Vec<u8> {
+pub(crate) fn beat(correlation_id: i32) -> Vec<u8> {
     [&correlation_id.to_be_bytes()[..], &[0, 0, 0, 0, 0, 0, 0, 0]].concat()
 }
 
@@ -46,8 +46,9 @@ async fn answers_of_broker_and_gateway_keep_the_order_of_the_requests() {
     fixture.stop().await;
 }
 
-/// Given a broker that takes its time over some answers, when a client sends 1,000 requests without reading, some of which the
-/// gateway answers itself, some of which get no answer, then the answers come in the order of the requests.
+/// Given a broker that delays some responses, when a client sends 1,000 requests without reading, of which
+/// the gateway answers some itself and some get no answer, then the answers come in the order of the
+/// requests.
 #[tokio::test]
 async fn a_thousand_pipelined_requests_are_answered_in_order() {
     const REQUESTS: i32 = 1_000;
@@ -131,7 +132,7 @@ async fn requests_wait_when_too_many_responses_are_due() {
     for id in 1..20 {
         client.send(&heartbeat(id)).await;
     }
-    // One is being answered and two are queued; a fourth waits for the first answer.
+    // One response is being delivered, and two are queued. The next request waits for the first response.
     for id in 1..3 {
         assert_eq!(broker.receive().await, heartbeat(id));
     }
@@ -160,7 +161,7 @@ async fn a_client_that_ends_its_side_still_gets_what_it_asked_for() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_gone_takes_its_broker_connection_along() {
+async fn a_lost_client_connection_closes_the_broker_connection() {
     let limits = Limits { drain_timeout: Duration::from_millis(50), ..Limits::default() };
     let fixture = Fixture::with(limits).await;
     let (client, mut broker, _) = fixture.connected(&heartbeat(1)).await;
@@ -171,7 +172,7 @@ async fn a_client_that_is_gone_takes_its_broker_connection_along() {
 }
 
 #[tokio::test]
-async fn a_broker_that_closes_takes_the_client_connection_along() {
+async fn a_closed_broker_connection_closes_the_client_connection() {
     let fixture = Fixture::start().await;
     let (mut client, broker, _) = fixture.connected(&heartbeat(1)).await;
     drop(broker);
@@ -181,7 +182,8 @@ async fn a_broker_that_closes_takes_the_client_connection_along() {
     broker.0.write_all(&[0, 0, 0, 90, 0, 0, 0, 1, 5]).await.unwrap();
     broker.0.shutdown().await.unwrap();
     drop(broker);
-    // The part that came is not a whole response; whatever of it was passed on, the end follows.
+    // The part that arrived is not a whole response. Whatever part of it was passed on, the end of the stream
+    // follows.
     let mut rest = Vec::new();
     let read = tokio::io::AsyncReadExt::read_to_end(&mut client.0, &mut rest);
     let _ = timeout(PATIENCE, read).await.expect("still open");
@@ -201,7 +203,23 @@ async fn stopping_delivers_what_is_due_and_leaves_no_task() {
     fixture.stop().await;
 }
 
-pub(super) async fn until_closed(fixture: &Fixture, cause: CloseCause) {
+/// Given a client that goes while its request is passing, then the client is the cause of the end, and the
+/// addresses of the brokers are not in doubt.
+#[tokio::test]
+async fn a_client_that_goes_in_mid_request_is_not_taken_for_a_broker_that_failed() {
+    let fixture = Fixture::start().await;
+    let (mut client, mut broker, _) = fixture.connected(&heartbeat(1)).await;
+    broker.send(&beat(1)).await;
+    let _ = client.receive().await;
+    let next = heartbeat(2);
+    client.0.write_u32(next.len() as u32).await.unwrap();
+    client.0.write_all(&next[..next.len() - 1]).await.unwrap();
+    drop(client);
+    until_closed(&fixture, CloseCause::ClientIo).await;
+    fixture.stop().await;
+}
+
+pub(crate) async fn until_closed(fixture: &Fixture, cause: CloseCause) {
     let counted = async {
         while fixture.metrics.closed_by(cause) == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;

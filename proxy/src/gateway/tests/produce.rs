@@ -14,10 +14,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::super::Limits;
-use super::super::error::CloseCause;
-use super::fixture::{Fixture, MIRROR_ID, PATIENCE, answer, request, response};
-use super::ordering::{beat, heartbeat, until_closed};
+use crate::gateway::Limits;
+use crate::gateway::error::CloseCause;
+use crate::gateway::tests::fixture::{Fixture, MIRROR_ID, PATIENCE, answer, request, response};
+use crate::gateway::tests::ordering::{beat, heartbeat, until_closed};
 
 const P: ApiKey = ApiKey::Produce;
 const MESSAGE: &str = "Cannot append records to read-only mirror topic 'mirror'. It follows its source over link 'dr': promote it or \
@@ -31,7 +31,7 @@ fn topic_id(name: &str) -> Uuid {
     }
 }
 
-pub(super) fn produce(version: i16, acks: i16, topics: &[&str]) -> ProduceRequest {
+pub(crate) fn produce(version: i16, acks: i16, topics: &[&str]) -> ProduceRequest {
     let topic = |name: &&str| {
         let mut topic = TopicProduceData::default();
         if version >= 13 {
@@ -97,7 +97,7 @@ async fn a_request_for_a_mirror_topic_alone_is_answered_here_in_every_version() 
 }
 
 #[tokio::test]
-async fn of_a_mixed_request_the_rest_goes_on_and_the_answers_are_merged() {
+async fn the_rest_of_a_partly_refused_request_goes_on_and_the_answers_are_merged() {
     let fixture = Fixture::start().await;
     for version in [3, 7, 8, 9, 12, 13] {
         let mixed = request(P, version, 5, &produce(version, 1, &["plain", "mirror"]));
@@ -158,7 +158,7 @@ async fn a_transaction_that_names_a_mirror_topic_is_refused_so_that_no_marker_is
 }
 
 #[tokio::test]
-async fn acks_0_is_dropped_silently_counted_and_leaves_no_gap_in_the_responses() {
+async fn a_refused_acks_0_write_is_dropped_and_counted_and_leaves_no_gap_in_the_responses() {
     let fixture = Fixture::start().await;
     let mut client = fixture.client().await;
     client.send(&request(P, 9, 1, &produce(9, 0, &["mirror"]))).await;
@@ -203,10 +203,10 @@ async fn a_promote_takes_effect_on_an_open_connection() {
     fixture.stop().await;
 }
 
-/// Given a request of which a part was refused and that waits for its turn, when the mirror is promoted meanwhile, then
-/// the rest goes on, and the answer is what was decided.
+/// Given a request of which a part was refused and that waits for its turn, when the mirror is promoted
+/// meanwhile, then the rest is sent on, and the part stays refused.
 #[tokio::test]
-async fn a_promote_does_not_close_who_was_refused_a_part_before() {
+async fn a_promote_does_not_close_a_connection_with_a_partly_refused_request() {
     let fixture = Fixture::with(Limits { max_in_flight: 1, ..Limits::default() }).await;
     let (mut client, mut broker, _) = fixture.connected(&heartbeat(1)).await;
     client.send(&heartbeat(2)).await;
@@ -247,20 +247,21 @@ async fn without_any_mirror_acks_0_is_still_seen_in_a_streamed_request() {
     fixture.stop().await;
 }
 
-/// A request to write to `topics`, of which the first gets 3 MB, and where to cut it.
+/// Builds a request to write to `topics`, the first of which gets 3 MB. Also returns the position at which to
+/// cut it.
 fn large(version: i16, topics: &[&str]) -> (Bytes, usize) {
     let mut large = produce(version, -1, topics);
     large.topic_data[0].partition_data[0].records = Some(Bytes::from(vec![1; 3_000_000]));
     (request(P, version, 1, &large), 1_000_000)
 }
 
-/// Asserts that a request for `topics` is at the broker before its end was sent.
+/// Asserts that a request for `topics` reaches the broker before its end is sent.
 async fn is_streamed(fixture: &Fixture, version: i16, topics: &[&str]) {
     let (frame, cut) = large(version, topics);
     let mut client = fixture.client().await;
     client.0.write_u32(frame.len() as u32).await.unwrap();
     client.0.write_all(&frame[..cut]).await.unwrap();
-    // Then it is there before its end was sent.
+    // The front is at the broker before the end is sent.
     let mut broker = fixture.accept().await;
     let mut front = vec![0; cut + 4];
     let _ = timeout(PATIENCE, broker.0.read_exact(&mut front)).await.unwrap().unwrap();
@@ -272,7 +273,7 @@ async fn is_streamed(fixture: &Fixture, version: i16, topics: &[&str]) {
 }
 
 #[tokio::test]
-async fn beside_mirrors_a_request_for_one_other_topic_is_streamed() {
+async fn with_mirrors_a_request_for_one_other_topic_is_streamed() {
     let fixture = Fixture::start().await;
     for (version, topic) in [(3, "plain"), (9, "plain"), (13, "plain"), (9, "promoted")] {
         is_streamed(&fixture, version, &[topic]).await;
@@ -280,7 +281,7 @@ async fn beside_mirrors_a_request_for_one_other_topic_is_streamed() {
     fixture.stop().await;
 }
 
-/// What every daemon guards: its own topic.
+/// Returns the guards of a daemon without mirrors: only its own topic.
 fn no_mirrors() -> std::sync::Arc<TopicGuards> {
     std::sync::Arc::new(TopicGuards::of(&View::default(), KafkaUuid::ZERO))
 }
@@ -295,10 +296,11 @@ async fn without_any_mirror_a_request_for_several_topics_is_streamed() {
     fixture.stop().await;
 }
 
-/// Given no mirrors and a request that names Linkgate's own topic behind others, when that is here before anything has
-/// gone on, then it is answered; when it comes behind three megabytes, then the broker never has the request whole.
+/// Given no mirrors and a request that names Linkgate's own topic behind others: if the name has arrived
+/// before anything is sent on, the topic is refused. If it comes behind three megabytes, the broker never
+/// gets the whole request.
 #[tokio::test]
-async fn linkgates_own_topic_takes_nothing_of_a_request_for_several() {
+async fn linkgates_own_topic_is_refused_in_a_request_for_several_topics() {
     let fixture = Fixture::start().await;
     fixture.guards.send(no_mirrors()).unwrap();
     let small = request(P, 9, 5, &produce(9, 1, &["plain", STAMP_TOPIC]));
@@ -328,9 +330,9 @@ async fn linkgates_own_topic_takes_nothing_of_a_request_for_several() {
 }
 
 #[tokio::test]
-async fn what_becomes_a_mirror_while_a_request_arrives_gets_none_of_it() {
+async fn a_topic_that_becomes_a_mirror_while_a_request_arrives_gets_none_of_it() {
     for topics in [&["plain"][..], &["plain", "other"]] {
-        // Given no mirror at all, and a request of which most has come.
+        // Given no mirror at all, and a request of which the first third has arrived.
         let fixture = Fixture::start().await;
         let mirrors = fixture.guards.borrow().clone();
         fixture.guards.send(std::sync::Arc::new(TopicGuards::default())).unwrap();
@@ -349,9 +351,10 @@ async fn what_becomes_a_mirror_while_a_request_arrives_gets_none_of_it() {
             let _ = timeout(PATIENCE, broker.0.read_to_end(&mut taken)).await.unwrap();
             taken.len()
         };
-        // The gateway may have closed before all was sent.
+        // The gateway may close before all is sent.
         let (_, taken) = tokio::join!(client.0.write_all(&frame[cut..]), broker);
-        // Then the broker never has the whole of it, and the client learns that by the end of the connection.
+        // Then the broker never gets the whole request, and the client learns that from the end of the
+        // connection.
         assert!(taken < frame.len(), "{taken}");
         until_closed(&fixture, CloseCause::MirrorMeanwhile).await;
         fixture.stop().await;

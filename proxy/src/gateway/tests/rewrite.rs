@@ -1,4 +1,4 @@
-//! No answer lets a broker's address through.
+//! No response reveals a broker's address.
 
 use bytes::Bytes;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
@@ -14,8 +14,8 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use uuid::Uuid;
 
-use super::fixture::{Fixture, answer, request, response};
-use super::produce::produce;
+use crate::gateway::tests::fixture::{Fixture, answer, request, response};
+use crate::gateway::tests::produce::produce;
 
 const SECRET: &str = "broker.internal";
 
@@ -23,7 +23,7 @@ fn secret() -> StrBytes {
     StrBytes::from_static_str(SECRET)
 }
 
-/// Sends a request through and what the broker answers back; returns what the client reads.
+/// Sends a request and the broker's response through the gateway. Returns what the client reads.
 async fn through<M: Decodable>(
     fixture: &Fixture,
     key: ApiKey,
@@ -213,7 +213,7 @@ async fn api_versions_are_those_that_both_understand() {
 #[tokio::test]
 async fn a_too_new_api_versions_request_is_answered_in_version_0() {
     let fixture = Fixture::start().await;
-    // Version 9: whatever its body is, nobody here can read it.
+    // Version 9: nothing here can read its body.
     let ask = Bytes::from_static(b"\0\x12\0\x09\0\0\0\x4d\0\x04test\0\x03??");
     let (mut client, mut broker, received) = fixture.connected(&ask).await;
     assert_eq!(received, &b"\0\x12\0\0\0\0\0\x4d\xff\xff"[..]);

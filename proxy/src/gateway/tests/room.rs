@@ -1,22 +1,23 @@
-//! Where all places are taken, newcomers get those of quiet connections.
+//! If all places are taken, newcomers get those of quiet connections.
 
 use std::time::{Duration, Instant};
 
-use super::super::error::CloseCause;
-use super::super::{ConnectionLimits, Limits};
-use super::clients::handshaken;
-use super::fixture::{Fixture, Peer};
-use super::ordering::{beat, heartbeat, until_closed};
+use crate::gateway::Limits;
+use crate::gateway::error::CloseCause;
+use crate::gateway::options::ConnectionLimits;
+use crate::gateway::tests::clients::handshaken;
+use crate::gateway::tests::fixture::{Fixture, Peer};
+use crate::gateway::tests::ordering::{beat, heartbeat, until_closed};
 
 fn places(total: usize) -> Limits {
     let connections = ConnectionLimits { total, per_address: usize::MAX, overrides: Default::default() };
     Limits { connections, drain_timeout: Duration::ZERO, ..Limits::default() }
 }
 
-/// Given a stranger that says nothing, a client with nothing to do, and one that waits for an answer, and no place
-/// left, when others come, then the stranger goes, then the quiet one, and then nobody.
+/// Given a stranger that sends nothing, a client with nothing to do, a client that waits for an answer, and
+/// no place left, when others connect, then the stranger goes first, then the quiet client, and then none.
 #[tokio::test]
-async fn a_newcomer_takes_the_place_of_who_is_quiet() {
+async fn a_newcomer_takes_the_place_of_a_quiet_connection() {
     let fixture = Fixture::with(places(3)).await;
     let (mut quiet, mut broker, _) = fixture.connected(&heartbeat(1)).await;
     broker.send(&beat(1)).await;
@@ -41,10 +42,10 @@ async fn a_newcomer_takes_the_place_of_who_is_quiet() {
     fixture.stop().await;
 }
 
-/// Given strangers that hold all places, when many more come at once, then no more than may wait are kept, and a client
-/// behind them is served.
+/// Given strangers that hold all places, when many more connect at once, then only the permitted number
+/// waits, and a client that connects after them is served.
 #[tokio::test]
-async fn a_crowd_at_the_door_is_bounded() {
+async fn the_number_of_waiting_newcomers_is_bounded() {
     let fixture = Fixture::with(places(16)).await;
     let mut crowd: Vec<Peer> = Vec::new();
     for _ in 0..100 {
@@ -61,9 +62,10 @@ async fn a_crowd_at_the_door_is_bounded() {
     fixture.stop().await;
 }
 
-/// Given clients that have not authenticated and hold all places, when another comes, then one of them goes.
+/// Given clients that have not authenticated and hold all places, when another one connects, then one of them
+/// goes.
 #[tokio::test]
-async fn who_does_not_authenticate_gives_way() {
+async fn an_unauthenticated_connection_gives_way() {
     let fixture = Fixture::sasl_with(places(2)).await;
     let mut behind = Vec::new();
     for _ in 0..2 {

@@ -1,4 +1,5 @@
-//! SASL exchanges of clients, old and new, are the broker's; nothing else passes before them, and nothing passes unread.
+//! The broker judges SASL exchanges of clients, old and new. Nothing else passes before them, and nothing
+//! passes unread.
 
 use bytes::Bytes;
 use kafka_protocol::messages::metadata_response::MetadataResponseBroker;
@@ -10,14 +11,14 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Duration, timeout};
 
-use super::super::error::CloseCause;
-use super::clients::{handshaken, token, verdict};
-use super::fixture::{Fixture, Peer, answer, request, response};
-use super::ordering::{beat, heartbeat, until_closed};
-use super::produce::produce;
+use crate::gateway::error::CloseCause;
+use crate::gateway::tests::clients::{handshaken, token, verdict};
+use crate::gateway::tests::fixture::{Fixture, Peer, answer, request, response};
+use crate::gateway::tests::ordering::{beat, heartbeat, until_closed};
+use crate::gateway::tests::produce::produce;
 
 const H: ApiKey = ApiKey::SaslHandshake;
-/// ILLEGAL_SASL_STATE: what brokers answer to a handshake that is out of place.
+/// ILLEGAL_SASL_STATE, the error code of brokers for a misplaced handshake.
 const ILLEGAL_SASL_STATE: i16 = 34;
 
 fn handshake(version: i16, mechanism: &'static str) -> Bytes {
@@ -29,7 +30,7 @@ fn welcome(version: i16, error_code: i16) -> Bytes {
     response(H, version, 1, &SaslHandshakeResponse::default().with_error_code(error_code))
 }
 
-/// Nothing has come to the broker, nor comes.
+/// Asserts that nothing has come to the broker, and that nothing comes for a moment.
 async fn hears_nothing(broker: &mut Peer) {
     let waited = timeout(Duration::from_millis(150), broker.0.peek(&mut [0])).await;
     assert!(waited.is_err(), "something came through");
@@ -50,7 +51,7 @@ async fn tokens_without_headers_pass_and_requests_follow_them() {
         for token in 0..tokens {
             client.send(format!("\0user{token}\0secret").as_bytes()).await;
             assert_eq!(broker.receive().await, format!("\0user{token}\0secret").as_bytes());
-            // The last answer is empty, but for SCRAM's.
+            // The broker's token is empty, except with SCRAM.
             let said: &[u8] = if mechanism.starts_with("SCRAM") { b"v=abc" } else { b"" };
             broker.send(said).await;
             assert_eq!(client.receive().await, said);
@@ -62,10 +63,10 @@ async fn tokens_without_headers_pass_and_requests_follow_them() {
     fixture.stop().await;
 }
 
-/// Given a broker that has not answered a handshake or has refused it, when frames follow that would be tokens, then the broker gets none
-/// of them unread.
+/// Given a broker that has not answered a handshake yet or has refused it, when frames follow that would be
+/// tokens, then none of them reaches the broker unread.
 #[tokio::test]
-async fn what_follows_a_handshake_that_a_broker_refuses_is_read() {
+async fn frames_after_a_refused_handshake_do_not_pass_unread() {
     let fixture = Fixture::sasl().await;
     for (mechanism, _) in OLD {
         let (mut client, mut broker, _) = fixture.connected(&handshake(0, mechanism)).await;
@@ -80,7 +81,8 @@ async fn what_follows_a_handshake_that_a_broker_refuses_is_read() {
     fixture.stop().await;
 }
 
-/// Asks for all that would be smuggled behind an old handshake, which the gateway answers itself.
+/// Sends requests in the place of tokens behind old handshakes, which the gateway answers itself. Asserts
+/// that the gateway reads and refuses them.
 async fn smuggles_nothing(mut client: Peer, mut broker: Peer) {
     for (mechanism, tokens) in OLD {
         client.send(&handshake(0, mechanism)).await;
@@ -140,10 +142,10 @@ async fn an_old_handshake_smuggles_nothing_after_authentication() {
     fixture.stop().await;
 }
 
-/// Given a client of a SASL listener, when it asks for anything before a broker has accepted it, then the connection is closed without a
-/// word, whatever the gateway would have answered.
+/// Given a client of a SASL listener, when it sends a request before a broker has accepted it, then the
+/// connection is closed without a response, whatever the gateway would have answered.
 #[tokio::test]
-async fn nothing_is_told_before_authentication() {
+async fn no_request_is_answered_before_authentication() {
     let fixture = Fixture::sasl().await;
     let asked = [
         request(ApiKey::Produce, 9, 2, &produce(9, -1, &["mirror"])),
@@ -172,14 +174,14 @@ async fn nothing_is_told_before_authentication() {
         client.closed().await;
     }
     until_closed(&fixture, CloseCause::Unauthenticated).await;
-    // The broker was asked for nothing: the first kind has not even reached it.
+    // The broker got no request: the first kind of client was not even connected to it.
     assert!(timeout(Duration::from_millis(100), fixture.broker.accept()).await.is_err());
     fixture.stop().await;
 }
 
-/// Given exchanges that cannot be read here, when a broker accepts them, then the client is served.
+/// Given exchanges that the gateway cannot read, when a broker accepts them, then the client is served.
 #[tokio::test]
-async fn whom_a_broker_accepts_is_served_whatever_the_mechanism() {
+async fn a_client_that_a_broker_accepts_is_served_with_any_mechanism() {
     let fixture = Fixture::sasl().await;
     let opaque = b"n,,\x01auth=Bearer opaque\x01\x01";
     for (mechanism, message, said) in [
@@ -198,15 +200,15 @@ async fn whom_a_broker_accepts_is_served_whatever_the_mechanism() {
     fixture.stop().await;
 }
 
-/// Given frames that no client sends before it has authenticated, then the connection is closed before any of them is held, and no
-/// broker is dialled.
+/// Given frames too large for a client that has not authenticated, then the connection is closed before any
+/// of them is held, and no broker is dialled.
 #[tokio::test]
-async fn frames_before_authentication_are_small() {
+async fn oversized_frames_before_authentication_close_the_connection() {
     for (fixture, key, version, size) in [
         (Fixture::sasl().await, 36i16, 2i16, 512 * 1024 + 1),
         (Fixture::sasl().await, 17, 1, 64 * 1024 + 1),
         (Fixture::sasl().await, 18, 4, 64 * 1024 + 1),
-        // Also where there is no SASL, and where the version is too new.
+        // The limits also hold without SASL, and for a version that is too new.
         (Fixture::start().await, 18, 9, 64 * 1024 + 1),
         (Fixture::start().await, 17, 0, 64 * 1024 + 1),
     ] {
@@ -234,7 +236,7 @@ async fn the_old_handshake_with_a_mechanism_of_unknown_length_is_refused() {
     let refused = client.receive().await;
     assert_eq!(refused[..10], *b"\0\0\0\x01\0\x21\0\0\0\x04");
     assert!(refused.ends_with(b"\0\x0bOAUTHBEARER"));
-    // The newer one is the broker's to judge.
+    // The broker judges the newer handshake.
     let (_client, _broker, received) = fixture.connected(&handshake(1, "GSSAPI")).await;
     assert_eq!(received, handshake(1, "GSSAPI"));
     fixture.stop().await;

@@ -8,8 +8,8 @@ use kafka_protocol::messages::share_fetch_response::{
 use kafka_protocol::messages::{ApiKey, ShareFetchRequest, ShareFetchResponse};
 use uuid::Uuid;
 
-use super::super::fetch_filter::tests::{filler_at, real_at};
-use super::fixture::{Fixture, MIRROR_ID, answer, request, response};
+use crate::gateway::response::filler_filter::tests::{filler_at, real_at};
+use crate::gateway::tests::fixture::{Fixture, MIRROR_ID, answer, request, response};
 
 const S: ApiKey = ApiKey::ShareFetch;
 
@@ -55,7 +55,7 @@ async fn a_run_of_filler_is_acknowledged_by_the_gateway_so_that_the_group_goes_o
     let read: ShareFetchResponse = answer(client.receive().await, S, 1, 1);
     assert_eq!(read, fetched(&[], &[], 30_000));
 
-    // The next request carries the gap, though the client knows of nothing.
+    // The next request carries the gap, although the client does not know of it.
     client.send(&request(S, 1, 2, &ask(1, &[]))).await;
     assert_eq!(broker.receive().await, request(S, 1, 2, &ask(1, &[(0, 999, 0)])));
     let mixed =

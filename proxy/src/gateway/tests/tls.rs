@@ -11,10 +11,10 @@ use tokio::time::timeout;
 use crate::net::tls::testing::{Authority, replace, settings};
 use crate::net::tls::{TlsClient, TlsServer};
 
-use super::super::Limits;
-use super::super::error::CloseCause;
-use super::fixture::{Fixture, PATIENCE, request};
-use super::ordering::until_closed;
+use crate::gateway::Limits;
+use crate::gateway::error::CloseCause;
+use crate::gateway::tests::fixture::{Fixture, PATIENCE, request};
+use crate::gateway::tests::ordering::until_closed;
 
 fn server(authority: &Authority, name: &str) -> TlsServer {
     let (key, chain) = authority.key_and_chain(&[name]);
@@ -46,7 +46,7 @@ async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Bytes {
     timeout(PATIENCE, frame).await.expect("no frame came")
 }
 
-/// A frame of an api that passes unread, with `size` bytes behind its header.
+/// Builds a frame of an api that passes unread, with `size` bytes behind its header.
 fn large(correlation_id: i32, size: usize) -> Bytes {
     let mut frame =
         BytesMut::from(&request(ApiKey::Heartbeat, 4, correlation_id, &HeartbeatRequest::default())[..]);
@@ -80,7 +80,7 @@ async fn frames_of_any_size_pass_through_tls_on_both_sides() {
         answer.put_i32(id);
         answer.extend((0..size).map(|i| (i * 3) as u8));
         let slowly = async {
-            // The socket fills up, so that records wait inside of TLS.
+            // The socket fills up, so that TLS holds records back.
             tokio::time::sleep(Duration::from_millis(100)).await;
             receive(&mut near).await
         };
@@ -88,7 +88,7 @@ async fn frames_of_any_size_pass_through_tls_on_both_sides() {
         assert!(received == answer, "the answer of {size} bytes is another one");
     }
 
-    // The client's end is passed on, and so is the broker's: both with close_notify.
+    // The client's end of the stream is passed on, and so is the broker's, both with close_notify.
     near.shutdown().await.unwrap();
     assert_eq!(timeout(PATIENCE, far.read(&mut [0])).await.unwrap().unwrap(), 0);
     far.shutdown().await.unwrap();
@@ -98,7 +98,7 @@ async fn frames_of_any_size_pass_through_tls_on_both_sides() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_without_a_word_is_no_failure() {
+async fn closing_without_close_notify_is_no_failure() {
     let authority = Authority::new();
     let fixture = Fixture::secured(quick(), Some(server(&authority, "g")), None).await;
     let tcp = TcpStream::connect(fixture.handle.bootstrap_address()).await.unwrap();
@@ -106,7 +106,7 @@ async fn a_client_that_goes_without_a_word_is_no_failure() {
     send(&mut near, &large(1, 0)).await;
     let mut far = fixture.accept().await;
     let _ = far.receive().await;
-    // Bytes that the client has not read would make its end a reset.
+    // Unread bytes would turn the client's end into a reset.
     far.send(&[0, 0, 0, 1, 0]).await;
     let _ = receive(&mut near).await;
     drop(near);
@@ -116,20 +116,20 @@ async fn a_client_that_goes_without_a_word_is_no_failure() {
 }
 
 #[tokio::test]
-async fn what_is_no_tls_on_a_tls_port_is_closed_and_counted() {
+async fn bytes_other_than_tls_on_a_tls_port_are_closed_and_counted() {
     let authority = Authority::new();
     let limits = Limits { handshake_timeout: Duration::from_millis(300), ..quick() };
     let fixture = Fixture::secured(limits, Some(server(&authority, "g")), None).await;
     let mut garbage = fixture.client().await;
     garbage.send(&large(1, 0)).await;
-    // An alert may come before the end.
+    // An alert may come before the end of the stream.
     let mut rest = Vec::new();
     let _ = timeout(PATIENCE, garbage.0.read_to_end(&mut rest)).await.expect("still open");
     until_closed(&fixture, CloseCause::TlsHandshake).await;
 
     fixture.client().await.closed().await;
     until_closed(&fixture, CloseCause::TlsHandshakeTimeout).await;
-    // Half a hello is as good as none.
+    // Half a hello is treated like none.
     let mut slow = fixture.client().await;
     slow.0.write_all(&[22, 3, 1, 2, 0, 1]).await.unwrap();
     slow.closed().await;
@@ -183,7 +183,7 @@ async fn a_new_certificate_is_shown_without_a_restart() {
     timeout(PATIENCE, reloaded).await.expect("the new certificate is not noticed");
     drop(connect(&new).await.unwrap());
     assert!(connect(&old).await.is_err());
-    // Who was connected stays.
+    // Connections that are open stay open.
     send(&mut kept, &large(1, 0)).await;
     let mut far = fixture.accept().await;
     assert_eq!(far.receive().await, large(1, 0));

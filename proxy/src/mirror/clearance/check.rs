@@ -1,5 +1,5 @@
-//! Gives the clearance: learns the destination's cluster id, sees to it that the journal is of that cluster, and holds
-//! the journal against its stamp.
+//! Checks the identity of the destination: learns its cluster id, and checks that the journal belongs to that
+//! cluster. Then `stamping` compares the journal with its stamp and gives the clearance.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -9,21 +9,22 @@ use state::store::{Store, TransactError};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::stamping::Stamping;
-use super::{Accepted, Clearance, ClearanceCell, DESTINATION_CLUSTER_UNKNOWN, Fault};
 use crate::client::{ClientError, Cluster, ErrorKind};
-use crate::mirror::source_clusters;
+use crate::mirror::clearance::stamping::Stamping;
+use crate::mirror::clearance::{Accepted, Clearance, ClearanceCell, DESTINATION_CLUSTER_UNKNOWN, Fault};
+use crate::mirror::clusters;
 
-/// Longest pause between two questions for the destination's cluster id.
-const LEARN_PAUSE_MAX: Duration = Duration::from_secs(2);
-/// The destination is asked who it is this often, also when nothing is mirrored.
-const LOOK_EVERY: Duration = Duration::from_secs(3);
-/// A cluster that just started may not know its topics yet.
-const UNKNOWN_FOR: Duration = Duration::from_secs(10);
+/// Maximum pause between two requests for the destination's cluster id.
+const MAX_LEARN_BACKOFF: Duration = Duration::from_secs(2);
+/// Interval between requests for the destination's identity, also when nothing is mirrored.
+const CHECK_INTERVAL: Duration = Duration::from_secs(3);
+/// Time for which a destination may know none of the mirror topics. A cluster that just started may not know
+/// its topics yet.
+const UNKNOWN_AFTER: Duration = Duration::from_secs(10);
 
-/// What gives the clearance.
+/// The task that decides the clearance.
 #[derive(Debug, Clone)]
-pub struct ClearanceCheck {
+pub(crate) struct ClearanceCheck {
     store: Store,
     destination: Cluster,
     accepted: Accepted,
@@ -31,15 +32,20 @@ pub struct ClearanceCheck {
 }
 
 impl ClearanceCheck {
-    /// A check of the journal in `store` in front of `destination`, which is pinned to what [`Accepted::destination`]
-    /// says.
+    /// Creates a check of the journal in `store` in front of `destination`. The client of `destination` must
+    /// be pinned to the cluster id that [`Accepted::destination`] returns.
     #[must_use]
-    pub fn new(store: Store, destination: Cluster, accepted: Accepted, clearance: ClearanceCell) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        destination: Cluster,
+        accepted: Accepted,
+        clearance: ClearanceCell,
+    ) -> Self {
         ClearanceCheck { store, destination, accepted, clearance }
     }
 
-    /// Checks once the destination answers, and then watches until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Decides the clearance once the destination answers. Then watches the destination until `stop`.
+    pub(crate) async fn run(self, stop: CancellationToken) {
         let Some(id) = stop.run_until_cancelled(self.learn()).await else { return };
         info!(cluster_id = id, "destination reached");
         let identified = stop.run_until_cancelled(self.identify(&id)).await;
@@ -66,29 +72,29 @@ impl ClearanceCheck {
         let ((), ()) = tokio::join!(stamping.run(stop.clone()), self.watch(stop));
     }
 
-    /// The cluster id of the destination, once it answers as the cluster that it should be.
+    /// Waits until the destination answers as the expected cluster. Returns its cluster id.
     async fn learn(&self) -> String {
         let mut pause = Duration::from_millis(100);
         loop {
-            match source_clusters::cluster_id(&self.destination).await {
+            match clusters::cluster_id(&self.destination).await {
                 Ok(id) => return id,
-                // The pin of the client has told of it.
+                // The pin of the client has reported this already.
                 Err(error) if matches!(error.kind(), ErrorKind::ForeignCluster { .. }) => {}
                 Err(error) => warn!(%error, "the destination does not answer yet"),
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LEARN_PAUSE_MAX);
+            pause = (pause * 2).min(MAX_LEARN_BACKOFF);
         }
     }
 
-    /// Asks the destination who it is again and again, so that another cluster behind its addresses is noticed also
-    /// when nothing else is asked of it.
+    /// Asks the destination for its identity at intervals. So another cluster behind its addresses is noticed
+    /// even if nothing else is asked of it.
     async fn watch(&self, stop: CancellationToken) {
         loop {
             let asked = async {
-                // Whoever needs an answer tells of its absence.
+                // Errors are ignored: tasks that need an answer report them.
                 let _answer = self.destination.metadata(Some(&[])).await;
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(CHECK_INTERVAL).await;
             };
             if stop.run_until_cancelled(asked).await.is_none() {
                 return;
@@ -96,18 +102,19 @@ impl ClearanceCheck {
         }
     }
 
-    /// Sees to it that the journal names this destination.
+    /// Ensures that the journal names this destination.
     async fn identify(&self, id: &str) -> Result<JournalIdentity, Fault> {
         loop {
             let view = self.store.view();
             match &view.identity {
                 Some(identity) if identity.destination_cluster_id == id => return Ok(identity.clone()),
-                // Accepted at the start, or the client would have taken no answer of this cluster.
+                // The operator accepted this change at the start. Otherwise the client would refuse all
+                // answers of this cluster.
                 Some(identity) => {
                     warn!(
                         from = identity.destination_cluster_id,
                         to = id,
-                        "the journal goes on with another destination, as was accepted at the start"
+                        "the journal continues with another destination, as accepted at the start"
                     );
                 }
                 None if self.accepted.destination("") == id => {}
@@ -115,9 +122,11 @@ impl ClearanceCheck {
             }
             match self.journal(id).await {
                 Ok(identity) => return Ok(identity),
-                Err(error) => error!(%error, "the destination's cluster id is not journaled"),
+                Err(error) => {
+                    error!(%error, "the destination's cluster id could not be recorded in the journal")
+                }
             }
-            tokio::time::sleep(LEARN_PAUSE_MAX).await;
+            tokio::time::sleep(MAX_LEARN_BACKOFF).await;
         }
     }
 
@@ -132,8 +141,8 @@ impl ClearanceCheck {
         self.store.transact("engine", &why, identify).await
     }
 
-    /// A journal of a version that did not keep the destination's id: the cluster must know some mirror topic of it, if
-    /// there are any.
+    /// Checks the mirror topics of a journal whose version did not keep the destination's id. If there are
+    /// any, the cluster must know at least one of them by its id.
     async fn look_for_mirrors(&self, view: &View, id: &str) -> Result<(), Fault> {
         let made: Vec<&MirrorTopic> =
             view.mirrors.values().filter(|mirror| mirror.local_topic_id != KafkaUuid::ZERO).collect();
@@ -144,9 +153,9 @@ impl ClearanceCheck {
         loop {
             match self.knows_any(&made).await {
                 Ok(true) => return Ok(()),
-                Ok(false) if begun.elapsed() >= UNKNOWN_FOR => break,
+                Ok(false) if begun.elapsed() >= UNKNOWN_AFTER => break,
                 Ok(false) => {}
-                Err(error) => warn!(%error, "the destination does not tell its topics"),
+                Err(error) => warn!(%error, "the destination's topics cannot be listed"),
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
@@ -154,9 +163,10 @@ impl ClearanceCheck {
         Err(Fault {
             code,
             message: format!(
-                "{code}: the journal has {} mirror topics, and cluster '{id}' knows none of them by its id: \
-                 bootstrap.servers may lead to another cluster than the journal is of. If it is the right one, start once \
-                 with --accept-cluster-change :{id}; the mirrors whose topics are gone are forgotten then.",
+                "{code}: the journal has {} mirror topics, but cluster '{id}' has none of them: \
+                 bootstrap.servers may point to another cluster than that of the journal. If it is the right \
+                 one, start once with --accept-cluster-change :{id}; mirrors whose topics are gone are then \
+                 forgotten.",
                 made.len()
             ),
         })

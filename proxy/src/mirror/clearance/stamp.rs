@@ -1,4 +1,4 @@
-//! How far a journal has got, as it stands at the destination: the newest stamp of each journal.
+//! Stamps at the destination: each tells how far a journal has got. Keeps the newest stamp of each journal.
 
 use std::collections::HashMap;
 
@@ -7,54 +7,56 @@ use serde::{Deserialize, Serialize};
 use state::model::{KafkaUuid, View};
 use uuid::Uuid;
 
-use crate::wire::keyed_record::KeyedRecord;
+use crate::wire::records::keyed_record::KeyedRecord;
 
-/// A longer value is none of ours.
+/// Maximum size of a stamp, in bytes. A longer value is not a stamp.
 const MOST_BYTES: usize = 4 * 1024;
-/// Journals of one destination that are told apart; more are taken for garbage.
+/// Maximum number of journals that are kept for one destination. Stamps of further journals count as garbage.
 const MOST_JOURNALS: usize = 1_000;
 
-/// How far a journal had got when its Linkgate said so.
+/// Position of a journal at the time when its Linkgate wrote the stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp {
-    /// Sequence of its last record.
+pub(crate) struct Stamp {
+    /// Sequence of the journal's last record.
     pub sequence: u64,
-    /// [`View::decisions`].
+    /// Digest of all decisions in the journal ([`View::decisions`]).
     pub decisions: Uuid,
-    /// The process that said so: another one each time that Linkgate starts.
+    /// Id of the process that wrote the stamp. It is new each time that Linkgate starts.
     pub instance: Uuid,
 }
 
 impl Stamp {
-    /// Of this view of the journal, by this process.
+    /// Returns the stamp of this view of the journal, written by the process `instance`.
     #[must_use]
-    pub fn of(view: &View, instance: Uuid) -> Self {
+    pub(crate) fn of(view: &View, instance: Uuid) -> Self {
         Stamp { sequence: view.sequence, decisions: view.decisions(), instance }
     }
 
-    /// As the record's value has it.
+    /// Returns the JSON for the record's value.
     #[must_use]
-    pub fn to_json(self) -> Vec<u8> {
-        // Numbers and ids only: this cannot fail.
+    pub(crate) fn to_json(self) -> Vec<u8> {
+        // This cannot fail: the fields are only numbers and ids.
         serde_json::to_vec(&self).unwrap_or_default()
     }
 }
 
-/// What a journal is beside its stamp.
+/// Relation of a journal to its stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// As new as the stamp or newer, or the same in all that was decided.
+pub(crate) enum Standing {
+    /// The journal is at least as new as the stamp, or has the same decisions.
     Newest,
-    /// Older than the stamp, and other things were decided since.
+    /// The journal is older than the stamp, and other decisions were made since.
     OldCopy,
-    /// As old as the stamp, and other things were decided: two copies were written to.
+    /// The journal has at least as many records as the stamp, but other decisions: two copies were written
+    /// to.
     Diverged,
 }
 
-/// Holds a journal against its stamp. `known`: up to which record this copy is known to be the newest, which is where
-/// it had stamped itself last; records that it has written since without looking at the stamp do not make it newer.
+/// Compares a journal with its stamp. `known` is the sequence up to which this copy is known to be the
+/// newest, that of its own last stamp. Records that it has written since without reading the stamp do not
+/// make it newer.
 #[must_use]
-pub fn standing(own: Stamp, known: u64, stamped: Stamp) -> Standing {
+pub(crate) fn standing(own: Stamp, known: u64, stamped: Stamp) -> Standing {
     if own.decisions == stamped.decisions || stamped.sequence <= known {
         Standing::Newest
     } else if own.sequence < stamped.sequence {
@@ -64,42 +66,43 @@ pub fn standing(own: Stamp, known: u64, stamped: Stamp) -> Standing {
     }
 }
 
-/// A stamp as it was read.
+/// A stamp that was read from the topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Read {
-    /// The journal that it is of.
+pub(crate) struct StampRead {
+    /// Id of the journal that the stamp is of.
     pub journal: KafkaUuid,
-    /// What it says.
+    /// Content of the stamp.
     pub stamp: Stamp,
-    /// When it was written, in ms since the epoch.
+    /// Time when the stamp was written, in ms since the epoch.
     pub timestamp: i64,
 }
 
-/// What stood in the topic, as far as one journal wants to know it.
+/// The stamps in the topic, as one journal needs them.
 #[derive(Debug)]
-pub struct Stamps {
+pub(crate) struct Stamps {
     own: KafkaUuid,
-    newest: HashMap<KafkaUuid, Read>,
-    /// Records that are no stamps.
+    newest: HashMap<KafkaUuid, StampRead>,
+    /// Number of records that are not stamps.
     pub garbage: usize,
 }
 
 impl Stamps {
-    /// Nothing yet, for the journal with this id: whoever else has stamps there, its own is always kept.
+    /// Creates an empty collection for the journal with the id `own`. Its own stamp is always kept, even if
+    /// other journals reach the maximum.
     #[must_use]
-    pub fn for_journal(own: KafkaUuid) -> Self {
+    pub(crate) fn for_journal(own: KafkaUuid) -> Self {
         Stamps { own, newest: HashMap::new(), garbage: 0 }
     }
 
-    /// Takes the next record, in the order of the log; gives back the stamp that it is.
-    pub fn take(&mut self, record: &KeyedRecord) -> Option<Read> {
+    /// Takes the next record, in log order. Returns the stamp in it, if it is one.
+    pub(crate) fn take(&mut self, record: &KeyedRecord) -> Option<StampRead> {
         let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok()?.parse().ok());
         let Some(journal) = key else {
             self.garbage += 1;
             return None;
         };
         let Some(value) = &record.value else {
-            // A tombstone: somebody has taken the stamp of a retired journal away.
+            // A tombstone: an operator has removed the stamp of a retired journal.
             let _ = self.newest.remove(&journal);
             return None;
         };
@@ -112,19 +115,19 @@ impl Stamps {
             self.garbage += 1;
             return None;
         }
-        let read = Read { journal, stamp, timestamp: record.timestamp };
+        let read = StampRead { journal, stamp, timestamp: record.timestamp };
         let _ = self.newest.insert(journal, read);
         Some(read)
     }
 
-    /// The journal's own newest stamp.
+    /// Returns the journal's own newest stamp.
     #[must_use]
-    pub fn own(&self) -> Option<Read> {
+    pub(crate) fn own(&self) -> Option<StampRead> {
         self.newest.get(&self.own).copied()
     }
 
-    /// The newest stamps of all other journals.
-    pub fn others(&self) -> impl Iterator<Item = &Read> {
+    /// Returns the newest stamps of all other journals.
+    pub(crate) fn others(&self) -> impl Iterator<Item = &StampRead> {
         self.newest.values().filter(|read| read.journal != self.own)
     }
 }
@@ -150,14 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn an_old_copy_is_told_from_one_that_is_equal_in_what_was_decided() {
+    fn an_old_copy_is_distinguished_from_a_copy_with_equal_decisions() {
         assert_eq!(standing(stamp(7, 1), 7, stamp(7, 1)), Standing::Newest);
-        // Something was decided, and its stamp was not written yet.
+        // A decision was made, and its stamp is not written yet.
         assert_eq!(standing(stamp(8, 2), 7, stamp(7, 1)), Standing::Newest);
-        // Two Linkgates have found out other things by themselves.
+        // Two Linkgates found out other things by themselves, but made no decision.
         assert_eq!(standing(stamp(7, 1), 7, stamp(9, 1)), Standing::Newest);
         assert_eq!(standing(stamp(7, 1), 7, stamp(9, 2)), Standing::OldCopy);
-        // What an old copy has written without a look at the stamp does not make it newer.
+        // Records that an old copy writes without reading the stamp do not make it newer.
         assert_eq!(standing(stamp(12, 1), 7, stamp(9, 2)), Standing::Diverged);
         assert_eq!(standing(stamp(9, 3), 7, stamp(9, 2)), Standing::Diverged);
     }
@@ -171,7 +174,7 @@ mod tests {
                 stamps.take(&record(&journal.to_string(), Some(&stamp(sequence, 1).to_json()))).is_some()
             );
         }
-        // The last in the log, not the highest: an operator may have accepted an old copy.
+        // The last one in the log counts, not the highest: an operator may have accepted an old copy.
         assert_eq!(stamps.own().unwrap().stamp, stamp(7, 1));
         assert_eq!(stamps.others().map(|read| read.journal).collect::<Vec<_>>(), [other]);
         let long = vec![b' '; MOST_BYTES + 1];
@@ -188,7 +191,7 @@ mod tests {
         }
         assert!(stamps.take(&KeyedRecord { key: None, ..record("", None) }).is_none());
         assert_eq!(stamps.garbage, liars.len() + 1);
-        // What was believed before stands.
+        // The earlier stamp is kept.
         assert_eq!(stamps.own().unwrap().stamp, stamp(7, 1));
         assert!(stamps.take(&record(&other.to_string(), None)).is_none());
         assert_eq!(stamps.others().count(), 0);
@@ -196,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn journals_without_number_use_up_no_memory_and_hide_nothing() {
+    fn excess_journals_use_no_memory_and_do_not_hide_the_own_stamp() {
         let own = KafkaUuid(Uuid::from_u128(u128::MAX));
         let mut stamps = Stamps::for_journal(own);
         for journal in 0..2 * MOST_JOURNALS as u128 {

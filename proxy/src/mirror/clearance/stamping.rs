@@ -1,4 +1,5 @@
-//! Holds the journal against its stamp at the start, keeps the stamp, and watches for others who write to the topic.
+//! Compares the journal with its stamp at the start, keeps the stamp, and watches for other Linkgates that
+//! write to the topic.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,51 +11,51 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use super::stamp::{Read, Stamp, Standing, standing};
-use super::stamp_topic::{STAMP_TOPIC, StampError, StampTopic};
-use super::{
+use crate::client::Cluster;
+use crate::mirror::clearance::stamp::{Stamp, StampRead, Standing, standing};
+use crate::mirror::clearance::stamp_topic::{STAMP_TOPIC, StampError, StampTopic};
+use crate::mirror::clearance::{
     Accepted, Clearance, ClearanceCell, Fault, JOURNAL_COPY_RUNS, JOURNAL_DIVERGED, JOURNAL_NOT_ALONE,
     JOURNAL_NOT_CHECKED, JOURNAL_OLD_COPY,
 };
-use crate::client::Cluster;
 
-/// So long the start waits for the stamps. A failover must not wait for a topic that has lost its leader.
-const START_WAITS: Duration = Duration::from_secs(15);
+/// Time that the start waits for the stamps. A failover must not wait for a topic that has lost its leader.
+const START_TIMEOUT: Duration = Duration::from_secs(15);
 /// Pause before stamps that could not be read or written are tried again.
-const RETRY: Duration = Duration::from_secs(10);
-/// The same where the destination does not allow it: somebody has to change that.
-const DENIED_RETRY: Duration = Duration::from_secs(60);
-/// What is decided at the same time is stamped once.
-const SETTLES: Duration = Duration::from_millis(300);
-/// Others are looked for this often.
-const LOOK_EVERY: Duration = Duration::from_secs(15);
-/// The stamp is written anew this often, so that others see who is alive.
-const BEAT: Duration = Duration::from_secs(300);
-/// A stamp that is older than this is of nobody who runs.
-const ALIVE: Duration = Duration::from_secs(900);
-/// The same of another is told this often.
-const TOLD_EVERY: Duration = Duration::from_secs(300);
+const RETRY_BACKOFF: Duration = Duration::from_secs(10);
+/// Pause before a retry if the destination denies access: an operator must change that.
+const DENIED_BACKOFF: Duration = Duration::from_secs(60);
+/// Delay before a decision is stamped, so that decisions made at the same time share one stamp.
+const SETTLE_TIME: Duration = Duration::from_millis(300);
+/// Interval between two looks for stamps of others.
+const CHECK_INTERVAL: Duration = Duration::from_secs(15);
+/// Interval at which the stamp is written again, so that others see that this Linkgate is alive.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(300);
+/// Age of a stamp from which on its Linkgate no longer counts as running.
+const ALIVE_FOR: Duration = Duration::from_secs(900);
+/// Minimum interval between two reports about the same journal.
+const LOG_INTERVAL: Duration = Duration::from_secs(300);
 
-/// The stamp of one journal, as long as the daemon runs.
-pub(super) struct Stamping {
+/// Keeper of one journal's stamp while the daemon runs.
+pub(crate) struct Stamping {
     store: Store,
     journal: KafkaUuid,
     topic: StampTopic,
     accepted: Accepted,
     clearance: ClearanceCell,
     instance: Uuid,
-    /// The instance whose stamp stood there at the start: that of the process before this one.
+    /// The instance whose stamp was found at the start: that of the process before this one.
     before: Option<Uuid>,
-    /// Up to which record this copy is known to be the newest, once that is read.
+    /// Sequence up to which this copy is known to be the newest. `None` until it was read.
     known: Option<u64>,
-    /// The last stamp of another copy in which something else was decided, written while this one runs.
-    diverged: Option<Read>,
-    /// Others that were told of, and when.
+    /// The last stamp of another copy with other decisions, written while this process runs.
+    diverged: Option<StampRead>,
+    /// Journals that were reported, and the time of the report.
     told: HashMap<KafkaUuid, Instant>,
 }
 
 impl Stamping {
-    pub(super) fn new(
+    pub(crate) fn new(
         store: Store,
         identity: &JournalIdentity,
         destination: Cluster,
@@ -76,7 +77,7 @@ impl Stamping {
     }
 
     /// Gives the clearance or refuses it, and keeps the stamp until `stop`.
-    pub(super) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         let Some(Some(())) = stop.run_until_cancelled(self.begin()).await else { return };
         let mut written: Option<(Stamp, Instant)> = None;
         let mut failing = false;
@@ -84,9 +85,10 @@ impl Stamping {
         loop {
             let _ = news.borrow_and_update();
             let stamp = Stamp::of(&self.store.view(), self.instance);
-            let is_due =
-                written.is_none_or(|(last, at)| last.decisions != stamp.decisions || at.elapsed() >= BEAT);
-            let mut look_again = LOOK_EVERY;
+            let is_due = written.is_none_or(|(last, at)| {
+                last.decisions != stamp.decisions || at.elapsed() >= HEARTBEAT_INTERVAL
+            });
+            let mut look_again = CHECK_INTERVAL;
             let kept = stop.run_until_cancelled(self.keep(stamp, is_due)).await;
             match kept {
                 None => return,
@@ -101,10 +103,10 @@ impl Stamping {
                         tell_not_kept(&error);
                     }
                     self.clearance.set_trouble(Some(format!(
-                        "{JOURNAL_NOT_CHECKED}: the journal's stamp is not kept: {error}"
+                        "{JOURNAL_NOT_CHECKED}: the journal's stamp is not up to date: {error}"
                     )));
                     look_again = pause_after(&error);
-                    // It may have been deleted.
+                    // The topic may have been deleted.
                     let _ = stop.run_until_cancelled(self.make_topic()).await;
                 }
             }
@@ -115,14 +117,15 @@ impl Stamping {
                     if !moved {
                         return;
                     }
-                    tokio::time::sleep(SETTLES).await;
+                    tokio::time::sleep(SETTLE_TIME).await;
                 }
             }
         }
     }
 
-    /// Looks for others, and writes the stamp if it is due and no other copy has gone another way: whose stamp stands
-    /// there is what the next start of this one is held against. Whether it was written.
+    /// Looks for stamps of others. Writes the stamp if it is due and no other copy has diverged. The next
+    /// start of this copy is compared with the stamp that stands in the topic. Returns true if the stamp was
+    /// written.
     async fn keep(&mut self, stamp: Stamp, is_due: bool) -> Result<bool, StampError> {
         self.look().await?;
         if let Some(other) = self.diverged {
@@ -131,20 +134,21 @@ impl Stamping {
         }
         self.clearance.set_trouble(None);
         if is_due {
-            // First here: a stamp that stands there and is not known here would be another copy's.
+            // Recorded locally first: a stamp in the topic that is newer than `known` counts as one of
+            // another copy.
             self.keep_known(stamp.sequence).await;
             self.topic.write(stamp).await?;
         }
         Ok(is_due)
     }
 
-    /// Gives or refuses the clearance. `None` when there is nothing to keep after that.
+    /// Gives or refuses the clearance. Returns `None` if it is refused: then no stamp is kept.
     async fn begin(&mut self) -> Option<()> {
         let begun = Instant::now();
         let mut told = false;
         let at_start = Stamp::of(&self.store.view(), self.instance);
         loop {
-            let checked = tokio::time::timeout(START_WAITS, self.check(at_start)).await;
+            let checked = tokio::time::timeout(START_TIMEOUT, self.check(at_start)).await;
             let error = match checked {
                 Ok(Ok(None)) => {
                     self.clearance.set(Clearance::Given);
@@ -163,21 +167,21 @@ impl Stamping {
                 Err(_) => StampError::Unreadable("the destination does not answer".to_owned()),
             };
             let is_denied = matches!(error, StampError::Denied(_));
-            if (is_denied || begun.elapsed() >= START_WAITS) && !std::mem::replace(&mut told, true) {
+            if (is_denied || begun.elapsed() >= START_TIMEOUT) && !std::mem::replace(&mut told, true) {
                 tell_not_checked(&error);
                 self.clearance.set(Clearance::Given);
             }
             if told {
                 self.clearance.set_trouble(Some(format!(
-                    "{JOURNAL_NOT_CHECKED}: whether the journal is an old copy is not known: {error}"
+                    "{JOURNAL_NOT_CHECKED}: it is not known whether the journal is an old copy: {error}"
                 )));
             }
             tokio::time::sleep(if told { pause_after(&error) } else { Duration::from_millis(200) }).await;
         }
     }
 
-    /// Up to which record this copy was known to be the newest when it started: nothing that it writes by itself
-    /// before it has looked at the stamp makes it newer.
+    /// Returns the sequence up to which this copy was known to be the newest when it started. What it writes
+    /// before it has read the stamp does not make it newer.
     async fn known(&mut self, at_start: Stamp) -> u64 {
         if let Some(known) = self.known {
             return known;
@@ -186,7 +190,7 @@ impl Stamping {
             Ok(Some(stamped)) => stamped.min(at_start.sequence),
             Ok(None) => at_start.sequence,
             Err(error) => {
-                warn!(%error, "what this copy of the journal has stamped cannot be read");
+                warn!(%error, "cannot read up to which record this copy of the journal was stamped");
                 at_start.sequence
             }
         };
@@ -203,20 +207,21 @@ impl Stamping {
         if self.known.replace(known) != Some(known)
             && let Err(error) = self.store.set_stamped(known).await
         {
-            warn!(%error, "what this copy of the journal has stamped is not kept");
+            warn!(%error, "cannot record up to which record this copy of the journal was stamped");
         }
     }
 
-    /// Holds the journal against its stamp; what is wrong with it, where something is.
+    /// Compares the journal with its stamp. Returns the fault, if there is one.
     async fn check(&mut self, at_start: Stamp) -> Result<Option<Fault>, StampError> {
         let known = self.known(at_start).await;
         self.make_topic().await?;
         let _ = self.topic.read().await?;
-        let others: Vec<Read> = self.topic.stamps.others().copied().collect();
+        let others: Vec<StampRead> = self.topic.stamps.others().copied().collect();
         others.iter().for_each(|other| self.tell_of_another(other));
         let Some(stamped) = self.topic.stamps.own() else { return Ok(None) };
         self.before = Some(stamped.stamp.instance);
-        // Commands may have been taken while the stamp could not be read; what this copy is, it was at the start.
+        // The state at the start is compared: commands may have been accepted while the stamp could not be
+        // read.
         let found = standing(at_start, known, stamped.stamp);
         if found == Standing::Newest {
             return Ok(None);
@@ -227,14 +232,14 @@ impl Stamping {
                 journal = %self.journal,
                 sequence = at_start.sequence,
                 stamped = stamped.stamp.sequence,
-                "an old copy of the journal is worked by, as was accepted at the start"
+                "working with an old copy of the journal, as accepted at the start"
             );
             return Ok(None);
         }
         Ok(Some(fault(self.journal, self.store.view().sequence, found, stamped)))
     }
 
-    /// Tells of others who have written since the last look.
+    /// Reports other Linkgates that have written since the last look.
     async fn look(&mut self) -> Result<(), StampError> {
         for read in self.topic.read().await? {
             if read.journal != self.journal {
@@ -242,7 +247,7 @@ impl Stamping {
             } else if read.stamp.instance == self.instance || Some(read.stamp.instance) == self.before {
                 self.diverged = None;
             } else if self.is_overtaken_by(&read) {
-                // At the next start this copy is held against that stamp.
+                // Keep `known` below that stamp, so that this copy is compared with it at the next start.
                 self.keep_known(read.stamp.sequence.saturating_sub(1).min(self.known.unwrap_or(u64::MAX)))
                     .await;
                 self.diverged = Some(read);
@@ -252,7 +257,8 @@ impl Stamping {
                     warn!(
                         code = JOURNAL_COPY_RUNS,
                         journal = %self.journal,
-                        "another Linkgate works by a copy of this journal; what is decided through one, the other does not know"
+                        "another Linkgate works with a copy of this journal; a decision made through one is \
+                         not known to the other"
                     );
                 }
             }
@@ -260,18 +266,18 @@ impl Stamping {
         Ok(())
     }
 
-    /// Whether more was written through another copy than through this one, and something else decided. A copy that
-    /// has fewer records is behind, and is told as one that runs.
-    fn is_overtaken_by(&self, read: &Read) -> bool {
+    /// Returns true if the other copy has more records than this one, and other decisions. A copy with fewer
+    /// records is behind, and is reported as one that runs.
+    fn is_overtaken_by(&self, read: &StampRead) -> bool {
         let view = self.store.view();
         read.stamp.sequence > view.sequence && read.stamp.decisions != view.decisions()
     }
 
-    fn tell_of_diverged(&mut self, read: &Read) {
+    fn tell_of_diverged(&mut self, read: &StampRead) {
         let (own, other) = (self.store.view().sequence, read.stamp.sequence);
         self.clearance.set_trouble(Some(format!(
-            "{JOURNAL_DIVERGED}: another Linkgate has worked by a copy of this journal (record {other} there, {own} here), and \
-             something else was decided there; stop one of them"
+            "{JOURNAL_DIVERGED}: another Linkgate has worked with a copy of this journal (record {other} \
+             there, {own} here), and other decisions were made there; stop one of them"
         )));
         if self.is_to_be_told(read.journal) {
             error!(
@@ -279,15 +285,15 @@ impl Stamping {
                 journal = %self.journal,
                 own,
                 other,
-                "another Linkgate has worked by a copy of this journal, and something else was decided there: stop one of them; its \
-                 stamp stays, so this copy will be refused at its next start"
+                "another Linkgate has worked with a copy of this journal, and other decisions were made \
+                 there: stop one of them; its stamp stays, so this copy will be refused at its next start"
             );
         }
     }
 
-    fn tell_of_another(&mut self, read: &Read) {
+    fn tell_of_another(&mut self, read: &StampRead) {
         let age = crate::clock::now_ms().saturating_sub(read.timestamp);
-        let alive = i64::try_from(ALIVE.as_millis()).unwrap_or(i64::MAX);
+        let alive = i64::try_from(ALIVE_FOR.as_millis()).unwrap_or(i64::MAX);
         if age < alive && self.is_to_be_told(read.journal) {
             warn!(
                 code = JOURNAL_NOT_ALONE,
@@ -300,7 +306,7 @@ impl Stamping {
 
     fn is_to_be_told(&mut self, journal: KafkaUuid) -> bool {
         let now = Instant::now();
-        self.told.retain(|_, at| now - *at < TOLD_EVERY);
+        self.told.retain(|_, at| now - *at < LOG_INTERVAL);
         let is_news = !self.told.contains_key(&journal);
         if is_news {
             let _ = self.told.insert(journal, now);
@@ -309,7 +315,8 @@ impl Stamping {
     }
 }
 
-/// Waits until something else is decided than what `decisions` is the digest of. False when the journal has ended.
+/// Waits until the decisions differ from those of the digest `decisions`. Returns false if the journal was
+/// closed.
 async fn decided(store: &Store, news: &mut tokio::sync::watch::Receiver<u64>, decisions: Uuid) -> bool {
     loop {
         if news.changed().await.is_err() {
@@ -323,12 +330,12 @@ async fn decided(store: &Store, news: &mut tokio::sync::watch::Receiver<u64>, de
 }
 
 fn pause_after(error: &StampError) -> Duration {
-    if matches!(error, StampError::Denied(_)) { DENIED_RETRY } else { RETRY }
+    if matches!(error, StampError::Denied(_)) { DENIED_BACKOFF } else { RETRY_BACKOFF }
 }
 
 fn tell_not_kept(error: &StampError) {
     tell_what_is_needed(error);
-    warn!(code = JOURNAL_NOT_CHECKED, topic = STAMP_TOPIC, %error, "the journal's stamp is not kept");
+    warn!(code = JOURNAL_NOT_CHECKED, topic = STAMP_TOPIC, %error, "the journal's stamp is not up to date");
 }
 
 fn tell_not_checked(error: &StampError) {
@@ -337,39 +344,41 @@ fn tell_not_checked(error: &StampError) {
         code = JOURNAL_NOT_CHECKED,
         topic = STAMP_TOPIC,
         %error,
-        "whether the journal is an old copy is not known; work begins, and ends again if it turns out to be one"
+        "it is not known whether the journal is an old copy; work begins, and stops if it turns out to be one"
     );
 }
 
 fn tell_what_is_needed(error: &StampError) {
     if matches!(error, StampError::Denied(_)) {
-        info!(topic = STAMP_TOPIC, "what is needed: Create, Describe, Read and Write on this topic");
+        info!(topic = STAMP_TOPIC, "Linkgate needs Create, Describe, Read and Write on this topic");
     }
 }
 
-/// `own` is the sequence that the next start finds.
-fn fault(journal: KafkaUuid, own: u64, found: Standing, stamped: Read) -> Fault {
+/// Builds the fault. `own` is the sequence that the next start finds.
+fn fault(journal: KafkaUuid, own: u64, found: Standing, stamped: StampRead) -> Fault {
     let newest = stamped.stamp.sequence;
     let (code, what) = match found {
         Standing::Diverged => (
             JOURNAL_DIVERGED,
             format!(
-                "ends at record {own}, and the one that last worked at this destination at {newest}, and something else was \
-                 decided there"
+                "ends at record {own}, but the one that last worked at this destination ends at {newest}, \
+                 and other decisions were made there"
             ),
         ),
         Standing::OldCopy | Standing::Newest => (
             JOURNAL_OLD_COPY,
-            format!("ends at record {own}, and the one that last worked at this destination at {newest}"),
+            format!(
+                "ends at record {own}, but the one that last worked at this destination ends at {newest}"
+            ),
         ),
     };
     Fault {
         code,
         message: format!(
-            "{code}: journal {journal} {what}: this is another copy, and it may take topics for mirrors that were opened \
-             for writes since. Start with the newest copy of the state directory. Where that is lost, look at what was \
-             promoted, failed over or deleted since this copy was made, then start once with \
-             --accept-old-journal {journal}:{own}."
+            "{code}: journal {journal} {what}: this is another copy, and it may treat topics as mirrors \
+             that have since been opened for writes. Start with the newest copy of the state directory. If \
+             that is lost, find out what was promoted, failed over or deleted since this copy was made, \
+             then start once with --accept-old-journal {journal}:{own}."
         ),
     }
 }

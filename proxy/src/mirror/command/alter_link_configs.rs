@@ -1,12 +1,12 @@
-//! Alters configs of a link: all that is asked, or nothing.
+//! Alters configs of a link. Applies all requested changes or none.
 
 use std::collections::BTreeMap;
 
 use state::model::link_config::{self, LinkConfig};
 use state::model::{Change, Link};
 
-use super::{Commands, create_link, new_target, refusal};
-use crate::mirror::handle::CommandError;
+use crate::mirror::command::types::CommandError;
+use crate::mirror::command::{Commands, create_link, new_target, refusal};
 
 const OFFSET_FILTERS: &str = "consumer.offset.group.filters";
 const OFFSET_SYNC: &str = "consumer.offset.sync.enable";
@@ -14,19 +14,20 @@ const OFFSET_SYNC: &str = "consumer.offset.sync.enable";
 type Configs = BTreeMap<String, String>;
 
 impl Commands {
-    /// Sets configs of a link, or brings them back to their defaults (`None`).
+    /// Sets configs of a link. A change with the value `None` resets the config to its default.
     ///
     /// # Errors
-    /// No such link; a config that is unknown, fixed at creation or not valid; another target without the link's secrets;
-    /// new bootstrap servers or credentials with which the source does not answer, or that belong to another cluster; the
-    /// journal cannot be written.
+    /// Fails if there is no such link; if a config is unknown, fixed at creation or invalid; if the target
+    /// changes without the link's secrets in the same request; if the source does not answer with the new
+    /// bootstrap servers or credentials, or belongs to another cluster; if the journal cannot be written.
     pub async fn alter_link_configs(
         &self,
         name: &str,
         changes: Vec<(String, Option<String>)>,
         validate_only: bool,
     ) -> Result<(), CommandError> {
-        // Those recorded by an earlier version may be ones that this one no longer takes.
+        // The recorded configs may come from an earlier version and contain some that this version no longer
+        // accepts.
         let view = self.view();
         let link = view.links.get(name).ok_or_else(|| refusal::no_such_link(name))?;
         let (configs, wanted) = altered(&link.configs, &changes)?;
@@ -54,7 +55,7 @@ impl Commands {
     }
 }
 
-/// The configs after the changes, as given and typed.
+/// Returns the configs after the changes, as text and in typed form.
 fn altered(
     present: &Configs,
     changes: &[(String, Option<String>)],
@@ -80,7 +81,7 @@ fn altered(
     let was_enabled = link_config::is_offset_sync_wanted(present);
     let gives = |name: &str| changes.iter().any(|(changed, _)| changed == name);
     if was_enabled && !typed.offset_sync.enabled && gives(OFFSET_SYNC) && !gives(OFFSET_FILTERS) {
-        // As Confluent does: a sync that is switched off forgets what it synced.
+        // Confluent does the same: switching the sync off removes its filters.
         let _ = configs.remove(OFFSET_FILTERS);
         let typed = create_link::checked(&configs)?;
         return Ok((configs, typed));
@@ -91,6 +92,7 @@ fn altered(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mirror::command::types::CommandErrorKind;
 
     const FILTERS: &str = r#"{"groupFilters":[{"name":"*","patternType":"LITERAL","filterType":"INCLUDE"}]}"#;
 
@@ -111,7 +113,7 @@ mod tests {
         let changes: Vec<_> =
             changes.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned))).collect();
         altered(&present(), &changes).map(|(configs, _)| configs).map_err(|error| {
-            assert_eq!((error.status, error.error_code), (400, 40_002));
+            assert_eq!(error.kind, CommandErrorKind::Invalid);
             error.message
         })
     }
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn stored_secrets_stay_with_their_cluster() {
+    fn stored_secrets_are_not_used_for_another_cluster() {
         let mut present = present();
         present.extend(configs(&[
             ("security.protocol", "SASL_SSL"),
@@ -146,14 +148,14 @@ mod tests {
             changes.extend(secret.map(|secret| ("sasl.jaas.config".to_owned(), Some(secret.to_owned()))));
             altered(&present, &changes)
         };
-        // Nobody is contacted with configs that are refused here.
+        // These configs are refused before any broker is contacted.
         let refused = to(None).unwrap_err();
         assert!(refused.message.contains("give sasl.jaas.config again"), "{}", refused.message);
         assert_eq!(to(Some("a password")).unwrap().0["bootstrap.servers"], "evil:9");
     }
 
     #[test]
-    fn what_this_version_no_longer_takes_can_be_mended_and_nothing_else_be_altered_before() {
+    fn a_recorded_config_that_became_invalid_must_be_fixed_before_others_are_altered() {
         let mut recorded = present();
         let _ = recorded.insert("topic.config.sync.ms".to_owned(), "5".to_owned());
         let change = |name: &str, value: &str| vec![(name.to_owned(), Some(value.to_owned()))];
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_fixed_at_creation_stays() {
+    fn configs_fixed_at_creation_cannot_be_altered() {
         let refused = alter(&[("cluster.link.prefix", Some("east."))]).unwrap_err();
         assert!(refused.contains("cannot be altered"), "{refused}");
         assert!(alter(&[("cluster.link.prefix", None)]).is_err());
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sync_that_is_switched_off_forgets_its_filters() {
+    fn switching_the_offset_sync_off_removes_its_filters() {
         let off = alter(&[(OFFSET_SYNC, Some("false"))]).unwrap();
         assert!(!off.contains_key(OFFSET_FILTERS));
         let kept = alter(&[(OFFSET_SYNC, Some("false")), (OFFSET_FILTERS, Some(FILTERS))]).unwrap();

@@ -1,23 +1,24 @@
-//! Promote, failover, pause and resume: what an operator does to mirror topics.
+//! Promotes, fails over, pauses and resumes mirror topics for an operator.
 //!
-//! Accepting is all that happens here: the new state is journaled in one transaction for all topics, and the engine does
-//! what it says. One topic's refusal does not hold up the others.
+//! A command here only accepts: it journals the new states of all topics in one transaction, and the engine
+//! does the work. A refusal of one topic does not hold up the others.
 
 use state::model::{Change, MirrorEvent, MirrorTopic, View};
 
-use super::{Commands, refusal};
-use crate::mirror::handle::{ActionOutcome, CommandError, MirrorAction, Selector};
+use crate::mirror::command::types::{ActionOutcome, CommandError, MirrorAction, Selector};
+use crate::mirror::command::{Commands, refusal};
 
-/// Longest pattern of topic names, in bytes.
+/// Maximum length of a topic name pattern, in bytes.
 const MAX_PATTERN: usize = 4096;
-/// What a pattern may take compiled, in bytes: repetitions of repetitions are short to write and long to compile.
+/// Maximum size of a compiled pattern, in bytes. Nested repetitions are short to write and large when
+/// compiled.
 const MAX_COMPILED: usize = 1 << 20;
 
 fn compiled(pattern: &str) -> Result<regex::Regex, regex::Error> {
     regex::RegexBuilder::new(pattern).size_limit(MAX_COMPILED).build()
 }
 
-type Verdict = (String, Result<(), CommandError>);
+type ActionResult = (String, Result<(), CommandError>);
 
 impl Commands {
     /// Applies an action to the selected mirror topics of one link, or of all links.
@@ -25,8 +26,8 @@ impl Commands {
     /// With `validate_only` the outcomes are the same and nothing changes.
     ///
     /// # Errors
-    /// No such link, no valid selection, or the journal cannot be written. What is wrong with a single topic stands in
-    /// its outcome.
+    /// Fails if there is no such link, if the selection is invalid, or if the journal cannot be written. An
+    /// error of a single topic is in its outcome.
     pub async fn alter_mirrors(
         &self,
         link: Option<&str>,
@@ -52,7 +53,7 @@ impl Commands {
     }
 }
 
-/// A selection that has been checked.
+/// A selection that was checked.
 struct Choice {
     link: Option<String>,
     selector: Selected,
@@ -76,7 +77,7 @@ impl Choice {
                         "The mirror topic name pattern has more than {MAX_PATTERN} bytes."
                     )));
                 }
-                // The pattern alone first: it must not be able to close the group around it.
+                // Compiles the pattern alone first, so that it cannot close the group that is put around it.
                 let whole = compiled(&pattern).and_then(|_| compiled(&format!("^(?:{pattern})$"))).map_err(
                     |error| {
                         refusal::invalid(format!("Mirror topic name pattern '{pattern}' is invalid: {error}"))
@@ -113,7 +114,7 @@ fn decide(
     choice: &Choice,
     action: MirrorAction,
     now_ms: i64,
-) -> Result<(Vec<Change>, Vec<Verdict>), CommandError> {
+) -> Result<(Vec<Change>, Vec<ActionResult>), CommandError> {
     if let Some(link) = &choice.link
         && !view.links.contains_key(link)
     {
@@ -155,10 +156,11 @@ fn verb(action: MirrorAction) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use state::model::{MirrorState, Stop};
+    use state::model::{MirrorState, StopKind};
 
     use super::*;
-    use crate::mirror::sample::{link, mirror, view};
+    use crate::mirror::command::types::CommandErrorKind;
+    use crate::mirror::test_support::{link, mirror, view};
 
     fn names(names: &[&str]) -> Selector {
         Selector::Names(names.iter().map(|name| (*name).to_owned()).collect())
@@ -193,7 +195,7 @@ mod tests {
     }
 
     fn two_links() -> View {
-        let stopped = MirrorState::Stopped { stop: Stop::Failover, log_end_offsets: vec![] };
+        let stopped = MirrorState::Stopped { stop: StopKind::Failover, log_end_offsets: vec![] };
         view(
             [link("dr"), link("eu")],
             [
@@ -213,7 +215,7 @@ mod tests {
             MirrorAction::Failover,
         )
         .unwrap();
-        assert_eq!(changes, [("orders".into(), MirrorState::PendingStopped { stop: Stop::Failover })]);
+        assert_eq!(changes, [("orders".into(), MirrorState::PendingStopped { stop: StopKind::Failover })]);
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(
             verdicts,
@@ -246,11 +248,11 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_costs_little_whatever_it_says() {
+    fn large_patterns_are_refused_quickly() {
         let begin = std::time::Instant::now();
         for pattern in ["a".repeat(1 << 19), r"(\w{50}){50}".repeat(300), r"((\pL{30}){30}){30}".to_owned()] {
             let error = run(&two_links(), None, Selector::Pattern(pattern), MirrorAction::Pause).unwrap_err();
-            assert_eq!(error.status, 400);
+            assert_eq!(error.kind, CommandErrorKind::Invalid);
         }
         assert!(begin.elapsed() < std::time::Duration::from_secs(2), "{:?}", begin.elapsed());
     }
@@ -260,11 +262,11 @@ mod tests {
         let view = two_links();
         let status = |link, selector| {
             let error = run(&view, link, selector, MirrorAction::Pause).unwrap_err();
-            (error.status, error.error_code)
+            error.kind
         };
-        assert_eq!(status(None, names(&[])), (400, 40_002));
-        assert_eq!(status(None, Selector::Pattern("(".into())), (400, 40_002));
-        assert_eq!(status(None, Selector::Pattern("a)|(?:b".into())), (400, 40_002));
-        assert_eq!(status(Some("gone"), names(&["orders"])), (404, 404));
+        assert_eq!(status(None, names(&[])), CommandErrorKind::Invalid);
+        assert_eq!(status(None, Selector::Pattern("(".into())), CommandErrorKind::Invalid);
+        assert_eq!(status(None, Selector::Pattern("a)|(?:b".into())), CommandErrorKind::Invalid);
+        assert_eq!(status(Some("gone"), names(&["orders"])), CommandErrorKind::NoSuchLink);
     }
 }

@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use state::model::link_config::{self, ConfigError, LinkConfig, describe_errors};
 use state::model::{Change, ConnectionMode, KafkaUuid, Link, LinkError, LinkMode, LinkState, View};
 
-use super::{Commands, names, refusal};
-use crate::mirror::handle::{CommandError, CreateLink};
-use crate::mirror::source_clusters;
-use crate::net::tls::InvalidSetting;
+use crate::mirror::clusters;
+use crate::mirror::command::types::{CommandError, CreateLink};
+use crate::mirror::command::{Commands, names, refusal};
+use crate::net::tls::invalid::InvalidSetting;
 
 impl Commands {
-    /// Records a link, after the source has been contacted (unless that is not wanted). With `validate_only` everything
-    /// is checked and nothing written.
+    /// Records a link. Contacts the source first, unless `validate_link` is off. With `validate_only`
+    /// everything is checked and nothing is written.
     ///
     /// # Errors
-    /// The name or a config is not valid, the link exists, the source does not answer or is not the one expected, or the
-    /// journal cannot be written.
+    /// Fails if the name or a config is invalid, the link exists, the source does not answer or is not the
+    /// expected cluster, or the journal cannot be written.
     pub async fn create_link(&self, request: CreateLink) -> Result<(), CommandError> {
         names::check_link(&request.name)?;
         check_new(&self.view(), &request.name, &request.configs)?;
@@ -57,36 +57,37 @@ impl Commands {
     }
 }
 
-/// The typed form of link configs that an operator gave.
-pub(super) fn checked(configs: &BTreeMap<String, String>) -> Result<LinkConfig, CommandError> {
+/// Parses and checks the link configs that an operator gave.
+pub(crate) fn checked(configs: &BTreeMap<String, String>) -> Result<LinkConfig, CommandError> {
     let refused = |errors: Vec<ConfigError>| refusal::invalid(describe_errors(&errors));
     let config = LinkConfig::parse(configs).map_err(refused)?;
     let conflicts = link_config::conflicts(configs);
     if conflicts.is_empty() { Ok(config) } else { Err(refused(conflicts)) }
 }
 
-/// What the configs of security mean together, and whether their files can be read.
-pub(super) async fn check_security(config: &LinkConfig) -> Result<(), CommandError> {
-    let security = source_clusters::security(config);
+/// Checks that the security configs are consistent and that the files they name can be read.
+pub(crate) async fn check_security(config: &LinkConfig) -> Result<(), CommandError> {
+    let security = clusters::security(config);
     let checked = tokio::task::spawn_blocking(move || {
         security.and_then(|security| security.check().map_err(|error| vec![error]))
     });
-    // The task fails only when the runtime ends.
+    // The task fails only when the runtime shuts down.
     checked.await.unwrap_or(Ok(())).map_err(|errors| {
         let sentence = |error: &InvalidSetting| format!("Invalid configuration {}.", without_file(error));
         refusal::invalid(errors.iter().map(sentence).collect::<Vec<_>>().join(" "))
     })
 }
 
-/// What is wrong, for whoever asked over the network: what the daemon finds in a file, or on the way to it, is for its
-/// log, lest the API tell which files there are and what is in them.
+/// Formats the error for the API. An error about a file goes to the daemon's log only: the API must not
+/// reveal which files exist and what is in them.
 fn without_file(error: &InvalidSetting) -> String {
     if !error.key.ends_with("store.location") {
         return error.to_string();
     }
-    tracing::warn!(%error, "a file that a request names is not usable");
+    tracing::warn!(%error, "cannot use a file that a request names");
     format!(
-        "{}: there is no PEM store that the daemon can use, its log says why; JKS stores are converted with `keytool -importkeystore`, PKCS12 stores with `openssl pkcs12`",
+        "{}: the daemon cannot use this file as a PEM store, its log says why; convert JKS stores with \
+         `keytool -importkeystore`, PKCS12 stores with `openssl pkcs12`",
         error.key
     )
 }
@@ -96,7 +97,7 @@ fn check_new(view: &View, name: &str, configs: &BTreeMap<String, String>) -> Res
     if view.links.contains_key(name) {
         return Err(refusal::link_exists(name));
     }
-    // As they count: without the blanks around them.
+    // Prefixes are compared without surrounding blanks, since those are ignored when the prefix is used.
     let prefix_of =
         |configs: &BTreeMap<String, String>| configs.get(PREFIX).map(|prefix| prefix.trim().to_owned());
     let Some(prefix) = prefix_of(configs).filter(|prefix| !prefix.is_empty()) else { return Ok(()) };
@@ -117,25 +118,26 @@ mod tests {
     use super::*;
     use crate::client::{ClientOptions, Cluster, Side};
     use crate::mirror::clearance::{Clearance, ClearanceCell, Fault};
+    use crate::mirror::clusters::SourceClusters;
+    use crate::mirror::command::types::CommandErrorKind;
     use crate::mirror::progress::ProgressTable;
-    use crate::mirror::sample::{link, view};
-    use crate::mirror::source_clusters::SourceClusters;
-    use crate::mirror::task_status::TaskTable;
+    use crate::mirror::sync::task_status::TaskTable;
+    use crate::mirror::test_support::{link, view};
 
     fn configs(prefix: &str) -> BTreeMap<String, String> {
         BTreeMap::from([("cluster.link.prefix".to_owned(), prefix.to_owned())])
     }
 
     #[test]
-    fn a_name_and_a_prefix_are_given_once() {
+    fn link_names_and_prefixes_are_unique() {
         let known = view([Link { configs: configs("west."), ..link("dr") }], []);
         let error = check_new(&known, "dr", &BTreeMap::new()).unwrap_err();
         assert_eq!(
-            (error.status, error.error_code, error.message.as_str()),
-            (409, 40_902, "Cluster link 'dr' already exists.")
+            (error.kind, error.message.as_str()),
+            (CommandErrorKind::LinkExists, "Cluster link 'dr' already exists.")
         );
         let error = check_new(&known, "eu", &configs("west.")).unwrap_err();
-        assert_eq!((error.status, error.error_code), (400, 40_002));
+        assert_eq!(error.kind, CommandErrorKind::Invalid);
         assert!(error.message.contains("prefix 'west.' already exists"), "{}", error.message);
         let blank_behind = check_new(&known, "eu", &configs(" west. ")).unwrap_err();
         assert_eq!(blank_behind.message, error.message);
@@ -144,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_journaled_before_the_journal_has_its_clearance() {
+    async fn nothing_is_journaled_before_clearance_is_given() {
         let nobody = Cluster::new(Vec::new(), ClientOptions::new(Side::Destination));
         let store = Store::in_memory().unwrap();
         let clearance = ClearanceCell::default();
@@ -162,12 +164,12 @@ mod tests {
             ..CreateLink::default()
         };
         let error = commands.create_link(request()).await.unwrap_err();
-        assert_eq!((error.status, error.error_code), (503, 50_003));
+        assert_eq!(error.kind, CommandErrorKind::NotClearedYet);
         let fault =
             Fault { code: "JOURNAL_OLD_COPY", message: "JOURNAL_OLD_COPY: why, and the way out".into() };
         clearance.set(Clearance::Refused(fault.clone()));
         let error = commands.create_link(request()).await.unwrap_err();
-        assert_eq!((error.status, error.error_code, error.message), (503, 50_004, fault.message.clone()));
+        assert_eq!((error.kind, error.message), (CommandErrorKind::NotCleared, fault.message.clone()));
         assert_eq!(commands.faults(), [fault]);
         assert_eq!(store.view().sequence, 0);
         clearance.set(Clearance::Given);
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_is_named_is_not_told_about() {
+    async fn errors_do_not_reveal_which_files_exist() {
         let refused = async |location: &str| {
             let configs = [
                 ("bootstrap.servers", "src:9092"),
@@ -192,14 +194,14 @@ mod tests {
         let missing = refused("/no/such/file").await;
         assert!(missing.contains("ssl.truststore.location"), "{missing}");
         assert_eq!(refused(&there.display().to_string()).await, missing);
-        // Endless: it would take all memory.
+        // Reading this file to its end would exhaust the memory.
         assert_eq!(refused("/dev/zero").await, missing);
     }
 
     #[test]
-    fn configs_that_are_not_valid_are_a_bad_request() {
+    fn invalid_configs_are_a_bad_request() {
         let error = checked(&BTreeMap::new()).unwrap_err();
-        assert_eq!((error.status, error.error_code), (400, 40_002));
+        assert_eq!(error.kind, CommandErrorKind::Invalid);
         assert!(error.message.contains("bootstrap.servers"), "{}", error.message);
     }
 }

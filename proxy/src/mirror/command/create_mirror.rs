@@ -1,4 +1,4 @@
-//! Creates a mirror topic: a saga that survives a crash at any moment.
+//! Creates a mirror topic, in steps that survive a crash at any moment.
 //!
 //! ```text
 //! checks ──► journal PendingMirror ──► CreateTopics ──► journal Started
@@ -8,30 +8,33 @@
 //!        begins here after a crash
 //! ```
 //!
-//! The record comes first, so that the topic is read-only from the moment it exists. It holds all that the creation
-//! needs, so whoever finds it can go on (`finish_create`).
+//! The record is written first, so that the topic is read-only from the moment it exists. The record holds
+//! everything that the creation needs, so `finish_create` can continue from it.
 
+use crate::mirror::command::prepare_mirror::failed;
+use crate::mirror::command::prepare_mirror::is_definite;
 use std::collections::BTreeMap;
 
 use state::model::{Change, KafkaUuid, Link, MirrorEvent, MirrorState, MirrorTopic, View};
 
-use super::prepare_mirror::{Prepared, check_absent};
-use super::{Commands, create_link, refusal};
-use crate::client::{ClientError, ErrorKind, Side};
-use crate::mirror::handle::{CommandError, CreateMirror, MirrorForecast};
-use crate::mirror::topic_admin;
-use crate::wire::error_code::ErrorCode;
+use crate::client::ClientError;
+use crate::mirror::command::prepare_mirror::{Prepared, check_absent};
+use crate::mirror::command::types::{CommandError, CreateMirror, MirrorForecast};
+use crate::mirror::command::{Commands, create_link, refusal};
+use crate::mirror::sync::configs::topics;
+use crate::wire::protocol::error_code::ErrorCode;
 
-/// Filling more offsets than this is told in the log: some seconds of work before the first record is copied.
+/// Minimum number of offsets to fill for which the forecast is logged. Filling that many takes some seconds
+/// before the first record is copied.
 const LONG_FILL: u64 = 100_000_000;
 
 impl Commands {
     /// Creates a mirror topic on the destination, with the source's number of partitions.
     ///
     /// # Errors
-    /// The link or the source topic does not exist, the mirror topic does; a name or config is not valid; a cluster
-    /// refuses or does not answer; the journal cannot be written. When the destination has not answered in time, the
-    /// mirror topic stays PENDING_MIRROR and the engine goes on.
+    /// Fails if the link or the source topic does not exist, the mirror topic exists, a name or config is
+    /// invalid, a cluster refuses or does not answer, or the journal cannot be written. If the destination
+    /// does not answer in time, the mirror topic stays PENDING_MIRROR and the engine continues the creation.
     pub async fn create_mirror(&self, request: CreateMirror) -> Result<(), CommandError> {
         let prepared = self.prepare_mirror(request).await?;
         let Prepared { link, mirror, configs, forecast, guard: _guard } = prepared;
@@ -41,7 +44,8 @@ impl Commands {
         match self.create_topic(&mirror, &configs, false).await {
             Ok(id) => self.record_started(&mirror, id).await,
             Err(error) if error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS) => {
-                // Its own success, when the first answer was lost; somebody else's topic otherwise.
+                // The topic is the result of this creation if an earlier answer was lost. Otherwise it is a
+                // foreign topic.
                 match self.take_over(&mirror).await {
                     Ok(Some(id)) => self.record_started(&mirror, id).await,
                     Ok(None) => {
@@ -59,7 +63,7 @@ impl Commands {
         }
     }
 
-    pub(super) async fn create_topic(
+    pub(crate) async fn create_topic(
         &self,
         mirror: &MirrorTopic,
         configs: &BTreeMap<String, String>,
@@ -74,7 +78,8 @@ impl Commands {
 
     async fn record_pending(&self, link: &Link, mirror: MirrorTopic) -> Result<MirrorTopic, CommandError> {
         let (id, why) = (link.id, format!("creation of mirror topic '{}'", mirror.topic));
-        // The topic id that is recorded now is of this cluster, also where the link's probe has not journaled it yet.
+        // The source topic id recorded below belongs to the contacted cluster. So the link records the id of
+        // that cluster too, even if the link's probe has not journaled it yet.
         let config = create_link::checked(&link.configs)?;
         let contacted = self.sources.of(link, &config).pinned_id().map(str::to_owned);
         self.transact(&why, move |view, now_ms| {
@@ -91,14 +96,14 @@ impl Commands {
         .await
     }
 
-    pub(super) async fn record_started(
+    pub(crate) async fn record_started(
         &self,
         mirror: &MirrorTopic,
         id: KafkaUuid,
     ) -> Result<(), CommandError> {
         let id = if id == KafkaUuid::ZERO {
-            // Brokers before CreateTopics v7 do not tell it.
-            let found = topic_admin::describe(&self.destination, &mirror.topic).await;
+            // Brokers before CreateTopics v7 do not return the topic id.
+            let found = topics::describe(&self.destination, &mirror.topic).await;
             found.ok().flatten().map_or(id, |found| found.id)
         } else {
             id
@@ -108,7 +113,7 @@ impl Commands {
         Ok(())
     }
 
-    pub(super) async fn alter_pending(
+    pub(crate) async fn alter_pending(
         &self,
         pending: &MirrorTopic,
         why: &str,
@@ -127,7 +132,7 @@ impl Commands {
         .await
     }
 
-    pub(super) async fn forget_pending(&self, pending: &MirrorTopic) -> Result<(), CommandError> {
+    pub(crate) async fn forget_pending(&self, pending: &MirrorTopic) -> Result<(), CommandError> {
         let pending = pending.clone();
         self.transact("the destination refused the mirror topic", move |view, _| {
             let found = same_generation(view, &pending).filter(|mirror| is_unfinished(mirror));
@@ -149,7 +154,7 @@ fn tell_of_a_long_fill(forecast: &MirrorForecast) {
     }
 }
 
-pub(super) fn is_unfinished(mirror: &MirrorTopic) -> bool {
+pub(crate) fn is_unfinished(mirror: &MirrorTopic) -> bool {
     mirror.local_topic_id == KafkaUuid::ZERO
         && !matches!(mirror.state, MirrorState::Stopped { .. } | MirrorState::Failed { .. })
 }
@@ -160,24 +165,9 @@ fn same_generation<'a>(view: &'a View, pending: &MirrorTopic) -> Option<&'a Mirr
         .filter(|mirror| mirror.link == pending.link && mirror.generation == pending.generation)
 }
 
-/// The request was answered, and the answer will not be another one next time.
-pub(super) fn is_definite(error: &ClientError) -> bool {
-    matches!(error.kind(), ErrorKind::Kafka { .. } | ErrorKind::Unsupported { .. }) && !error.retriable()
-}
-
-pub(super) fn failed(error: &ClientError) -> CommandError {
-    match error.code() {
-        Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::CLUSTER_AUTHORIZATION_FAILED) => {
-            refusal::not_authorized(error.to_string())
-        }
-        _ if error.side == Side::Source || is_definite(error) => refusal::invalid(error.to_string()),
-        _ => refusal::internal(error.to_string()),
-    }
-}
-
 fn not_confirmed(topic: &str, error: &ClientError) -> CommandError {
     refusal::not_finished(format!(
         "The destination has not confirmed the creation of topic '{topic}' yet ({error}); the mirror stays \
-         PENDING_MIRROR and its creation goes on."
+         PENDING_MIRROR and its creation continues."
     ))
 }

@@ -1,29 +1,30 @@
 //! Deletes a link.
 //!
-//! Without force a link goes only when all its mirror topics are stopped. With force they are failed over first, and the
-//! link goes when all of them are ordinary topics: to forget a mirror that is not fenced would let a late append land
-//! behind a client's first write. A crash in between leaves the link there, with its mirrors stopped or stopping; the
-//! same command again goes on.
+//! Without force, a link is deleted only if all its mirror topics are stopped. With force, they are failed
+//! over first, and the link is deleted when all of them are ordinary topics: if a mirror that is not fenced
+//! were forgotten, a late append could land behind a client's first write. After a crash in between, the link
+//! still exists, with its mirrors stopped or stopping. Repeating the command continues the deletion.
 //!
-//! The records of stopped mirrors stay, since the gateway must know for good which topics may hold filler. They then say
-//! `NAME (deleted)` for their link, which no link can be called, so a new link of the old name does not inherit them.
+//! The records of stopped mirrors stay, since the gateway must always know which topics may hold filler.
+//! Their link then reads `NAME (deleted)`, which is not a valid link name, so a new link of the old name does
+//! not inherit them.
 
 use std::time::Duration;
 
-use state::model::{Change, MirrorEvent, MirrorState, MirrorTopic, Stop, View};
+use state::model::{Change, MirrorEvent, MirrorState, MirrorTopic, StopKind, View};
 
-use super::{Commands, refusal};
-use crate::mirror::handle::CommandError;
+use crate::mirror::command::types::CommandError;
+use crate::mirror::command::{Commands, refusal};
 
-/// How long a forced deletion waits for the failovers that it began.
-const FAILOVER_PATIENCE: Duration = Duration::from_secs(30);
+/// Time that a forced deletion waits for the failovers that it began.
+const FAILOVER_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Commands {
-    /// Deletes a link; with `force` also one whose mirror topics are not stopped, which fails them over.
+    /// Deletes a link. With `force`, first fails over its mirror topics that are not stopped.
     ///
     /// # Errors
-    /// No such link; mirrors that are not stopped (without force) or are being promoted; failovers that take longer than
-    /// a request should; the journal cannot be written.
+    /// Fails if there is no such link; if mirrors are not stopped (without force) or are being promoted; if
+    /// the failovers take longer than 30 s; if the journal cannot be written.
     pub async fn delete_link(
         &self,
         name: &str,
@@ -31,7 +32,7 @@ impl Commands {
         validate_only: bool,
     ) -> Result<(), CommandError> {
         let id = self.view().links.get(name).map(|link| link.id);
-        let deadline = tokio::time::Instant::now() + FAILOVER_PATIENCE;
+        let deadline = tokio::time::Instant::now() + FAILOVER_TIMEOUT;
         let mut news = self.store.watch();
         loop {
             let _ = news.borrow_and_update();
@@ -70,7 +71,8 @@ impl Commands {
     }
 }
 
-/// What to write now, and the mirror topics to wait for; none when the link is gone with this step.
+/// Returns the changes to write now, and the mirror topics to wait for. There are none to wait for if these
+/// changes remove the link.
 fn decide(
     view: &View,
     name: &str,
@@ -95,7 +97,7 @@ fn decide(
     }
     let mut changes = Vec::new();
     for mirror in &live {
-        if mirror.state == (MirrorState::PendingStopped { stop: Stop::Promote }) {
+        if mirror.state == (MirrorState::PendingStopped { stop: StopKind::Promote }) {
             return Err(refusal::promote_under_way(name, &mirror.topic));
         }
         let next = mirror.on(MirrorEvent::Failover).map_err(|error| refusal::illegal(error.message))?;
@@ -110,14 +112,15 @@ fn decide(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mirror::sample::{link, mirror, view};
+    use crate::mirror::command::types::CommandErrorKind;
+    use crate::mirror::test_support::{link, mirror, view};
 
     fn stopped() -> MirrorState {
-        MirrorState::Stopped { stop: Stop::Promote, log_end_offsets: vec![1, 2] }
+        MirrorState::Stopped { stop: StopKind::Promote, log_end_offsets: vec![1, 2] }
     }
 
     #[test]
-    fn a_link_whose_mirrors_are_stopped_goes_and_its_topics_stay_known() {
+    fn deleting_a_link_keeps_the_records_of_its_stopped_mirrors() {
         let view = view([link("dr")], [mirror("dr", "orders", stopped()), mirror("eu", "x", stopped())]);
         let (changes, waiting) = decide(&view, "dr", false, 5).unwrap();
         assert!(waiting.is_empty());
@@ -129,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_mirror_keeps_its_link_unless_forced() {
+    fn a_link_with_live_mirrors_is_deleted_only_with_force() {
         let failed = MirrorState::Failed {
             error: state::model::MirrorError::Unknown,
             reason: "r".into(),
@@ -140,23 +143,23 @@ mod tests {
             [mirror("dr", "a", MirrorState::Active), mirror("dr", "b", failed), mirror("dr", "c", stopped())],
         );
         let refused = decide(&view, "dr", false, 5).unwrap_err();
-        assert_eq!((refused.status, refused.error_code), (403, 40_301));
+        assert_eq!(refused.kind, CommandErrorKind::LinkInUse);
         assert!(refused.message.contains("a, b"), "{}", refused.message);
 
         let (changes, waiting) = decide(&view, "dr", true, 5).unwrap();
         assert_eq!(waiting, ["a", "b"]);
         for change in changes {
             let Change::PutMirror(mirror) = change else { panic!("the link must not go yet") };
-            assert_eq!(mirror.state, MirrorState::PendingStopped { stop: Stop::Failover });
+            assert_eq!(mirror.state, MirrorState::PendingStopped { stop: StopKind::Failover });
         }
     }
 
     #[test]
-    fn a_promote_under_way_holds_the_link_even_with_force() {
-        let promoting = MirrorState::PendingStopped { stop: Stop::Promote };
+    fn a_link_is_not_deleted_during_a_promote_even_with_force() {
+        let promoting = MirrorState::PendingStopped { stop: StopKind::Promote };
         let view = view([link("dr")], [mirror("dr", "a", MirrorState::Active), mirror("dr", "b", promoting)]);
         let refused = decide(&view, "dr", true, 5).unwrap_err();
-        assert_eq!(refused.status, 403);
+        assert_eq!(refused.kind, CommandErrorKind::LinkInUse);
         assert!(refused.message.contains("'b' is being promoted"), "{}", refused.message);
     }
 
@@ -164,6 +167,6 @@ mod tests {
     fn an_unknown_link_is_not_found() {
         let error = decide(&view([], []), "dr", true, 5).unwrap_err();
         assert_eq!(error.message, "The cluster link doesn't exist: Cluster link 'dr' does not exist.");
-        assert_eq!((error.status, error.error_code), (404, 404));
+        assert_eq!(error.kind, CommandErrorKind::NoSuchLink);
     }
 }

@@ -1,25 +1,27 @@
-//! Goes on with the creation of a mirror topic that was recorded and not finished: after a crash, or when the destination
-//! did not answer in time.
+//! Finishes the creation of a mirror topic that was recorded but not completed: after a crash, or when the
+//! destination did not answer in time.
 //!
-//! The topic may exist already. It is taken over only when it is what this creation makes; otherwise the mirror fails.
+//! The topic may exist already. It is taken over only if it is what this creation makes. Otherwise the mirror
+//! fails.
 
 use state::model::{KafkaUuid, MirrorError, MirrorEvent, MirrorTopic};
 
-use super::Commands;
-use super::create_mirror::{is_definite, is_unfinished};
 use crate::client::{ClientError, Side};
-use crate::mirror::handle::CommandError;
-use crate::mirror::synced_configs::TopicConfigs;
-use crate::mirror::topic_admin::{self, Topic};
-use crate::wire::error_code::ErrorCode;
+use crate::mirror::command::Commands;
+use crate::mirror::command::create_mirror::is_unfinished;
+use crate::mirror::command::prepare_mirror::is_definite;
+use crate::mirror::command::types::CommandError;
+use crate::mirror::sync::configs::policy::TopicConfigs;
+use crate::mirror::sync::configs::topics::{self, ExistingTopic};
+use crate::wire::protocol::error_code::ErrorCode;
 
-/// Why a creation that was begun is not finished yet. It may be tried again.
+/// Reasons why a recorded creation is not finished yet. It may be tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum FinishCreateError {
-    /// Somebody in this process is creating the topic right now.
-    #[error("the creation of topic '{0}' is under way")]
+    /// Another task of this process is creating the topic now.
+    #[error("the creation of topic '{0}' is in progress")]
     UnderWay(String),
-    /// A cluster did not do what was asked.
+    /// A request to a cluster failed.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The journal cannot be written, or the link is unusable.
@@ -28,11 +30,11 @@ pub enum FinishCreateError {
 }
 
 impl Commands {
-    /// Goes on with a creation that was recorded and not finished. Does nothing when there is nothing to do.
+    /// Finishes a creation that was recorded but not completed. Does nothing if there is no such creation.
     ///
     /// # Errors
-    /// It is under way, or could not be finished now; try again later. When the destination refuses the topic for good,
-    /// the record is removed and that is no error.
+    /// Fails if the creation is under way, or could not be finished now; try again later. If the destination
+    /// refuses the topic for good, the record is removed and no error is returned.
     pub async fn finish_create(&self, topic: &str) -> Result<(), FinishCreateError> {
         let guard = self.creating.begin(topic);
         let _guard = guard.ok_or_else(|| FinishCreateError::UnderWay(topic.to_owned()))?;
@@ -40,7 +42,7 @@ impl Commands {
         else {
             return Ok(());
         };
-        if topic_admin::describe(&self.destination, topic).await?.is_some() {
+        if topics::describe(&self.destination, topic).await?.is_some() {
             return self.take_over_or_fail(&mirror).await;
         }
         let (link, config) = self.link(&mirror.link)?;
@@ -64,11 +66,12 @@ impl Commands {
         }
     }
 
-    /// The id of the topic when it is what the creation of this mirror makes; `None` when it is something else.
-    pub(super) async fn take_over(&self, mirror: &MirrorTopic) -> Result<Option<KafkaUuid>, ClientError> {
+    /// Returns the id of the topic if it is what the creation of this mirror makes, `None` if it is another
+    /// topic.
+    pub(crate) async fn take_over(&self, mirror: &MirrorTopic) -> Result<Option<KafkaUuid>, ClientError> {
         let (found, configs) = tokio::try_join!(
-            topic_admin::describe(&self.destination, &mirror.topic),
-            topic_admin::configs(&self.destination, &mirror.topic),
+            topics::describe(&self.destination, &mirror.topic),
+            topics::configs(&self.destination, &mirror.topic),
         )?;
         Ok(found.filter(|found| is_our_making(found, &configs, mirror)).map(|found| found.id))
     }
@@ -78,7 +81,8 @@ impl Commands {
             Some(id) => self.record_started(mirror, id).await?,
             None => {
                 let reason = format!(
-                    "the destination has a topic '{}' that Linkgate did not make; delete it and create the mirror again",
+                    "the destination has a topic '{}' that Linkgate did not create; delete it and create \
+                     the mirror again",
                     mirror.topic
                 );
                 let event = MirrorEvent::Fail { error: MirrorError::IllegalState, reason, partition: None };
@@ -89,8 +93,9 @@ impl Commands {
     }
 }
 
-/// Only a creation by Linkgate sets both of these on the topic itself.
-fn is_our_making(found: &Topic, configs: &TopicConfigs, mirror: &MirrorTopic) -> bool {
+/// Returns true if Linkgate made the topic. Only a creation by Linkgate sets both of these configs on the
+/// topic itself.
+fn is_our_making(found: &ExistingTopic, configs: &TopicConfigs, mirror: &MirrorTopic) -> bool {
     let sets = |name: &str, value: &str| {
         configs.get(name).is_some_and(|config| config.is_override && config.value == value)
     };
@@ -104,21 +109,21 @@ mod tests {
     use state::model::MirrorState;
 
     use super::*;
-    use crate::mirror::sample::mirror;
-    use crate::mirror::synced_configs::TopicConfig;
+    use crate::mirror::sync::configs::policy::TopicConfig;
+    use crate::mirror::test_support::mirror;
 
     #[test]
-    fn a_topic_is_taken_over_only_when_it_is_our_making() {
+    fn a_topic_is_taken_over_only_if_linkgate_made_it() {
         let set = |value: &str| TopicConfig { value: value.into(), is_override: true, inherited: None };
         let ours = TopicConfigs::from([
             ("compression.type".to_owned(), set("producer")),
             ("message.timestamp.type".to_owned(), set("CreateTime")),
         ]);
         let mirror = mirror("dr", "t", MirrorState::PendingMirror);
-        let found = Topic { id: KafkaUuid::random(), partitions: mirror.partitions, internal: false };
+        let found = ExistingTopic { id: KafkaUuid::random(), partitions: mirror.partitions, internal: false };
         assert!(is_our_making(&found, &ours, &mirror));
 
-        let other_count = Topic { partitions: mirror.partitions + 1, ..found.clone() };
+        let other_count = ExistingTopic { partitions: mirror.partitions + 1, ..found.clone() };
         assert!(!is_our_making(&other_count, &ours, &mirror));
         let mut inherited = ours.clone();
         for config in inherited.values_mut() {

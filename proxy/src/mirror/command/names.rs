@@ -1,18 +1,19 @@
-//! What links and mirror topics may be called.
+//! Checks the names of links and mirror topics.
 
-use crate::mirror::handle::CommandError;
+use crate::mirror::command::types::CommandError;
 
-use super::refusal;
+use crate::mirror::command::refusal;
 
-/// Longest name, in bytes; Kafka's limit for topics, which log directories impose.
+/// Maximum length of a name, in bytes. Kafka's limit for topics, which comes from the names of log
+/// directories.
 const MAX_LENGTH: usize = 249;
 
-/// Topics that Kafka keeps for itself.
+/// Topics that Kafka uses internally.
 const INTERNAL: [&str; 4] =
     ["__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata"];
 
-/// Checks the name of a link. `-` means "any link" in REST paths, so no link is called so.
-pub(super) fn check_link(name: &str) -> Result<(), CommandError> {
+/// Checks the name of a link. `-` is refused: it means "any link" in REST paths.
+pub(crate) fn check_link(name: &str) -> Result<(), CommandError> {
     if name == "-" {
         return Err(refusal::invalid("Cluster link name '-' is reserved: it stands for all links."));
     }
@@ -20,12 +21,12 @@ pub(super) fn check_link(name: &str) -> Result<(), CommandError> {
 }
 
 /// Checks the name of a mirror topic by Kafka's rules.
-pub(super) fn check_topic(name: &str) -> Result<(), CommandError> {
+pub(crate) fn check_topic(name: &str) -> Result<(), CommandError> {
     check("Topic name", name)
 }
 
-/// Whether the topic is one that Kafka keeps for itself.
-pub(super) fn is_internal(topic: &str) -> bool {
+/// Returns true if Kafka uses the topic internally.
+pub(crate) fn is_internal(topic: &str) -> bool {
     INTERNAL.contains(&topic)
 }
 
@@ -47,10 +48,11 @@ fn check(what: &str, name: &str) -> Result<(), CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mirror::command::types::CommandErrorKind;
 
     fn message(result: Result<(), CommandError>) -> String {
         let error = result.unwrap_err();
-        assert_eq!((error.status, error.error_code), (400, 40_002));
+        assert_eq!(error.kind, CommandErrorKind::Invalid);
         error.message
     }
 

@@ -1,16 +1,17 @@
-//! A link's stored secrets go to the cluster that they were given for, and to no other.
+//! Sends a link's stored secrets only to the cluster that they were given for.
 //!
-//! Whoever may alter a link could otherwise point it at a machine of their own and read the password that Linkgate logs in
-//! with. So where a change says who gets the secrets, or how surely that is known, the secrets stand in the same request.
+//! Without this check, anyone allowed to alter a link could point it at their own server and read the
+//! password that Linkgate logs in with. So a change of the configs that decide who receives the secrets, or
+//! how that server is verified, must include the secrets in the same request.
 
 use std::collections::BTreeMap;
 
 use state::model::link_config::{self, LinkConfig};
 
-use super::refusal;
-use crate::mirror::handle::CommandError;
+use crate::mirror::command::refusal;
+use crate::mirror::command::types::CommandError;
 
-/// Configs that say whom the secrets are shown to, and how surely it is known who that is.
+/// Configs that decide which server receives the secrets, and how the identity of that server is verified.
 const TARGET: [&str; 10] = [
     "bootstrap.servers",
     "security.protocol",
@@ -24,14 +25,15 @@ const TARGET: [&str; 10] = [
     "ssl.truststore.certificates",
 ];
 
-/// Certificates: kept from eyes that need not see them, but shown to every peer.
+/// Certificates. They are stored as sensitive, but every peer sees them, so they are no secrets here.
 const NO_SECRETS: [&str; 2] = ["ssl.keystore.certificate.chain", "ssl.truststore.certificates"];
 
-/// Checks that a change of the target brings along all secrets that the link has behind it.
+/// Checks that a change of the target includes all secrets that the link has stored.
 ///
 /// # Errors
-/// Names what changes the target, and the secrets that are missing.
-pub(super) fn secrets_given(
+/// Fails if secrets are missing. The message names the configs that change the target, and the missing
+/// secrets.
+pub(crate) fn secrets_given(
     present: &BTreeMap<String, String>,
     wanted: &BTreeMap<String, String>,
     changes: &[(String, Option<String>)],
@@ -43,7 +45,7 @@ pub(super) fn secrets_given(
     }
     let is_given = |name: &str| changes.iter().any(|(given, value)| given == name && value.is_some());
     let protocol = effective(wanted, "security.protocol").to_ascii_uppercase();
-    // Secrets of a protocol that is not spoken are shown to nobody.
+    // Secrets of a protocol that is not used are sent to no server.
     let is_used = |name: &str| {
         (name.starts_with("sasl.") && protocol.starts_with("SASL"))
             || (name.starts_with("ssl.") && protocol.ends_with("SSL"))
@@ -58,14 +60,15 @@ pub(super) fn secrets_given(
         return Ok(());
     }
     Err(refusal::invalid(format!(
-        "A change of {} decides who is shown the secrets of the link: give {} again in the same request.",
+        "A change of {} decides which server gets the secrets of the link: give {} again in the same \
+         request.",
         changed.join(", "),
         missing.join(", ")
     )))
 }
 
-/// Leaves a trace of who is about to be contacted with the secrets of a request or a link.
-pub(super) fn tell(config: &LinkConfig) {
+/// Logs which servers are about to be contacted with the secrets of a request or a link.
+pub(crate) fn tell(config: &LinkConfig) {
     let of = |name: &str| config.security.get(name).unwrap_or_default();
     tracing::info!(
         servers = %config,
@@ -76,13 +79,13 @@ pub(super) fn tell(config: &LinkConfig) {
     );
 }
 
-/// A URL without what may be secret in it: user and password before the host, and the query.
+/// Returns the URL without the parts that may be secret: user and password before the host, and the query.
 fn bare_url(url: &str) -> &str {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     url.rsplit('@').next().unwrap_or_default()
 }
 
-/// The value in force, as text.
+/// Returns the value in force, as text.
 fn effective<'a>(configs: &'a BTreeMap<String, String>, name: &str) -> &'a str {
     let default = || link_config::find(name).and_then(|def| def.default).unwrap_or_default();
     configs.get(name).map_or_else(default, |value| value.trim())
@@ -91,6 +94,7 @@ fn effective<'a>(configs: &'a BTreeMap<String, String>, name: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mirror::command::types::CommandErrorKind;
 
     type Changes<'a> = &'a [(&'a str, Option<&'a str>)];
 
@@ -114,14 +118,14 @@ mod tests {
         let changes: Vec<_> =
             changes.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned))).collect();
         secrets_given(&present, &wanted, &changes).map_err(|error| {
-            assert_eq!((error.status, error.error_code), (400, 40_002));
+            assert_eq!(error.kind, CommandErrorKind::Invalid);
             assert!(!error.message.contains("a password"), "{}", error.message);
             error.message
         })
     }
 
     #[test]
-    fn another_target_needs_the_secrets_anew() {
+    fn a_change_of_target_requires_the_secrets_again() {
         for change in [
             ("bootstrap.servers", Some("evil:9092")),
             ("bootstrap.servers", Some("source:9092,evil:9092")),
@@ -143,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn other_changes_need_none() {
+    fn other_changes_require_no_secrets() {
         altered(&[("consumer.offset.sync.enable", Some("true"))]).unwrap();
         altered(&[("bootstrap.servers", Some(" source:9092 "))]).unwrap();
         altered(&[("ssl.endpoint.identification.algorithm", Some("https"))]).unwrap();
@@ -151,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_that_are_gone_or_not_used_are_not_asked_for() {
+    fn removed_or_unused_secrets_are_not_required() {
         altered(&[("bootstrap.servers", Some("other:9092")), ("sasl.jaas.config", None)]).unwrap();
         altered(&[("bootstrap.servers", Some("other:9092")), ("security.protocol", Some("SSL"))]).unwrap();
         let refused = altered(&[
@@ -164,13 +168,13 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_told_without_secrets() {
+    fn urls_are_logged_without_secrets() {
         assert_eq!(bare_url("https://u:p@idp:1/token?key=k"), "idp:1/token");
         assert_eq!(bare_url("https://idp/token"), "https://idp/token");
     }
 
     #[test]
-    fn every_secret_counts() {
+    fn one_of_two_secrets_is_not_enough() {
         let refused =
             altered(&[("bootstrap.servers", Some("other:9092")), ("ssl.key.password", Some("a password"))])
                 .unwrap_err();

@@ -1,48 +1,52 @@
-//! Everything that is checked and looked up before a mirror topic is created; with `validate_only`, all that is done.
+//! Checks and looks up everything before a mirror topic is created. With `validate_only`, this is the whole
+//! command.
 
+use crate::client::ErrorKind;
+use crate::client::Side;
 use std::collections::BTreeMap;
 
 use state::model::link_config::{self, LinkConfig, START_OFFSET_SPEC, StartOffset};
 use state::model::{Fencing, KafkaUuid, Link, MirrorState, MirrorTopic, TopicRequest, View};
 
-use super::create_mirror::failed;
-use super::creating::CreatingGuard;
-use super::{Commands, names, refusal};
 use crate::client::{ClientError, Cluster};
-use crate::mirror::config_sync::include;
-use crate::mirror::fill_cost::fill_cost;
-use crate::mirror::handle::{CommandError, CreateMirror, MirrorForecast};
-use crate::mirror::start_offset::{self, SourceRange};
-use crate::mirror::synced_configs;
-use crate::mirror::topic_admin::{self, Topic};
-use crate::wire::error_code::ErrorCode;
 
-/// A mirror topic that may be created now.
-pub(super) struct Prepared {
-    pub(super) link: Link,
-    /// As it will be recorded, its generation aside.
-    pub(super) mirror: MirrorTopic,
+use crate::mirror::command::in_progress::CreatingGuard;
+use crate::mirror::command::start_offset::{self, SourceRange};
+use crate::mirror::command::types::{CommandError, CreateMirror, MirrorForecast};
+use crate::mirror::command::{Commands, names, refusal};
+use crate::mirror::filler_report::forecast::fill_cost;
+use crate::mirror::sync::configs::include;
+use crate::mirror::sync::configs::policy;
+use crate::mirror::sync::configs::topics::{self, ExistingTopic};
+use crate::wire::protocol::error_code::ErrorCode;
+
+/// A mirror topic that passed all checks and may be created now.
+pub(crate) struct Prepared {
+    pub(crate) link: Link,
+    /// The mirror as it will be recorded, except for its generation.
+    pub(crate) mirror: MirrorTopic,
     /// Configs to create the topic with.
-    pub(super) configs: BTreeMap<String, String>,
-    pub(super) forecast: MirrorForecast,
-    /// Keeps others from creating the same topic.
-    pub(super) guard: CreatingGuard,
+    pub(crate) configs: BTreeMap<String, String>,
+    pub(crate) forecast: MirrorForecast,
+    /// Prevents other callers from creating the same topic.
+    pub(crate) guard: CreatingGuard,
 }
 
 impl Commands {
-    /// What creating a mirror topic would take. Everything is checked as for its creation; nothing is made or recorded.
+    /// Forecasts the creation of a mirror topic. Makes all checks of a creation, but creates and records
+    /// nothing.
     ///
     /// # Errors
-    /// Why it would not be created, as far as that is known beforehand.
+    /// Fails with the reason why the creation would fail, as far as it is known beforehand.
     pub async fn forecast_mirror(&self, request: CreateMirror) -> Result<MirrorForecast, CommandError> {
         Ok(self.prepare_mirror(request).await?.forecast)
     }
 
-    pub(super) async fn prepare_mirror(&self, mut request: CreateMirror) -> Result<Prepared, CommandError> {
+    pub(crate) async fn prepare_mirror(&self, mut request: CreateMirror) -> Result<Prepared, CommandError> {
         let (link, config) = self.link(&request.link)?;
         let topic = mirror_name(&config, &request)?;
         let start = take_start(&mut request.configs, config.start_offset)?;
-        let locked = synced_configs::locked(request.configs.keys(), &include(&config));
+        let locked = policy::locked(request.configs.keys(), &include(&config));
         if !locked.is_empty() {
             return Err(refusal::invalid(format!(
                 "Cannot modify mirror topic {topic} because '{}' are set to always sync",
@@ -53,7 +57,7 @@ impl Commands {
         check_absent(&self.view(), &topic)?;
         let source = self.sources.of(&link, &config);
         let found = source_topic(&source, &request.source_topic).await?;
-        let there = topic_admin::describe(&self.destination, &topic).await.map_err(|error| failed(&error))?;
+        let there = topics::describe(&self.destination, &topic).await.map_err(|error| failed(&error))?;
         if there.is_some() {
             return Err(refusal::topic_exists(&topic));
         }
@@ -78,10 +82,10 @@ impl Commands {
             source_configs: BTreeMap::new(),
             left_undone: Vec::new(),
         };
-        // What the destination refuses is better known before anything is recorded.
+        // Validate the creation at the destination before anything is recorded.
         let configs = self.configs_for(&link, &config, &mirror).await.map_err(|error| failed(&error))?;
         let _ = self.create_topic(&mirror, &configs, true).await.map_err(|error| failed(&error))?;
-        // Last, since `latest` means now.
+        // This is last, since `latest` means the current end of the source.
         let ranges = start_offset::ranges(&source, &mirror.source_topic, mirror.partitions, start)
             .await
             .map_err(|error| failed(&error))?;
@@ -97,7 +101,7 @@ impl Commands {
         partitions: Vec<SourceRange>,
     ) -> MirrorForecast {
         let brokers = self.destination.cached().map_or(1, |cached| cached.brokers.len());
-        let runs: Vec<u64> = partitions.iter().map(SourceRange::to_fill).collect();
+        let runs: Vec<u64> = partitions.iter().copied().map(SourceRange::to_fill).collect();
         MirrorForecast {
             link: mirror.link.clone(),
             topic: mirror.topic.clone(),
@@ -108,9 +112,9 @@ impl Commands {
         }
     }
 
-    /// The configs to create the topic with: the destination is asked what a new topic has there, and which names it
-    /// knows (the answer to a creation that is only validated tells both).
-    pub(super) async fn configs_for(
+    /// Computes the configs to create the topic with. A validate-only CreateTopics asks the destination: its
+    /// answer has both the defaults of a new topic and the config names that the destination knows.
+    pub(crate) async fn configs_for(
         &self,
         link: &Link,
         config: &LinkConfig,
@@ -121,16 +125,16 @@ impl Commands {
         let partitions = i32::try_from(mirror.partitions).unwrap_or(i32::MAX);
         let factor = mirror.requested.replication_factor;
         let (there, here) = tokio::try_join!(
-            topic_admin::configs(&source, &mirror.source_topic),
+            topics::configs(&source, &mirror.source_topic),
             self.destination.create_topic(&mirror.topic, partitions, factor, own, true),
         )?;
-        let here = topic_admin::readable(here.configs);
-        Ok(synced_configs::at_creation(&there, &here, &include(config), own))
+        let here = topics::readable(here.configs);
+        Ok(policy::at_creation(&there, &here, &include(config), own))
     }
 }
 
-async fn source_topic(source: &Cluster, topic: &str) -> Result<Topic, CommandError> {
-    let found = topic_admin::describe(source, topic).await.map_err(|error| match error.code() {
+async fn source_topic(source: &Cluster, topic: &str) -> Result<ExistingTopic, CommandError> {
+    let found = topics::describe(source, topic).await.map_err(|error| match error.code() {
         Some(ErrorCode::INVALID_TOPIC_EXCEPTION) => refusal::no_such_source_topic(topic),
         _ => failed(&error),
     })?;
@@ -141,7 +145,7 @@ async fn source_topic(source: &Cluster, topic: &str) -> Result<Topic, CommandErr
     Ok(found)
 }
 
-/// What the mirror topic is called: prefix and source topic, and nothing else.
+/// Returns the name of the mirror topic: prefix plus source topic. Another name is refused.
 fn mirror_name(config: &LinkConfig, request: &CreateMirror) -> Result<String, CommandError> {
     let topic = config.mirror_name(&request.source_topic);
     if request.mirror_topic.as_ref().is_some_and(|wanted| *wanted != topic) {
@@ -151,8 +155,8 @@ fn mirror_name(config: &LinkConfig, request: &CreateMirror) -> Result<String, Co
     Ok(topic)
 }
 
-/// Where this mirror begins: as asked for it, else as its link says. It stands among the topic configs and is none: no
-/// broker knows it.
+/// Removes the start offset spec from the topic configs and returns it, or the link's if there is none. The
+/// spec is given among the topic configs, but it is not one: brokers do not know it.
 fn take_start(
     configs: &mut BTreeMap<String, String>,
     of_link: StartOffset,
@@ -162,8 +166,9 @@ fn take_start(
     text.parse().map_err(|error: link_config::StartOffsetError| refusal::invalid(error.to_string()))
 }
 
-/// A name may be mirrored anew when its last mirror is over: then the topic has been deleted, which the caller checks.
-pub(super) fn check_absent(view: &View, topic: &str) -> Result<(), CommandError> {
+/// Checks that the name may be mirrored. A name may be mirrored again when its last mirror is stopped or
+/// failed. The topic must have been deleted then, which the caller checks.
+pub(crate) fn check_absent(view: &View, topic: &str) -> Result<(), CommandError> {
     let is_over = |mirror: &MirrorTopic| {
         matches!(mirror.state, MirrorState::Stopped { .. } | MirrorState::Failed { .. })
     };
@@ -173,12 +178,28 @@ pub(super) fn check_absent(view: &View, topic: &str) -> Result<(), CommandError>
     }
 }
 
+pub(crate) fn failed(error: &ClientError) -> CommandError {
+    match error.code() {
+        Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::CLUSTER_AUTHORIZATION_FAILED) => {
+            refusal::not_authorized(error.to_string())
+        }
+        _ if error.side == Side::Source || is_definite(error) => refusal::invalid(error.to_string()),
+        _ => refusal::internal(error.to_string()),
+    }
+}
+
+/// Returns true if the broker answered the request, and a retry would get the same answer.
+pub(crate) fn is_definite(error: &ClientError) -> bool {
+    matches!(error.kind(), ErrorKind::Kafka { .. } | ErrorKind::Unsupported { .. }) && !error.retriable()
+}
+
 #[cfg(test)]
 mod tests {
-    use state::model::Stop;
+    use state::model::StopKind;
 
     use super::*;
-    use crate::mirror::sample::{link, mirror, view};
+    use crate::mirror::command::types::CommandErrorKind;
+    use crate::mirror::test_support::{link, mirror, view};
 
     fn config(prefix: &str) -> LinkConfig {
         let configs = [("bootstrap.servers", "localhost:9092"), ("cluster.link.prefix", prefix)];
@@ -196,23 +217,23 @@ mod tests {
     }
 
     #[test]
-    fn a_mirror_is_called_prefix_and_source_topic() {
+    fn a_mirror_topic_is_named_prefix_plus_source_topic() {
         let name = |prefix, source, mirror| mirror_name(&config(prefix), &request(source, mirror));
         assert_eq!(name("", "orders", None).unwrap(), "orders");
         assert_eq!(name("west.", "orders", None).unwrap(), "west.orders");
         assert_eq!(name("west.", "orders", Some("west.orders")).unwrap(), "west.orders");
         let renamed = name("west.", "orders", Some("orders")).unwrap_err();
         assert_eq!(
-            (renamed.status, renamed.error_code, renamed.message.as_str()),
-            (400, 40_035, "Topic renaming for mirroring not yet supported")
+            (renamed.kind, renamed.message.as_str()),
+            (CommandErrorKind::Renaming, "Topic renaming for mirroring not yet supported")
         );
         let long = name("west.", &"x".repeat(245), None).unwrap_err();
-        assert_eq!(long.error_code, 40_002);
+        assert_eq!(long.kind, CommandErrorKind::Invalid);
         assert!(long.message.contains("longer than the max allowed length 249"), "{}", long.message);
     }
 
     #[test]
-    fn the_start_of_one_mirror_beats_its_links_and_reaches_no_broker() {
+    fn the_start_offset_of_a_mirror_overrides_its_links_and_is_not_sent_to_brokers() {
         let given = |value: &str| {
             let entries = [("retention.ms", "5"), (START_OFFSET_SPEC, value)];
             entries.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
@@ -225,28 +246,28 @@ mod tests {
             StartOffset::Timestamp(7)
         );
         let refused = take_start(&mut given("newest"), StartOffset::Earliest).unwrap_err();
-        assert_eq!((refused.status, refused.error_code), (400, 40_002));
+        assert_eq!(refused.kind, CommandErrorKind::Invalid);
         let begins =
             "Invalid value newest for configuration mirror.start.offset.spec: expected earliest, latest, ";
         assert!(refused.message.starts_with(begins), "{}", refused.message);
     }
 
     #[test]
-    fn only_a_mirror_that_is_over_makes_way_for_a_new_one() {
+    fn only_a_stopped_or_failed_mirror_can_be_replaced() {
         let with = |state| view([link("dr")], [mirror("dr", "t", state)]);
         for state in [
             MirrorState::PendingMirror,
             MirrorState::Active,
             MirrorState::Paused,
-            MirrorState::PendingStopped { stop: Stop::Failover },
+            MirrorState::PendingStopped { stop: StopKind::Failover },
         ] {
             let refused = check_absent(&with(state), "t").unwrap_err();
             assert_eq!(
-                (refused.status, refused.error_code, refused.message.as_str()),
-                (400, 40_002, "Topic 't' already exists.")
+                (refused.kind, refused.message.as_str()),
+                (CommandErrorKind::Invalid, "Topic 't' already exists.")
             );
         }
-        let stopped = MirrorState::Stopped { stop: Stop::Promote, log_end_offsets: vec![] };
+        let stopped = MirrorState::Stopped { stop: StopKind::Promote, log_end_offsets: vec![] };
         check_absent(&with(stopped), "t").unwrap();
         check_absent(&view([], []), "t").unwrap();
     }

@@ -1,4 +1,4 @@
-//! Who asked for what a command writes: it stands in the journal beside what was written.
+//! Name of the caller that asked for a command. The journal records it with each change.
 
 use std::future::Future;
 
@@ -6,12 +6,12 @@ tokio::task_local! {
     static WHO: String;
 }
 
-/// Carries out `command` in the name of `who`.
+/// Runs `command` with `who` as the name of the caller.
 pub(crate) async fn asked<F: Future>(who: String, command: F) -> F::Output {
     WHO.scope(who, command).await
 }
 
-/// In whose name the present task works.
+/// Returns the name of the caller of the current task, or `operator` outside of [`asked`].
 pub(crate) fn name() -> String {
     WHO.try_with(Clone::clone).unwrap_or_else(|_| "operator".to_owned())
 }

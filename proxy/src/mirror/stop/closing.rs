@@ -1,20 +1,20 @@
-//! What the journal keeps of a promote that has begun to fence: from then on it can only be finished.
+//! Journals how far the fences of a stop are. Once a promote has begun to fence, it can only be finished.
 
 use state::model::{Change, Fencing, IllegalTransition, MirrorTopic, View};
 
-use super::{NotYet, StopJob};
+use crate::mirror::stop::{NotYet, StopJob};
 
 impl StopJob {
-    /// How far the fences are, as the journal has it.
-    pub(super) fn fencing(&self) -> Fencing {
+    /// Returns how far the fences are, according to the journal.
+    pub(crate) fn fencing(&self) -> Fencing {
         let view = self.store.view();
         let same =
             view.mirrors.get(self.topic()).filter(|mirror| mirror.generation == self.mirror.generation);
         same.map(|mirror| mirror.fencing.clone()).unwrap_or_default()
     }
 
-    /// Journals how far the fences are, unless something else has been asked for meanwhile.
-    pub(super) async fn record_fencing(&self, fencing: Fencing) -> Result<(), NotYet> {
+    /// Journals how far the fences are. Fails if the mirror has changed in the meantime.
+    pub(crate) async fn record_fencing(&self, fencing: Fencing) -> Result<(), NotYet> {
         let why = match fencing {
             Fencing::NotYet => "the logs are open to mirroring",
             Fencing::Begun => "the mirror has caught up; its logs are being fenced",
@@ -31,11 +31,12 @@ impl StopJob {
     }
 }
 
-/// The mirror that a job is for, as it is now.
+/// Returns the current mirror that a job is for.
 ///
 /// # Errors
-/// It is gone or another one, its state is another, or it has got more partitions than the job knows.
-pub(super) fn still_the_same<'a>(
+/// Fails if the mirror is gone or was replaced, its state has changed, or it has more partitions than the job
+/// knows.
+pub(crate) fn still_the_same<'a>(
     view: &'a View,
     job: &MirrorTopic,
 ) -> Result<&'a MirrorTopic, IllegalTransition> {
@@ -46,7 +47,5 @@ pub(super) fn still_the_same<'a>(
                 && mirror.partitions == job.partitions
                 && mirror.state == job.state
         })
-        .ok_or_else(|| IllegalTransition {
-            message: "something else has been asked for meanwhile".to_owned(),
-        })
+        .ok_or_else(|| IllegalTransition { message: "the mirror topic has changed meanwhile".to_owned() })
 }

@@ -1,51 +1,51 @@
-//! Failover: open the topic at once with what it has. Needs no source.
+//! Failover: opens the topic at once with what it has. Needs no source.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
 use state::model::link_config::OWNED;
-use state::model::{Fencing, KafkaUuid, Stop};
+use state::model::{Fencing, KafkaUuid, StopKind};
 use tracing::warn;
 
-use super::lowering::Lowering;
-use super::{NotYet, StopJob};
-use crate::client::admin::OffsetSpec;
-use crate::mirror::partition::Partition;
-use crate::mirror::record;
+use crate::client::types::OffsetSpec;
+use crate::mirror::journal;
+use crate::mirror::replication::partition::Partition;
+use crate::mirror::stop::lowering::Lowering;
+use crate::mirror::stop::{NotYet, StopJob};
 
-/// How long looking after the configs that a fence needs may hold it up.
-const OWN_WITHIN: Duration = Duration::from_secs(3);
-/// How long it waits for the followers to have the fences. A fence that a leader change takes along protects nothing, and groups
-/// may only stand where all in-sync replicas are.
-const REPLICATED_WITHIN: Duration = Duration::from_secs(5);
-/// How long lowering group offsets may hold up the opening of the topic; it goes on behind that. They never lie
-/// beyond the high watermark that was seen, so there is something to lower only where an unclean leader change cost
-/// the log its tail.
-const CLAMP_WITHIN: Duration = Duration::from_secs(5);
-/// How long it waits, from the first attempt on, for partitions that have no leader.
-pub(super) const LEADERLESS_WITHIN: Duration = Duration::from_secs(60);
-/// Pause before it looks for them again.
-const LEADERS_PAUSE: Duration = Duration::from_secs(1);
-/// How long giving back configs may hold it up.
-const CONFIGS_WITHIN: Duration = Duration::from_secs(5);
+/// Maximum time for setting the configs that a fence needs.
+const OWNED_CONFIGS_TIMEOUT: Duration = Duration::from_secs(3);
+/// Maximum time to wait until the followers have the fences. A leader change can lose a fence that is not
+/// replicated. Group offsets must not lie beyond what all in-sync replicas have.
+const REPLICATION_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum time that lowering group offsets may hold up the opening of the topic. It continues after that.
+/// Synced offsets never lie beyond the high watermark that was seen, so there is something to lower only if
+/// an unclean leader change lost the end of the log.
+const LOWERING_WAIT: Duration = Duration::from_secs(5);
+/// Maximum time to wait, from the first attempt on, for partitions that have no leader.
+pub(crate) const LEADERLESS_TIMEOUT: Duration = Duration::from_secs(60);
+/// Pause before the leaders are looked up again.
+const LEADER_POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Maximum time for giving back configs.
+const CONFIGS_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl StopJob {
-    /// One attempt: stop appending, fence the logs, lower group offsets that lie beyond them, give back the configs that were
-    /// Linkgate's, open the topic.
+    /// Makes one attempt: stops appending, fences the logs, lowers group offsets beyond the log ends, gives
+    /// back the configs that Linkgate owned, opens the topic.
     ///
-    /// Returns the log end offsets, fence included.
-    pub(super) async fn failover(&self) -> Result<Vec<i64>, NotYet> {
+    /// Returns the log end offsets, including the fence.
+    pub(crate) async fn failover(&self) -> Result<Vec<i64>, NotYet> {
         for partition in &self.partitions {
             partition.abandon();
         }
         if self.mirror.local_topic_id == KafkaUuid::ZERO {
-            // It never came to be; a topic of this name is somebody else's.
-            record::forget(&self.store, &self.mirror).await.map_err(|error| NotYet(error.to_string()))?;
+            // The mirror topic was never created. A topic of this name is a foreign one.
+            journal::forget(&self.store, &self.mirror).await.map_err(|error| NotYet(error.to_string()))?;
             return Ok(Vec::new());
         }
         let ends = match self.fencing() {
-            // A promote was here before.
+            // An earlier promote has fenced the logs.
             Fencing::Done { log_end_offsets } if log_end_offsets.len() == self.partitions.len() => {
                 log_end_offsets
             }
@@ -60,13 +60,14 @@ impl StopJob {
         let bounds = self.standing(&ends).await;
         self.lower_groups(&bounds).await;
         self.give_back_configs().await;
-        self.complete(Stop::Failover, ends.clone()).await?;
+        self.complete(StopKind::Failover, ends.clone()).await?;
         Ok(ends)
     }
 
-    /// Fences all partitions, but waits for those without a leader for a bounded time only: one broker that is lost for good must
-    /// not keep the rest of a topic closed for ever. Returns the log ends.
-    pub(super) async fn fence_what_is_led(&self) -> Result<Vec<i64>, NotYet> {
+    /// Fences all partitions. Waits only a bounded time for partitions without a leader: one broker that is
+    /// lost for good must not keep the rest of a topic closed for ever. Returns the log ends, -1 where
+    /// unknown.
+    pub(crate) async fn fence_what_is_led(&self) -> Result<Vec<i64>, NotYet> {
         let fences = self.fence_what_can_be().await?;
         let Some(reason) = fences.held_up else { return Ok(fences.ends.into_values().collect()) };
         let left: Vec<_> = self
@@ -75,29 +76,31 @@ impl StopJob {
             .filter(|partition| !fences.ends.contains_key(&partition.id.index))
             .collect();
         let may_be_left = left.iter().all(|partition| fences.leaderless.contains_key(&partition.id.index));
-        // A topic without any leader waits: nobody could write to it anyway.
+        // A topic without any leader waits: clients could not write to it anyway.
         if !may_be_left || fences.ends.is_empty() {
             return Err(reason);
         }
         if self.undone.may_wait_for_leaders() {
-            let seconds = LEADERLESS_WITHIN.as_secs();
-            tokio::time::sleep(LEADERS_PAUSE).await;
+            let seconds = LEADERLESS_TIMEOUT.as_secs();
+            tokio::time::sleep(LEADER_POLL_INTERVAL).await;
             return Err(NotYet(format!(
-                "{reason}; the topic opens without its fence {seconds} s after this began"
+                "{reason}; if this lasts for {seconds} s, the topic opens without its fence"
             )));
         }
         for partition in &left {
             let index = partition.id.index;
             let replicas = fences.leaderless.get(&index).cloned().unwrap_or_default();
             self.go_on_without(format!(
-                "partition {index} has no leader (replicas on brokers {replicas:?}) and got no fence: before it comes back, make \
-                 sure that no other Linkgate mirrors this topic, or records of the source could land behind those of clients"
+                "partition {index} has no leader (replicas on brokers {replicas:?}) and got no fence: \
+                 before its leader comes back, make sure that no other Linkgate mirrors this topic; \
+                 otherwise records of the source could be appended behind those of clients"
             ));
-            // After a restart, for one: the register cannot be read without a leader.
+            // The end is unknown after a restart, for example: without a leader the append position cannot be
+            // read.
             if partition.known_end().is_none() {
                 self.go_on_without(format!(
-                    "partition {index}: it is not known where the mirror's log ends, which is recorded as -1; group \
-                     offsets in it were not compared with its end"
+                    "partition {index}: the end of the mirror's log is not known, and is recorded as -1; \
+                     group offsets were not compared with it"
                 ));
             }
         }
@@ -108,7 +111,8 @@ impl StopJob {
         Ok(self.partitions.iter().map(end).collect())
     }
 
-    /// How far all in-sync replicas have these logs, once they have the fences or that takes too long; -1 where it is not known.
+    /// Returns the offset up to which all in-sync replicas have each log: its end, or the high watermark if
+    /// replication takes too long. -1 if it is not known.
     async fn standing(&self, ends: &[i64]) -> Vec<i64> {
         let asked = self.partitions.iter().zip(ends).map(|(partition, end)| self.stands_at(partition, *end));
         join_all(asked).await
@@ -118,7 +122,7 @@ impl StopJob {
         if end < 0 {
             return end;
         }
-        let deadline = tokio::time::Instant::now() + REPLICATED_WITHIN;
+        let deadline = tokio::time::Instant::now() + REPLICATION_TIMEOUT;
         let (mut mark, mut pause) = (-1, Duration::from_millis(5));
         loop {
             let asked = self.destination.list_offset(self.topic(), partition.id.index, OffsetSpec::Latest);
@@ -134,8 +138,8 @@ impl StopJob {
             pause = (pause * 2).min(Duration::from_millis(100));
         }
         self.go_on_without(format!(
-            "partition {}: the in-sync replicas do not have its end at offset {end} yet; should its leader be lost before they \
-             do, the fence is lost with it",
+            "partition {}: the in-sync replicas have not reached its end at offset {end} yet; if its leader \
+             is lost before that, the fence is lost with it",
             partition.id.index
         ));
         mark
@@ -148,27 +152,27 @@ impl StopJob {
             offsets: self.offsets.clone(),
             bounds: bounds.to_vec(),
         };
-        let lines = lowering.within(CLAMP_WITHIN).await;
+        let lines = lowering.within(LOWERING_WAIT).await;
         lines.into_iter().for_each(|line| self.go_on_without(line));
     }
 
     async fn give_back_configs(&self) {
         let view = self.store.view();
         let Some(mirror) = view.mirrors.get(self.topic()) else { return };
-        match tokio::time::timeout(CONFIGS_WITHIN, self.configs.give_back(mirror)).await {
+        match tokio::time::timeout(CONFIGS_TIMEOUT, self.configs.give_back(mirror)).await {
             Ok(refused) => refused.into_iter().for_each(|error| self.go_on_without(error.message)),
             Err(_) => self.go_on_without(format!(
                 "the topic keeps the configs of a mirror ({}): no answer within {} s",
                 OWNED.join(", "),
-                CONFIGS_WITHIN.as_secs()
+                CONFIGS_TIMEOUT.as_secs()
             )),
         }
     }
 
-    /// With other values than Linkgate's own the broker would refuse a fence, or rebuild it so that it is no longer
-    /// recognised. Where they cannot be looked after, a refusal will tell.
+    /// Sets the configs that a fence needs. With other values the broker would refuse a fence, or rebuild it
+    /// so that it is no longer recognised. A failure is only logged here: the fence will then be refused.
     async fn own_configs(&self) {
-        let why = match tokio::time::timeout(OWN_WITHIN, self.configs.own(&self.mirror)).await {
+        let why = match tokio::time::timeout(OWNED_CONFIGS_TIMEOUT, self.configs.own(&self.mirror)).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer".to_owned(),
@@ -177,7 +181,7 @@ impl StopJob {
             link = self.mirror.link,
             topic = self.topic(),
             why,
-            "the configs that a fence needs could not be looked after"
+            "the configs that a fence needs could not be set"
         );
     }
 }

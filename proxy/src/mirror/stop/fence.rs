@@ -1,9 +1,11 @@
-//! The fence: one filler with producer epoch 1, after which the broker refuses every append of epoch 0, whoever sends it
-//! and however late it arrives (INVALID_PRODUCER_EPOCH). A new epoch begins at sequence 0.
+//! Writes the fence: one filler batch with producer epoch 1. After it, the broker refuses every append of
+//! epoch 0 (INVALID_PRODUCER_EPOCH), whatever its sender and however late it arrives. A new epoch begins at
+//! sequence 0.
 //!
-//! A broker forgets a producer id when the largest timestamp of its last batch is older than `producer.id.expiration.ms`
-//! (`ProducerStateManager.isProducerExpired`). So a fence bears the time of now, whatever the records before it bear. A log
-//! that ends with a fence is known by that batch when the broker has forgotten it.
+//! A broker forgets a producer id when the largest timestamp of its last batch is older than
+//! `producer.id.expiration.ms` (`ProducerStateManager.isProducerExpired`). So a fence has the current time as
+//! its timestamp, regardless of the records before it. When the broker has forgotten the id, a log that ends
+//! with a fence is still recognised by that batch.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,26 +14,30 @@ use std::time::Duration;
 use bytes::Bytes;
 use kafka_protocol::messages::ProduceResponse;
 
-use super::{NotYet, StopJob};
-use crate::client::{ClientError, PartitionMetadata, answer};
+use crate::client::connection::response_body;
+use crate::client::{ClientError, PartitionMetadata};
 use crate::clock::now_ms;
-use crate::mirror::partition::Partition;
-use crate::wire::error_code::ErrorCode;
-use crate::wire::filler::fence;
-use crate::wire::produce_encode::{PRODUCE_KEY, ProducePartition, ProduceTopic, produce, produce_version};
-use crate::wire::rehead::WriterIds;
+use crate::mirror::replication::partition::Partition;
+use crate::mirror::stop::{NotYet, StopJob};
+use crate::wire::messages::produce_encode::{
+    EncodedTopic, PRODUCE_KEY, ProducePartition, produce, produce_version,
+};
+use crate::wire::protocol::error_code::ErrorCode;
+use crate::wire::records::filler::fence;
+use crate::wire::records::rewrite_header::WriterIds;
 
-/// The producer epoch of a fence.
+/// Producer epoch of a fence.
 const FENCE_EPOCH: i16 = 1;
-/// A leader that does not answer in this time is asked for again.
-const WITHIN: Duration = Duration::from_secs(5);
+/// Timeout of one request. The next attempt asks for the leaders again.
+const FENCE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl StopJob {
-    /// Fences all partitions, those of different leaders at the same time. Returns the log ends behind the fence, in
-    /// partition order; partitions that have theirs are marked even when others are held up.
+    /// Fences all partitions. Partitions of different leaders are fenced at the same time. Returns the log
+    /// ends behind the fences, in partition order. Partitions that got their fence are marked even if others
+    /// are held up.
     ///
-    /// Repeating it is harmless: a broker answers a fence that it already has with the old offset.
-    pub(super) async fn fence(&self) -> Result<Vec<i64>, NotYet> {
+    /// Repeating this is harmless: a broker answers a fence that it already has with the old offset.
+    pub(crate) async fn fence(&self) -> Result<Vec<i64>, NotYet> {
         let fences = self.fence_what_can_be().await?;
         match fences.held_up {
             None => Ok(fences.ends.into_values().collect()),
@@ -39,8 +45,8 @@ impl StopJob {
         }
     }
 
-    /// One attempt to fence all partitions.
-    pub(super) async fn fence_what_can_be(&self) -> Result<Fences, NotYet> {
+    /// Makes one attempt to fence all partitions.
+    pub(crate) async fn fence_what_can_be(&self) -> Result<Fences, NotYet> {
         let mut fences = Fences::default();
         let known = self.leaders().await?;
         let mut by_leader: HashMap<i32, Vec<Arc<Partition>>> = HashMap::new();
@@ -83,10 +89,10 @@ impl StopJob {
         Ok(fences)
     }
 
-    /// Leaders by partition: as known, or asked for where one is not.
+    /// Asks the destination for the leaders. Returns the metadata of each partition by its index.
     async fn leaders(&self) -> Result<HashMap<i32, PartitionMetadata>, NotYet> {
         let topics = [self.topic().to_owned()];
-        let metadata = tokio::time::timeout(WITHIN, self.destination.metadata(Some(&topics)))
+        let metadata = tokio::time::timeout(FENCE_TIMEOUT, self.destination.metadata(Some(&topics)))
             .await
             .map_err(|_| NotYet("the destination does not answer".to_owned()))?
             .map_err(|error| NotYet(format!("the destination does not answer: {error}")))?;
@@ -96,22 +102,23 @@ impl StopJob {
             .ok_or_else(|| NotYet(format!("the destination has no topic '{}'", self.topic())))?;
         if !self.mirror.is_local_topic(topic.id) {
             return Err(NotYet(format!(
-                "the destination topic '{}' was deleted and created anew: it is not the mirror, and gets no fence",
+                "the destination topic '{}' was deleted and created again: it is not the mirror, and gets \
+                 no fence",
                 self.topic()
             )));
         }
         Ok(topic.partitions.iter().map(|partition| (partition.index, partition.clone())).collect())
     }
 
-    async fn fence_at(&self, leader: i32, partitions: Vec<Arc<Partition>>) -> Result<Answer, NotYet> {
-        let (version, body) = tokio::time::timeout(WITHIN, self.send_fence(leader, &partitions))
+    async fn fence_at(&self, leader: i32, partitions: Vec<Arc<Partition>>) -> Result<FencedEnds, NotYet> {
+        let (version, body) = tokio::time::timeout(FENCE_TIMEOUT, self.send_fence(leader, &partitions))
             .await
             .map_err(|_| NotYet(format!("destination broker {leader} does not answer")))?
             .map_err(|error| NotYet(format!("destination broker {leader}: {error}")))?;
         read_fenced(version, body, leader)
     }
 
-    /// The version that was sent, and the answer.
+    /// Sends the fences to one leader. Returns the Produce version that was used, and the answer.
     async fn send_fence(
         &self,
         leader: i32,
@@ -131,8 +138,8 @@ impl StopJob {
             })
             .collect();
         let id = *self.mirror.local_topic_id.0.as_bytes();
-        let topics = [ProduceTopic { name: self.topic().to_owned(), id, partitions }];
-        let timeout_ms = i32::try_from(WITHIN.as_millis()).unwrap_or(i32::MAX);
+        let topics = [EncodedTopic { name: self.topic().to_owned(), id, partitions }];
+        let timeout_ms = i32::try_from(FENCE_TIMEOUT.as_millis()).unwrap_or(i32::MAX);
         let offered = connection.broker_versions(PRODUCE_KEY).map_or(0, |(_, most)| most);
         let version = produce_version(offered, &topics);
         let segments = produce(version, 1, timeout_ms, &topics);
@@ -140,25 +147,26 @@ impl StopJob {
     }
 }
 
-/// What became of one attempt to fence all partitions.
+/// Result of one attempt to fence all partitions.
 #[derive(Debug, Default)]
-pub(super) struct Fences {
+pub(crate) struct Fences {
     /// Log ends behind the fences, by partition.
-    pub(super) ends: BTreeMap<i32, i64>,
+    pub(crate) ends: BTreeMap<i32, i64>,
     /// Partitions without a leader, and the brokers of their replicas.
-    pub(super) leaderless: BTreeMap<i32, Vec<i32>>,
-    /// Why some partition has no fence yet; `None` when all have theirs.
-    pub(super) held_up: Option<NotYet>,
+    pub(crate) leaderless: BTreeMap<i32, Vec<i32>>,
+    /// Reason why a partition has no fence yet. `None` if all partitions have one.
+    pub(crate) held_up: Option<NotYet>,
 }
 
-/// Log ends behind the fence by partition, and why the first of the others has none.
-type Answer = (Vec<(i32, i64)>, Option<NotYet>);
+/// Log ends behind the fences by partition, and the reason for the first partition without a fence.
+type FencedEnds = (Vec<(i32, i64)>, Option<NotYet>);
 
-/// The log ends behind the fences that were taken, and why the first of the others was not.
-fn read_fenced(version: i16, body: Bytes, leader: i32) -> Result<Answer, NotYet> {
-    let response = answer::decoded::<ProduceResponse>(PRODUCE_KEY, body, version).map_err(|error| {
-        NotYet(format!("destination broker {leader} answered what cannot be read: {error}"))
-    })?;
+/// Reads the log ends behind the accepted fences, and the reason for the first refused one.
+fn read_fenced(version: i16, body: Bytes, leader: i32) -> Result<FencedEnds, NotYet> {
+    let response =
+        response_body::decoded::<ProduceResponse>(PRODUCE_KEY, body, version).map_err(|error| {
+            NotYet(format!("the response of destination broker {leader} cannot be read: {error}"))
+        })?;
     let (mut fenced, mut refused) = (Vec::new(), None);
     for answer in response.responses.iter().flat_map(|topic| &topic.partition_responses) {
         let code = ErrorCode(answer.error_code);

@@ -1,17 +1,18 @@
-//! What a promote does when its logs are fenced: group offsets and configs a last time. One group or config that the
-//! destination refuses is reported by name and does not keep the topic closed.
+//! Last syncs of a promote, after its logs are fenced: group offsets, then configs. A group or config that
+//! the destination refuses is reported by name and does not keep the topic closed.
 
-use super::{NotYet, StopJob};
+use crate::mirror::stop::{NotYet, StopJob};
 
-/// What opens the topic whatever stands against it.
+/// Tells the operator how to open the topic if a last sync hangs.
 const WAY_OUT: &str = "a failover opens the topic without it";
 
 impl StopJob {
     /// Syncs group offsets a last time.
     ///
     /// # Errors
-    /// A cluster does not answer, or something that may pass by itself has not, for a bounded time.
-    pub(super) async fn last_offsets(&self) -> Result<(), NotYet> {
+    /// Fails while a cluster does not answer. Also fails, for a bounded time, while groups have trouble that
+    /// may pass by itself.
+    pub(crate) async fn last_offsets(&self) -> Result<(), NotYet> {
         let pass = self.offsets.final_sync(&self.mirror.link, self.topic());
         let troubles = self
             .telling(&format!("group offsets are being synced a last time; {WAY_OUT}"), pass)
@@ -33,11 +34,11 @@ impl StopJob {
         Ok(())
     }
 
-    /// Gives the topic the source's configs.
+    /// Sets the source's configs on the topic.
     ///
     /// # Errors
-    /// A cluster does not answer.
-    pub(super) async fn last_configs(&self) -> Result<(), NotYet> {
+    /// Fails if a cluster does not answer.
+    pub(crate) async fn last_configs(&self) -> Result<(), NotYet> {
         let pass = self.configs.final_sync(&self.mirror.link, self.topic());
         let refused = self
             .telling(&format!("configs are being synced a last time; {WAY_OUT}"), pass)

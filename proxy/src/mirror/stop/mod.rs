@@ -1,66 +1,66 @@
-//! How a mirror ends: promote (planned) and failover (unplanned). Each runs as a task until it is done or cancelled, and
-//! starts over after an error; a restarted process starts it over too, since `PENDING_STOPPED` is in the journal.
-
-mod closing;
-mod failover;
-mod fence;
-mod last_syncs;
-mod lowering;
-mod promote;
-mod source_check;
-mod undone;
+//! Stops mirrors: promote (planned) and failover (unplanned). Each runs as a task until it is done or
+//! cancelled, and starts over after an error. A restarted process starts it over too, since `PENDING_STOPPED`
+//! is in the journal.
+pub(crate) mod closing;
+pub(crate) mod failover;
+pub(crate) mod fence;
+pub(crate) mod last_syncs;
+pub(crate) mod lowering;
+pub(crate) mod promote;
+pub(crate) mod source_check;
+pub(crate) mod undone;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use state::model::{Change, IllegalTransition, MirrorEvent, MirrorState, MirrorTopic, Stop};
+use state::model::{Change, IllegalTransition, MirrorEvent, MirrorState, MirrorTopic, StopKind};
 use state::store::Store;
 use tracing::{info, warn};
 
-use self::closing::still_the_same;
-use self::undone::Undone;
-use super::config_sync::ConfigSync;
-use super::offset_sync::OffsetSync;
-use super::partition::Partition;
-use super::stop_waits::StopWaits;
 use crate::client::Cluster;
 use crate::clock::now_ms;
+use crate::mirror::replication::partition::Partition;
+use crate::mirror::stop::closing::still_the_same;
+use crate::mirror::stop::undone::Undone;
+use crate::mirror::stop_waits::StopWaits;
+use crate::mirror::sync::configs::ConfigSync;
+use crate::mirror::sync::offsets::OffsetSync;
 
 /// Pause before a stop is tried again.
-const RETRY: Duration = Duration::from_millis(200);
-/// A part of a stop that takes longer than this is shown.
-const TELL_AFTER: Duration = Duration::from_secs(10);
+const RETRY_BACKOFF: Duration = Duration::from_millis(200);
+/// Time after which a slow step of a stop is shown to operators.
+const LOG_AFTER: Duration = Duration::from_secs(10);
 
-/// Why a stop has not come through yet, for people.
+/// Reason why a stop is not complete yet, as a text for operators.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct NotYet(pub(super) String);
+pub(crate) struct NotYet(pub(crate) String);
 
-/// One mirror topic on its way to `STOPPED`.
+/// The stop of one mirror topic.
 #[derive(Debug)]
-pub(super) struct StopJob {
-    pub(super) store: Store,
-    pub(super) mirror: MirrorTopic,
-    pub(super) partitions: Vec<Arc<Partition>>,
-    pub(super) source: Cluster,
-    pub(super) destination: Cluster,
-    pub(super) offsets: OffsetSync,
-    pub(super) configs: ConfigSync,
-    pub(super) waits: StopWaits,
-    pub(super) undone: Arc<Undone>,
+pub(crate) struct StopJob {
+    pub(crate) store: Store,
+    pub(crate) mirror: MirrorTopic,
+    pub(crate) partitions: Vec<Arc<Partition>>,
+    pub(crate) source: Cluster,
+    pub(crate) destination: Cluster,
+    pub(crate) offsets: OffsetSync,
+    pub(crate) configs: ConfigSync,
+    pub(crate) waits: StopWaits,
+    pub(crate) undone: Arc<Undone>,
 }
 
 impl StopJob {
-    /// Runs to the end. Cancel by dropping.
-    pub(super) async fn run(self, stop: Stop) {
+    /// Runs until the stop is complete. To cancel it, drop the future.
+    pub(crate) async fn run(self, stop: StopKind) {
         let topic = &self.mirror.topic;
         let started = tokio::time::Instant::now();
         let mut last = String::new();
         loop {
             let attempt = match stop {
-                Stop::Promote => self.promote().await,
-                Stop::Failover => self.failover().await,
+                StopKind::Promote => self.promote().await,
+                StopKind::Failover => self.failover().await,
             };
             match attempt {
                 Ok(log_end_offsets) => {
@@ -88,16 +88,17 @@ impl StopJob {
                     for partition in &self.partitions {
                         partition.progress.update(|progress| progress.reason.clone_from(&last));
                     }
-                    tokio::time::sleep(RETRY).await;
+                    tokio::time::sleep(RETRY_BACKOFF).await;
                 }
             }
         }
     }
 
-    /// Journals that the topic is open. From here on the gateway lets writes through.
+    /// Journals that the topic is open. From then on the gateway lets writes through.
     ///
-    /// Not when another stop has overtaken this one, or the mirror is another by now: their ends are not these.
-    async fn complete(&self, stop: Stop, log_end_offsets: Vec<i64>) -> Result<(), NotYet> {
+    /// Fails if another stop has overtaken this one or the mirror was replaced: then these log ends are not
+    /// its own.
+    async fn complete(&self, stop: StopKind, log_end_offsets: Vec<i64>) -> Result<(), NotYet> {
         let (job, left_undone) = (self.mirror.clone(), self.undone.lines());
         debug_assert_eq!(job.state, MirrorState::PendingStopped { stop });
         let transition = move |view: &state::model::View, now_ms: i64| {
@@ -113,10 +114,11 @@ impl StopJob {
         done.map_err(|error| NotYet(error.to_string()))
     }
 
-    /// Does `work`. Where it takes long, `what` it is stands as what holds the stop up, since it began.
+    /// Runs `work`. If it takes long, shows `what` as the reason that holds up the stop, since the time it
+    /// began.
     async fn telling<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
         let (since_ms, mut work) = (now_ms(), std::pin::pin!(work));
-        if let Ok(done) = tokio::time::timeout(TELL_AFTER, work.as_mut()).await {
+        if let Ok(done) = tokio::time::timeout(LOG_AFTER, work.as_mut()).await {
             return done;
         }
         warn!(link = self.mirror.link, topic = self.topic(), what, "stopping the mirror takes long");

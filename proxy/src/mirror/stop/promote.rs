@@ -1,36 +1,38 @@
-//! Promote: catch up with the source as it was when asked, wait until that is replicated, fence, sync a last time, open.
+//! Promote: catches up with the end of the source, waits until that is replicated, fences, syncs a last time,
+//! opens the topic.
 
 use std::time::Duration;
 
 use futures::future::join_all;
 use state::invariant::{self, Broken};
-use state::model::{Fencing, Stop};
+use state::model::{Fencing, StopKind};
 
-use super::{NotYet, StopJob};
 use crate::client::Cluster;
-use crate::client::admin::OffsetSpec;
-use crate::mirror::partition::{Partition, Phase};
+use crate::client::types::OffsetSpec;
+use crate::mirror::replication::partition::{Partition, Phase};
+use crate::mirror::stop::{NotYet, StopJob};
 
-/// How often progress is looked at.
-const POLL: Duration = Duration::from_millis(5);
-/// How often it is shown what is waited for.
-const TELL_EVERY: Duration = Duration::from_secs(1);
-/// Where no partition gets on for so long, the attempt starts over: it asks anew who the source is, and what it holds.
-const STANDS_STILL: Duration = Duration::from_secs(60);
-/// The longest pause between two questions about high watermarks.
-const LONGEST_POLL: Duration = Duration::from_millis(100);
-/// How long one attempt waits for the log starts.
-const TRIMMED_WITHIN: Duration = Duration::from_secs(10);
-/// How long one attempt waits for the high watermark to reach the log end.
-const REPLICATED_WITHIN: Duration = Duration::from_secs(10);
-/// So often a register is read again because the destination's log goes on behind our last append.
-const LOOKS: u32 = 3;
+/// Interval between two looks at the progress.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// Minimum interval between updates of the reason that is shown to operators.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+/// Time without progress on any partition after which the attempt starts over: it asks the source again for
+/// its identity and its log ends.
+const STALL_AFTER: Duration = Duration::from_secs(60);
+/// Maximum pause between two requests for high watermarks.
+const MAX_POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// Maximum time that one attempt waits for the log starts.
+const TRIM_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum time that one attempt waits for the high watermark to reach the log end.
+const REPLICATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum number of position recoveries because the destination's log goes on behind our last append.
+const MAX_LOOKS: u32 = 3;
 
 impl StopJob {
-    /// One attempt. Whatever holds it up before the fences, mirroring goes on meanwhile.
+    /// Makes one attempt. If it is held up before the fences, mirroring goes on.
     ///
     /// Returns the log end offsets.
-    pub(super) async fn promote(&self) -> Result<Vec<i64>, NotYet> {
+    pub(crate) async fn promote(&self) -> Result<Vec<i64>, NotYet> {
         let ends = match self.fencing() {
             Fencing::Done { log_end_offsets } if log_end_offsets.len() == self.partitions.len() => {
                 log_end_offsets
@@ -49,17 +51,18 @@ impl StopJob {
                 self.fence_all().await?
             }
         };
-        // After a restart no register was read, and group offsets are synced up to what is known.
+        // After a restart no append position was read. Group offsets are synced only up to the known log end.
         for (partition, end) in self.partitions.iter().zip(&ends) {
             partition.progress.update(|progress| progress.log_end_offset = *end);
         }
         self.last_offsets().await?;
         self.last_configs().await?;
-        self.complete(Stop::Promote, ends.clone()).await?;
+        self.complete(StopKind::Promote, ends.clone()).await?;
         Ok(ends)
     }
 
-    /// All partitions have what the source holds now, stand still, are replicated, and begin where the source's do.
+    /// Waits until all partitions hold what the source holds now, have nothing queued or in flight, are
+    /// replicated, and begin where the source's logs do.
     async fn catch_up(&self) -> Result<(), NotYet> {
         self.source_is_mirrored_whole().await?;
         let targets = self.ends(&self.source, "source", &self.mirror.source_topic).await?;
@@ -68,28 +71,29 @@ impl StopJob {
         self.settled(&targets).await
     }
 
-    /// Fences all partitions and waits until the fences are replicated: a leader change must not lose one.
+    /// Fences all partitions and waits until the fences are replicated, so that a leader change cannot lose
+    /// one.
     async fn fence_all(&self) -> Result<Vec<i64>, NotYet> {
-        // With other values the broker would refuse a fence, or rebuild it so that it is no longer recognised.
-        self.configs
-            .own(&self.mirror)
-            .await
-            .map_err(|error| NotYet(format!("configs that Linkgate needs while it mirrors: {error}")))?;
+        // With other config values the broker would refuse a fence, or rebuild it so that it is no longer
+        // recognised.
+        self.configs.own(&self.mirror).await.map_err(|error| {
+            NotYet(format!("cannot set the configs that Linkgate needs while it mirrors: {error}"))
+        })?;
         let ends = self.fence().await?;
         self.replicated(&ends).await?;
         self.record_fencing(Fencing::Done { log_end_offsets: ends.clone() }).await?;
         Ok(ends)
     }
 
-    /// Waits until every partition has reached its target and has nothing queued or in flight. From then on a partition
-    /// that is interrupted comes back to a standstill. Returns the log ends.
+    /// Waits until every partition has reached its target and has nothing queued or in flight. From then on,
+    /// a partition comes back frozen after an interruption. Returns the log ends.
     async fn stand_still(&self, targets: &[i64]) -> Result<Vec<i64>, NotYet> {
         let ends = self.drained(targets).await?;
         self.partitions.iter().for_each(|partition| partition.close());
         Ok(ends)
     }
 
-    pub(super) async fn drained(&self, targets: &[i64]) -> Result<Vec<i64>, NotYet> {
+    pub(crate) async fn drained(&self, targets: &[i64]) -> Result<Vec<i64>, NotYet> {
         let mut told = tokio::time::Instant::now();
         let (mut moved, mut reached, mut any_told) = (told, 0, false);
         loop {
@@ -106,7 +110,7 @@ impl StopJob {
                 }
                 match partition.drained_at() {
                     Some(end) if end >= *target => ends.push(end),
-                    // A leader change has cost the log its end.
+                    // A leader change lost the end of the log.
                     Some(_) => partition.thaw(),
                     None => {}
                 }
@@ -115,7 +119,7 @@ impl StopJob {
                 if any_told {
                     self.waits.set(
                         self.topic(),
-                        "all records are there: waiting until they are replicated and fenced",
+                        "all records are copied: waiting until they are replicated and fenced",
                     );
                 }
                 return Ok(ends);
@@ -123,18 +127,19 @@ impl StopJob {
             if acknowledged != reached {
                 (moved, reached) = (tokio::time::Instant::now(), acknowledged);
             }
-            if moved.elapsed() >= STANDS_STILL {
+            if moved.elapsed() >= STALL_AFTER {
                 return Err(NotYet(self.what_lags(targets)));
             }
-            if told.elapsed() >= TELL_EVERY {
+            if told.elapsed() >= PROGRESS_INTERVAL {
                 (told, any_told) = (tokio::time::Instant::now(), true);
                 self.waits.set(self.topic(), &self.what_lags(targets));
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Which partition still lacks records of the source, or has some under way, and what holds it back; for people.
+    /// Names, for operators, a partition that lacks records of the source or has batches in flight, and what
+    /// holds it back.
     fn what_lags(&self, targets: &[i64]) -> String {
         let rows = || self.partitions.iter().zip(targets);
         let at = |partition: &Partition| partition.acknowledged().unwrap_or(-1);
@@ -147,21 +152,22 @@ impl StopJob {
         }
         match rows().find(|(partition, _)| partition.drained_at().is_none()) {
             Some((partition, _)) => {
-                format!("waiting for what is on its way to the destination: partition {}", partition.id.index)
+                format!("waiting for batches in flight to the destination: partition {}", partition.id.index)
             }
             None => "waiting for records".to_owned(),
         }
     }
 
-    /// Waits until the high watermark has reached the log end on every partition. A high watermark beyond it says that
-    /// somebody else has appended: the register is read again, which tells whether that was another Linkgate.
+    /// Waits until the high watermark has reached the log end on every partition. A high watermark beyond the
+    /// log end means that another producer has appended. Then the append position is recovered again, which
+    /// shows whether that was another Linkgate.
     async fn settled(&self, targets: &[i64]) -> Result<(), NotYet> {
-        let deadline = tokio::time::Instant::now() + REPLICATED_WITHIN;
-        let (mut looks, mut pause) = (0, POLL);
+        let deadline = tokio::time::Instant::now() + REPLICATION_TIMEOUT;
+        let (mut looks, mut pause) = (0, POLL_INTERVAL);
         loop {
             let ends = self.stand_still(targets).await?;
             let marks = self.ends(&self.destination, "destination", self.topic()).await?;
-            if looks < LOOKS && self.look_again_beyond(&ends, &marks) {
+            if looks < MAX_LOOKS && self.look_again_beyond(&ends, &marks) {
                 looks += 1;
                 continue;
             }
@@ -172,16 +178,17 @@ impl StopJob {
                 }
                 Some(_) => tokio::time::sleep(pause).await,
             }
-            pause = (pause * 2).min(LONGEST_POLL);
+            pause = (pause * 2).min(MAX_POLL_INTERVAL);
         }
     }
 
-    /// Has the registers read again of partitions whose high watermark lies beyond the log end; whether there are any.
+    /// Resets the partitions whose high watermark lies beyond the log end, so that their append position is
+    /// recovered again. Returns true if there are any.
     fn look_again_beyond(&self, ends: &[i64], marks: &[i64]) -> bool {
         let mut any = false;
         for (partition, (end, mark)) in self.partitions.iter().zip(ends.iter().zip(marks)) {
             if mark > end {
-                partition.reset("the destination's log goes on behind our last append", None);
+                partition.restart("the destination's log continues behind Linkgate's last append", None);
                 any = true;
             }
         }
@@ -190,7 +197,7 @@ impl StopJob {
 
     /// Waits until the high watermarks have reached these log ends.
     async fn replicated(&self, ends: &[i64]) -> Result<(), NotYet> {
-        match self.replicated_within(ends, REPLICATED_WITHIN).await? {
+        match self.replicated_within(ends, REPLICATION_TIMEOUT).await? {
             None => Ok(()),
             Some(marks) => Err(NotYet(self.late(ends, &marks))),
         }
@@ -208,10 +215,11 @@ impl StopJob {
         "waiting for replication".to_owned()
     }
 
-    /// Waits for the high watermarks to reach `ends`; where they are when they did not `within` that time.
+    /// Waits until the high watermarks have reached `ends`. Returns the current high watermarks if that takes
+    /// longer than `within`.
     async fn replicated_within(&self, ends: &[i64], within: Duration) -> Result<Option<Vec<i64>>, NotYet> {
         let deadline = tokio::time::Instant::now() + within;
-        let mut pause = POLL;
+        let mut pause = POLL_INTERVAL;
         loop {
             let marks = self.ends(&self.destination, "destination", self.topic()).await?;
             if ends.iter().zip(&marks).all(|(end, mark)| mark >= end) {
@@ -221,14 +229,15 @@ impl StopJob {
                 return Ok(Some(marks));
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_POLL);
+            pause = (pause * 2).min(MAX_POLL_INTERVAL);
         }
     }
 
-    /// Waits until every log begins where the source's does. The link runner trims. Where the destination will not have it
-    /// so, the promote goes on: what lies below is filler, or records that the source no longer has.
+    /// Waits until every log begins where the source's log does. The link runner trims the logs. If the
+    /// destination refuses that, the promote goes on: below that offset there is only filler, or records that
+    /// the source no longer has.
     async fn trimmed(&self) -> Result<(), NotYet> {
-        let deadline = tokio::time::Instant::now() + TRIMMED_WITHIN;
+        let deadline = tokio::time::Instant::now() + TRIM_TIMEOUT;
         loop {
             let mut late = None;
             for partition in &self.partitions {
@@ -245,26 +254,27 @@ impl StopJob {
                         "the log start of partition {index} does not follow the source yet"
                     )));
                 }
-                Some(_) => tokio::time::sleep(LONGEST_POLL).await,
+                Some(_) => tokio::time::sleep(MAX_POLL_INTERVAL).await,
             }
         }
     }
 
-    /// High watermarks of all partitions, in order.
+    /// Returns the high watermarks of all partitions, in partition order.
     async fn ends(&self, cluster: &Cluster, side: &str, topic: &str) -> Result<Vec<i64>, NotYet> {
-        // Single questions travel together with those of other topics.
+        // The client combines these questions about single partitions with those of other topics.
         let asked = self.partitions.iter().map(|partition| async {
             let index = partition.id.index;
             let listed = cluster.list_offset(topic, index, OffsetSpec::Latest).await;
             listed.map(|listed| listed.offset).map_err(|error| {
-                NotYet(format!("the {side} does not tell the end of partition {index}: {error}"))
+                NotYet(format!("the {side}'s end of partition {index} cannot be read: {error}"))
             })
         });
         join_all(asked).await.into_iter().collect()
     }
 }
 
-/// The first partition that the mirror holds less of than a promote may lose, or has not replicated.
+/// Checks `promote-loses-nothing`. Returns the first partition that lacks records of the source or is not
+/// replicated.
 fn first_loss(targets: &[i64], ends: &[i64], marks: &[i64]) -> Option<Broken> {
     let rows = targets.iter().zip(ends.iter().zip(marks));
     rows.map(|(target, (end, mark))| invariant::promote_loses_nothing(*target, *end, *mark))

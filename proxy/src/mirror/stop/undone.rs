@@ -1,32 +1,34 @@
-//! What a stop could not do and goes on without: reported by name, never waited for without end.
+//! Records what a stop could not do and goes on without. Each item is reported by name, and the stop waits
+//! for none without limit.
 
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::StopJob;
-use super::failover::LEADERLESS_WITHIN;
+use crate::mirror::stop::StopJob;
+use crate::mirror::stop::failover::LEADERLESS_TIMEOUT;
 
-/// How long a last sync waits, from its first attempt on, for what may pass by itself.
-pub(super) const PASSES_WITHIN: Duration = Duration::from_secs(30);
-/// Lines kept of one stop; the rest is counted.
+/// Maximum time that the last syncs wait, from their first attempt on, for trouble that may pass by itself.
+pub(crate) const LAST_SYNC_TIMEOUT: Duration = Duration::from_secs(30);
+/// Maximum number of lines that are kept of one stop. Further lines are only counted.
 const LINES: usize = 50;
 
-/// What one stop could not do so far.
+/// The list of what one stop could not do so far.
 #[derive(Debug, Default)]
-pub(in crate::mirror) struct Undone {
+pub(crate) struct Undone {
     lines: Mutex<BTreeSet<String>>,
     last_syncs_since: OnceLock<Instant>,
-    pub(super) leaderless_since: OnceLock<Instant>,
+    pub(crate) leaderless_since: OnceLock<Instant>,
 }
 
 impl Undone {
-    /// The lines for the journal.
-    pub(super) fn lines(&self) -> Vec<String> {
-        let all = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Returns the lines for the journal.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let all = self.lines.lock();
         let mut lines: Vec<String> = all.iter().take(LINES).cloned().collect();
         if all.len() > LINES {
             lines.push(format!("{} more, see the log", all.len() - LINES));
@@ -34,27 +36,28 @@ impl Undone {
         lines
     }
 
-    /// Whether the last syncs may still wait for what passes by itself. The first question starts the clock.
-    pub(super) fn may_wait(&self) -> bool {
-        self.last_syncs_since.get_or_init(Instant::now).elapsed() < PASSES_WITHIN
+    /// Returns true if the last syncs may still wait for trouble that may pass by itself. The first call
+    /// starts the clock.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.last_syncs_since.get_or_init(Instant::now).elapsed() < LAST_SYNC_TIMEOUT
     }
 
-    /// Whether a failover may still wait for leaders. The first question starts the clock.
-    pub(super) fn may_wait_for_leaders(&self) -> bool {
-        self.leaderless_since.get_or_init(Instant::now).elapsed() < LEADERLESS_WITHIN
+    /// Returns true if a failover may still wait for leaders. The first call starts the clock.
+    pub(crate) fn may_wait_for_leaders(&self) -> bool {
+        self.leaderless_since.get_or_init(Instant::now).elapsed() < LEADERLESS_TIMEOUT
     }
 }
 
 impl StopJob {
-    /// Goes on without something, and says so.
-    pub(super) fn go_on_without(&self, line: String) {
-        let mut all = self.undone.lines.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Records and logs that the stop continues without a step, described by `line`.
+    pub(crate) fn go_on_without(&self, line: String) {
+        let mut all = self.undone.lines.lock();
         if !all.contains(&line) {
             warn!(
                 link = self.mirror.link,
                 topic = self.topic(),
                 what = line,
-                "the stop goes on without something"
+                "the stop continues without a step"
             );
             let _ = all.insert(line);
         }
@@ -68,7 +71,7 @@ mod tests {
     #[test]
     fn lines_are_bounded_and_the_rest_is_counted() {
         let undone = Undone::default();
-        undone.lines.lock().unwrap().extend((0..LINES + 3).map(|n| format!("group {n:03}")));
+        undone.lines.lock().extend((0..LINES + 3).map(|n| format!("group {n:03}")));
         let lines = undone.lines();
         assert_eq!((lines.len(), lines[LINES].as_str()), (LINES + 1, "3 more, see the log"));
     }
@@ -77,7 +80,7 @@ mod tests {
     async fn the_last_syncs_wait_for_a_bounded_time() {
         let undone = Undone::default();
         assert!(undone.may_wait());
-        tokio::time::advance(PASSES_WITHIN).await;
+        tokio::time::advance(LAST_SYNC_TIMEOUT).await;
         assert!(!undone.may_wait());
     }
 }

@@ -1,4 +1,4 @@
-//! TLS towards a broker.
+//! The client side of TLS, towards brokers.
 
 use std::io;
 use std::sync::Arc;
@@ -9,57 +9,59 @@ use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::settings::{InvalidSetting, TlsSettings};
-use super::verify::ChainOnly;
-use super::watched::Watched;
-use super::{stores, suites};
+use crate::net::tls::invalid::InvalidSetting;
+use crate::net::tls::settings::TlsSettings;
+use crate::net::tls::verify::ChainOnly;
+use crate::net::tls::watched::Watched;
+use crate::net::tls::{stores, suites};
 
-/// Why there is no TLS connection.
+/// Error of a TLS handshake with a broker.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsConnectError {
-    /// A key or certificate of our own is wrong.
+    /// A key or certificate of this side is not valid.
     #[error(transparent)]
     Setting(#[from] InvalidSetting),
-    /// The name that was dialled is none that a certificate could hold.
+    /// The host is neither a DNS name nor an IP address, so no certificate can match it.
     #[error("'{0}' is neither a host name nor an address")]
     Name(String),
-    /// The peer does not speak TLS as we do, or one does not trust the other.
+    /// The peer does not speak TLS, the two sides have no version or suite in common, or one does not trust
+    /// the other.
     #[error("{0}")]
     Tls(String),
-    /// The connection ended.
+    /// The connection failed during the handshake.
     #[error("TLS handshake: {0}")]
     Io(io::Error),
 }
 
-/// The client side of TLS, for connections to one cluster. Clones share what is loaded.
+/// The client side of TLS, for connections to one cluster. Clones share the loaded certificates.
 #[derive(Debug, Clone)]
 pub struct TlsClient(Arc<Watched<ClientConfig>>);
 
 impl TlsClient {
-    /// What these settings make; nothing is read yet. `what` names it in the log.
+    /// Makes a client with these settings. Reads no file yet. `what` names the client in the log.
     #[must_use]
     pub fn new(what: &'static str, settings: TlsSettings) -> Self {
         TlsClient(Arc::new(Watched::new(what, settings.files(), move || client_config(&settings))))
     }
 
-    /// Reads keys and certificates, unless that was done. Reads files.
+    /// Loads keys and certificates if that was not done yet, or if the files changed. Reads files.
     ///
     /// # Errors
-    /// They are wrong.
+    /// Fails if no valid ones are loaded and the files are not valid.
     pub fn check(&self) -> Result<(), InvalidSetting> {
         self.0.load().map(drop)
     }
 
-    /// What it watches.
+    /// Returns the watched keys and certificates.
     #[must_use]
     pub fn watched(&self) -> &Watched<ClientConfig> {
         &self.0
     }
 
-    /// The handshake, over a connection to `host`. Has no deadline of its own.
+    /// Does the handshake over a connection to `host`. Has no timeout of its own.
     ///
     /// # Errors
-    /// [`TlsConnectError`].
+    /// Returns [`TlsConnectError`].
     pub async fn connect<S>(&self, stream: S, host: &str) -> Result<TlsStream<S>, TlsConnectError>
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
@@ -80,7 +82,7 @@ impl TlsClient {
     }
 }
 
-/// rustls hides its errors in those of the stream.
+/// Converts an error of the stream. rustls puts its own errors inside of it.
 fn failure(error: io::Error) -> TlsConnectError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidMessage(_)) => TlsConnectError::Tls(

@@ -1,23 +1,24 @@
 //! TLS by rustls with ring, configured by Kafka's own key names.
 //!
-//! [`TlsSettings`] is what stands in a configuration, checked; [`TlsClient`] and [`TlsServer`] are what it makes. Both take
-//! new keys and certificates from their files without a restart ([`Watched`]); connections that exist keep theirs.
-//! Stores are PEM. A JKS or PKCS12 store is refused with the commands that convert it.
+//! [`TlsSettings`] holds the checked settings; [`TlsClient`] and [`TlsServer`] are made of them. Both reload
+//! changed keys and certificates from their files without a restart ([`Watched`]); open connections keep the
+//! old ones. Stores are PEM files. A JKS or PKCS12 store is refused, with the commands that convert it.
 
-mod client;
-mod pem;
-mod server;
-mod settings;
-mod stores;
-mod suites;
+pub(crate) mod client;
+pub(crate) mod invalid;
+pub(crate) mod pem;
+pub(crate) mod server;
+pub(crate) mod settings;
+pub(crate) mod stores;
+pub(crate) mod suites;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
-mod verify;
-mod watched;
+pub(crate) mod verify;
+pub(crate) mod watched;
 
-pub use client::{TlsClient, TlsConnectError};
-pub use server::TlsServer;
-pub use settings::{ClientAuth, InvalidSetting, TlsSettings};
-pub use watched::{Refresh, ReloadCounts, Watched};
+pub(crate) use self::client::{TlsClient, TlsConnectError};
+pub(crate) use self::server::TlsServer;
+pub(crate) use self::settings::{ClientAuth, TlsSettings};
+pub(crate) use self::watched::ReloadCounts;

@@ -1,26 +1,27 @@
-//! PEM as Kafka's configs hold it: files, or texts whose line breaks a .properties file has eaten.
+//! PEM as Kafka's configs hold it: in files, or in texts whose line breaks the .properties format has
+//! removed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// One `BEGIN … END` block, decoded. `Debug` is left out on purpose: it may be a private key.
-pub(super) struct Section {
-    /// What stands behind `BEGIN`.
-    pub(super) label: String,
-    /// The bytes.
-    pub(super) der: Vec<u8>,
+/// One decoded `BEGIN … END` block. It has no `Debug`, since it may be a private key.
+pub(crate) struct Section {
+    /// The text after `BEGIN`.
+    pub(crate) label: String,
+    /// The decoded bytes.
+    pub(crate) der: Vec<u8>,
 }
 
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 const DASHES: &str = "-----";
 
-/// All blocks of a text, in their order. What stands between them is ignored; white space inside of them, too, so that a block
-/// may be written on one line.
+/// Returns all blocks of a text in order. Ignores text between blocks, and white space inside of them: a
+/// block may be on one line.
 ///
 /// # Errors
-/// A block is not closed or not base64; the sentence says which.
-pub(super) fn sections(text: &str) -> Result<Vec<Section>, String> {
+/// Fails if a block is not closed or is not base64. The message names the block.
+pub(crate) fn sections(text: &str) -> Result<Vec<Section>, String> {
     let mut sections = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find(BEGIN) {
@@ -33,7 +34,8 @@ pub(super) fn sections(text: &str) -> Result<Vec<Section>, String> {
             .ok_or_else(|| format!("the block '{label}' has no end: the PEM text is cut short"))?;
         if body.contains("Proc-Type:") {
             return Err(format!(
-                "the block '{label}' is encrypted in OpenSSL's old form; write it anew with `openssl pkcs8 -topk8 -in OLD -out NEW`"
+                "the block '{label}' is encrypted in OpenSSL's old form; convert it with `openssl pkcs8 \
+                 -topk8 -in OLD -out NEW`"
             ));
         }
         let body: String = body.chars().filter(|c| !c.is_whitespace()).collect();

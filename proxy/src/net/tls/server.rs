@@ -1,4 +1,4 @@
-//! TLS towards clients.
+//! The server side of TLS, towards clients.
 
 use std::io;
 use std::sync::Arc;
@@ -9,35 +9,36 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::settings::{ClientAuth, InvalidSetting, TlsSettings};
-use super::watched::Watched;
-use super::{stores, suites};
+use crate::net::tls::invalid::InvalidSetting;
+use crate::net::tls::settings::{ClientAuth, TlsSettings};
+use crate::net::tls::watched::Watched;
+use crate::net::tls::{stores, suites};
 
-/// The server side of TLS, for a listener. Clones share what is loaded.
+/// The server side of TLS, for a listener. Clones share the loaded certificates.
 #[derive(Debug, Clone)]
 pub struct TlsServer(Arc<Watched<ServerConfig>>);
 
 impl TlsServer {
-    /// What these settings make. Reads files.
+    /// Loads a server with these settings. Reads files.
     ///
     /// # Errors
-    /// They are wrong, or no key is given.
+    /// Fails if the settings or the files are not valid, or if there is no key.
     pub fn load(settings: TlsSettings) -> Result<Self, InvalidSetting> {
         let watched = Watched::new("listener", settings.files(), move || server_config(&settings));
         let _ = watched.load()?;
         Ok(TlsServer(Arc::new(watched)))
     }
 
-    /// What it watches.
+    /// Returns the watched keys and certificates.
     #[must_use]
     pub fn watched(&self) -> &Arc<Watched<ServerConfig>> {
         &self.0
     }
 
-    /// The handshake with a client. Has no deadline of its own.
+    /// Does the handshake with a client. Has no timeout of its own.
     ///
     /// # Errors
-    /// The client's or the connection's; rustls's own errors are inside.
+    /// Returns the error of the client or the connection. It contains rustls's own error.
     pub async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -56,9 +57,9 @@ fn server_config(settings: &TlsSettings) -> Result<ServerConfig, InvalidSetting>
     let builder = match settings.client_auth {
         ClientAuth::None => builder.with_no_client_auth(),
         asked => {
-            // The operating system's roots would let in whoever holds a certificate for a web site.
+            // The roots of the operating system would admit everyone who has a certificate for a web site.
             let roots = stores::trusted(settings)?.ok_or_else(|| {
-                let reason = "it must be set where ssl.client.auth asks clients for certificates";
+                let reason = "it must be set if ssl.client.auth asks clients for certificates";
                 InvalidSetting::new("ssl.truststore.location", reason)
             })?;
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);

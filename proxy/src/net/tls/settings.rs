@@ -1,79 +1,64 @@
-//! The `ssl.*` configs of Kafka, checked for themselves; files are not opened here.
+//! Kafka's `ssl.*` configs: parses and checks them without opening files.
 
+use crate::net::tls::invalid::InvalidSetting;
 use std::path::PathBuf;
 
-use super::suites::{self, Versions};
 use crate::net::Secret;
+use crate::net::tls::suites::{self, Versions};
 
-/// What is wrong with one config. The text never holds a secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key}: {reason}")]
-pub struct InvalidSetting {
-    /// Kafka's name of it, without a prefix.
-    pub key: &'static str,
-    /// The rest of the sentence.
-    pub reason: String,
-}
-
-impl InvalidSetting {
-    pub(crate) fn new(key: &'static str, reason: impl Into<String>) -> Self {
-        InvalidSetting { key, reason: reason.into() }
-    }
-}
-
-/// `ssl.client.auth` of a listener.
+/// The values of a listener's `ssl.client.auth`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ClientAuth {
-    /// No certificate is asked for.
+    /// Asks clients for no certificate.
     #[default]
     None,
-    /// One is asked for; a client without one is served, a wrong one is refused.
+    /// Asks for a certificate. Serves clients without one; refuses clients with a wrong one.
     Requested,
-    /// Only clients with a certificate are served.
+    /// Serves only clients with a certificate.
     Required,
 }
 
-/// A PEM text, or where it is.
+/// A PEM text, or the file that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum PemSource {
-    /// A file.
+pub(crate) enum PemSource {
+    /// The path of a file.
     File(PathBuf),
     /// The text itself.
     Inline(String),
 }
 
-/// A private key with its certificates.
+/// Source of a private key and its certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum IdentitySource {
-    /// Both in one file.
+pub(crate) enum IdentitySource {
+    /// One file with both.
     File(PathBuf),
-    /// Both as texts.
+    /// One text for each.
     Inline { key: Secret, chain: String },
 }
 
 /// The `ssl.*` configs of one side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsSettings {
-    pub(super) identity: Option<IdentitySource>,
-    pub(super) key_password: Option<Secret>,
-    pub(super) trust: Option<PemSource>,
-    /// Whether the name in the peer's certificate must be the one that was dialled.
-    pub(super) verify_name: bool,
-    pub(super) versions: Versions,
+    pub(crate) identity: Option<IdentitySource>,
+    pub(crate) key_password: Option<Secret>,
+    pub(crate) trust: Option<PemSource>,
+    /// True if the name in the peer's certificate must match the host.
+    pub(crate) verify_name: bool,
+    pub(crate) versions: Versions,
     /// IANA names; empty for all.
-    pub(super) suites: Vec<String>,
-    pub(super) client_auth: ClientAuth,
+    pub(crate) suites: Vec<String>,
+    pub(crate) client_auth: ClientAuth,
 }
 
-/// Value of a key: `None` when it is not set. An empty value is given as such.
+/// Looks up a config: `None` if it is not set. An empty value is returned as it is.
 pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl TlsSettings {
-    /// Reads and checks the configs. A value that is empty counts as not set, but for
-    /// `ssl.endpoint.identification.algorithm`, where it means that no name is checked.
+    /// Parses and checks the configs. An empty value counts as not set. The exception is
+    /// `ssl.endpoint.identification.algorithm`: empty, it turns the check of host names off.
     ///
     /// # Errors
-    /// All that is wrong.
+    /// Returns all errors.
     pub fn parse(get: Lookup<'_>) -> Result<TlsSettings, Vec<InvalidSetting>> {
         let mut errors = Vec::new();
         let text =
@@ -109,7 +94,7 @@ impl TlsSettings {
             Some("requested") => ClientAuth::Requested,
             Some("required") => ClientAuth::Required,
             Some(other) => {
-                let reason = format!("'{other}' is none of required, requested, none");
+                let reason = format!("'{other}' is not one of required, requested, none");
                 keep(InvalidSetting::new("ssl.client.auth", reason));
                 ClientAuth::None
             }
@@ -119,14 +104,14 @@ impl TlsSettings {
         if errors.is_empty() { Ok(settings) } else { Err(errors) }
     }
 
-    /// `ssl.client.auth`.
+    /// Returns `ssl.client.auth`.
     #[must_use]
     pub fn client_auth(&self) -> ClientAuth {
         self.client_auth
     }
 
-    /// Files that hold keys and certificates.
-    pub(super) fn files(&self) -> Vec<PathBuf> {
+    /// Returns the files that hold keys and certificates.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
         if let Some(IdentitySource::File(path)) = &self.identity {
             files.push(path.clone());
@@ -138,16 +123,16 @@ impl TlsSettings {
     }
 }
 
-/// As Kafka's `DefaultSslEngineFactory.createKeystore`.
+/// Reads the key store configs by the rules of Kafka's `DefaultSslEngineFactory.createKeystore`.
 fn identity(text: &dyn Fn(&str) -> Option<String>) -> Result<Option<IdentitySource>, InvalidSetting> {
     let location = text("ssl.keystore.location");
     let (key, chain) = (text("ssl.keystore.key"), text("ssl.keystore.certificate.chain"));
     if location.is_none() && key.is_none() && chain.is_none() {
         return Ok(None);
     }
-    store_type("ssl.keystore.type", text, location.as_deref(), Store::Key)?;
+    store_type("ssl.keystore.type", text, location.as_deref(), StoreKind::Key)?;
     if text("ssl.keystore.password").is_some() {
-        let reason = "a PEM key store has no password of its own; the key's is ssl.key.password";
+        let reason = "a PEM key store has no password of its own; set ssl.key.password for the key";
         return Err(InvalidSetting::new("ssl.keystore.password", reason));
     }
     match (location, key, chain) {
@@ -159,23 +144,23 @@ fn identity(text: &dyn Fn(&str) -> Option<String>) -> Result<Option<IdentitySour
         (Some(path), None, None) => Ok(Some(IdentitySource::File(PathBuf::from(path)))),
         (None, Some(key), Some(chain)) => Ok(Some(IdentitySource::Inline { key: Secret::new(key), chain })),
         (None, Some(_), None) => {
-            let reason = "it must be set beside ssl.keystore.key";
+            let reason = "it must be set together with ssl.keystore.key";
             Err(InvalidSetting::new("ssl.keystore.certificate.chain", reason))
         }
         (None, None, _) => {
-            let reason = "it must be set beside ssl.keystore.certificate.chain";
+            let reason = "it must be set together with ssl.keystore.certificate.chain";
             Err(InvalidSetting::new("ssl.keystore.key", reason))
         }
     }
 }
 
-/// As Kafka's `DefaultSslEngineFactory.createTruststore`.
+/// Reads the trust store configs by the rules of Kafka's `DefaultSslEngineFactory.createTruststore`.
 fn trust(text: &dyn Fn(&str) -> Option<String>) -> Result<Option<PemSource>, InvalidSetting> {
     let (location, certificates) = (text("ssl.truststore.location"), text("ssl.truststore.certificates"));
     if location.is_none() && certificates.is_none() {
         return Ok(None);
     }
-    store_type("ssl.truststore.type", text, location.as_deref(), Store::Trust)?;
+    store_type("ssl.truststore.type", text, location.as_deref(), StoreKind::Trust)?;
     if text("ssl.truststore.password").is_some() {
         let reason = "a PEM trust store has no password";
         return Err(InvalidSetting::new("ssl.truststore.password", reason));
@@ -190,19 +175,19 @@ fn trust(text: &dyn Fn(&str) -> Option<String>) -> Result<Option<PemSource>, Inv
     }
 }
 
-/// Which store a message is about.
+/// The store that a message is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Store {
+pub(crate) enum StoreKind {
     Key,
     Trust,
 }
 
-/// PEM is the only type; a type that is not given is judged by the file.
+/// Checks that the store type is PEM. Without a type, the content of the file decides later.
 fn store_type(
     key: &'static str,
     text: &dyn Fn(&str) -> Option<String>,
     location: Option<&str>,
-    store: Store,
+    store: StoreKind,
 ) -> Result<(), InvalidSetting> {
     match text(key) {
         None => Ok(()),
@@ -215,11 +200,11 @@ fn store_type(
     }
 }
 
-/// How to make PEM of another store.
-pub(super) fn conversion(what: &str, path: &str, store: Store, is_jks: bool) -> String {
+/// Tells how to convert another store to PEM.
+pub(crate) fn conversion(what: &str, path: &str, store: StoreKind, is_jks: bool) -> String {
     let (pem, part, setting) = match store {
-        Store::Key => ("keystore.pem", "-nodes", "ssl.keystore"),
-        Store::Trust => ("truststore.pem", "-nokeys", "ssl.truststore"),
+        StoreKind::Key => ("keystore.pem", "-nodes", "ssl.keystore"),
+        StoreKind::Trust => ("truststore.pem", "-nokeys", "ssl.truststore"),
     };
     let openssl = |file: &str| format!("openssl pkcs12 -in {file} {part} -out {pem}");
     let commands = if is_jks {
@@ -231,6 +216,7 @@ pub(super) fn conversion(what: &str, path: &str, store: Store, is_jks: bool) -> 
         openssl(path)
     };
     format!(
-        "{what} stores are not read; convert it with `{commands}`, then set {setting}.type=PEM and {setting}.location to the new file, and remove {setting}.password"
+        "{what} stores are not supported; convert it with `{commands}`, then set {setting}.type=PEM and \
+         {setting}.location to the new file, and remove {setting}.password"
     )
 }

@@ -1,4 +1,4 @@
-//! Key and trust stores, read.
+//! Reads key stores and trust stores.
 
 use std::path::Path;
 
@@ -7,11 +7,12 @@ use rustls::pki_types::{
     CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer,
 };
 
-use super::pem::{Section, sections};
-use super::settings::{IdentitySource, InvalidSetting, PemSource, Store, TlsSettings, conversion};
+use crate::net::tls::invalid::InvalidSetting;
+use crate::net::tls::pem::{Section, sections};
+use crate::net::tls::settings::{IdentitySource, PemSource, StoreKind, TlsSettings, conversion};
 use crate::net::{Secret, bounded_file};
 
-/// Largest store that is read, in bytes: every root that an operating system trusts fits many times.
+/// Maximum size of a store, in bytes. All trusted roots of an operating system are far smaller.
 const MAX_FILE: u64 = 16 << 20;
 
 const KEY_LOCATION: &str = "ssl.keystore.location";
@@ -21,16 +22,16 @@ const KEY_PASSWORD: &str = "ssl.key.password";
 const TRUST_LOCATION: &str = "ssl.truststore.location";
 const TRUST: &str = "ssl.truststore.certificates";
 
-/// A private key and its certificates, the leaf first.
-pub(super) type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+/// A private key and its certificate chain, beginning with the leaf.
+pub(crate) type KeyAndChain = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-/// The identity that the settings name, where they name one.
-pub(super) fn identity(settings: &TlsSettings) -> Result<Option<Identity>, InvalidSetting> {
+/// Reads the identity that the settings name; `None` if they name none.
+pub(crate) fn identity(settings: &TlsSettings) -> Result<Option<KeyAndChain>, InvalidSetting> {
     let password = settings.key_password.as_ref();
     match &settings.identity {
         None => Ok(None),
         Some(IdentitySource::File(path)) => {
-            let text = read(KEY_LOCATION, path, Store::Key)?;
+            let text = read(KEY_LOCATION, path, StoreKind::Key)?;
             let all = parsed(KEY_LOCATION, &text)?;
             Ok(Some((chain(KEY_LOCATION, &all)?, private_key(KEY_LOCATION, &all, password)?)))
         }
@@ -42,11 +43,12 @@ pub(super) fn identity(settings: &TlsSettings) -> Result<Option<Identity>, Inval
     }
 }
 
-/// The certificates that the settings trust; `None` where they leave it to the operating system.
-pub(super) fn trusted(settings: &TlsSettings) -> Result<Option<RootCertStore>, InvalidSetting> {
+/// Reads the certificates that the settings trust; `None` if the settings name none and the operating
+/// system's apply.
+pub(crate) fn trusted(settings: &TlsSettings) -> Result<Option<RootCertStore>, InvalidSetting> {
     let (key, text) = match &settings.trust {
         None => return Ok(None),
-        Some(PemSource::File(path)) => (TRUST_LOCATION, read(TRUST_LOCATION, path, Store::Trust)?),
+        Some(PemSource::File(path)) => (TRUST_LOCATION, read(TRUST_LOCATION, path, StoreKind::Trust)?),
         Some(PemSource::Inline(text)) => (TRUST, text.clone()),
     };
     let mut roots = RootCertStore::empty();
@@ -58,8 +60,8 @@ pub(super) fn trusted(settings: &TlsSettings) -> Result<Option<RootCertStore>, I
     Ok(Some(roots))
 }
 
-/// What the operating system trusts.
-pub(super) fn system_roots() -> Result<RootCertStore, InvalidSetting> {
+/// Loads the certificates that the operating system trusts.
+pub(crate) fn system_roots() -> Result<RootCertStore, InvalidSetting> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(found.certs);
@@ -70,7 +72,7 @@ pub(super) fn system_roots() -> Result<RootCertStore, InvalidSetting> {
     Ok(roots)
 }
 
-fn read(key: &'static str, path: &Path, store: Store) -> Result<String, InvalidSetting> {
+fn read(key: &'static str, path: &Path, store: StoreKind) -> Result<String, InvalidSetting> {
     let shown = path.display().to_string();
     let failed = |reason: String| InvalidSetting::new(key, reason);
     let bytes = bounded_file::read(path, MAX_FILE).map_err(|error| failed(format!("{shown}: {error}")))?;
@@ -79,7 +81,7 @@ fn read(key: &'static str, path: &Path, store: Store) -> Result<String, InvalidS
         return Ok(String::from_utf8_lossy(&bytes).into_owned());
     }
     let ends_with = |ending: &str| shown.to_ascii_lowercase().ends_with(ending);
-    // The magic of a Java key store; every PKCS12 store is a DER sequence.
+    // The magic number of a Java key store. A PKCS12 store is a DER sequence (below).
     if bytes.starts_with(&[0xfe, 0xed, 0xfe, 0xed]) || ends_with(".jks") {
         return Err(failed(conversion("JKS", &shown, store, true)));
     }
@@ -90,7 +92,7 @@ fn read(key: &'static str, path: &Path, store: Store) -> Result<String, InvalidS
     {
         return Err(failed(conversion("PKCS12", &shown, store, false)));
     }
-    Err(failed(format!("{shown} holds no PEM block")))
+    Err(failed(format!("{shown} contains no PEM block")))
 }
 
 fn parsed(key: &'static str, text: &str) -> Result<Vec<Section>, InvalidSetting> {
@@ -106,7 +108,7 @@ fn chain(key: &'static str, all: &[Section]) -> Result<Vec<CertificateDer<'stati
         .map(|section| CertificateDer::from(section.der.clone()))
         .collect();
     if certificates.is_empty() {
-        return Err(InvalidSetting::new(key, "it holds no certificate"));
+        return Err(InvalidSetting::new(key, "it contains no certificate"));
     }
     Ok(certificates)
 }
@@ -118,10 +120,10 @@ fn private_key(
 ) -> Result<PrivateKeyDer<'static>, InvalidSetting> {
     let mut keys = all.iter().filter(|section| section.label.ends_with("PRIVATE KEY"));
     let Some(first) = keys.next() else {
-        return Err(InvalidSetting::new(key, "it holds no private key"));
+        return Err(InvalidSetting::new(key, "it contains no private key"));
     };
     if keys.next().is_some() {
-        return Err(InvalidSetting::new(key, "it holds more than one private key"));
+        return Err(InvalidSetting::new(key, "it contains more than one private key"));
     }
     let der = first.der.clone();
     match first.label.as_str() {
@@ -137,7 +139,8 @@ fn decrypted(der: &[u8], password: Option<&Secret>) -> Result<PrivateKeyDer<'sta
     let failed = |reason: &str| InvalidSetting::new(KEY_PASSWORD, reason);
     let password =
         password.ok_or_else(|| failed("the private key is encrypted; its password must be set"))?;
-    let other_cipher = "the private key is encrypted in a way that is not supported (PBES2 with AES is); write it anew with `openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW`";
+    let other_cipher = "the private key is encrypted in a way that is not supported (PBES2 with AES is); \
+                        convert it with `openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW`";
     let encrypted = pkcs8::EncryptedPrivateKeyInfo::try_from(der).map_err(|_| failed(other_cipher))?;
     if encrypted.encryption_algorithm.pbes2().is_none() {
         return Err(failed(other_cipher));
@@ -150,7 +153,7 @@ fn decrypted(der: &[u8], password: Option<&Secret>) -> Result<PrivateKeyDer<'sta
                 | Error::AlgorithmParametersInvalid { .. }
                 | Error::NoPbes1CryptSupport,
             ) => failed(other_cipher),
-            // Wrong padding, or a text that is no key.
+            // Wrong padding, or the decrypted text is not a key.
             _ => failed("it does not decrypt the private key"),
         }
     })?;

@@ -1,17 +1,17 @@
-//! TLS versions and cipher suites by Kafka's (that is, Java's and IANA's) names.
+//! TLS versions and cipher suites under Kafka's names, which are those of Java and IANA.
 
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 use rustls::{CipherSuite, SupportedProtocolVersion};
 
-use super::settings::InvalidSetting;
+use crate::net::tls::invalid::InvalidSetting;
 
 const ENABLED: &str = "ssl.enabled.protocols";
 
-/// Which versions of TLS may be spoken; at least one.
+/// Enabled TLS versions; at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Versions {
+pub(crate) struct Versions {
     tls12: bool,
     tls13: bool,
 }
@@ -23,15 +23,15 @@ impl Default for Versions {
 }
 
 impl Versions {
-    /// For rustls.
-    pub(super) fn list(self) -> Vec<&'static SupportedProtocolVersion> {
+    /// Returns the versions as rustls takes them.
+    pub(crate) fn list(self) -> Vec<&'static SupportedProtocolVersion> {
         let both = [(self.tls13, &rustls::version::TLS13), (self.tls12, &rustls::version::TLS12)];
         both.into_iter().filter(|(enabled, _)| *enabled).map(|(_, version)| version).collect()
     }
 }
 
-/// `ssl.enabled.protocols`, or what `ssl.protocol` says of it.
-pub(super) fn versions(enabled: Option<String>, protocol: Option<&str>) -> Result<Versions, InvalidSetting> {
+/// Reads the TLS versions from `ssl.enabled.protocols`, or else from `ssl.protocol`.
+pub(crate) fn versions(enabled: Option<String>, protocol: Option<&str>) -> Result<Versions, InvalidSetting> {
     let too_old = |key: &'static str, name: &str| {
         InvalidSetting::new(key, format!("'{name}' is not supported; TLSv1.2 and TLSv1.3 are"))
     };
@@ -57,8 +57,8 @@ pub(super) fn versions(enabled: Option<String>, protocol: Option<&str>) -> Resul
     }
 }
 
-/// ring, limited to these suites unless there are none.
-pub(super) fn provider(names: &[String], versions: Versions) -> Result<Arc<CryptoProvider>, InvalidSetting> {
+/// Returns the ring provider, limited to the named cipher suites. An empty list means all.
+pub(crate) fn provider(names: &[String], versions: Versions) -> Result<Arc<CryptoProvider>, InvalidSetting> {
     const KEY: &str = "ssl.cipher.suites";
     let mut provider = rustls::crypto::ring::default_provider();
     if names.is_empty() {
@@ -73,7 +73,7 @@ pub(super) fn provider(names: &[String], versions: Versions) -> Result<Arc<Crypt
     let fits = |version: &&SupportedProtocolVersion| {
         provider.cipher_suites.iter().any(|suite| suite.version().version == version.version)
     };
-    // Java leaves a version out silently when no suite of it is enabled; at least one must be left.
+    // Like Java, a version without an enabled suite is left out silently. At least one version must remain.
     if versions.list().iter().any(fits) {
         Ok(Arc::new(provider))
     } else {
@@ -81,7 +81,7 @@ pub(super) fn provider(names: &[String], versions: Versions) -> Result<Arc<Crypt
     }
 }
 
-/// rustls calls the suites of TLS 1.3 by another prefix.
+/// Returns the IANA name of a suite. rustls uses another prefix for the suites of TLS 1.3.
 fn iana(suite: CipherSuite) -> String {
     suite.as_str().map_or_else(String::new, |name| name.replacen("TLS13_", "TLS_", 1))
 }

@@ -1,13 +1,13 @@
-//! Certificates for tests, made when they run.
+//! Certificates for tests, created at run time.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-use super::TlsSettings;
+use crate::net::tls::TlsSettings;
 
-/// An authority that certifies test peers.
+/// A certificate authority for test peers.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -20,12 +20,13 @@ impl Authority {
         Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    /// Its own certificate: what trusts all it certifies.
+    /// Returns the certificate of the authority. As a trust store it trusts all certificates that the
+    /// authority issues.
     pub(crate) fn pem(&self) -> String {
         self.0.as_ref().pem()
     }
 
-    /// Key and chain for these names, in one text.
+    /// Returns a key and a certificate chain for these names, in one PEM text.
     pub(crate) fn identity(&self, names: &[&str]) -> String {
         let (key, chain) = self.key_and_chain(names);
         format!("{key}{chain}")
@@ -40,17 +41,19 @@ impl Authority {
     }
 }
 
-/// Settings of these configs.
+/// Parses TLS settings that must be valid.
 pub(crate) fn settings(configs: &[(&str, &str)]) -> TlsSettings {
     parse(configs).unwrap()
 }
 
-pub(crate) fn parse(configs: &[(&str, &str)]) -> Result<TlsSettings, Vec<super::InvalidSetting>> {
+pub(crate) fn parse(
+    configs: &[(&str, &str)],
+) -> Result<TlsSettings, Vec<crate::net::tls::invalid::InvalidSetting>> {
     let configs: BTreeMap<&str, &str> = configs.iter().copied().collect();
     TlsSettings::parse(&|name| configs.get(name).map(|value| (*value).to_owned()))
 }
 
-/// Writes a file anew such that its time differs from before.
+/// Replaces a file by a new one, so that its inode differs.
 pub(crate) fn replace(path: &Path, text: &str) {
     let part = path.with_extension("part");
     std::fs::write(&part, text).unwrap();

@@ -2,10 +2,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::testing::{Authority, parse, replace, settings};
-use super::*;
+use crate::net::tls::testing::{Authority, parse, replace, settings};
+use crate::net::tls::watched::FileCheck;
+use crate::net::tls::*;
 
-/// Made by `openssl pkcs8 -topk8 -passout pass:sesame`, with a certificate of its own.
+/// A key encrypted by `openssl pkcs8 -topk8 -passout pass:sesame`, with its certificate.
 const ENCRYPTED: &str = "\
 -----BEGIN ENCRYPTED PRIVATE KEY-----\n\
 MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAgJMWrZkQSJBQICCAAw\n\
@@ -27,7 +28,7 @@ dE7FEqP1ZjzN\n\
 -----END CERTIFICATE-----\n\
 ";
 
-/// A handshake over a pipe, one byte each way, and the end.
+/// Does a handshake over a pipe, sends one byte in each direction, and closes.
 async fn talk(
     server: &TlsServer,
     client: &TlsClient,
@@ -44,7 +45,7 @@ async fn talk(
         let mut stream = client.connect(near, name).await.map_err(|error| error.to_string())?;
         stream.write_u8(7).await.map_err(|error| error.to_string())?;
         assert_eq!(stream.read_u8().await.map_err(|error| error.to_string())?, 8);
-        // Without close_notify this would be an error.
+        // Fails without close_notify.
         assert_eq!(stream.read(&mut [0]).await.map_err(|error| error.to_string())?, 0);
         Ok(())
     };
@@ -65,11 +66,11 @@ fn refused(configs: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
-async fn a_store_may_be_a_file_or_a_text_also_one_whose_line_breaks_are_gone() {
+async fn a_store_may_be_a_file_or_a_text_without_line_breaks() {
     let authority = Authority::new();
     let dir = tempfile::tempdir().unwrap();
     let (store, trust) = (dir.path().join("key.pem"), dir.path().join("trust.pem"));
-    // What OpenSSL writes around the blocks is no part of them.
+    // OpenSSL writes attributes around the blocks. They must be ignored.
     let text =
         format!("Bag Attributes\n    localKeyID: 01\n{}", authority.identity(&["broker", "127.0.0.1"]));
     std::fs::write(&store, text).unwrap();
@@ -104,7 +105,7 @@ async fn an_encrypted_key_needs_its_password() {
 }
 
 #[tokio::test]
-async fn a_broker_is_refused_for_its_authority_and_for_its_name() {
+async fn a_broker_with_an_untrusted_authority_or_a_wrong_name_is_refused() {
     let (authority, other) = (Authority::new(), Authority::new());
     let (key, chain) = authority.key_and_chain(&["broker"]);
     let server = server(&[("ssl.keystore.key", &key), ("ssl.keystore.certificate.chain", &chain)]);
@@ -116,7 +117,7 @@ async fn a_broker_is_refused_for_its_authority_and_for_its_name() {
     let met = met.unwrap_err();
     assert!(met.starts_with("the broker's certificate is not accepted"), "{met}");
 
-    // Kafka's empty algorithm: any name, but no other authority.
+    // Kafka's empty algorithm accepts any name, but no certificate of another authority.
     let no_name = ("ssl.endpoint.identification.algorithm", "");
     let lax = client(&[("ssl.truststore.certificates", &trust), no_name]);
     assert_eq!(talk(&server, &lax, "elsewhere").await, (Ok(()), Ok(())));
@@ -126,7 +127,7 @@ async fn a_broker_is_refused_for_its_authority_and_for_its_name() {
 }
 
 #[tokio::test]
-async fn clients_show_certificates_where_a_listener_asks_for_them() {
+async fn client_auth_decides_which_client_certificates_are_accepted() {
     let authority = Authority::new();
     let (key, chain) = authority.key_and_chain(&["broker"]);
     let (trust, stranger) = (authority.pem(), Authority::new());
@@ -164,7 +165,7 @@ async fn clients_show_certificates_where_a_listener_asks_for_them() {
 }
 
 #[tokio::test]
-async fn versions_and_suites_are_kept_to() {
+async fn only_enabled_versions_and_suites_are_used() {
     let authority = Authority::new();
     let (key, chain) = authority.key_and_chain(&["broker"]);
     let only_12 = server(&[
@@ -184,7 +185,7 @@ async fn versions_and_suites_are_kept_to() {
 }
 
 #[test]
-fn what_is_wrong_in_itself_is_refused_with_the_way_out() {
+fn invalid_settings_are_refused_with_a_hint() {
     for (configs, parts) in [
         (
             &[("ssl.enabled.protocols", "TLSv1.1,TLSv1.2")][..],
@@ -234,23 +235,27 @@ fn what_is_wrong_in_itself_is_refused_with_the_way_out() {
 }
 
 #[test]
-fn other_kinds_of_stores_are_told_by_their_bytes() {
+fn other_store_types_are_detected_by_their_content() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
     let trust =
         || client(&[("ssl.truststore.location", path.to_str().unwrap())]).check().unwrap_err().to_string();
     assert!(trust().contains("No such file"), "{}", trust());
     std::fs::write(&path, [0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2]).unwrap();
-    assert!(trust().contains("JKS stores are not read; convert it with `keytool"), "{}", trust());
+    assert!(trust().contains("JKS stores are not supported; convert it with `keytool"), "{}", trust());
     std::fs::write(&path, [0x30, 0x82, 1, 2, 3]).unwrap();
-    assert!(trust().contains("PKCS12 stores are not read; convert it with `openssl pkcs12"), "{}", trust());
+    assert!(
+        trust().contains("PKCS12 stores are not supported; convert it with `openssl pkcs12"),
+        "{}",
+        trust()
+    );
     for (text, part) in [
-        ("hello", "holds no PEM block"),
+        ("hello", "contains no PEM block"),
         ("-----BEGIN CERTIFICATE-----\nAAAA", "is cut short"),
         ("-----BEGIN CERT", "is cut short"),
         ("-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----", "is not base64"),
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "cannot be trusted"),
-        ("-----BEGIN X-----\nAAAA\n-----END X-----", "it holds no certificate"),
+        ("-----BEGIN X-----\nAAAA\n-----END X-----", "it contains no certificate"),
         (
             "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----",
             "openssl pkcs8 -topk8",
@@ -262,7 +267,7 @@ fn other_kinds_of_stores_are_told_by_their_bytes() {
 }
 
 #[tokio::test]
-async fn new_files_are_taken_over_and_broken_ones_are_not() {
+async fn changed_files_are_reloaded_and_broken_ones_are_not() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("key.pem");
     let (old, new) = (Authority::new(), Authority::new());
@@ -270,27 +275,27 @@ async fn new_files_are_taken_over_and_broken_ones_are_not() {
     let server = server(&[("ssl.keystore.location", path.to_str().unwrap())]);
     let trusts = |authority: &Authority| client(&[("ssl.truststore.certificates", &authority.pem())]);
     let watched = server.watched();
-    assert_eq!(watched.refresh(), Refresh::Unchanged);
+    assert_eq!(watched.refresh(), FileCheck::Unchanged);
 
     replace(&path, "-----BEGIN PRIVATE KEY-----\nhalf");
-    assert!(matches!(watched.refresh(), Refresh::Failed(_)));
-    // Told once, not at every look.
-    assert_eq!(watched.refresh(), Refresh::Unchanged);
+    assert!(matches!(watched.refresh(), FileCheck::Failed(_)));
+    // The failure is reported once, not at every check.
+    assert_eq!(watched.refresh(), FileCheck::Unchanged);
     assert_eq!(talk(&server, &trusts(&old), "broker").await, (Ok(()), Ok(())));
 
     replace(&path, &new.identity(&["broker"]));
-    assert_eq!(watched.refresh(), Refresh::Reloaded);
+    assert_eq!(watched.refresh(), FileCheck::Reloaded);
     assert_eq!(talk(&server, &trusts(&new), "broker").await, (Ok(()), Ok(())));
     assert!(talk(&server, &trusts(&old), "broker").await.1.is_err());
 
     std::fs::remove_file(&path).unwrap();
-    assert!(matches!(watched.refresh(), Refresh::Failed(_)));
+    assert!(matches!(watched.refresh(), FileCheck::Failed(_)));
     assert_eq!(talk(&server, &trusts(&new), "broker").await, (Ok(()), Ok(())));
     assert_eq!(watched.counts(), ReloadCounts { reloaded: 1, failed: 2 });
 }
 
 #[tokio::test]
-async fn a_client_whose_trust_store_comes_later_works_from_then_on() {
+async fn a_client_works_once_its_trust_store_exists() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("trust.pem");
     let authority = Authority::new();
@@ -304,7 +309,7 @@ async fn a_client_whose_trust_store_comes_later_works_from_then_on() {
 }
 
 #[tokio::test]
-async fn who_does_not_speak_tls_is_told_apart() {
+async fn a_peer_that_does_not_speak_tls_gets_its_own_error() {
     let authority = Authority::new();
     let client = client(&[("ssl.truststore.certificates", &authority.pem())]);
     let (near, mut far) = tokio::io::duplex(4096);

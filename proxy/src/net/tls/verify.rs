@@ -1,4 +1,4 @@
-//! Servers whose certificates are verified, but for the name (`ssl.endpoint.identification.algorithm=`).
+//! Verifies server certificates without their host name (`ssl.endpoint.identification.algorithm=`).
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-/// Accepts a certificate of any name, as long as it is trusted.
+/// Accepts a trusted certificate for any host name.
 #[derive(Debug)]
-pub(super) struct ChainOnly(pub(super) Arc<WebPkiServerVerifier>);
+pub(crate) struct ChainOnly(pub(crate) Arc<WebPkiServerVerifier>);
 
 impl ServerCertVerifier for ChainOnly {
     fn verify_server_cert(
@@ -20,7 +20,8 @@ impl ServerCertVerifier for ChainOnly {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        // The chain is judged before the name, so that an error of the name means that the chain is good.
+        // webpki verifies the chain before the name. So an error about the name means that the chain is
+        // valid.
         match self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },

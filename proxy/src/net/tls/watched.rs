@@ -1,41 +1,45 @@
-//! Something made of files, made anew when they change.
+//! A value that is made of files, and made again when they change.
 
+use parking_lot::Mutex;
 use std::fmt;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use arc_swap::ArcSwapOption;
 
-use super::settings::InvalidSetting;
+use crate::net::tls::invalid::InvalidSetting;
 
-/// A file is looked at no more often than this.
-pub(super) const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// Minimum interval between two checks of a file.
+pub(crate) const CHECK_INTERVAL: Duration = Duration::from_secs(3);
 
-/// What a look at the files found.
+/// Result of a check of the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refresh {
-    /// Nothing new.
+pub enum FileCheck {
+    /// The files have not changed.
     Unchanged,
-    /// They changed and are in force.
+    /// The files changed, and the new value is in force.
     Reloaded,
-    /// They changed and are wrong; what was in force before stays.
+    /// The files changed and are not valid. The earlier value stays in force.
     Failed(InvalidSetting),
 }
 
-/// How often files were taken over, and refused.
+/// Numbers of successful and failed reloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReloadCounts {
-    /// Taken over.
+    /// Number of successful reloads.
     pub reloaded: u64,
-    /// Refused.
+    /// Number of failed reloads.
     pub failed: u64,
 }
 
-/// Tells two states of a file apart: also when it was replaced, or a link to it points elsewhere.
+/// Fingerprint of a file: mtime (seconds, nanoseconds), size and inode. It also changes if the file is
+/// replaced, or if a link to it gets another target. `None` if the file cannot be read.
 type Print = Option<(i64, i64, u64, u64)>;
 
 struct Looked {
@@ -45,7 +49,7 @@ struct Looked {
 
 type Load<T> = dyn Fn() -> Result<T, InvalidSetting> + Send + Sync;
 
-/// A value that files make.
+/// A value that is made of files and kept up to date.
 pub struct Watched<T> {
     what: &'static str,
     files: Vec<PathBuf>,
@@ -63,8 +67,8 @@ impl<T> fmt::Debug for Watched<T> {
 }
 
 impl<T: Send + Sync + 'static> Watched<T> {
-    /// Something that `load` makes of `files`; `what` names it in the log. Nothing is loaded yet.
-    pub(super) fn new(
+    /// Prepares a value that `load` makes of `files`. `what` names it in the log. Loads nothing yet.
+    pub(crate) fn new(
         what: &'static str,
         files: Vec<PathBuf>,
         load: impl Fn() -> Result<T, InvalidSetting> + Send + Sync + 'static,
@@ -80,69 +84,70 @@ impl<T: Send + Sync + 'static> Watched<T> {
         }
     }
 
-    /// What is in force, when that was looked at some seconds ago at most. Reads no file.
-    pub(super) fn fresh(&self) -> Option<Arc<T>> {
-        // Whoever holds it is looking just now: what was in force before is good enough for others.
+    /// Returns the value in force if its files were checked within the last [`CHECK_INTERVAL`]. Reads no file.
+    pub(crate) fn fresh(&self) -> Option<Arc<T>> {
+        // Another thread checks the files right now. Until it is done the value in force is recent enough.
         let is_fresh = match self.looked.try_lock() {
-            Ok(looked) => looked.as_ref().is_some_and(|looked| looked.at.elapsed() < LOOK_EVERY),
-            Err(_) => true,
+            Some(looked) => looked.as_ref().is_some_and(|looked| looked.at.elapsed() < CHECK_INTERVAL),
+            None => true,
         };
         self.current().filter(|_| is_fresh || self.files.is_empty())
     }
 
-    /// What is in force, after a look at the files. Reads files: not for a thread that must not wait.
+    /// Checks the files and returns the value that is in force then. Reads files: do not call it on a thread
+    /// that must not block.
     ///
     /// # Errors
-    /// Nothing is in force yet and the files are wrong.
-    pub(super) fn load(&self) -> Result<Arc<T>, InvalidSetting> {
+    /// Fails if no value is in force yet and the files are not valid.
+    pub(crate) fn load(&self) -> Result<Arc<T>, InvalidSetting> {
         match (self.refresh(), self.current()) {
             (_, Some(current)) => Ok(current),
-            (Refresh::Failed(error), None) => Err(error),
-            // Not met: where nothing is in force, a look ends in one of the other two ways.
+            (FileCheck::Failed(error), None) => Err(error),
+            // Does not happen: while no value is in force, a check either loads one or fails.
             (_, None) => (self.load)().map(Arc::new),
         }
     }
 
-    /// What is in force, if anything is.
-    pub(super) fn current(&self) -> Option<Arc<T>> {
+    /// Returns the value in force, if there is one.
+    pub(crate) fn current(&self) -> Option<Arc<T>> {
         self.current.load_full()
     }
 
-    /// Looks at the files now and takes them over when they changed. Reads files.
-    pub fn refresh(&self) -> Refresh {
+    /// Checks the files now and loads them if they changed. Reads files.
+    pub fn refresh(&self) -> FileCheck {
         let mut looked = self.lock();
-        // Before loading: what changes while it is loaded is seen by the next look.
+        // Taken before the load: the next check then sees a change that happens during the load.
         let prints: Vec<Print> = self.files.iter().map(|path| print_of(path)).collect();
         let is_first = self.current.load().is_none();
         let unchanged = looked.as_ref().is_some_and(|last| last.prints == prints);
         *looked = Some(Looked { at: Instant::now(), prints });
         if unchanged && !is_first {
-            return Refresh::Unchanged;
+            return FileCheck::Unchanged;
         }
         match (self.load)() {
             Ok(value) => {
                 self.current.store(Some(Arc::new(value)));
                 if is_first {
-                    return Refresh::Unchanged;
+                    return FileCheck::Unchanged;
                 }
                 let _ = self.reloaded.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(what = self.what, files = ?self.files, "keys and certificates reloaded");
-                Refresh::Reloaded
+                FileCheck::Reloaded
             }
             Err(error) => {
                 if !is_first {
                     let _ = self.failed.fetch_add(1, Ordering::Relaxed);
                     tracing::error!(
                         what = self.what, %error,
-                        "changed keys or certificates are wrong; those from before stay in force"
+                        "changed keys or certificates are wrong; the previous ones stay in force"
                     );
                 }
-                Refresh::Failed(error)
+                FileCheck::Failed(error)
             }
         }
     }
 
-    /// How often files were taken over, and refused, after the first time.
+    /// Returns the numbers of successful and failed reloads. The first load does not count.
     #[must_use]
     pub fn counts(&self) -> ReloadCounts {
         ReloadCounts {
@@ -151,8 +156,8 @@ impl<T: Send + Sync + 'static> Watched<T> {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Looked>> {
-        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Option<Looked>> {
+        self.looked.lock()
     }
 }
 

@@ -1,53 +1,53 @@
-//! Which values a link config takes, and the sentence when it does not.
+//! Checks the values of link configs.
 
 use super::start_offset::StartOffset;
 use super::topic_configs::{ALWAYS_SYNCED, is_syncable};
 use crate::model::HostPort;
 use crate::model::filter::{self, NameFilters};
 
-/// Longest prefix of mirror topic names, in characters.
+/// Maximum length of the prefix of mirror topic names, in characters.
 const MAX_PREFIX: usize = 12;
 
-/// Which values a config takes.
+/// Type and range of the values of a config.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     /// `true` or `false`.
     Boolean,
-    /// A 32-bit number, at least this.
+    /// A 32-bit number of at least this value.
     Int(i32),
-    /// A 64-bit number, at least this.
+    /// A 64-bit number of at least this value.
     Long(i64),
-    /// Anything.
+    /// Any text.
     Text,
-    /// `host:port`, separated by commas, at least one.
+    /// Comma-separated list of `host:port`, at least one.
     HostPorts,
     /// A topic name prefix.
     Prefix,
-    /// Names of syncable topic configs, separated by commas.
+    /// Comma-separated names of syncable topic configs.
     TopicConfigs,
-    /// JSON of group filters.
+    /// Group filters as JSON.
     GroupFilters,
-    /// JSON of topic filters.
+    /// Topic filters as JSON.
     TopicFilters,
-    /// JSON of ACL filters.
+    /// ACL filters as JSON.
     AclFilters,
     /// `earliest`, `latest` or a timestamp.
     StartOffset,
-    /// One of these, whatever the case.
+    /// One of these values, in upper or lower case.
     OneOf(&'static [&'static str]),
-    /// Kafka knows several values and this version does one.
+    /// Kafka knows several values, but this version supports only one.
     OnlyOne {
-        /// The one.
+        /// The supported value.
         only: &'static str,
-        /// All that Kafka knows; empty when they cannot be listed.
+        /// All values that Kafka knows. Empty if they cannot be listed.
         valid: &'static [&'static str],
-        /// Why not the others, as a sentence without a full stop.
+        /// Reason why the others are not supported, as a sentence without a full stop.
         why: &'static str,
     },
 }
 
 impl Kind {
-    /// Kafka's name of the type (`BOOLEAN`, `INT`, `LONG`, `LIST`, `STRING`).
+    /// Returns Kafka's name of the type (`BOOLEAN`, `INT`, `LONG`, `LIST`, `STRING`).
     #[must_use]
     pub fn type_name(self) -> &'static str {
         match self {
@@ -59,7 +59,7 @@ impl Kind {
         }
     }
 
-    /// Why the value will not do, as the end of a sentence.
+    /// Checks a value. The error is the end of a sentence.
     pub(super) fn check(self, value: &str) -> Result<(), String> {
         let value = value.trim();
         match self {
@@ -81,7 +81,7 @@ impl Kind {
                 if only.eq_ignore_ascii_case(value) {
                     Ok(())
                 } else if valid.is_empty() || valid.iter().any(|name| name.eq_ignore_ascii_case(value)) {
-                    Err(format!("{why}; the only value it takes is {only}"))
+                    Err(format!("{why}; the only value that it accepts is {only}"))
                 } else {
                     Err(format!("expected one of {}", valid.join(", ")))
                 }
@@ -90,7 +90,7 @@ impl Kind {
     }
 }
 
-/// The entries of a comma-separated list.
+/// Returns the entries of a comma-separated list.
 pub(super) fn list(value: &str) -> impl Iterator<Item = &str> {
     value.split(',').map(str::trim).filter(|entry| !entry.is_empty())
 }
@@ -126,14 +126,16 @@ fn prefix(value: &str) -> Result<(), String> {
     }
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     match value.chars().find(|c| !legal(*c)) {
-        Some(c) => Err(format!("'{c}' cannot stand in a topic name; use letters, digits, '.', '_' and '-'")),
+        Some(c) => {
+            Err(format!("'{c}' is not allowed in a topic name; use letters, digits, '.', '_' and '-'"))
+        }
         None => Ok(()),
     }
 }
 
 fn topic_configs(value: &str) -> Result<(), String> {
     if let Some(other) = list(value).find(|name| !is_syncable(name)) {
-        return Err(format!("'{other}' is no topic config that can be synced"));
+        return Err(format!("'{other}' is not a topic config that can be synced"));
     }
     let missing: Vec<&str> =
         ALWAYS_SYNCED.into_iter().filter(|name| !list(value).any(|listed| listed == *name)).collect();

@@ -1,11 +1,13 @@
-//! The configs of a link: the table of all of them, and the typed view of a set.
+//! Configs of a link: the table of all configs, and a typed form of a set of values.
 //!
-//! Parsing reports everything that is wrong at once. What this version does not do is refused with a sentence that says
-//! so, never ignored. Each config and what it does is in docs/link-configs.md.
+//! Parsing reports all errors at once. Values that this version does not support are refused with a sentence
+//! that says so, never ignored. docs/link-configs.md describes each config.
 //!
-//! Values that are right by themselves and do not fit together are told by [`conflicts`], which is asked when an operator gives
-//! them. A link that an earlier version recorded with such works all the same, with the nearest that fits.
+//! [`conflicts`] reports values that are valid by themselves but conflict with each other. It is used when an
+//! operator sets them. A link that an earlier version recorded with such values still works, with the nearest
+//! valid ones.
 
+mod definition;
 mod kind;
 mod security;
 mod start_offset;
@@ -19,56 +21,58 @@ use std::time::Duration;
 use super::HostPort;
 use super::filter::NameFilters;
 
+pub use self::definition::ConfigDef;
 pub use self::kind::Kind;
 pub use self::security::SecurityConfigs;
 pub use self::start_offset::{START_OFFSET_SPEC, StartOffset, StartOffsetError};
-pub use self::table::{ConfigDef, all, find, is_sensitive, nearest};
+pub use self::table::{all, find, is_sensitive, most_similar, nearest};
 pub use self::topic_configs::{ALWAYS_SYNCED, OPTIONALLY_SYNCED, OWNED, all_syncable, is_syncable};
 
-/// Shortest period of the probe of the source that an operator may give.
+/// Minimum probe period that an operator may set.
 const LEAST_CHECK: Duration = Duration::from_secs(1);
-/// A connection is not closed before it has been idle for this long, whatever the config says: there is some rest between the requests
-/// of one operation.
+/// Minimum idle time before a connection is closed, whatever the config says: there are pauses between the
+/// requests of one operation.
 const LEAST_IDLE: Duration = Duration::from_secs(1);
 
-/// What is wrong with one config.
+/// Error of one config.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ConfigError {
-    /// The config.
+    /// Name of the config.
     pub name: String,
-    /// A whole sentence that names it.
+    /// A whole sentence that names the config.
     pub message: String,
 }
 
-/// Consumer offset sync.
+/// Configs of the consumer offset sync.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OffsetSync {
+pub struct OffsetSyncConfig {
     /// `consumer.offset.sync.enable`.
     pub enabled: bool,
     /// `consumer.offset.sync.ms`.
     pub period: Duration,
-    /// `consumer.offset.group.filters`; `None` when not set: an enabled sync is then misconfigured and syncs nothing.
+    /// `consumer.offset.group.filters`. `None` if not set: an enabled sync is then misconfigured and syncs
+    /// nothing.
     pub filters: Option<NameFilters>,
     /// `consumer.group.prefix.enable`: synced groups get the link's prefix.
     pub prefix_groups: bool,
 }
 
-/// Sync of topic configs.
+/// Configs of the topic config sync.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicConfigSync {
+pub struct TopicConfigSyncConfig {
     /// `topic.config.sync.ms`.
     pub period: Duration,
-    /// `topic.config.sync.include`, or all that can be synced.
+    /// `topic.config.sync.include`, or all syncable configs.
     pub include: Vec<String>,
 }
 
-/// How the fetchers ask.
+/// Limits of the fetch requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchLimits {
-    /// `replica.fetch.max.bytes`: of one partition.
+    /// `replica.fetch.max.bytes`: maximum per partition.
     pub partition_bytes: i32,
-    /// `replica.fetch.response.max.bytes`: of a response.
+    /// `replica.fetch.response.max.bytes`: maximum per response.
     pub response_bytes: i32,
     /// `replica.fetch.min.bytes`.
     pub min_bytes: i32,
@@ -76,34 +80,34 @@ pub struct FetchLimits {
     pub max_wait: Duration,
     /// `replica.fetch.backoff.ms`.
     pub backoff: Duration,
-    /// `replica.socket.timeout.ms`, or `request.timeout.ms` where that is shorter.
+    /// `replica.socket.timeout.ms`, or `request.timeout.ms` if that is shorter.
     pub timeout: Duration,
-    /// `replica.socket.receive.buffer.bytes`; `None` for the system's own.
+    /// `replica.socket.receive.buffer.bytes`. `None` means the system's default.
     pub receive_buffer: Option<usize>,
 }
 
-/// All configs of a link, typed, defaults filled in.
+/// All configs of a link in typed form, with defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkConfig {
-    /// `bootstrap.servers`, never empty.
+    /// `bootstrap.servers`. Never empty after [`LinkConfig::parse`].
     pub bootstrap_servers: Vec<HostPort>,
-    /// `cluster.link.prefix`; empty for none.
+    /// `cluster.link.prefix`. Empty for none.
     pub prefix: String,
     /// `cluster.link.paused`.
     pub paused: bool,
-    /// `cluster.link.retry.timeout.ms`; `None` for ever.
+    /// `cluster.link.retry.timeout.ms`. `None` means no limit.
     pub retry_timeout: Option<Duration>,
     /// `availability.check.ms`.
     pub availability_check: Duration,
     /// `availability.check.consecutive.failure.threshold`.
     pub availability_failures: u32,
-    /// Consumer offset sync.
-    pub offset_sync: OffsetSync,
-    /// Sync of topic configs.
-    pub topic_config_sync: TopicConfigSync,
+    /// Configs of the consumer offset sync.
+    pub offset_sync: OffsetSyncConfig,
+    /// Configs of the topic config sync.
+    pub topic_config_sync: TopicConfigSyncConfig,
     /// `mirror.start.offset.spec`.
     pub start_offset: StartOffset,
-    /// How the fetchers ask.
+    /// Limits of the fetch requests.
     pub fetch: FetchLimits,
     /// `metadata.max.age.ms`.
     pub metadata_max_age: Duration,
@@ -113,9 +117,9 @@ pub struct LinkConfig {
     pub request_timeout: Duration,
     /// `default.api.timeout.ms`.
     pub api_timeout: Duration,
-    /// How connections to the source are secured.
+    /// Security configs for connections to the source.
     pub security: SecurityConfigs,
-    /// `connections.max.idle.ms`; `None` for never.
+    /// `connections.max.idle.ms`. `None` means never.
     pub connections_max_idle: Option<Duration>,
     /// `socket.connection.setup.timeout.ms`.
     pub connection_setup_timeout: Duration,
@@ -124,10 +128,10 @@ pub struct LinkConfig {
 }
 
 impl LinkConfig {
-    /// Checks a set of configs and types it. A config that is not there has its default.
+    /// Checks a set of configs and converts it to typed form. A missing config has its default.
     ///
     /// # Errors
-    /// Everything that is wrong with it, in order of the names.
+    /// Returns all errors: first those of single configs, in order of the names.
     pub fn parse(configs: &BTreeMap<String, String>) -> Result<LinkConfig, Vec<ConfigError>> {
         let mut errors: Vec<ConfigError> =
             configs.iter().filter_map(|(name, value)| check(name, value).err()).collect();
@@ -143,13 +147,13 @@ impl LinkConfig {
         if errors.is_empty() { Ok(values.typed()) } else { Err(errors) }
     }
 
-    /// All defaults, and no bootstrap server.
+    /// Returns all defaults, without bootstrap servers.
     #[must_use]
     pub fn defaults() -> LinkConfig {
         Values(&BTreeMap::new()).typed()
     }
 
-    /// The name that a source topic has on the destination.
+    /// Returns the name of the mirror topic of a source topic.
     #[must_use]
     pub fn mirror_name(&self, source_topic: &str) -> String {
         format!("{}{source_topic}", self.prefix)
@@ -159,8 +163,8 @@ impl LinkConfig {
 /// Checks one config by itself.
 ///
 /// # Errors
-/// The config is unknown (the sentence names the nearest known one) or the value will not do. A secret's value is never
-/// in the sentence.
+/// Fails if the config is unknown (the sentence names the nearest known one) or the value is invalid. The
+/// sentence never contains the value of a secret.
 pub fn check(name: &str, value: &str) -> Result<(), ConfigError> {
     let Some(def) = find(name) else {
         let hint = nearest(name).map(|known| format!(" Did you mean '{known}'?")).unwrap_or_default();
@@ -172,7 +176,7 @@ pub fn check(name: &str, value: &str) -> Result<(), ConfigError> {
     })
 }
 
-/// What does not fit together in a set of configs that are right by themselves.
+/// Returns the conflicts in a set of configs that are valid by themselves.
 #[must_use]
 pub fn conflicts(configs: &BTreeMap<String, String>) -> Vec<ConfigError> {
     let values = Values(configs);
@@ -180,7 +184,8 @@ pub fn conflicts(configs: &BTreeMap<String, String>) -> Vec<ConfigError> {
     let check = values.millis("availability.check.ms");
     if check < LEAST_CHECK {
         let message = format!(
-            "availability.check.ms={} must be at least {}: a source that comes and goes writes into the journal each time.",
+            "availability.check.ms={} must be at least {}: each change of the source's availability is \
+             written to the journal.",
             check.as_millis(),
             LEAST_CHECK.as_millis()
         );
@@ -190,7 +195,8 @@ pub fn conflicts(configs: &BTreeMap<String, String>) -> Vec<ConfigError> {
     for timeout in ["request.timeout.ms", "replica.socket.timeout.ms"] {
         if wait >= values.millis(timeout) {
             let message = format!(
-                "replica.fetch.wait.max.ms={} must be less than {timeout}={}: every fetch that finds nothing new would time out.",
+                "replica.fetch.wait.max.ms={} must be less than {timeout}={}: otherwise each fetch without \
+                 new records would time out.",
                 wait.as_millis(),
                 values.text(timeout)
             );
@@ -209,14 +215,14 @@ pub fn conflicts(configs: &BTreeMap<String, String>) -> Vec<ConfigError> {
     found
 }
 
-/// Whether these configs, valid or not, ask for the offset sync.
+/// Returns true if these configs, valid or not, enable the offset sync.
 #[must_use]
 pub fn is_offset_sync_wanted(configs: &BTreeMap<String, String>) -> bool {
     Values(configs).is_true("consumer.offset.sync.enable")
 }
 
-/// How connections to the source are secured by these configs, valid or not, and its bootstrap servers: what has to be tried when it
-/// changes.
+/// Returns the security configs and bootstrap servers of these configs, valid or not. If they change, contact
+/// with the source must be tested.
 #[must_use]
 pub fn way_to_source(configs: &BTreeMap<String, String>) -> (SecurityConfigs, String) {
     (SecurityConfigs::of(configs), Values(configs).text("bootstrap.servers").to_owned())
@@ -226,21 +232,21 @@ fn error(name: &str, message: String) -> ConfigError {
     ConfigError { name: name.to_owned(), message }
 }
 
-/// All errors in one text, one after the other.
+/// Returns all error sentences in one text.
 #[must_use]
 pub fn describe_errors(errors: &[ConfigError]) -> String {
     errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 impl fmt::Display for LinkConfig {
-    /// The source: what a log line needs.
+    /// Prints the bootstrap servers, for log lines.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let servers: Vec<String> = self.bootstrap_servers.iter().map(HostPort::to_string).collect();
         f.write_str(&servers.join(","))
     }
 }
 
-/// Values that have been checked, or their defaults.
+/// Access to checked values, or their defaults.
 struct Values<'a>(&'a BTreeMap<String, String>);
 
 impl Values<'_> {
@@ -261,7 +267,7 @@ impl Values<'_> {
         Duration::from_millis(self.number(name))
     }
 
-    /// -1, or any other number below 0, is for none.
+    /// Returns `None` for -1 and any other negative number.
     fn millis_or_never(&self, name: &str) -> Option<Duration> {
         self.text(name).parse().ok().map(Duration::from_millis)
     }
@@ -279,13 +285,13 @@ impl Values<'_> {
             retry_timeout: self.millis_or_never("cluster.link.retry.timeout.ms"),
             availability_check: self.millis("availability.check.ms"),
             availability_failures: self.number("availability.check.consecutive.failure.threshold"),
-            offset_sync: OffsetSync {
+            offset_sync: OffsetSyncConfig {
                 enabled: self.is_true("consumer.offset.sync.enable"),
                 period: self.millis("consumer.offset.sync.ms"),
                 filters: NameFilters::parse_groups(filters).ok(),
                 prefix_groups: self.is_true("consumer.group.prefix.enable"),
             },
-            topic_config_sync: TopicConfigSync {
+            topic_config_sync: TopicConfigSyncConfig {
                 period: self.millis("topic.config.sync.ms"),
                 include: if include.is_empty() { all_syncable() } else { include },
             },

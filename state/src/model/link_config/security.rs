@@ -1,41 +1,43 @@
-//! The client security configs of Kafka, toward the source and (below `local.`) toward the own cluster.
+//! Kafka's client security configs, for connections to the source and (with prefix `local.`) to the own
+//! cluster.
 //!
-//! Here they have names and types. What they mean together, and whether their files can be read, is judged by the client
-//! that uses them, before a link is recorded.
+//! This module defines their names and types. The client that uses them checks, before a link is recorded,
+//! that they are consistent and that their files can be read.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::definition::{ConfigDef, def};
 use super::kind::Kind;
-use super::table::{ConfigDef, def};
 
-/// Of Kafka's type PASSWORD: also PEM texts of certificates, which a private key may have come along with.
+/// Defines a config of Kafka's type PASSWORD. Certificates in PEM have this type too, since a private key may
+/// be in the text.
 const fn secret(name: &'static str, doc: &'static str) -> ConfigDef {
     ConfigDef { sensitive: true, ..def(name, Kind::Text, None, doc) }
 }
 
 const PROTOCOLS: &[&str] = &["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
 
-/// The own cluster is the one that the daemon stands before.
+/// The own cluster is the destination, in front of which the daemon runs.
 const OWN_CLUSTER: Kind = Kind::OnlyOne {
     only: "PLAINTEXT",
     valid: PROTOCOLS,
     why: "connections to the own cluster are secured by the configuration of the daemon",
 };
 
-/// The security configs of a link toward its source, as given. `Debug` hides what is secret.
+/// Security configs of a link for its source, as given. `Debug` hides secrets.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct SecurityConfigs(BTreeMap<String, String>);
 
 impl SecurityConfigs {
-    /// Those of all configs that are about security.
+    /// Selects the security configs among all configs.
     pub(super) fn of(configs: &BTreeMap<String, String>) -> Self {
         let own = |(name, _): &(&String, &String)| SECURITY.iter().any(|def| def.name == name.as_str());
         let owned = |(name, value): (&String, &String)| (name.clone(), value.clone());
         SecurityConfigs(configs.iter().filter(own).map(owned).collect())
     }
 
-    /// The value of a config, where it is set.
+    /// Returns the value of a config, if it is set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
@@ -44,7 +46,8 @@ impl SecurityConfigs {
 
 impl fmt::Debug for SecurityConfigs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |name: &str, value| if super::is_sensitive(name) { "[hidden]" } else { value };
+        let is_sensitive = |name: &str| SECURITY.iter().any(|def| def.name == name && def.sensitive);
+        let shown = |name: &str, value| if is_sensitive(name) { "[hidden]" } else { value };
         f.debug_map().entries(self.0.iter().map(|(name, value)| (name, shown(name, value.as_str())))).finish()
     }
 }
@@ -56,55 +59,55 @@ macro_rules! security {
                 concat!($prefix, "security.protocol"),
                 $protocols,
                 Some("PLAINTEXT"),
-                "How connections are secured.",
+                "Security protocol of the connections.",
             ),
-            def(concat!($prefix, "sasl.mechanism"), Kind::Text, Some("GSSAPI"), "SASL mechanism: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER; has to be set where security.protocol is one with SASL."),
+            def(concat!($prefix, "sasl.mechanism"), Kind::Text, Some("GSSAPI"), "SASL mechanism: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER; required if security.protocol uses SASL."),
             secret(concat!($prefix, "sasl.jaas.config"), "SASL credentials."),
             def(
                 concat!($prefix, "sasl.login.callback.handler.class"),
                 Kind::Text,
                 None,
-                "Accepted for compatibility, without effect: Linkgate has its own.",
+                "Accepted for compatibility, without effect: Linkgate has its own handlers.",
             ),
             def(
                 concat!($prefix, "sasl.client.callback.handler.class"),
                 Kind::Text,
                 None,
-                "Accepted for compatibility, without effect: Linkgate has its own.",
+                "Accepted for compatibility, without effect: Linkgate has its own handlers.",
             ),
             def(
                 concat!($prefix, "sasl.kerberos.service.name"),
                 Kind::Text,
                 None,
-                "Accepted for compatibility, without effect: there is no Kerberos.",
+                "Accepted for compatibility, without effect: Kerberos is not supported.",
             ),
             def(
                 concat!($prefix, "sasl.oauthbearer.token.endpoint.url"),
                 Kind::Text,
                 None,
-                "Where OAuth tokens come from.",
+                "URL of the OAuth token endpoint.",
             ),
             def(
                 concat!($prefix, "sasl.oauthbearer.client.credentials.client.id"),
                 Kind::Text,
                 None,
-                "Name of the client at the token endpoint; the option clientId of sasl.jaas.config where it is not set.",
+                "Client id at the token endpoint; if unset, the option clientId of sasl.jaas.config.",
             ),
             secret(
                 concat!($prefix, "sasl.oauthbearer.client.credentials.client.secret"),
-                "Its secret; the option clientSecret of sasl.jaas.config where it is not set.",
+                "Client secret at the token endpoint; if unset, the option clientSecret of sasl.jaas.config.",
             ),
             def(
                 concat!($prefix, "sasl.oauthbearer.scope"),
                 Kind::Text,
                 None,
-                "Scope that tokens are asked for; the option scope of sasl.jaas.config where it is not set.",
+                "Scope of the requested tokens; if unset, the option scope of sasl.jaas.config.",
             ),
             def(
                 concat!($prefix, "sasl.oauthbearer.header.urlencode"),
                 Kind::Boolean,
                 Some("false"),
-                "URL-encodes name and secret for the token endpoint.",
+                "URL-encodes client id and secret for the token endpoint.",
             ),
             def(
                 concat!($prefix, "sasl.oauthbearer.jwks.endpoint.url"),
@@ -141,14 +144,14 @@ macro_rules! security {
                 concat!($prefix, "ssl.enabled.protocols"),
                 Kind::Text,
                 Some("TLSv1.2,TLSv1.3"),
-                "TLS versions.",
+                "Enabled TLS versions.",
             ),
-            def(concat!($prefix, "ssl.cipher.suites"), Kind::Text, None, "Cipher suites."),
+            def(concat!($prefix, "ssl.cipher.suites"), Kind::Text, None, "Enabled cipher suites."),
             def(
                 concat!($prefix, "ssl.endpoint.identification.algorithm"),
                 Kind::Text,
                 Some("https"),
-                "How the name in the broker's certificate is checked; empty for not at all.",
+                "Check of the host name in the broker's certificate: https, or empty for no check.",
             ),
             def(
                 concat!($prefix, "ssl.truststore.type"),
@@ -169,7 +172,7 @@ macro_rules! security {
     };
 }
 
-/// Toward the source.
+/// Configs for connections to the source.
 pub(super) const SECURITY: &[ConfigDef] = security!("", Kind::OneOf(PROTOCOLS));
-/// Toward the own cluster.
+/// Configs for connections to the own cluster.
 pub(super) const LOCAL_SECURITY: &[ConfigDef] = security!("local.", OWN_CLUSTER);

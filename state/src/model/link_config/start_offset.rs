@@ -1,4 +1,4 @@
-//! `mirror.start.offset.spec`: where the logs of a new mirror topic begin, as an operator says it.
+//! `mirror.start.offset.spec`: the start offset of a new mirror topic, as an operator gives it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,29 +7,30 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// The config's name, of a link and of a single mirror topic.
+/// Name of the config, for links and for single mirror topics.
 pub const START_OFFSET_SPEC: &str = "mirror.start.offset.spec";
 
-/// Milliseconds below this are before March 1973: more likely seconds, or a year, that somebody wrote without a unit.
+/// Minimum value in milliseconds since the epoch (March 1973). A lower number is more likely a year, or
+/// seconds.
 const LEAST_EPOCH_MS: i64 = 100_000_000_000;
 
 const EXPECTED: &str = "expected earliest, latest, an instant such as 2026-01-01T00:00:00Z, or milliseconds \
                         since the epoch";
 
-/// Where the logs of a new mirror topic begin. Offsets stay the source's whichever it is.
+/// Start of the logs of a new mirror topic. Records keep their source offsets in all cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StartOffset {
-    /// Where the source's log begins.
+    /// At the source's log start.
     #[default]
     Earliest,
-    /// Where the source's log ends when the mirror is created: only what is written from then on.
+    /// At the source's log end when the mirror is created: only later records are copied.
     Latest,
-    /// At the first record with this timestamp (milliseconds since the epoch) or a later one; where there is none, at
-    /// the end.
+    /// At the first record with this timestamp (milliseconds since the epoch) or a later one. At the log end
+    /// if there is none.
     Timestamp(i64),
 }
 
-/// Text that names no start. It is the end of a sentence.
+/// Error for a text that is not a start offset. The text is the end of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct StartOffsetError(String);
@@ -37,7 +38,8 @@ pub struct StartOffsetError(String);
 impl FromStr for StartOffset {
     type Err = StartOffsetError;
 
-    /// An instant without an offset from UTC is in UTC, as Kafka's own tools read it (`Utils.getDateTime`).
+    /// Parses a start offset. An instant without an offset from UTC is in UTC, as in Kafka's own tools
+    /// (`Utils.getDateTime`).
     fn from_str(text: &str) -> Result<Self, StartOffsetError> {
         let text = text.trim();
         if text.eq_ignore_ascii_case("earliest") {
@@ -51,7 +53,7 @@ impl FromStr for StartOffset {
         }
         let ms = instant(text).ok_or_else(|| StartOffsetError(EXPECTED.into()))?.as_millisecond();
         if ms < 0 {
-            // ListOffsets gives negative timestamps a meaning of their own.
+            // Negative timestamps have a special meaning in ListOffsets.
             return Err(StartOffsetError("an instant before 1970 cannot be looked up".into()));
         }
         Ok(StartOffset::Timestamp(ms))
@@ -63,15 +65,15 @@ fn milliseconds(text: &str) -> Result<i64, StartOffsetError> {
     let at = Timestamp::from_millisecond(ms).map_err(|_| StartOffsetError(EXPECTED.into()))?;
     if ms < LEAST_EPOCH_MS {
         return Err(StartOffsetError(format!(
-            "as milliseconds since the epoch that is {at}; a year is written as {text}-01-01T00:00:00Z, seconds get \
-             three more digits"
+            "as milliseconds since the epoch this is {at}; write a year as {text}-01-01T00:00:00Z, and \
+             seconds with three more digits"
         )));
     }
     Ok(ms)
 }
 
 fn instant(text: &str) -> Option<Timestamp> {
-    // A date alone would be read as midnight: too easily not what was meant.
+    // A date alone would mean midnight, which is often not what the operator means.
     if !text.contains(['T', 't']) {
         return None;
     }
@@ -103,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_two_ends_and_instants_are_read() {
+    fn earliest_latest_and_instants_are_parsed() {
         assert_eq!(read(" Earliest ").unwrap(), StartOffset::Earliest);
         assert_eq!(read("latest").unwrap(), StartOffset::Latest);
         let new_year = StartOffset::Timestamp(1_767_225_600_000);
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_reads_back() {
+    fn a_displayed_start_offset_parses_back() {
         for start in [StartOffset::Earliest, StartOffset::Latest, StartOffset::Timestamp(1_767_225_600_250)] {
             assert_eq!(read(&start.to_string()).unwrap(), start);
         }
@@ -129,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_start_says_what_is() {
+    fn an_invalid_start_offset_says_what_is_expected() {
         for text in ["", "now", "-1", "2026-01-01", "2026-13-01T00:00:00Z", "99999999999999999999", "1e12"] {
             assert_eq!(read(text).unwrap_err(), EXPECTED, "{text}");
         }

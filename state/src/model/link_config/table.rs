@@ -1,59 +1,23 @@
-//! The table of link configs: what may be set, to what, and what it means. One row, one config.
+//! Table of link configs: their names, values and meaning. One row per config.
 
+use super::definition::{ConfigDef, def, fixed};
 use super::kind::Kind;
 use super::security::{LOCAL_SECURITY, SECURITY};
 use super::start_offset::START_OFFSET_SPEC;
-
-/// One link config.
-#[derive(Debug, Clone, Copy)]
-pub struct ConfigDef {
-    /// Kafka's name.
-    pub name: &'static str,
-    /// Which values it takes.
-    pub kind: Kind,
-    /// Value when it is not set; `None` for no value.
-    pub default: Option<&'static str>,
-    /// May be altered after the link was created.
-    pub dynamic: bool,
-    /// Its value is a secret: sealed at rest, never shown.
-    pub sensitive: bool,
-    /// What it means.
-    pub doc: &'static str,
-}
-
-/// A dynamic config that is no secret.
-pub(super) const fn def(
-    name: &'static str,
-    kind: Kind,
-    default: Option<&'static str>,
-    doc: &'static str,
-) -> ConfigDef {
-    ConfigDef { name, kind, default, dynamic: true, sensitive: false, doc }
-}
-
-/// One that stays as the link was created with.
-const fn fixed(
-    name: &'static str,
-    kind: Kind,
-    default: Option<&'static str>,
-    doc: &'static str,
-) -> ConfigDef {
-    ConfigDef { dynamic: false, ..def(name, kind, default, doc) }
-}
 
 const LINK: &[ConfigDef] = &[
     def(
         "bootstrap.servers",
         Kind::HostPorts,
         None,
-        "Brokers of the source cluster to begin with, host:port,…",
+        "Brokers of the source cluster for the first contact, host:port,…",
     ),
     fixed(
         "link.mode",
         Kind::OnlyOne {
             only: "DESTINATION",
             valid: &["DESTINATION", "SOURCE", "BIDIRECTIONAL"],
-            why: "this version makes destination-initiated links only",
+            why: "this version supports destination-initiated links only",
         },
         Some("DESTINATION"),
         "Role of the local cluster.",
@@ -66,38 +30,38 @@ const LINK: &[ConfigDef] = &[
             why: "this version always connects to the source itself",
         },
         Some("OUTBOUND"),
-        "Who opens the connections.",
+        "Side that opens the connections.",
     ),
     fixed(
         "cluster.link.prefix",
         Kind::Prefix,
         None,
-        "Put before the names of mirror topics; at most 12 characters.",
+        "Prefix of the names of mirror topics; at most 12 characters.",
     ),
     def(
         "consumer.group.prefix.enable",
         Kind::Boolean,
         Some("false"),
-        "Put the prefix before synced groups, too.",
+        "Adds the prefix to the names of synced groups, too.",
     ),
-    def("cluster.link.paused", Kind::Boolean, Some("false"), "Holds everything the link does."),
+    def("cluster.link.paused", Kind::Boolean, Some("false"), "Pauses everything that the link does."),
     def(
         "cluster.link.retry.timeout.ms",
         Kind::Int(-1),
         Some("-1"),
-        "How long the source may answer for a partition with an error (not authorised, for example; not that its leader moves or is away) before the mirror topic is FAILED, for good, in milliseconds; -1 for ever: the cause is shown as the reason, and mirroring goes on when it is gone.",
+        "Time for which the source may answer a partition with an error (for example not authorised; a moving leader does not count) before the mirror topic is FAILED for good, in milliseconds; -1 for no limit: the cause is shown, and mirroring resumes when it is gone.",
     ),
     def(
         "availability.check.ms",
         Kind::Int(1),
         Some("60000"),
-        "Period of the probe of the source, in milliseconds, at least 1000. A probe waits no longer than this, or request.timeout.ms, for an answer.",
+        "Interval between probes of the source, in milliseconds, at least 1000. A probe waits for an answer for at most this time, and at most request.timeout.ms.",
     ),
     def(
         "availability.check.consecutive.failure.threshold",
         Kind::Int(1),
         Some("5"),
-        "Probes that fail in a row before the link is UNAVAILABLE.",
+        "Number of failed probes in a row after which the link is UNAVAILABLE.",
     ),
     def(
         "acl.sync.enable",
@@ -105,19 +69,24 @@ const LINK: &[ConfigDef] = &[
         Some("false"),
         "Copies ACLs from the source.",
     ),
-    def("acl.sync.ms", Kind::Int(1000), Some("5000"), "Period of the ACL sync, in milliseconds."),
-    def("acl.filters", Kind::AclFilters, Some(""), "Which ACLs, as JSON."),
+    def("acl.sync.ms", Kind::Int(1000), Some("5000"), "Interval of the ACL sync, in milliseconds."),
+    def("acl.filters", Kind::AclFilters, Some(""), "ACLs to copy: filters in JSON."),
     def(
         "auto.create.mirror.topics.enable",
         Kind::OnlyOne {
             only: "false",
             valid: &["true", "false"],
-            why: "this version creates mirror topics only when asked for each",
+            why: "this version creates mirror topics only on request",
         },
         Some("false"),
         "Creates mirror topics for matching source topics.",
     ),
-    def("auto.create.mirror.topics.filters", Kind::TopicFilters, Some(""), "Which source topics, as JSON."),
+    def(
+        "auto.create.mirror.topics.filters",
+        Kind::TopicFilters,
+        Some(""),
+        "Source topics to mirror: filters in JSON.",
+    ),
     def(
         "consumer.offset.sync.enable",
         Kind::Boolean,
@@ -128,68 +97,73 @@ const LINK: &[ConfigDef] = &[
         "consumer.offset.sync.ms",
         Kind::Int(1000),
         Some("30000"),
-        "Period of the offset sync, in milliseconds.",
+        "Interval of the offset sync, in milliseconds.",
     ),
-    def("consumer.offset.group.filters", Kind::GroupFilters, Some(""), "Which consumer groups, as JSON."),
+    def(
+        "consumer.offset.group.filters",
+        Kind::GroupFilters,
+        Some(""),
+        "Consumer groups to sync: filters in JSON.",
+    ),
     def(
         "topic.config.sync.ms",
         Kind::Int(1000),
         Some("5000"),
-        "Period of the topic config sync, in milliseconds.",
+        "Interval of the topic config sync, in milliseconds.",
     ),
     def(
         "topic.config.sync.include",
         Kind::TopicConfigs,
         None,
-        "Topic configs that follow the source; must contain those that are always synced. All syncable ones when unset.",
+        "Topic configs that follow the source; must contain those that are always synced. If unset, all that can be synced.",
     ),
     def(
         START_OFFSET_SPEC,
         Kind::StartOffset,
         Some("earliest"),
-        "Where mirror topics that are created later begin: earliest, latest, or an instant such as 2026-01-01T00:00:00Z.",
+        "Start of mirror topics that are created later: earliest, latest, or an instant such as 2026-01-01T00:00:00Z.",
     ),
     def(
         "metadata.max.age.ms",
         Kind::Long(0),
         Some("3000"),
-        "Age at which source metadata is refreshed, in milliseconds: so soon is noticed that a topic has more partitions. A leader that moved is noticed by the fetch that fails.",
+        "Maximum age of source metadata, in milliseconds. New partitions are noticed within this time; a moved leader is noticed by the fetch that fails.",
     ),
     def(
         "retry.backoff.ms",
         Kind::Long(0),
         Some("100"),
-        "Pause before a failed request to the source is repeated, in milliseconds; doubles with every failure, up to 1000 or this if it is longer.",
+        "Pause before a failed request to the source is repeated, in milliseconds; doubles with each failure, up to 1000 or this value, whichever is larger.",
     ),
     def(
         "request.timeout.ms",
         Kind::Int(1),
         Some("30000"),
-        "How long to wait for a response of the source, in milliseconds; also given to the destination with every append.",
+        "Maximum time for a response of the source, in milliseconds; also sent to the destination with each append.",
     ),
     def(
         "default.api.timeout.ms",
         Kind::Int(1),
         Some("60000"),
-        "How long an operation at the source may take that needs several requests or attempts, in milliseconds; at least request.timeout.ms.",
+        "Maximum time for an operation on the source that needs several requests or attempts, in milliseconds; at least request.timeout.ms.",
     ),
     def(
         "connections.max.idle.ms",
         Kind::Long(-1),
         Some("600000"),
-        "Connections to the source on which nothing was asked are closed after this, in milliseconds, but not before 1000; -1 for never.",
+        "Time after which a connection to the source without requests is closed, in milliseconds, at least 1000; -1 for never.",
     ),
     def(
         "socket.connection.setup.timeout.ms",
         Kind::Long(1),
         Some("10000"),
-        "How long to wait for a connection to a broker of the source, in milliseconds.",
+        "Maximum time to connect to a broker of the source, in milliseconds.",
     ),
     def(
         "socket.connection.setup.timeout.max.ms",
         Kind::Long(1),
         Some("30000"),
-        "With each failure in a row the same doubles, up to this, in milliseconds.",
+        "Maximum of socket.connection.setup.timeout.ms, which doubles with each failure in a row, in milliseconds.",
     ),
     def(
         "client.dns.lookup",
@@ -205,14 +179,14 @@ const LINK: &[ConfigDef] = &[
         "num.cluster.link.fetchers",
         Kind::OnlyOne { only: "1", valid: &[], why: "this version has one fetcher for each source broker" },
         Some("1"),
-        "Fetchers for each source broker.",
+        "Number of fetchers for each source broker.",
     ),
     def(
         "link.fetcher.flow.control",
         Kind::OnlyOne {
             only: "0",
             valid: &[],
-            why: "this version slows down by bounded windows and not by the state of the local ISR",
+            why: "this version limits the window of each partition instead of watching the local ISR",
         },
         Some("0"),
         "Throttling of the fetchers by the local ISR.",
@@ -221,38 +195,38 @@ const LINK: &[ConfigDef] = &[
         "replica.fetch.backoff.ms",
         Kind::Int(0),
         Some("1000"),
-        "Pause of a partition for which the source answered with an error, in milliseconds; 100 at most where its leader moves.",
+        "Pause of a partition after the source answered with an error, in milliseconds; at most 100 while its leader moves.",
     ),
     def(
         "replica.fetch.max.bytes",
         Kind::Int(1),
         Some("5242880"),
-        "Bytes of one partition in a fetch response.",
+        "Maximum bytes of one partition in a fetch response.",
     ),
-    def("replica.fetch.min.bytes", Kind::Int(0), Some("1"), "Bytes that a fetch waits for."),
+    def("replica.fetch.min.bytes", Kind::Int(0), Some("1"), "Minimum bytes that a fetch waits for."),
     def(
         "replica.fetch.response.max.bytes",
         Kind::Int(1),
         Some("10485760"),
-        "Bytes of a whole fetch response.",
+        "Maximum bytes of a whole fetch response.",
     ),
     def(
         "replica.fetch.wait.max.ms",
         Kind::Int(0),
         Some("500"),
-        "How long a fetch waits for records, in milliseconds; less than request.timeout.ms and replica.socket.timeout.ms.",
+        "Maximum time that a fetch waits for records, in milliseconds; less than request.timeout.ms and replica.socket.timeout.ms.",
     ),
     def(
         "replica.socket.receive.buffer.bytes",
         Kind::Int(-1),
         Some("-1"),
-        "Receive buffer of connections to the source; -1 or 0 for the system's own, which grows with the load.",
+        "Receive buffer of connections to the source, in bytes; -1 or 0 for the system's default, which grows with the load.",
     ),
     def(
         "replica.socket.timeout.ms",
         Kind::Int(1),
         Some("30000"),
-        "How long to wait for a fetch response, in milliseconds, where request.timeout.ms is not shorter.",
+        "Maximum time for a fetch response, in milliseconds; request.timeout.ms applies if it is shorter.",
     ),
     def(
         "local.listener.name",
@@ -264,26 +238,31 @@ const LINK: &[ConfigDef] = &[
 
 const GROUPS: [&[ConfigDef]; 3] = [LINK, SECURITY, LOCAL_SECURITY];
 
-/// All link configs.
+/// Returns all link configs.
 pub fn all() -> impl Iterator<Item = &'static ConfigDef> {
     GROUPS.into_iter().flatten()
 }
 
-/// The config of this name.
+/// Returns the config of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static ConfigDef> {
     all().find(|def| def.name == name)
 }
 
-/// Whether values of this config are secrets. A name that is not known might be one.
+/// Returns true if values of this config are secrets. An unknown config counts as secret.
 #[must_use]
 pub fn is_sensitive(name: &str) -> bool {
     find(name).is_none_or(|def| def.sensitive)
 }
 
-/// The known name that looks most like this one, when one does at all.
+/// Returns the known name that is most similar, if any is similar enough.
 #[must_use]
 pub fn nearest(name: &str) -> Option<&'static str> {
-    let scored = all().map(|def| (strsim::jaro_winkler(name, def.name), def.name));
+    most_similar(name, all().map(|def| def.name))
+}
+
+/// Returns the one of `known` that is most similar to `name`, if any is similar enough to be meant.
+pub fn most_similar(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let scored = known.map(|known| (strsim::jaro_winkler(name, known), known));
     scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }

@@ -7,7 +7,7 @@ fn configs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// The sentence for one config beside valid bootstrap servers.
+/// Returns the error text for one config beside valid bootstrap servers.
 fn refusal(name: &str, value: &str) -> String {
     let mut set = configs(&[("bootstrap.servers", "src:9092")]);
     drop(set.insert(name.to_owned(), value.to_owned()));
@@ -28,7 +28,7 @@ fn every_name_is_there_once_and_every_default_is_valid() {
 }
 
 #[test]
-fn defaults_are_confluents_but_for_the_retry_timeout_and_the_age_of_metadata() {
+fn defaults_equal_confluents_except_retry_timeout_and_metadata_age() {
     let config = LinkConfig::parse(&configs(&[("bootstrap.servers", "a:1, b:2,")])).unwrap();
     assert_eq!(config.to_string(), "a:1,b:2");
     assert_eq!(config.retry_timeout, None);
@@ -84,14 +84,14 @@ fn an_unknown_name_points_to_the_nearest_known_one() {
 }
 
 #[test]
-fn what_is_not_done_yet_is_refused_with_the_reason() {
+fn unsupported_values_are_refused_with_the_reason() {
     for (name, value, part) in [
         ("link.mode", "BIDIRECTIONAL", "destination-initiated links only"),
         ("link.mode", "SOURCE", "destination-initiated links only"),
         ("connection.mode", "INBOUND", "connects to the source itself"),
         ("local.security.protocol", "SASL_SSL", "secured by the configuration of the daemon"),
         ("acl.sync.enable", "true", "does not copy ACLs"),
-        ("auto.create.mirror.topics.enable", "true", "only when asked"),
+        ("auto.create.mirror.topics.enable", "true", "only on request"),
         ("num.cluster.link.fetchers", "4", "one fetcher"),
     ] {
         let sentence = refusal(name, value);
@@ -132,7 +132,7 @@ fn bad_values_are_refused() {
 }
 
 #[test]
-fn all_errors_come_at_once() {
+fn all_errors_are_reported_at_once() {
     let errors = LinkConfig::parse(&configs(&[
         ("consumer.offset.sync.ms", "1"),
         ("nope", "1"),
@@ -146,7 +146,7 @@ fn all_errors_come_at_once() {
     );
 }
 
-/// The row of a config in docs/link-configs.md.
+/// Returns the row of a config in docs/link-configs.md.
 fn row(def: &ConfigDef) -> String {
     let default = match def.default {
         None => "none".to_owned(),
@@ -162,7 +162,7 @@ fn row(def: &ConfigDef) -> String {
 fn the_page_of_link_configs_has_every_config_and_no_other() {
     let page = include_str!("../../../../docs/link-configs.md");
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
-    // Those toward the own cluster are the same once more, and without effect.
+    // The configs for the own cluster have the same names with a prefix, and no effect.
     let is_listed = |def: &&ConfigDef| {
         !def.name.starts_with("local.") || find(def.name.trim_start_matches("local.")).is_none()
     };
@@ -172,7 +172,7 @@ fn the_page_of_link_configs_has_every_config_and_no_other() {
 }
 
 #[test]
-fn values_that_do_not_fit_together_are_told_and_a_recorded_link_works_with_the_nearest() {
+fn conflicting_values_are_reported_and_a_recorded_link_works_with_the_nearest_valid_ones() {
     let with = |pairs: &[(&str, &str)]| {
         let mut set = configs(&[("bootstrap.servers", "src:9092")]);
         set.extend(configs(pairs));
@@ -189,14 +189,14 @@ fn values_that_do_not_fit_together_are_told_and_a_recorded_link_works_with_the_n
     let short = with(&[("default.api.timeout.ms", "1000")]);
     assert!(describe_errors(&conflicts(&short)).contains("request.timeout.ms=30000"));
     assert_eq!(LinkConfig::parse(&short).unwrap().api_timeout, Duration::from_secs(30));
-    // Without it the default follows the longer request timeout
+    // If it is not set, the default follows the longer request timeout
     let long = with(&[("request.timeout.ms", "90000")]);
     assert_eq!(conflicts(&long), []);
     assert_eq!(LinkConfig::parse(&long).unwrap().api_timeout, Duration::from_secs(90));
 }
 
 #[test]
-fn the_lowest_values_are_for_never_or_for_the_systems_own() {
+fn the_lowest_values_mean_never_or_the_system_default() {
     let typed = |name: &str, value: &str| {
         LinkConfig::parse(&configs(&[("bootstrap.servers", "src:9092"), (name, value)])).unwrap()
     };
@@ -208,7 +208,7 @@ fn the_lowest_values_are_for_never_or_for_the_systems_own() {
 }
 
 #[test]
-fn a_source_is_not_probed_more_often_than_every_second_but_an_old_link_works() {
+fn probe_periods_below_a_second_are_reported_but_a_recorded_link_works() {
     let configs = |ms: &str| {
         BTreeMap::from([
             ("bootstrap.servers".to_owned(), "src:9092".to_owned()),

@@ -1,10 +1,10 @@
-//! Which topic configs a mirror topic takes from its source.
+//! Topic configs that a mirror topic takes from its source.
 
-/// Always follow the source, and cannot be altered on the mirror.
+/// Configs that always follow the source and cannot be altered on the mirror.
 pub const ALWAYS_SYNCED: [&str; 4] =
     ["cleanup.policy", "max.message.bytes", "message.timestamp.type", "message.timestamp.difference.max.ms"];
 
-/// Follow the source when `topic.config.sync.include` lists them (all do when it is unset).
+/// Configs that follow the source if `topic.config.sync.include` lists them, or if it is unset.
 pub const OPTIONALLY_SYNCED: [&str; 22] = [
     "compression.type",
     "confluent.segment.speculative.prefetch.enable",
@@ -30,10 +30,12 @@ pub const OPTIONALLY_SYNCED: [&str; 22] = [
     "unclean.leader.election.enable",
 ];
 
-/// Set by Linkgate itself while it mirrors, whatever the source says, so that the destination stores batches as they come.
+/// Configs that Linkgate sets itself while it mirrors, whatever the source says, so that the destination
+/// stores batches unchanged.
 ///
-/// `compression.type`: another value makes the broker rebuild batches. `message.timestamp.*`: the records' own
-/// timestamps must stand and old ones must be accepted. `max.message.bytes`: never below the source's.
+/// `compression.type`: another value makes the broker rebuild batches. `message.timestamp.*`: the records
+/// must keep their own timestamps, and old ones must be accepted. `max.message.bytes`: never below the
+/// source's.
 pub const OWNED: [&str; 6] = [
     "compression.type",
     "max.message.bytes",
@@ -43,13 +45,13 @@ pub const OWNED: [&str; 6] = [
     "message.timestamp.type",
 ];
 
-/// Whether the config may follow the source at all. The others are the mirror's own.
+/// Returns true if the config may follow the source. Other configs belong to the mirror itself.
 #[must_use]
 pub fn is_syncable(name: &str) -> bool {
     ALWAYS_SYNCED.contains(&name) || OPTIONALLY_SYNCED.contains(&name)
 }
 
-/// All that may follow the source: the default of `topic.config.sync.include`.
+/// Returns all configs that may follow the source: the default of `topic.config.sync.include`.
 #[must_use]
 pub fn all_syncable() -> Vec<String> {
     ALWAYS_SYNCED.iter().chain(&OPTIONALLY_SYNCED).map(|name| (*name).to_owned()).collect()

@@ -22,7 +22,7 @@ fn any_event() -> impl Strategy<Value = MirrorEvent> {
 const LINK_STATES: [LinkState; 4] =
     [LinkState::Active, LinkState::Paused, LinkState::Unavailable, LinkState::Failed];
 
-/// All mirrors that a history of events passes through.
+/// Returns each step of a history of events: the mirror before, the event, and the mirror after.
 fn history(events: Vec<MirrorEvent>) -> Vec<(MirrorTopic, MirrorEvent, Option<MirrorTopic>)> {
     let mut mirror = sample::mirror("dr", "users");
     let mut steps = Vec::new();
@@ -56,7 +56,7 @@ proptest! {
                 prop_assert_eq!(after.state, MirrorState::Stopped { stop, log_end_offsets: vec![7] });
                 continue;
             }
-            if before.state == (MirrorState::PendingStopped { stop: Stop::Failover }) {
+            if before.state == (MirrorState::PendingStopped { stop: StopKind::Failover }) {
                 prop_assert_eq!(&after.state, &before.state, "a failover goes on until it is done");
             }
             if matches!(before.state, MirrorState::Failed { .. }) && event != MirrorEvent::Failover {
@@ -95,17 +95,17 @@ proptest! {
 }
 
 #[test]
-fn the_operator_is_told_what_confluent_tells() {
+fn a_refusal_has_the_text_of_confluent() {
     let mut mirror = sample::mirror("test-link", "users");
-    mirror.state = MirrorState::Stopped { stop: Stop::Promote, log_end_offsets: vec![] };
+    mirror.state = MirrorState::Stopped { stop: StopKind::Promote, log_end_offsets: vec![] };
     let refused = mirror.on(MirrorEvent::Failover).unwrap_err();
     assert_eq!(refused.message, "Topic 'users' has already stopped its mirror from 'test-link'");
 }
 
 #[test]
-fn a_promote_without_its_source_shows_and_can_be_failed_over() {
+fn a_promote_without_a_source_is_shown_and_can_be_failed_over() {
     let mut mirror = sample::mirror("dr", "users");
-    mirror.state = MirrorState::PendingStopped { stop: Stop::Promote };
+    mirror.state = MirrorState::PendingStopped { stop: StopKind::Promote };
     assert_eq!(mirror.status(LinkState::Unavailable), MirrorStatus::SourceUnavailable);
     mirror.state = mirror.on(MirrorEvent::Failover).unwrap();
     assert_eq!(mirror.status(LinkState::Unavailable), MirrorStatus::PendingStopped);
@@ -118,7 +118,7 @@ fn a_promote_that_has_begun_to_fence_does_not_fail_any_more() {
         reason: "the source has no topic 'users' any more".into(),
         partition: Some(0),
     };
-    let promoted = MirrorState::PendingStopped { stop: Stop::Promote };
+    let promoted = MirrorState::PendingStopped { stop: StopKind::Promote };
     let mut mirror = MirrorTopic { state: promoted.clone(), ..sample::mirror("dr", "users") };
     assert!(matches!(mirror.on(fail.clone()), Ok(MirrorState::Failed { .. })));
     for fencing in [Fencing::Begun, Fencing::Done { log_end_offsets: vec![7] }] {

@@ -1,9 +1,9 @@
-//! When a journal is made, and when it is not.
+//! Tests of the creation of a journal, and of its refusal.
 
 use super::*;
 
 #[tokio::test]
-async fn a_start_that_died_half_way_is_taken_up() {
+async fn an_interrupted_first_start_is_completed() {
     let dir = tempfile::tempdir().unwrap();
     Sealer::prepare_key(dir.path()).unwrap();
     fs::create_dir(dir.path().join("journal.new")).unwrap();
@@ -13,30 +13,30 @@ async fn a_start_that_died_half_way_is_taken_up() {
     assert_eq!(put_link(&store, sample::link("dr")).await.unwrap(), 1);
     drop(store);
 
-    // Also one that died between the journal and its key.
+    // A start that died between the journal and its key is completed too.
     fs::rename(dir.path().join(seal::KEY_FILE), dir.path().join(seal::NEW_KEY_FILE)).unwrap();
     let store = Store::open(dir.path()).unwrap();
     assert!(!store.is_new() && store.view().links.contains_key("dr"));
 }
 
 #[tokio::test]
-async fn a_lost_journal_is_not_made_anew() {
+async fn a_lost_journal_is_not_replaced_by_a_new_one() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");
     drop(Store::open(&state).unwrap());
     let key = fs::read(state.join(seal::KEY_FILE)).unwrap();
 
-    // The directory of the journal is gone, its key is there
+    // The directory of the journal is gone, but its key is there
     fs::rename(state.join("journal"), dir.path().join("aside")).unwrap();
     assert!(matches!(Store::open(&state), Err(StoreError::Missing { .. })));
     assert_eq!(fs::read(state.join(seal::KEY_FILE)).unwrap(), key);
     assert!(!state.join("journal").exists());
-    // Nor where it was put aside in place
+    // The journal was moved aside within the state directory
     fs::remove_file(state.join(seal::KEY_FILE)).unwrap();
     fs::rename(dir.path().join("aside"), state.join("journal.lost")).unwrap();
     assert!(matches!(Store::open(&state), Err(StoreError::Missing { .. })));
 
-    // An operator may say that there is one: an empty volume, and none at all, are refused then
+    // With `create: false`, an empty directory and a missing one are refused too
     let empty = dir.path().join("empty");
     fs::create_dir(&empty).unwrap();
     for place in [empty, dir.path().join("absent")] {
@@ -49,7 +49,7 @@ async fn a_lost_journal_is_not_made_anew() {
 }
 
 #[tokio::test]
-async fn a_directory_that_others_may_write_has_no_say() {
+async fn directories_writable_by_others_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     drop(Store::open(dir.path()).unwrap());
     let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();

@@ -1,8 +1,9 @@
-//! Journals that released versions wrote, kept as files: every later version must open them and lose nothing of them.
+//! Journals that released versions wrote, kept as files. Every later version must open them and lose nothing
+//! of them.
 //!
-//! `golden/VERSION/rows.json` holds all rows as JSON, `golden/VERSION/state/` the same as a state directory. A new one is
-//! made by `LINKGATE_GOLDEN=VERSION cargo test --workspace --lib golden_journal`, once for each release that stores
-//! something new; those of releases are never written again.
+//! `golden/VERSION/rows.json` holds all rows as JSON, `golden/VERSION/state/` the same journal as a state
+//! directory. To make a new one, run `LINKGATE_GOLDEN=VERSION cargo test --workspace --lib golden_journal`,
+//! once for each release that stores something new. Golden journals of releases are never written again.
 
 use std::path::PathBuf;
 
@@ -10,20 +11,20 @@ use serde_json::{Map, Value};
 
 use super::*;
 use crate::model::{
-    Fencing, JournalIdentity, Jump, LinkError, LinkState, MirrorError, MirrorState, MirrorTopic, Stop,
+    Fencing, JournalIdentity, Jump, LinkError, LinkState, MirrorError, MirrorState, MirrorTopic, StopKind,
     TopicRequest,
 };
 
-/// The key that the secrets of all golden journals are sealed with.
+/// Key that the secrets of all golden journals are sealed with.
 const KEY: [u8; 32] = *b"a key for tests, known to anyone";
-/// What is sealed in them.
+/// The secret that is sealed in them.
 const SECRET: &str = "the word of the golden journal";
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
 
-/// Links and mirror topics in which every field has a value of its own, and every word that is stored occurs.
+/// Returns links and mirror topics in which every field has a distinct value, and every stored word occurs.
 fn specimens() -> (Vec<Link>, Vec<MirrorTopic>) {
     let id = |index: usize| format!("00000000-0000-4000-8000-{index:012}").parse().unwrap();
     let states = [LinkState::Active, LinkState::Paused, LinkState::Unavailable, LinkState::Failed];
@@ -75,10 +76,10 @@ fn specimens() -> (Vec<Link>, Vec<MirrorTopic>) {
         MirrorState::PendingMirror,
         MirrorState::Active,
         MirrorState::Paused,
-        MirrorState::PendingStopped { stop: Stop::Promote },
-        MirrorState::PendingStopped { stop: Stop::Failover },
-        MirrorState::Stopped { stop: Stop::Promote, log_end_offsets: vec![5, 6] },
-        MirrorState::Stopped { stop: Stop::Failover, log_end_offsets: vec![7] },
+        MirrorState::PendingStopped { stop: StopKind::Promote },
+        MirrorState::PendingStopped { stop: StopKind::Failover },
+        MirrorState::Stopped { stop: StopKind::Promote, log_end_offsets: vec![5, 6] },
+        MirrorState::Stopped { stop: StopKind::Failover, log_end_offsets: vec![7] },
     ];
     let mirrors = states.into_iter().chain(failed).enumerate().map(|(index, state)| {
         let mut mirror = sample::mirror("link-0", &format!("topic-{index:02}"));
@@ -108,7 +109,7 @@ fn specimens() -> (Vec<Link>, Vec<MirrorTopic>) {
     (links.collect(), mirrors.collect())
 }
 
-/// The transactions that make a golden journal.
+/// Runs the transactions that make a golden journal.
 async fn fill(store: &Store) {
     let (links, mirrors) = specimens();
     let put = |changes: Vec<Change>| async move {
@@ -124,7 +125,7 @@ async fn fill(store: &Store) {
     put(vec![Change::RemoveLink("link-5".into()), Change::RemoveMirror("topic-16".into())]).await;
 }
 
-/// All rows, in order of their keys; secrets sealed with other nonces each time.
+/// Returns all rows, in key order. Secrets are sealed with other nonces each time.
 fn rows_of(store: &Store) -> Value {
     let rows = store.0.backend.as_ref().unwrap().scan(&[0], &[0xff], usize::MAX).unwrap();
     let rows = rows.iter().map(|(key, value)| {
@@ -140,7 +141,7 @@ fn write_key(dir: &Path) {
     seal::write_key(&dir.join(seal::KEY_FILE), &KEY).unwrap();
 }
 
-/// Makes a golden journal when asked to.
+/// Makes a golden journal on request.
 #[tokio::test]
 async fn golden_journal_is_made_on_demand() {
     let Ok(version) = std::env::var("LINKGATE_GOLDEN") else { return };
@@ -166,7 +167,7 @@ fn versions() -> Vec<PathBuf> {
     found
 }
 
-/// A copy of a golden state directory, with the modes that a version control system does not keep.
+/// Copies a golden state directory, with the file modes that a version control system does not keep.
 fn state_of(version: &Path) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("journal")).unwrap();
@@ -177,7 +178,7 @@ fn state_of(version: &Path) -> tempfile::TempDir {
     dir
 }
 
-/// Everything that `golden` says is in `now`, which may say more.
+/// Checks that `now` has everything that `golden` has. It may have more.
 fn holds_all(golden: &Value, now: &Value, path: &str) {
     match (golden, now) {
         (Value::Object(golden), Value::Object(now)) => {
@@ -186,7 +187,7 @@ fn holds_all(golden: &Value, now: &Value, path: &str) {
                 holds_all(value, now, &format!("{path}/{name}"));
             }
         }
-        // Sealed anew, with another nonce.
+        // It was sealed again, with another nonce.
         (Value::String(golden), Value::String(now)) if golden.starts_with("sealed:v") => {
             assert!(now.starts_with("sealed:v"), "{path}: {now}");
         }
@@ -194,7 +195,7 @@ fn holds_all(golden: &Value, now: &Value, path: &str) {
     }
 }
 
-/// Every row of a journal, read and written again by this version.
+/// Reads every row of a journal, and writes it again with this version.
 fn rewritten(store: &Store) -> Value {
     let backend = store.0.backend.as_ref().unwrap();
     let sealer = Sealer::open_key(&KEY);
@@ -221,7 +222,7 @@ fn rewritten(store: &Store) -> Value {
 fn every_golden_journal_opens_and_nothing_stored_in_it_is_lost() {
     for version in versions() {
         let dir = state_of(&version);
-        // Its records stay, however long ago they were written.
+        // Keep the records, however old they are.
         let retention = Retention { age: None, ..Retention::default() };
         let store = Store::open_with(&StoreOptions { retention, ..StoreOptions::new(dir.path()) }).unwrap();
         let text = fs::read_to_string(version.join("rows.json")).unwrap();
@@ -239,7 +240,7 @@ fn every_golden_journal_opens_and_nothing_stored_in_it_is_lost() {
     }
 }
 
-/// A field that is stored and that no golden journal has, is one whose name nothing protects.
+/// Checks that every stored field is in a golden journal. Otherwise no test protects its name.
 #[tokio::test]
 async fn the_golden_journals_hold_every_field_that_is_stored() {
     let store = Store::in_memory().unwrap();
@@ -255,7 +256,8 @@ async fn the_golden_journals_hold_every_field_that_is_stored() {
     assert!(missing.is_empty(), "make a golden journal for the next version (see above): {missing:#?}");
 }
 
-/// The paths of all fields, whatever the names of links, topics and records and the places in lists.
+/// Collects the paths of all fields, without the names of links, topics and records and without list
+/// positions.
 fn paths(value: &Value, path: &str, into: &mut std::collections::BTreeSet<String>) {
     match value {
         Value::Object(fields) => {

@@ -1,9 +1,9 @@
-//! How much of history is kept, and how it is read.
+//! Tests of trimming and reading the history.
 
 use super::*;
 
 #[tokio::test]
-async fn history_is_trimmed_by_size_and_what_it_adds_up_to_stays() {
+async fn history_is_trimmed_by_size_and_the_view_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let limit = 64 << 10;
     let options =
@@ -11,7 +11,7 @@ async fn history_is_trimmed_by_size_and_what_it_adds_up_to_stays() {
     let store = Store::open_with(&options).unwrap();
     let first = sample::link("first");
     let _ = put_link(&store, first.clone()).await.unwrap();
-    // A source that comes and goes
+    // A source that becomes available and unavailable again and again
     let mut link = sample::link("flapping");
     for round in 0..2_000_i64 {
         link.state_ms = round;
@@ -39,7 +39,7 @@ async fn history_is_trimmed_by_size_and_what_it_adds_up_to_stays() {
     let before = records[0].sequence - 1;
     assert!(before > 1_500, "{before}");
     invariant::view_ends_as_replay(before, &records, &store.view()).unwrap();
-    // Transactions go on where they were.
+    // Transactions continue with the next sequence.
     assert_eq!(put_link(&store, sample::link("next")).await.unwrap(), 2_003);
 }
 
@@ -68,7 +68,7 @@ async fn history_is_trimmed_by_age_but_never_the_last_record() {
     let records = store.journal(0, usize::MAX).await.unwrap();
     assert_eq!(records.iter().map(|record| record.sequence).collect::<Vec<_>>(), [700]);
     drop(store);
-    // A record that is missing is still found.
+    // A missing record is still detected.
     disk.commit(vec![Write::Delete(keys::journal(700).to_vec())]).unwrap();
     disk.commit(vec![Write::Put(keys::journal(701).to_vec(), vec![])]).unwrap();
     let error = start(disk).unwrap_err();
@@ -95,7 +95,7 @@ async fn history_is_read_from_its_end() {
 }
 
 #[tokio::test]
-async fn what_others_say_is_kept_short() {
+async fn texts_from_others_are_clipped() {
     let store = Store::in_memory().unwrap();
     let long = "\u{1b}[31m".repeat(10_000);
     let change = vec![Change::PutLink(sample::link("dr"))];

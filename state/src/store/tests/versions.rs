@@ -1,8 +1,8 @@
-//! Journals that other versions wrote.
+//! Tests of journals that other versions wrote.
 
 use super::*;
 
-/// The rows of a journal with one link, made by hand.
+/// Returns the rows of a journal with one link, written by hand.
 pub(super) fn rows(configs: &str) -> Vec<Write> {
     let link = format!(
         r#"{{"name":"dr","id":"eEBkTffYSESld6EO898x3w","source_cluster_id":"","mode":"DESTINATION",
@@ -26,14 +26,14 @@ async fn a_journal_of_a_version_with_other_configs_opens() {
     let store = start(disk.clone()).unwrap();
     assert_eq!(store.view().links["dr"].configs["no.such.config"], "plain");
     assert_eq!(store.view().links["dr"].configs["sasl.jaas.config"], "in the clear");
-    // And what is a secret today is sealed from now on.
+    // The value that is a secret today is sealed from now on.
     let row = disk.scan(&keys::link("dr"), &keys::link("ds"), 1).unwrap().pop().unwrap().1;
     let row = String::from_utf8(row).unwrap();
     assert!(!row.contains("in the clear") && row.contains("sealed:v1:"), "{row}");
 }
 
 #[tokio::test]
-async fn what_a_newer_version_wrote_is_said_to_be_newer_not_damaged() {
+async fn rows_of_a_newer_version_are_reported_as_newer_not_damaged() {
     let damage = |from: &str, to: &str| {
         let disk = Memory::default();
         disk.commit(rows("{}")).unwrap();

@@ -1,6 +1,7 @@
-//! `make demo`: the whole story of a cluster link on real Kafka and real data, then an audit by a client that is not ours.
+//! `make demo`: the life of a cluster link on real Kafka and real data, followed by an audit with an
+//! independent client.
 //!
-//! `--keep` leaves everything running. On failure the logs stay, and the last line says where.
+//! `--keep` leaves everything running. After a failure the logs stay, and the last line tells where they are.
 
 mod report;
 mod screen;
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
     let dir = target_dir().join("demo");
     let _ = std::fs::create_dir_all(&dir);
     let _ = std::fs::remove_file(dir.join("report.json"));
-    // Everything below the story fails by panicking with a sentence.
+    // All code of the demo fails by panicking with a sentence.
     let told = std::panic::catch_unwind(|| story::tell(&dir, keep));
     match told {
         Ok(true) => ExitCode::SUCCESS,

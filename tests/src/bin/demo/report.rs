@@ -1,4 +1,4 @@
-//! The figures of the demo: one table on the terminal, one JSON file for programs.
+//! Figures of the demo: one table on the terminal, and one JSON file for programs.
 
 use std::path::Path;
 
@@ -6,41 +6,43 @@ use serde::Serialize;
 
 use crate::screen::grouped;
 
-/// What the demo measured.
+/// Measurements of the demo.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
-    /// Committed records of the source, all of which the mirror must hold.
+    /// Number of committed records of the source. The mirror must hold all of them.
     pub(crate) records: i64,
-    /// Their keys, values and headers.
+    /// Size of their keys, values and headers, in bytes.
     pub(crate) bytes: i64,
-    /// Records that differ in offset, timestamp, key, value or headers, are missing or too many.
+    /// Number of records that are missing or additional, or that differ in offset, timestamp, key, value or
+    /// headers.
     pub(crate) differences: i64,
-    /// Group offsets that differ between both sides.
+    /// Number of group offsets that differ between the two sides.
     pub(crate) group_offset_differences: i64,
-    /// Group offsets compared.
+    /// Number of group offsets compared.
     pub(crate) group_offsets: i64,
-    /// From a record's timestamp on the source to its arrival at a client of the mirror, under load.
+    /// Median time from a record's timestamp on the source to its arrival at a client of the mirror, under
+    /// load.
     pub(crate) lag_p50_ms: f64,
-    /// See `lag_p50_ms`.
+    /// 99th percentile of the same time.
     pub(crate) lag_p99_ms: f64,
-    /// Largest lag of a partition that was seen, in offsets.
+    /// Largest lag of a partition, in offsets.
     pub(crate) lag_max_offsets: i64,
-    /// From the command to the topic being writable.
+    /// Time from the promote command until the topic is writable.
     pub(crate) promote_ms: i64,
-    /// From the command to the first write that was accepted.
+    /// Time from the failover command until the first accepted write.
     pub(crate) failover_to_first_write_ms: i64,
-    /// Records that a consumer group read on both sides together, and how many there were.
+    /// Number of records that the consumer group read on both sides together.
     pub(crate) group_records_read: i64,
-    /// See `group_records_read`.
+    /// Number of records that the group should have read.
     pub(crate) group_records_expected: i64,
-    /// Records written through the gateway after the topics were opened.
+    /// Number of records written through the gateway after the topics were opened.
     pub(crate) written_after: i64,
-    /// The whole story.
+    /// Duration of the whole demo.
     pub(crate) seconds: f64,
 }
 
 impl Report {
-    /// Nothing is missing, different or repeated.
+    /// Returns true if nothing is missing, different or repeated.
     pub(crate) fn is_clean(&self) -> bool {
         self.records > 0
             && self.differences == 0

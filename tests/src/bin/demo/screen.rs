@@ -1,11 +1,11 @@
-//! What the demo shows while it works: numbered steps, commands with their output, and a line of progress.
+//! Output of the demo while it runs: numbered steps, commands with their output, and a progress line.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use linkgate_tests::process::Output;
 
-/// The terminal.
+/// State of the output.
 #[derive(Debug)]
 pub(crate) struct Screen {
     begin: Instant,
@@ -27,25 +27,25 @@ impl Screen {
         }
     }
 
-    /// Seconds since the beginning.
+    /// Returns the time since the start.
     pub(crate) fn elapsed(&self) -> Duration {
         self.begin.elapsed()
     }
 
-    /// Begins a step.
+    /// Starts a step.
     pub(crate) fn step(&mut self, title: &str) {
         self.end_progress();
         self.step += 1;
         println!("\n[{:5.1} s] {}. {title}", self.begin.elapsed().as_secs_f64(), self.step);
     }
 
-    /// A sentence about the step.
+    /// Prints a sentence about the step.
     pub(crate) fn say(&mut self, text: &str) {
         self.end_progress();
         println!("          {text}");
     }
 
-    /// A command and what it printed.
+    /// Prints a command and its output.
     pub(crate) fn ran(&mut self, command: &str, output: &Output) {
         self.end_progress();
         println!("          $ {command}");
@@ -54,7 +54,8 @@ impl Screen {
         }
     }
 
-    /// A line that replaces itself on a terminal; elsewhere one line every five seconds.
+    /// Shows progress: on a terminal, a line that replaces itself; elsewhere, at most one line every five
+    /// seconds.
     pub(crate) fn progress(&mut self, text: &str) {
         if self.live {
             print!("\r\x1b[2K          {text}");
@@ -74,7 +75,7 @@ impl Screen {
     }
 }
 
-/// 1234567 as `1,234,567`.
+/// Formats 1234567 as `1,234,567`.
 pub(crate) fn grouped(n: i64) -> String {
     let digits = n.abs().to_string();
     let mut out = String::new();

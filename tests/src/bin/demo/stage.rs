@@ -1,4 +1,4 @@
-//! What the story plays on: two clusters and a Linkgate, with the very configs of `compose/configs`.
+//! Setup of the demo: two clusters and a Linkgate, with the configs of `compose/configs`.
 
 use std::path::{Path, PathBuf};
 
@@ -11,13 +11,13 @@ use linkgate_tests::workdir::WorkDir;
 /// Name of the link.
 pub(crate) const LINK: &str = "demo-link";
 
-/// Fields drop in order: the daemon first.
+/// Clusters and Linkgate of the demo. The fields are dropped in order, so the daemon ends first.
 #[derive(Debug)]
 pub(crate) struct Stage {
     pub(crate) linkgate: Linkgate,
     pub(crate) source: Cluster,
     pub(crate) destination: Cluster,
-    /// `link.properties` with this machine's addresses.
+    /// Copy of `link.properties` with the address of this source.
     pub(crate) link_config: PathBuf,
     pub(crate) group_filters: PathBuf,
 }
@@ -30,7 +30,7 @@ fn configs() -> PathBuf {
 }
 
 impl Stage {
-    /// Starts two brokers as the source, three as the destination, and Linkgate in front of these.
+    /// Starts two brokers as the source, three as the destination, and Linkgate in front of the destination.
     pub(crate) fn build(dir: &Path) -> Stage {
         let configs = configs();
         let broker = properties::read(&configs.join("broker.properties"));
@@ -71,12 +71,14 @@ impl Stage {
         }
     }
 
-    /// `kafka-cluster-links ARGS`, which must succeed; the command as one would type it, and its output.
+    /// Runs `kafka-cluster-links ARGS`, which must succeed. Returns the command as an operator would type it,
+    /// and its output.
     pub(crate) fn cluster_links(&self, args: &[&str]) -> (String, Output) {
         self.shown("kafka-cluster-links", args, self.linkgate.cluster_links(args))
     }
 
-    /// `kafka-mirrors ARGS`, likewise.
+    /// Runs `kafka-mirrors ARGS`, which must succeed. Returns the command as an operator would type it, and
+    /// its output.
     pub(crate) fn mirrors(&self, args: &[&str]) -> (String, Output) {
         self.shown("kafka-mirrors", args, self.linkgate.mirrors(args))
     }
@@ -87,7 +89,7 @@ impl Stage {
         (command, output)
     }
 
-    /// Largest lag in offsets over the partitions of a mirror topic; -1 while not known.
+    /// Returns the largest lag of a mirror topic's partitions, in offsets; -1 while unknown.
     pub(crate) fn lag(&self, topic: &str) -> i64 {
         let mirror = self.linkgate.mirror(LINK, topic);
         let lags = mirror["mirror_lags"].as_array().cloned().unwrap_or_default();

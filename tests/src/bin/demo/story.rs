@@ -1,4 +1,4 @@
-//! The story, step by step.
+//! The steps of the demo.
 
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -14,12 +14,12 @@ use crate::stage::{LINK, Stage};
 
 const FLIGHTS: i64 = 336_776;
 const WEATHER: i64 = 26_115;
-/// Rows that the consumer group reads on the source; the rest it reads on the mirror.
+/// Number of rows that the consumer group reads on the source. It reads the rest on the mirror.
 const READ_ON_SOURCE: &str = "60000";
-/// Rows written through the gateway after each topic was opened.
+/// Number of rows written to each topic through the gateway after the topic was opened.
 const WRITTEN_AFTER: i64 = 1_000;
 
-/// Tells it; whether nothing was missing, different or repeated.
+/// Runs all steps. Returns true if no record is missing, different or repeated.
 pub(crate) fn tell(dir: &Path, keep: bool) -> bool {
     let mut screen = Screen::new();
     let mut report = Report::default();
@@ -36,7 +36,7 @@ pub(crate) fn tell(dir: &Path, keep: bool) -> bool {
     source.create_topic("weather", 3, &[]);
     source.create_topic("heartbeat", 1, &[]);
     let mut producers = producers(&stage);
-    // Producing goes on while the link is made: at least one record must be there already.
+    // Producing continues while the link is created. At least some records must exist before.
     until("the source gets records", LONG, || {
         (stage.source.admin().offsets("flights", LATEST).iter().sum::<i64>() > 20_000).then_some(())
     });
@@ -239,7 +239,7 @@ fn follow(screen: &mut Screen, stage: &Stage, producers: &mut [Running], report:
     }
 }
 
-/// Waits until every mirror's log ends where the source's does.
+/// Waits until every mirror's log ends at the same offsets as the source's.
 fn catch_up(stage: &Stage) {
     for topic in ["flights", "weather", "heartbeat"] {
         until(&format!("the mirror {topic} catches up"), LONG, || {
@@ -271,7 +271,8 @@ fn promote(screen: &mut Screen, stage: &Stage, topic: &str) -> i64 {
     took
 }
 
-/// Fails the rest over while a producer keeps trying; milliseconds from the command to its first accepted write.
+/// Fails over the remaining topics while a producer keeps trying to write. Returns the milliseconds from the
+/// command to the first accepted write.
 fn fail_over(screen: &mut Screen, stage: &Stage) -> i64 {
     let mut writer =
         Running::start("first_write.py", &["--bootstrap", &stage.linkgate.bootstrap(), "--topic", "flights"]);
@@ -292,7 +293,8 @@ fn fail_over(screen: &mut Screen, stage: &Stage) -> i64 {
     took
 }
 
-/// New rows through the gateway; the group goes on where it stopped on the source, none twice, none skipped.
+/// Writes new rows through the gateway. The group must continue at its position on the source: no record
+/// twice, none skipped.
 fn go_on(
     screen: &mut Screen,
     stage: &Stage,

@@ -1,4 +1,4 @@
-//! Each behaviour against a server that answers every byte with itself.
+//! Tests of each fault with an echo server.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use super::*;
 use crate::ports::PortBlock;
 use crate::wait::until;
 
-/// A server behind a proxy.
+/// An echo server behind a proxy.
 struct Rig {
     proxy: FaultProxy,
     ports: PortBlock,
@@ -53,7 +53,7 @@ fn echo(stream: &mut TcpStream, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-/// What a read says while nothing arrives.
+/// Asserts that a read gets nothing for the time `within`: no bytes, no end and no reset.
 fn nothing_arrives(stream: &mut TcpStream, within: Duration) {
     stream.set_read_timeout(Some(within)).expect("a timeout");
     let error = stream.read(&mut [0; 16]).expect_err("bytes arrived, or the end did");
@@ -125,7 +125,7 @@ fn a_half_open_connection_is_silent_and_then_reset() {
 }
 
 #[test]
-fn what_was_held_arrives_whole() {
+fn held_bytes_arrive_complete() {
     let rig = Rig::new();
     let mut stream = rig.connect();
     rig.proxy.set(Behaviour::Hold { requests: false, responses: true });
@@ -138,7 +138,7 @@ fn what_was_held_arrives_whole() {
 }
 
 #[test]
-fn of_two_connections_one_overtakes_the_other() {
+fn one_of_two_connections_overtakes_the_other() {
     let rig = Rig::new();
     let mut streams = [rig.connect(), rig.connect()];
     rig.proxy.set(Behaviour::HoldSome);
@@ -154,7 +154,7 @@ fn of_two_connections_one_overtakes_the_other() {
 }
 
 #[test]
-fn connections_are_refused_and_then_taken_again() {
+fn connections_are_refused_and_then_accepted_again() {
     let rig = Rig::new();
     let mut stream = rig.connect();
     rig.proxy.set(Behaviour::Refuse);
@@ -168,9 +168,10 @@ fn connections_are_refused_and_then_taken_again() {
     assert_eq!(echo(&mut stream, b"back").expect("an echo"), b"back");
 }
 
-/// Given a connection, when the proxy is led to another port, then the connection ends and the next one comes out there.
+/// Given a connection, when the proxy gets another target, then the connection ends and the next one reaches
+/// the new target.
 #[test]
-fn a_proxy_that_leads_elsewhere_cuts_what_is_open() {
+fn a_new_target_cuts_open_connections() {
     let rig = Rig::new();
     let mut stream = rig.connect();
     let elsewhere = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");

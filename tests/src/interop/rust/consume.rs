@@ -1,4 +1,4 @@
-//! Consuming in a group of two, and reading the mirror topics.
+//! Steps that consume: in a group of two members, and from the mirror topics.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::*;
 use rdkafka::consumer::CommitMode;
 use rdkafka::message::BorrowedMessage;
 
-/// Partition 0 of each topic, from its beginning.
+/// Returns partition 0 of each topic, from its beginning.
 pub(super) fn beginnings(topics: &[&str]) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
     for topic in topics {
@@ -20,7 +20,7 @@ pub(super) fn value(message: &BorrowedMessage<'_>) -> String {
     String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned()
 }
 
-/// A member of the group: what it has read, how many partitions it has.
+/// A member of the group: the records that it has read, and the number of its partitions.
 #[derive(Default)]
 struct Member {
     records: Mutex<Vec<Value>>,
@@ -52,7 +52,7 @@ impl Member {
     }
 }
 
-/// What one variant of the read step has seen.
+/// State of one variant of the read step.
 #[derive(Default)]
 struct Reader {
     records: Mutex<BTreeMap<String, Vec<Value>>>,
@@ -61,7 +61,7 @@ struct Reader {
 }
 
 impl Matrix<'_> {
-    /// `group` none: for assign.
+    /// Makes a consumer. Without a group it is for assigned partitions.
     pub(super) fn consumer(
         &self,
         group: Option<&str>,
@@ -125,7 +125,7 @@ impl Matrix<'_> {
             while begin.elapsed() < Duration::from_secs(25) && readers.iter().any(waits) {
                 std::thread::sleep(Duration::from_millis(50));
             }
-            // Whoever has to step over filler at the end of a log shall have done so.
+            // A client that has to step over filler at the end of a log gets the time for it.
             std::thread::sleep(Duration::from_secs(1));
             say(json!({"tail": "begin"}));
             std::thread::sleep(crate::interop::run::TAIL);

@@ -1,11 +1,11 @@
-//! Producing, plain and in transactions.
+//! Steps that produce: plain and in transactions.
 
 use super::*;
 use rdkafka::ClientContext;
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, ProducerContext};
 
-/// Remembers the first error and how many records were accepted.
+/// Delivery results: the number of accepted records and the first error.
 #[derive(Default)]
 pub(super) struct Deliveries {
     accepted: AtomicUsize,
@@ -61,7 +61,7 @@ impl Matrix<'_> {
         Ok(producer)
     }
 
-    /// Records to the topic of its name and this suffix.
+    /// Writes records to the topic with this suffix.
     pub(super) fn send(&self, suffix: &str, from: usize, count: usize) -> Result<(), String> {
         send_with(&self.producer(None)?, &self.own(suffix), from, count)
     }
@@ -79,7 +79,7 @@ impl Matrix<'_> {
         from.assign(&super::consume::beginnings(&[&topic])).map_err(text)?;
         let (mut values, begin) = (Vec::new(), Instant::now());
         while begin.elapsed() < LIMIT {
-            // What comes after the last one that is expected would be wrong, so there is a moment for it.
+            // Waits longer after the last expected record: a further one would be wrong.
             match from.poll(Duration::from_millis(if values.len() < 40 { 200 } else { 600 })) {
                 Some(message) => values.push(super::consume::value(&message.map_err(text)?)),
                 None if values.len() >= 40 => break,

@@ -1,0 +1,19 @@
+//! Record batches (format v2): reading, walking, compressing, joining, and rewriting them.
+pub(crate) mod aborted;
+pub(crate) mod batch;
+pub(crate) mod compression;
+pub(crate) mod fill_holes;
+pub(crate) mod filler;
+pub(crate) mod find_record;
+pub(crate) mod join;
+pub(crate) mod keyed_record;
+pub(crate) mod read;
+pub(crate) mod record;
+pub(crate) mod record_stream;
+pub(crate) mod record_writer;
+pub(crate) mod rewrite_header;
+pub(crate) mod sequence;
+pub(crate) mod shift_deltas;
+pub(crate) mod source_marks;
+pub(crate) mod strip_filler;
+pub(crate) mod walk;
