@@ -78,3 +78,20 @@ fn no_source_record_follows_the_first_client_write() {
         }
     }
 }
+
+/// Given a mirror that no round of the config sync has seen yet, when its source is gone and it is failed over,
+/// then the topic gets the source's values of the configs that Linkgate owned.
+#[test]
+fn a_mirror_that_was_just_created_gets_its_configs_back() {
+    let mut pair = Pair::small("young");
+    // No round falls into the test.
+    pair.link("topic.config.sync.ms=3600000");
+    pair.mirror_topic("t", 1, &[("compression.type", "lz4")]);
+    let compression = |pair: &Pair| pair.destination.admin().config("t", "compression.type");
+    assert_eq!(compression(&pair).as_deref(), Some("producer"));
+    pair.source.kill();
+
+    let _ = pair.linkgate.mirrors(&["--failover", "--topics", "t"]).success("failover");
+    pair.linkgate.wait_status(LINK, "t", "STOPPED");
+    assert_eq!(compression(&pair).as_deref(), Some("lz4"));
+}

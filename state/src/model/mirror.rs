@@ -225,7 +225,7 @@ pub struct MirrorTopic {
     #[serde(default)]
     pub fencing: Fencing,
     /// The source's values of the configs that Linkgate owns while it mirrors, as last seen. A failover sets
-    /// them on the topic. Empty until they were seen.
+    /// them on the topic. Recorded when the mirror is created, and again when they change.
     #[serde(default)]
     pub source_configs: BTreeMap<String, String>,
     /// Texts for operators about what the stop went on without: groups, configs and log starts that the

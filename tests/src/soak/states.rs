@@ -135,9 +135,11 @@ impl StateWatch {
                             None => add(topic, "", state),
                         }
                     }
-                    last.keys()
-                        .filter(|topic| !now.contains_key(*topic))
-                        .for_each(|topic| add(topic, "", ""));
+                    for (topic, (before, _)) in &last {
+                        if !now.contains_key(topic) {
+                            add(topic, before, "");
+                        }
+                    }
                     last = now;
                 }
                 std::thread::sleep(Duration::from_millis(200));

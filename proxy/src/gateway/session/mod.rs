@@ -137,7 +137,7 @@ async fn run(
     let mut client = FrameReader::new(client_read, Account::requests(&budgets.requests, connection));
     let greeted = greeted(&mut client, limits.max_request_bytes, connection.is_authenticated());
     let greeted = tokio::select! {
-        () = stop.cancelled() => return Ok(CloseCause::ClientClosed),
+        () = stop.cancelled() => return Ok(CloseCause::Stopped),
         greeted = timeout(limits.first_request_timeout, greeted) => greeted,
     };
     if !greeted.map_err(|_| SessionError::FirstRequestTimeout)?? {
@@ -179,7 +179,9 @@ async fn run(
         () = too_old(limits.max_age, &no_more) => {}
     }
     // The client sends no further requests. The responses that are due are still delivered.
-    let cause = if no_more.is_cancelled() && !stop.is_cancelled() {
+    let cause = if stop.is_cancelled() {
+        CloseCause::Stopped
+    } else if no_more.is_cancelled() {
         CloseCause::MaxAge
     } else {
         CloseCause::ClientClosed

@@ -47,7 +47,7 @@ impl Commands {
         }
         let (link, config) = self.link(&mirror.link)?;
         let created = match self.configs_for(&link, &config, &mirror).await {
-            Ok(configs) => self.create_topic(&mirror, &configs, false).await,
+            Ok((configs, _)) => self.create_topic(&mirror, &configs, false).await,
             Err(error) => Err(error),
         };
         match created {

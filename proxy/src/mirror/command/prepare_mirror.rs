@@ -83,7 +83,10 @@ impl Commands {
             left_undone: Vec::new(),
         };
         // Validate the creation at the destination before anything is recorded.
-        let configs = self.configs_for(&link, &config, &mirror).await.map_err(|error| failed(&error))?;
+        let (configs, owned) =
+            self.configs_for(&link, &config, &mirror).await.map_err(|error| failed(&error))?;
+        // Recorded from the start: a failover may come before the first round of the config sync.
+        mirror.source_configs = owned;
         let _ = self.create_topic(&mirror, &configs, true).await.map_err(|error| failed(&error))?;
         // This is last, since `latest` means the current end of the source.
         let ranges = start_offset::ranges(&source, &mirror.source_topic, mirror.partitions, start)
@@ -114,12 +117,14 @@ impl Commands {
 
     /// Computes the configs to create the topic with. A validate-only CreateTopics asks the destination: its
     /// answer has both the defaults of a new topic and the config names that the destination knows.
+    ///
+    /// Also returns the source's values of the owned configs, which a failover restores.
     pub(crate) async fn configs_for(
         &self,
         link: &Link,
         config: &LinkConfig,
         mirror: &MirrorTopic,
-    ) -> Result<BTreeMap<String, String>, ClientError> {
+    ) -> Result<(BTreeMap<String, String>, BTreeMap<String, String>), ClientError> {
         let source = self.sources.of(link, config);
         let own = &mirror.requested.configs;
         let partitions = i32::try_from(mirror.partitions).unwrap_or(i32::MAX);
@@ -129,7 +134,7 @@ impl Commands {
             self.destination.create_topic(&mirror.topic, partitions, factor, own, true),
         )?;
         let here = topics::readable(here.configs);
-        Ok(policy::at_creation(&there, &here, &include(config), own))
+        Ok((policy::at_creation(&there, &here, &include(config), own), policy::owned(&there)))
     }
 }
 

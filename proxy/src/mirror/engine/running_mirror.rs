@@ -101,7 +101,7 @@ impl TopicIdentityCheck {
                 Some((
                     MirrorError::SourcePartitionsDecreased,
                     format!(
-                        "the source topic '{topic}' has {} partitions, the mirror {}",
+                        "the partition count of the source topic '{topic}' is {}, that of the mirror is {}",
                         found.partitions.len(),
                         mirror.partitions
                     ),

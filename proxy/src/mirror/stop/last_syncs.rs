@@ -23,7 +23,7 @@ impl StopJob {
             && self.undone.may_wait()
         {
             return Err(NotYet(format!(
-                "waiting for the offsets of {} groups: {}",
+                "waiting for {} troubles with group offsets; the first: {}",
                 passing.len(),
                 first.error.message
             )));

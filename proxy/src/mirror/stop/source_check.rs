@@ -84,7 +84,7 @@ fn judge(mirror: &MirrorTopic, on_source: usize) -> PartitionCountCheck {
         Ordering::Equal => PartitionCountCheck::Right,
         Ordering::Greater => PartitionCountCheck::Grown(count),
         Ordering::Less => PartitionCountCheck::Wrong(format!(
-            "the source topic '{}' has {count} partitions, the mirror {}",
+            "the partition count of the source topic '{}' is {count}, that of the mirror is {}",
             mirror.source_topic, mirror.partitions
         )),
     }
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(judge(&mirror, 5), PartitionCountCheck::Grown(5));
         let fewer = judge(&mirror, 1);
         assert!(
-            matches!(&fewer, PartitionCountCheck::Wrong(why) if why.contains("has 1 partitions, the mirror 2")),
+            matches!(&fewer, PartitionCountCheck::Wrong(why) if why.contains("is 1, that of the mirror is 2")),
             "{fewer:?}"
         );
     }

@@ -7,6 +7,7 @@
 //! destination is left alone and reported: the broker would refuse the commit anyway.
 //!
 //! Topics that are paused, failed or stopped are left alone. While the link is not active, nothing is synced.
+pub(crate) mod bounds;
 pub(crate) mod groups;
 pub(crate) mod last;
 pub(crate) mod plan;
@@ -20,11 +21,10 @@ use state::model::{Link, LinkState, MirrorState, MirrorTopic, StopKind, View};
 use state::store::Store;
 use tokio_util::sync::CancellationToken;
 
-use crate::client::types::OffsetSpec;
 use crate::client::{ClientError, Cluster};
 use crate::mirror::clusters::SourceClusters;
-use crate::mirror::log_bounds::list_offset;
 use crate::mirror::progress::ProgressTable;
+use crate::mirror::sync::offsets::bounds::{Bounds, Next};
 use crate::mirror::sync::offsets::last::LastSyncs;
 use crate::mirror::sync::offsets::plan::{MirrorEnds, Offsets, TopicPartition};
 use crate::mirror::sync::offsets::trouble::GroupTrouble;
@@ -101,9 +101,9 @@ impl OffsetSync {
         } else {
             let source = self.sources.of(link, &config);
             let mirrors = self.synced_mirrors(&view, name, &source);
-            match self.sync(link, &config, &mirrors, follows_source, false).await {
+            match self.sync(link, &config, &mirrors, follows_source, Next::Round).await {
                 Ok(mut troubles) => {
-                    troubles.dedup_by(|a, b| a.group == b.group);
+                    troubles.dedup_by(|a, b| a.group == b.group && a.topic == b.topic);
                     let mut errors: Vec<_> = troubles.into_iter().map(|trouble| trouble.error).collect();
                     errors.extend(self.left_out(link, &config).await);
                     errors
@@ -125,8 +125,8 @@ impl OffsetSync {
     }
 
     /// Brings the offsets of the groups in these topics in line with the source, as long as `goes_on` is true
-    /// for a topic. With `wait_for_stable`, offsets that depend on an open transaction count as trouble.
-    /// Otherwise a later round syncs them.
+    /// for a topic. What the next round can bring is no trouble: offsets that depend on an open transaction,
+    /// or are not replicated yet. If none comes, it is.
     ///
     /// # Errors
     /// Fails if groups cannot be listed.
@@ -136,7 +136,7 @@ impl OffsetSync {
         config: &LinkConfig,
         mirrors: &BTreeMap<String, MirrorEnds>,
         goes_on: fn(&MirrorTopic) -> bool,
-        wait_for_stable: bool,
+        next: Next,
     ) -> Result<Vec<GroupTrouble>, ClientError> {
         if mirrors.is_empty() {
             return Ok(Vec::new());
@@ -145,17 +145,19 @@ impl OffsetSync {
         let (there, here) = tokio::try_join!(groups::list(&source), groups::list(&self.destination))?;
         let in_use: HashSet<&str> =
             here.iter().filter(|group| group.in_use).map(|group| group.name.as_str()).collect();
-        let round = &Round { link: &link.name, source, mirrors: self.replicated(mirrors).await, goes_on };
+        let Bounds { mirrors, troubles: short } = self.bounds(mirrors, next).await;
+        let round = &Round { link: &link.name, source, mirrors, goes_on };
         let selected = there.iter().filter(|group| selects(&config.offset_sync, &group.name));
         let groups = selected.map(|group| {
             let local = local_group(config, &group.name);
             let is_in_use = in_use.contains(local.as_str());
-            async move { self.sync_group(round, &group.name, &local, is_in_use, wait_for_stable).await }
+            async move { self.sync_group(round, &group.name, &local, is_in_use, next).await }
         });
         // Collected first: a stream of borrowing closures is not general enough for a spawned task.
         let groups: Vec<_> = groups.collect();
         let mut troubles: Vec<GroupTrouble> =
             futures::stream::iter(groups).buffer_unordered(CONCURRENT_GROUPS).concat().await;
+        troubles.extend(short);
         // Sorted, so that a round with the same troubles changes nothing in the task table.
         troubles.sort_by(|a, b| a.error.message.cmp(&b.error.message));
         Ok(troubles)
@@ -167,7 +169,7 @@ impl OffsetSync {
         group: &str,
         local_group: &str,
         in_use: bool,
-        wait_for_stable: bool,
+        next: Next,
     ) -> Vec<GroupTrouble> {
         let partitions = |ends: &MirrorEnds| u32::try_from(ends.ends.len()).unwrap_or(u32::MAX);
         let mirrors = &round.mirrors;
@@ -179,7 +181,7 @@ impl OffsetSync {
         };
         let mirror_of = |topic: &str| mirrors.get(topic).map(|ends| ends.topic.clone());
         let mut troubles = GroupTrouble::untold(group, &wanted.refused, mirror_of);
-        if wait_for_stable {
+        if next == Next::Open {
             let mut held: Vec<_> = wanted
                 .unstable
                 .iter()
@@ -243,47 +245,11 @@ impl OffsetSync {
         }
     }
 
-    /// Returns the mirrors with each end limited to what all in-sync replicas have. Records that only the
-    /// leader has may be lost with it, and a group beyond that point would skip what clients write in their
-    /// place.
-    async fn replicated(&self, mirrors: &BTreeMap<String, MirrorEnds>) -> BTreeMap<String, MirrorEnds> {
-        let mut bounded = mirrors.clone();
-        let mut asked = Vec::new();
-        for (source_topic, mirror) in mirrors {
-            let known = (0..).zip(&mirror.ends).filter(|(_, end)| **end >= 0);
-            for (index, _) in known {
-                let (destination, topic) = (self.destination.clone(), mirror.topic.clone());
-                let source_topic = source_topic.clone();
-                asked.push(async move {
-                    let mark = list_offset(&destination, &topic, index, OffsetSpec::Latest).await;
-                    // If the leader does not answer, a later round syncs the partition.
-                    (source_topic, index, mark.unwrap_or(-1))
-                });
-            }
-        }
-        for (source_topic, index, mark) in futures::future::join_all(asked).await {
-            let ends = bounded.get_mut(&source_topic).map(|mirror| &mut mirror.ends);
-            let at = usize::try_from(index).ok();
-            if let Some(end) = ends.zip(at).and_then(|(ends, at)| ends.get_mut(at)) {
-                *end = (*end).min(mark);
-            }
-        }
-        bounded
-    }
-
     fn synced_mirrors(&self, view: &View, link: &str, source: &Cluster) -> BTreeMap<String, MirrorEnds> {
         view.mirrors_of(link)
             .filter(|mirror| follows_source(mirror) && are_its_topics(mirror, source, &self.destination))
             .map(|mirror| (mirror.source_topic.clone(), self.ends_of(mirror)))
             .collect()
-    }
-
-    pub(crate) fn ends_of(&self, mirror: &MirrorTopic) -> MirrorEnds {
-        let known = self.progress.of(&mirror.topic);
-        let ends = (0..mirror.partitions as usize)
-            .map(|index| known.get(index).map_or(-1, |progress| progress.log_end_offset))
-            .collect();
-        MirrorEnds { topic: mirror.topic.clone(), ends }
     }
 }
 

@@ -78,6 +78,18 @@ impl GroupTrouble {
         }
     }
 
+    /// Returns the trouble of all groups with partitions of a topic whose bound is short of their ends.
+    pub(crate) fn bound(topic: &str, passes: bool, message: String) -> Self {
+        let error = RoundError::new(TaskErrorCode::Internal, message);
+        GroupTrouble { group: String::new(), topic: Some(topic.to_owned()), error, passes }
+    }
+
+    /// Returns the trouble of all groups with partitions of a topic whose high watermarks cannot be read.
+    pub(crate) fn unbounded(topic: &str, passes: bool, what: &str, error: &ClientError) -> Self {
+        let what = format!("{what} are not synced: its high watermark cannot be read");
+        GroupTrouble { passes, ..GroupTrouble::of("", Some(topic.to_owned()), &what, error) }
+    }
+
     pub(crate) fn in_use(group: &str) -> Self {
         let message = format!(
             "Consumer group '{group}' has active members on the destination; its offsets are not synced."

@@ -11,6 +11,7 @@ use crate::client::ClientError;
 use crate::client::types::OffsetSpec;
 use crate::mirror::clusters::lost;
 use crate::mirror::log_bounds::list_offset;
+use crate::mirror::sync::offsets::bounds::Next;
 use crate::mirror::sync::offsets::groups::Group;
 use crate::mirror::sync::offsets::plan::Offsets;
 use crate::mirror::sync::offsets::trouble::GroupTrouble;
@@ -108,7 +109,7 @@ impl OffsetSync {
         let mut gone = lost(&source, &mirrors).await?;
         mirrors.retain(|mirror| !gone.contains_key(&mirror.topic));
         let ends = mirrors.iter().map(|mirror| (mirror.source_topic.clone(), self.ends_of(mirror))).collect();
-        let mut troubles = self.sync(link, config, &ends, is_being_promoted, true).await?;
+        let mut troubles = self.sync(link, config, &ends, is_being_promoted, Next::Open).await?;
         // A deleted topic takes its group offsets along. If one was deleted meanwhile, its offsets may be
         // incomplete.
         gone.extend(lost(&source, &mirrors).await?);

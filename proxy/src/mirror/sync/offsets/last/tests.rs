@@ -29,3 +29,31 @@ async fn offsets_refused_in_one_topic_are_synced_in_the_others() {
     let refused = refused.unwrap();
     assert!(refused.iter().any(|trouble| trouble.error.message.contains("'g' in topic 't'")), "{refused:?}");
 }
+
+#[tokio::test]
+async fn a_partition_whose_replicas_cannot_be_asked_is_reported_and_waited_for() {
+    let (there, here) = (Says::of([("t", Ok(5))]), Says::leaderless([("t", Ok(3))]));
+    let (source, destination) = (there.start().await, here.start().await);
+    let sync = syncer(&source, &destination, StopKind::Promote).await;
+    let troubles = sync.final_sync("dr", "t").await.unwrap();
+    let [trouble] = troubles.as_slice() else { panic!("{troubles:?}") };
+    assert!(trouble.passes);
+    assert!(trouble.error.message.contains("partition 1 of topic 't' are not synced"), "{trouble:?}");
+    assert_eq!(*here.commits.lock().unwrap(), [("t".to_owned(), 5)], "the other partition is synced");
+}
+
+#[tokio::test]
+async fn a_log_that_is_not_replicated_is_waited_for() {
+    let (there, here) = (Says::of([("t", Ok(11))]), Says::of([("t", Ok(3))]));
+    let (source, destination) = (there.start().await, here.start().await);
+    let sync = syncer(&source, &destination, StopKind::Promote).await;
+    // The destination says that every log is replicated up to 10.
+    for cell in sync.progress.topic("t", 2) {
+        cell.update(|progress| progress.log_end_offset = 12);
+    }
+    let troubles = sync.final_sync("dr", "t").await.unwrap();
+    let [trouble] = troubles.as_slice() else { panic!("{troubles:?}") };
+    assert!(trouble.passes);
+    assert!(trouble.error.message.contains("partition 0 (and 1 more) of topic 't' are synced only up to 10"));
+    assert_eq!(*here.commits.lock().unwrap(), [("t".to_owned(), 10)]);
+}
