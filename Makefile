@@ -27,7 +27,7 @@ build-tests: ## Build everything as the tests use it, in target/debug
 	@$(env); $(build)
 
 test: setup ## All tests, on real Kafka brokers; ends with the time of each suite (SUITES="promote failover")
-	@$(env); $(build); tests/suites.py --jobs $(jobs) $(SUITES)
+	@$(env); tests/suites.py --check $(SUITES); $(build); tests/suites.py --jobs $(jobs) $(SUITES)
 
 check: ## Format, lints and unit tests, without brokers: the inner loop, under two minutes when warm
 	@cargo fmt --all --check

@@ -13,6 +13,13 @@ fail() { echo "package.sh: FAILED: $*" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || fail "a chroot needs root: run it as root, or with sudo"
 
 step() { echo "== $*"; }
+expect_notices() { # expect_notices FILE: it names libraries that are linked statically, with the texts of their licences
+  local needed
+  for needed in '^  tokio [0-9.]*: MIT' '^  tokio [0-9.]*: LICENSE$' '^  rocksdb [0-9.]*: Apache-2.0' \
+    '^  librocksdb-sys .*: rocksdb/LICENSE.Apache$' '^  zstd-sys .*: zstd/LICENSE$' 'Permission is hereby granted'; do
+    grep -q -- "$needed" "$1" || fail "$1 does not have '$needed'"
+  done
+}
 
 if [ "${1:-}" != --inside ]; then
   deb=${1:-$(ls -t "${CARGO_TARGET_DIR:-$here/../target}"/debian/linkgate_*.deb 2>/dev/null | head -n 1)}
@@ -45,6 +52,7 @@ if [ "${1:-}" != --inside ]; then
   unit=$DESTDIR$PREFIX/lib/systemd/system/linkgate.service
   grep -q "^ExecStart=$PREFIX/bin/linkgate " "$unit" || fail "$unit does not start $PREFIX/bin/linkgate"
   "$DESTDIR$PREFIX/bin/linkctl" --version >/dev/null || fail "the installed linkctl does not run"
+  expect_notices "$DESTDIR$PREFIX/share/doc/linkgate/THIRD-PARTY-NOTICES"
   if command -v systemd-analyze >/dev/null; then
     # The unit names a program that is in the stage only.
     sed "s#^ExecStart=#&$DESTDIR#" "$unit" > "$work/linkgate.service"
@@ -143,6 +151,9 @@ for program in linkgate linkctl kafka-cluster-links kafka-mirrors; do
 done
 expect "_linkctl linkctl" in_root bash -c 'source /usr/share/bash-completion/completions/linkctl && complete -p linkctl'
 [ -s "$root/usr/lib/systemd/system/linkgate.service" ] || fail "the systemd unit is missing"
+
+step "notices of licences"
+expect_notices "$root/usr/share/doc/linkgate/THIRD-PARTY-NOTICES"
 
 step "an empty configuration is refused"
 expect_code 78 "bootstrap.servers is required" as_linkgate linkgate --config "$config"

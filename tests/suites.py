@@ -4,6 +4,7 @@
     tests/suites.py                     # all suites
     tests/suites.py promote failover    # these
     tests/suites.py --unit              # unit tests only: no broker is started
+    tests/suites.py --check promote     # only checks that there are suites of these names
 
 A suite is one test binary. cargo builds the binaries and names them; each then runs as cargo would run it, one test after
 the other, because the tests of a suite share clusters. Different suites share nothing: each has clusters, ports and
@@ -35,9 +36,28 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="*", metavar="SUITE", help="name of a suite, as the table at the end shows it")
     parser.add_argument("--unit", action="store_true", help="unit tests only")
+    parser.add_argument("--check", action="store_true", help="only check the names, and run nothing")
     parser.add_argument("--jobs", type=int, default=2, help="suites at a time (default: 2)")
     parser.add_argument("--threads", type=int, default=1, help="tests at a time within a suite (default: 1)")
     return parser.parse_args()
+
+
+def name_of(target):
+    """Name of the suite of a target of cargo; None if it has none."""
+    label = {"test": "", "lib": " (unit)", "bin": " (bin)"}.get(target["kind"][0])
+    return None if label is None else target["name"] + label
+
+
+def check(suites, unit):
+    """Ends with a sentence if a suite is not there. Builds nothing: a typing error must not cost a build."""
+    command = ["cargo", "metadata", "--no-deps", "--format-version=1"]
+    packages = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)["packages"]
+    names = {name_of(target) for package in packages for target in package["targets"]} - {None}
+    if unit:
+        names = {name for name in names if name.endswith(")")}
+    unknown = [name for name in suites if name not in names]
+    if unknown:
+        sys.exit(f"suites.py: no suite is called {', '.join(unknown)}; there are: {', '.join(sorted(names))}")
 
 
 def built(unit):
@@ -53,9 +73,7 @@ def built(unit):
         if message.get("reason") != "compiler-artifact" or not message["profile"]["test"] or not message["executable"]:
             continue
         target, package = message["target"], os.path.dirname(message["manifest_path"])
-        kind = target["kind"][0]
-        name = target["name"] if kind == "test" else f"{target['name']} ({'unit' if kind == 'lib' else kind})"
-        found.append((name, message["executable"], package))
+        found.append((name_of(target), message["executable"], package))
     return found
 
 
@@ -130,11 +148,10 @@ def run_all(suites, jobs, threads):
 
 def main():
     options = arguments()
+    check(options.suites, options.unit)
+    if options.check:
+        return
     binaries = built(options.unit)
-    names = {name for name, _, _ in binaries}
-    unknown = [name for name in options.suites if name not in names]
-    if unknown:
-        sys.exit(f"suites.py: no suite is called {', '.join(unknown)}; there are: {', '.join(sorted(names))}")
     rank = {name: number for number, name in enumerate(LONGEST)}
     suites = [Suite(*each) for each in binaries if not options.suites or each[0] in options.suites]
     # Those that run alone come first: at the end they would wait for the others.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use linkgate_tests::log_ends::LogEnds;
+use linkgate_tests::client::log_ends::LogEnds;
 
 use crate::usage;
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::records::Record;
-use linkgate_tests::process::run;
-use linkgate_tests::python::data_set;
-use linkgate_tests::raw_batch::{batch, now_ms, record};
+use linkgate_tests::client::python::data_set;
+use linkgate_tests::machine::process::run;
+use linkgate_tests::produce::raw_batch::{batch, now_ms, record};
 
 /// Size of a batch header in bytes, and the offset of the first byte that the CRC covers.
 const HEADER: usize = 61;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use linkgate_tests::linkgate::Linkgate;
+use linkgate_tests::stage::linkgate::Linkgate;
 use serde_json::Value;
 
 /// Interval between two polls of a topic.

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{ProduceRequest, TopicName};
 use linkgate_tests::client::{Connection, text};
-use linkgate_tests::linkgate::Linkgate;
-use linkgate_tests::raw_batch::{batch, record};
-use linkgate_tests::wait::LONG;
+use linkgate_tests::machine::wait::LONG;
+use linkgate_tests::produce::raw_batch::{batch, record};
+use linkgate_tests::stage::linkgate::Linkgate;
 
 /// Runs `kafka-mirrors` with `action` (`--promote`, `--failover`) on a mirror topic. Returns the time from
 /// the start of that process until each partition has accepted a record. `pause` is the time between two

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::{CreateTopicsRequest, TopicName};
-use linkgate_tests::admin::LATEST;
+use linkgate_tests::client::admin::LATEST;
+use linkgate_tests::client::log_ends::LogEnds;
 use linkgate_tests::client::{Connection, Error, text};
 use linkgate_tests::kafka::{Cluster, Version};
-use linkgate_tests::log_ends::LogEnds;
-use linkgate_tests::pair::Pair;
-use linkgate_tests::wait::{LONG, until_ok};
+use linkgate_tests::machine::wait::{LONG, until_ok};
+use linkgate_tests::stage::pair::Pair;
 
 use crate::copying::Processes;
 use crate::data::Data;

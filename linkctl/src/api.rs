@@ -1,6 +1,7 @@
 //! Typed operations of the REST API. One [`Api`] serves one cluster: the first that `GET /clusters` names.
 
 use serde::Deserialize;
+use strum::IntoStaticStr;
 use ureq::http::Method;
 
 use crate::address::Address;
@@ -16,7 +17,8 @@ use crate::segment::encoded;
 pub const FEW: usize = 16;
 
 /// Actions on mirror topics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Action {
     /// Pauses mirroring.
     Pause,
@@ -32,12 +34,7 @@ impl Action {
     /// Returns the name of the action in the API and in `linkctl`.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Action::Pause => "pause",
-            Action::Resume => "resume",
-            Action::Promote => "promote",
-            Action::Failover => "failover",
-        }
+        self.into()
     }
 }
 

@@ -20,7 +20,8 @@ unit=$to/lib/systemd/system/linkgate.service
 
 install_all() {
   local needed
-  for needed in "${programs[@]}" packaging/man packaging/completions packaging/linkgate.properties.example; do
+  local data=(linkgate.properties.example THIRD-PARTY-NOTICES)
+  for needed in "${programs[@]}" packaging/man packaging/completions "${data[@]/#/packaging/}"; do
     if [ ! -e "$built/$needed" ]; then
       echo "make install: $built/$needed is not there. Run 'make build' first, as yourself: 'make install' builds nothing." >&2
       exit 1
@@ -32,7 +33,7 @@ install_all() {
   install -D -m 644 -t "$bash" "$built"/packaging/completions/bash/*
   install -D -m 644 -t "$zsh" "$built"/packaging/completions/zsh/*
   install -D -m 644 -t "$fish" "$built"/packaging/completions/fish/*
-  install -D -m 644 -t "$doc" "$root"/{README.md,LICENSE,CHANGELOG.md} "$built/packaging/linkgate.properties.example"
+  install -D -m 644 -t "$doc" "$root"/{README.md,LICENSE,CHANGELOG.md} "${data[@]/#/$built/packaging/}"
   install -D -m 644 "$here/linkgate.service" "$unit"
   sed -i "s#^ExecStart=/usr/bin/#ExecStart=$prefix/bin/#" "$unit"
   echo "Linkgate is installed below $to. docs/install.md says how to start it."

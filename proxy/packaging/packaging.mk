@@ -7,13 +7,14 @@ built = $(or $(CARGO_TARGET_DIR),target)/release
 # Without the tests and benchmarks, which need more to be built.
 release = cargo build --release --locked --workspace --exclude linkgate-tests --exclude linkgate-bench --bins
 
-build: ## Release binaries, man pages and completions, in target/release
+build: ## Release binaries, man pages, completions and notices of licences, in target/release
 	@tests/setup/all.sh build
 	@$(env); $(release)
 	@rm -rf $(built)/packaging
 	@$(built)/linkgate-manual $(built)/packaging
 	@gzip -9nr $(built)/packaging/man
 	@$(built)/linkgate --example-config > $(built)/packaging/linkgate.properties.example
+	@$(env); proxy/packaging/notices.sh > $(built)/packaging/THIRD-PARTY-NOTICES
 
 install: ## Install what make build has made (PREFIX=/usr/local, DESTDIR=)
 	@BUILT='$(built)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' proxy/packaging/install.sh install

@@ -56,8 +56,8 @@ pub mod internals {
     pub use crate::wire::messages::sasl::read_message;
     pub use crate::wire::messages::share_fetch_request::{Gaps, ShareFetchRequest};
     pub use crate::wire::protocol::header::RequestPrefix;
-    pub use crate::wire::protocol::primitive::{WireError, put_string, put_unsigned_varint};
-    pub use crate::wire::protocol::varint::put_varint;
+    pub use crate::wire::protocol::primitive::{WireError, put_string};
+    pub use crate::wire::protocol::varint::{put_unsigned_varint, put_varint};
     pub use crate::wire::protocol::versions::{APIS, Api, REFUSED, Treatment, api};
     pub use crate::wire::protocol::{response_schema, versions};
     pub use crate::wire::records::aborted::AbortedTransaction;

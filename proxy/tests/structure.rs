@@ -304,6 +304,7 @@ fn every_link_config_has_a_reader() {
                 backoff: _,
                 timeout: _,
                 receive_buffer: _,
+                connections: _,
             },
         metadata_max_age: _,
         retry_backoff: _,

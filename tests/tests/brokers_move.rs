@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use linkgate_tests::admin::Admin;
+use linkgate_tests::client::admin::Admin;
 use linkgate_tests::kafka::{Cluster, Version};
-use linkgate_tests::linkgate::Linkgate;
-use linkgate_tests::ports::PortBlock;
+use linkgate_tests::machine::ports::PortBlock;
+use linkgate_tests::machine::wait::{LONG, until};
+use linkgate_tests::machine::workdir::WorkDir;
 use linkgate_tests::produce::{Kind, Writer, send};
 use linkgate_tests::read;
-use linkgate_tests::wait::{LONG, until};
-use linkgate_tests::workdir::WorkDir;
+use linkgate_tests::stage::linkgate::Linkgate;
 
 /// Given a destination with no running broker, when Linkgate starts, then its process lives and is not ready.
 /// When brokers come up one after another, then each gets its port and clients are served. When a broker
@@ -29,7 +29,8 @@ fn gateway_ports_stay_when_brokers_join_late_and_move() {
     let mut linkgate = Linkgate::prepare(WorkDir::new("linkgate"), &cluster.bootstrap(), &[]);
     linkgate.launch();
     until("the process lives", LONG, || {
-        let answer = linkgate_tests::linkgate::http_get(&format!("{}/health/live", linkgate.rest_url()));
+        let answer =
+            linkgate_tests::stage::linkgate::http_get(&format!("{}/health/live", linkgate.rest_url()));
         answer.ok().filter(|(status, _)| *status == 200)
     });
     assert_eq!(linkgate.get("/health/ready").0, 503);

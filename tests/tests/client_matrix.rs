@@ -9,7 +9,7 @@ use linkgate_tests::interop::stage::{MirrorTopic, Place, Stage};
 use linkgate_tests::interop::table::{Row, markdown, wrongs};
 use linkgate_tests::interop::{judge, run};
 use linkgate_tests::kafka::{Cluster, Version};
-use linkgate_tests::wait::{LONG, until_ok};
+use linkgate_tests::machine::wait::{LONG, until_ok};
 
 /// Given mirror topics with filler at the start, in the middle, at the end, and in runs longer than one
 /// fetch, when each client library manages topics, produces, consumes in a group with changing members, runs

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use linkgate_tests::admin::Admin;
+use linkgate_tests::client::admin::Admin;
 use linkgate_tests::kafka::{Cluster, Version};
+use linkgate_tests::machine::wait::{LONG, until};
 use linkgate_tests::produce::{Kind, send};
-use linkgate_tests::wait::{LONG, until};
 use proxy::internals::Accepted;
 use proxy::internals::CommandErrorKind;
 use proxy::internals::Commands;

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use linkgate_tests::admin::LATEST;
-use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::client::admin::LATEST;
 use linkgate_tests::produce::{Kind, Writer};
+use linkgate_tests::stage::pair::{LINK, Pair};
 
 /// Given four producers that write to a mirrored topic, one of them with transactions, when the daemon is
 /// killed repeatedly at random times, then mirroring catches up and both sides hold the same.

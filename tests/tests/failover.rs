@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use linkgate_tests::admin::LATEST;
-use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::client::admin::LATEST;
 use linkgate_tests::produce::{Kind, Sender, Writer, send};
 use linkgate_tests::read;
+use linkgate_tests::stage::pair::{LINK, Pair};
 
 /// Given a source that was killed in the middle of an open transaction, when its mirror is failed over, then
 /// the topic holds exactly a prefix of the committed records of the source, no transaction stays open, and

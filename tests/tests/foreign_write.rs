@@ -1,9 +1,10 @@
 //! The next append detects a write that bypassed the gateway, and never overwrites or hides it.
 
-use linkgate_tests::admin::LATEST;
-use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::client::admin::LATEST;
+use linkgate_tests::client::python;
+use linkgate_tests::machine::wait;
 use linkgate_tests::produce::{Kind, send};
-use linkgate_tests::{python, wait};
+use linkgate_tests::stage::pair::{LINK, Pair};
 
 /// Given a mirror topic that is up to date, when a client writes to it directly at the destination, then the
 /// next record of the source makes it FAILED, and the reason names the offset.
@@ -65,6 +66,6 @@ fn a_foreign_write_while_the_daemon_is_down_is_detected_at_start() {
     let mirror = pair.linkgate.mirror(LINK, "t");
     let reason = mirror["linkgate"]["reason"].as_str().unwrap_or_default();
     assert!(reason.contains("offset 20"), "{mirror:#}");
-    let end = pair.destination.admin().offsets("t", linkgate_tests::admin::LATEST);
+    let end = pair.destination.admin().offsets("t", linkgate_tests::client::admin::LATEST);
     assert_eq!(end, [23], "nothing was appended behind the foreign records");
 }

@@ -4,12 +4,13 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use linkgate_tests::admin::LATEST;
 use linkgate_tests::client::Connection;
-use linkgate_tests::pair::{LINK, Pair};
-use linkgate_tests::raw_batch::{now_ms, write};
-use linkgate_tests::records::Record;
-use linkgate_tests::{linkgate, read};
+use linkgate_tests::client::admin::LATEST;
+use linkgate_tests::produce::raw_batch::{now_ms, write};
+use linkgate_tests::read;
+use linkgate_tests::read::records::Record;
+use linkgate_tests::stage::linkgate;
+use linkgate_tests::stage::pair::{LINK, Pair};
 use proxy::internals::put_varint;
 use proxy::internals::{BatchHeader, HEADER_LEN, LENGTH_OVERHEAD};
 use proxy::internals::{FILLER_BASE_TIMESTAMP, MIXED_BASE_TIMESTAMP, SENTINEL_KEY};
@@ -60,7 +61,7 @@ fn forged(producer_id: i64, base_timestamp: i64, codec: i16, given: &[Given<'_>]
 }
 
 fn leader(bootstrap: &str, topic: &str) -> Connection {
-    let leaders = linkgate_tests::admin::Admin::to(bootstrap).leaders(topic);
+    let leaders = linkgate_tests::client::admin::Admin::to(bootstrap).leaders(topic);
     Connection::open(&leaders[0].address).unwrap()
 }
 

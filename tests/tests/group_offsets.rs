@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::machine::wait::{LONG, until};
 use linkgate_tests::produce::{Kind, send};
-use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::stage::pair::{LINK, Pair};
 
 const FILTERS: &str = r#"{"groupFilters":[
   {"name":"app-","patternType":"PREFIXED","filterType":"INCLUDE"},
@@ -99,7 +99,7 @@ fn a_group_in_use_on_the_destination_is_left_alone() {
     pair.assert_mirrored("t");
     let gateway = pair.linkgate.bootstrap();
     let args = ["--bootstrap", gateway.as_str(), "--group", "app-live", "--topic", "t"];
-    let mut member = linkgate_tests::python::Running::start("member.py", &args);
+    let mut member = linkgate_tests::client::python::Running::start("member.py", &args);
     assert_eq!(member.next(LONG)["assigned"], 1);
 
     pair.source.admin().commit("app-live", &[("t", 0, 60)]);

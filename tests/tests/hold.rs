@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use linkgate_tests::kafka::Version;
-use linkgate_tests::trio::Trio;
+use linkgate_tests::stage::trio::Trio;
 
 type Row = (&'static str, fn(&mut Trio));
 

@@ -12,7 +12,7 @@ mod stage;
 
 use std::time::{Duration, Instant};
 
-use linkgate_tests::vitals::{Vitals, Watch};
+use linkgate_tests::stage::vitals::{Vitals, Watch};
 use loads::Load;
 use stage::Stage;
 

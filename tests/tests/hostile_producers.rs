@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use batches::{THEMES, Theme};
 use fastrand::Rng;
-use linkgate_tests::admin::{Admin, LATEST};
 use linkgate_tests::client::Connection;
-use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::client::admin::{Admin, LATEST};
+use linkgate_tests::produce::raw_batch::write;
 use linkgate_tests::produce::{Kind, send};
-use linkgate_tests::raw_batch::write;
 use linkgate_tests::read;
-use linkgate_tests::records::Record;
+use linkgate_tests::read::records::Record;
+use linkgate_tests::stage::pair::{LINK, Pair};
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|e| panic!("{name}={text}: {e}")))

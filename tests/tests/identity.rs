@@ -4,15 +4,15 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use linkgate_tests::admin::{Admin, LATEST};
+use linkgate_tests::client::admin::{Admin, LATEST};
 use linkgate_tests::fault::FaultProxy;
 use linkgate_tests::kafka::{Cluster, Version};
-use linkgate_tests::linkgate::Linkgate;
-use linkgate_tests::pair::{LINK, Pair};
-use linkgate_tests::ports::PortBlock;
+use linkgate_tests::machine::ports::PortBlock;
+use linkgate_tests::machine::wait::{LONG, until};
+use linkgate_tests::machine::workdir::WorkDir;
 use linkgate_tests::produce::{Kind, send};
-use linkgate_tests::wait::{LONG, until};
-use linkgate_tests::workdir::WorkDir;
+use linkgate_tests::stage::linkgate::Linkgate;
+use linkgate_tests::stage::pair::{LINK, Pair};
 
 /// Longer than Linkgate tolerates a topic that is missing or another one (8 s at the source, 4 s at the
 /// destination).

@@ -2,13 +2,13 @@
 //!
 //! The daemon itself asserts with these functions. The tests show that they detect a real breach.
 
-use linkgate_tests::admin::{EARLIEST, LATEST};
+use linkgate_tests::client::admin::{EARLIEST, LATEST};
 use linkgate_tests::kafka::Cluster;
-use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::machine::wait::{LONG, until};
 use linkgate_tests::produce::{Kind, send};
 use linkgate_tests::read;
-use linkgate_tests::records::Batch;
-use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::read::records::Batch;
+use linkgate_tests::stage::pair::{LINK, Pair};
 use state::invariant;
 
 /// The lowest reserved producer id.

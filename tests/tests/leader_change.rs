@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use linkgate_tests::kafka::Version;
-use linkgate_tests::leadership;
-use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::kafka::leadership;
+use linkgate_tests::machine::wait::{LONG, until};
 use linkgate_tests::produce::{Kind, Writer, send};
 use linkgate_tests::soak::reader::Reader;
-use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::stage::pair::{LINK, Pair};
 use linkgate_tests::workload::{Shape, Workload};
 
 /// Given a mirror under load between clusters of two and three brokers, when brokers are stopped, killed and

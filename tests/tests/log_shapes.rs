@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use linkgate_tests::client::Connection;
 use linkgate_tests::kafka::Version;
-use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::machine::wait::{LONG, until, until_ok};
+use linkgate_tests::produce::raw_batch::{batch, record, write};
 use linkgate_tests::produce::{Kind, Sender, send};
-use linkgate_tests::raw_batch::{batch, record, write};
 use linkgate_tests::read;
-use linkgate_tests::wait::{LONG, until, until_ok};
+use linkgate_tests::stage::pair::{LINK, Pair};
 
 /// Returns what the REST API reports for partition 0 of a mirror topic.
 fn partition(pair: &Pair, topic: &str) -> serde_json::Value {
@@ -97,7 +97,7 @@ fn the_log_start_follows_deletions_on_the_source() {
     pair.mirror_topic("t", 2, &[]);
     send(&source, "t", Kind::idempotent("zstd"), 200);
     pair.assert_mirrored("t");
-    let ends = pair.source.admin().offsets("t", linkgate_tests::admin::LATEST);
+    let ends = pair.source.admin().offsets("t", linkgate_tests::client::admin::LATEST);
     pair.source.admin().delete_records("t", 0, ends[0] / 2);
     pair.source.admin().delete_records("t", 1, ends[1]);
     pair.assert_mirrored("t");
@@ -132,7 +132,8 @@ fn an_open_transaction_is_named() {
     // The coordinator writes the marker a moment after it has answered.
     until("the marker is written", LONG, || {
         let mut source = pair.source.admin();
-        (source.last_stable_offsets("t") == source.offsets("t", linkgate_tests::admin::LATEST)).then_some(())
+        (source.last_stable_offsets("t") == source.offsets("t", linkgate_tests::client::admin::LATEST))
+            .then_some(())
     });
     pair.assert_mirrored("t");
     until("nothing holds it back", LONG, || {

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use linkgate_tests::admin::LATEST;
+use linkgate_tests::client::admin::LATEST;
 use linkgate_tests::kafka::{Cluster, Version};
+use linkgate_tests::machine::wait::{LONG, until};
 use linkgate_tests::produce::{Kind, send};
-use linkgate_tests::wait::{LONG, until};
 use proxy::internals::Commands;
 use proxy::internals::OffsetSync;
 use proxy::internals::ProgressTable;

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use linkgate_tests::admin::{EARLIEST, LATEST};
+use linkgate_tests::client::admin::{EARLIEST, LATEST};
 use linkgate_tests::kafka::Version::{V2_8_2, V4_3_1};
-use linkgate_tests::pair::{LINK, Pair};
-use linkgate_tests::process::Output;
+use linkgate_tests::machine::process::Output;
+use linkgate_tests::machine::wait::{LONG, until};
 use linkgate_tests::produce::{Kind, send};
 use linkgate_tests::read;
-use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::stage::pair::{LINK, Pair};
 
 const FORMAT: &str = "message.format.version";
 

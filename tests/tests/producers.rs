@@ -8,8 +8,8 @@ mod producers {
 use std::collections::BTreeSet;
 
 use linkgate_tests::kafka::Version::{V2_8_2, V3_9_1, V4_3_1};
-use linkgate_tests::pair::{LINK, Pair};
 use linkgate_tests::read;
+use linkgate_tests::stage::pair::{LINK, Pair};
 use producers::programs::Program;
 use producers::raw;
 

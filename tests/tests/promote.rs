@@ -1,10 +1,10 @@
 //! A promote is the planned end of a mirror: no record is missing, and the topic is an ordinary one
 //! afterwards.
 
-use linkgate_tests::admin::LATEST;
-use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::client::admin::LATEST;
 use linkgate_tests::produce::{Kind, Writer, send};
 use linkgate_tests::read;
+use linkgate_tests::stage::pair::{LINK, Pair};
 
 const SCHEDULED: &str = "Request for stopping topic t's mirror was successfully scheduled.";
 

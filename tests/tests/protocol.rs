@@ -9,8 +9,8 @@ mod peer;
 mod script;
 
 use linkgate_tests::kafka::{Cluster, Version};
-use linkgate_tests::linkgate::Linkgate;
 use linkgate_tests::rpc::{self, Field, Kind, Schemas};
+use linkgate_tests::stage::linkgate::Linkgate;
 use proxy::internals::{APIS, REFUSED, api};
 use serde_json::{Value, json};
 

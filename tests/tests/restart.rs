@@ -1,8 +1,8 @@
 //! Links, mirrors and decisions survive the end of the daemon, whether it was killed or stopped.
 
-use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::machine::wait::{LONG, until};
 use linkgate_tests::produce::{Kind, send};
-use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::stage::pair::{LINK, Pair};
 
 /// Given a link with an active, a paused and a stopped mirror, when the daemon is killed and starts again,
 /// then each mirror has its state from before, and mirroring goes on at its append position.

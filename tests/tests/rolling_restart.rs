@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use linkgate_tests::kafka::Cluster;
-use linkgate_tests::linkgate::Linkgate;
+use linkgate_tests::machine::wait::{LONG, until};
 use linkgate_tests::read;
-use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::stage::linkgate::Linkgate;
 use rolling_restart::load::{ALL, Client, Load, Outcome};
 use serde_json::Value;
 

@@ -5,13 +5,13 @@ mod stage;
 
 use std::time::{Duration, Instant};
 
-use linkgate_tests::access::{Operation, Resource, allow};
-use linkgate_tests::admin::LATEST;
-use linkgate_tests::linkgate::Linkgate;
+use linkgate_tests::client::admin::LATEST;
+use linkgate_tests::kafka::access::{Operation, Resource, allow};
+use linkgate_tests::machine::wait::{LONG, until};
+use linkgate_tests::machine::workdir::WorkDir;
 use linkgate_tests::produce::{self, Kind};
 use linkgate_tests::read;
-use linkgate_tests::wait::{LONG, until};
-use linkgate_tests::workdir::WorkDir;
+use linkgate_tests::stage::linkgate::Linkgate;
 
 use stage::{PASSWORD, REAUTHENTICATION, Stage, allow_mirror, jaas, run};
 
@@ -95,7 +95,7 @@ fn clients_and_links_are_authorised_as_without_the_gateway() {
     untrusting[2].1 = stage.authority.identity("stranger");
     std::fs::write(
         &untrusting[2].1,
-        linkgate_tests::certificates::Authority::new(stage.linkgate.dir()).trust_text(),
+        linkgate_tests::kafka::certificates::Authority::new(stage.linkgate.dir()).trust_text(),
     )
     .expect("writable");
     let refused = create("untrusting", &untrusting);
@@ -168,7 +168,7 @@ fn nothing_is_smuggled(stage: &Stage) {
     }
     let args =
         ["--at", &gateway, "--topic", "flights", "--ca", &trust, "--user", "app", "--password", PASSWORD];
-    let said = linkgate_tests::python::json("smuggle.py", &args, LONG);
+    let said = linkgate_tests::client::python::json("smuggle.py", &args, LONG);
     assert_eq!(said["authenticated"], 0, "{said}");
     assert_eq!(said["handshakes"], serde_json::json!([34, 34, 34, 34]), "{said}");
     assert_eq!(said["produced"], serde_json::json!([42, 42]), "{said}");
@@ -326,7 +326,7 @@ fn mutual_tls_is_terminated_at_the_gateway_and_used_again_to_the_brokers() {
         config
     };
     let stranger = WorkDir::new("mutual-stranger");
-    let stranger = linkgate_tests::certificates::Authority::new(stranger.path()).identity("app");
+    let stranger = linkgate_tests::kafka::certificates::Authority::new(stranger.path()).identity("app");
 
     // Then the first is served, with the principal of the gateway, and the others are not
     let said = run(&client(Some(&app)), "shared", &["--write", "10", "--read", "10"]);
@@ -341,7 +341,7 @@ fn mutual_tls_is_terminated_at_the_gateway_and_used_again_to_the_brokers() {
 }
 
 /// A Java consumer behind the gateway that ends after [`ENOUGH`] records.
-struct Ticks(std::thread::JoinHandle<linkgate_tests::process::Output>);
+struct Ticks(std::thread::JoinHandle<linkgate_tests::machine::process::Output>);
 
 /// Number of records that the consumer reads before it ends.
 const ENOUGH: usize = 1_000;

@@ -6,10 +6,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use linkgate_tests::kafka::Cluster;
-use linkgate_tests::linkgate::Linkgate;
+use linkgate_tests::machine::wait::{LONG, until};
 use linkgate_tests::produce::{Kind, send};
 use linkgate_tests::read;
-use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::stage::linkgate::Linkgate;
 
 const SILENT: usize = 9_000;
 /// Maximum memory for a connection before its first request, in bytes.

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use linkgate_tests::pair::{LINK, Pair};
 use linkgate_tests::produce::{Kind, send};
+use linkgate_tests::stage::pair::{LINK, Pair};
 
 /// `availability.check.ms`.
 const CHECK: Duration = Duration::from_secs(1);

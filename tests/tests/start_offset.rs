@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use linkgate_tests::admin::{EARLIEST, LATEST};
-use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::client::admin::{EARLIEST, LATEST};
+use linkgate_tests::machine::wait::{LONG, until};
 use linkgate_tests::produce::{Kind, send};
 use linkgate_tests::read::{self, PartitionCopy};
-use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::stage::pair::{LINK, Pair};
 use serde_json::Value;
 
 const SPEC: &str = "mirror.start.offset.spec";
@@ -144,7 +144,8 @@ fn the_filler_count_tells_whether_the_gateway_is_needed() {
     send(&source, "t", Kind::plain("none"), 50);
     pair.wait_caught_up("t");
     let series = "linkgate_mirror_filler_offsets{";
-    let metrics = || linkgate_tests::linkgate::http_get(&format!("{}/metrics", pair.linkgate.rest_url()));
+    let metrics =
+        || linkgate_tests::stage::linkgate::http_get(&format!("{}/metrics", pair.linkgate.rest_url()));
     assert!(!metrics().unwrap().1.contains(series));
     let live = count_filler(&pair, "t");
     assert_eq!((&live["state"], &live["gateway_needed"]), (&"DONE".into(), &true.into()), "{live:#}");

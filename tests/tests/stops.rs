@@ -6,14 +6,14 @@
 
 use std::time::Duration;
 
-use linkgate_tests::admin::{EARLIEST, LATEST};
+use linkgate_tests::client::admin::{EARLIEST, LATEST};
 use linkgate_tests::kafka::{Cluster, FORGETFUL, Version};
-use linkgate_tests::linkgate::Linkgate;
-use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::machine::wait::{LONG, until};
+use linkgate_tests::machine::workdir::WorkDir;
 use linkgate_tests::produce::{Kind, Sender, Writer, send};
 use linkgate_tests::read;
-use linkgate_tests::wait::{LONG, until};
-use linkgate_tests::workdir::WorkDir;
+use linkgate_tests::stage::linkgate::Linkgate;
+use linkgate_tests::stage::pair::{LINK, Pair};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseProducer, Producer as _};

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use linkgate_tests::kafka::Version;
-use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::machine::wait::{LONG, until};
 use linkgate_tests::produce::{Kind, send};
-use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::stage::pair::{LINK, Pair};
 
 fn assert_failed(pair: &Pair, topic: &str, error: &str, words: &[&str]) {
     pair.linkgate.wait_status(LINK, topic, "FAILED");
@@ -52,7 +52,8 @@ fn mirrors_of_deleted_and_recreated_topics_fail_or_are_forgotten() {
     // The changed topic id is detected before the lower number of partitions.
     assert_failed(&pair, "fewer", "SOURCE_TOPIC_ID_CHANGED", &["created again"]);
     until("the mirror is forgotten", LONG, || pair.linkgate.mirror(LINK, "removed").is_null().then_some(()));
-    let held: i64 = pair.destination.admin().offsets("deleted", linkgate_tests::admin::LATEST).iter().sum();
+    let held: i64 =
+        pair.destination.admin().offsets("deleted", linkgate_tests::client::admin::LATEST).iter().sum();
     assert_eq!(held, 60);
 }
 
@@ -120,7 +121,7 @@ fn about_to_lose_records(name: &str) -> Pair {
     until("every broker knows the topic", LONG, || {
         let known = |id| {
             let address = format!("127.0.0.1:{}", pair.source.node(id).port);
-            linkgate_tests::admin::Admin::to(&address).topics().iter().any(|topic| topic == "t")
+            linkgate_tests::client::admin::Admin::to(&address).topics().iter().any(|topic| topic == "t")
         };
         [1, 2, 3].into_iter().all(known).then_some(())
     });
@@ -157,7 +158,7 @@ fn an_unclean_election_while_linkgate_is_down_is_detected_by_content() {
     elect_uncleanly(&mut pair);
     let second = pair.source.node(2).port;
     until("the second replica leads", LONG, || {
-        let leaders = linkgate_tests::admin::Admin::to(&format!("127.0.0.1:{second}")).leaders("t");
+        let leaders = linkgate_tests::client::admin::Admin::to(&format!("127.0.0.1:{second}")).leaders("t");
         leaders.first().is_some_and(|leader| leader.address.ends_with(&format!(":{second}"))).then_some(())
     });
     send(&format!("127.0.0.1:{second}"), "t", Kind::plain("none"), 100);

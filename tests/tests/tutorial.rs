@@ -7,9 +7,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use linkgate_tests::kafka::{Cluster, Dist, Version};
-use linkgate_tests::linkgate::bin_dir;
-use linkgate_tests::process::run;
-use linkgate_tests::workdir::WorkDir;
+use linkgate_tests::machine::process::run;
+use linkgate_tests::machine::workdir::WorkDir;
+use linkgate_tests::stage::linkgate::bin_dir;
 
 /// Ends the output of a block of commands.
 const END: &str = "-- end of a block --";

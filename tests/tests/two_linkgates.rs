@@ -7,11 +7,11 @@
 use std::time::{Duration, Instant};
 
 use linkgate_tests::audit::Sides;
-use linkgate_tests::linkgate::Linkgate;
-use linkgate_tests::pair::{LINK, Pair};
 use linkgate_tests::soak::reader::Reader;
 use linkgate_tests::soak::states::{FaultLog, StateWatch, Transition};
 use linkgate_tests::soak::verify;
+use linkgate_tests::stage::linkgate::Linkgate;
+use linkgate_tests::stage::pair::{LINK, Pair};
 use linkgate_tests::workload::{self, Workload, Writers};
 
 fn number(name: &str) -> Option<u64> {

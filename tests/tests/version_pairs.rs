@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use linkgate_tests::kafka::Version::{self, V2_8_2, V3_9_1, V4_3_1};
-use linkgate_tests::pair::{LINK, Pair};
+use linkgate_tests::machine::wait::{LONG, until};
 use linkgate_tests::produce::{Kind, Writer, send};
+use linkgate_tests::read::records::Record;
 use linkgate_tests::read::{self, PartitionCopy};
-use linkgate_tests::records::Record;
-use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::stage::pair::{LINK, Pair};
 
 const TOPICS: [&str; 5] = ["codecs", "transactions", "trimmed", "appendtime", "compacted"];
 /// All codecs of Kafka. A broker of 2.8 knows all of them.

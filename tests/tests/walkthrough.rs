@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use linkgate_tests::admin::LATEST;
+use linkgate_tests::client::admin::LATEST;
 use linkgate_tests::kafka::Tools;
-use linkgate_tests::pair::{LINK, Pair};
-use linkgate_tests::ports::PortBlock;
-use linkgate_tests::process::Daemon;
-use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::machine::ports::PortBlock;
+use linkgate_tests::machine::process::Daemon;
+use linkgate_tests::machine::wait::{LONG, until};
+use linkgate_tests::stage::pair::{LINK, Pair};
 
 const SINK_GROUP: &str = "connect-users-sink";
 

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
-use linkgate_tests::raw_batch::{batch, record};
+use linkgate_tests::produce::raw_batch::{batch, record};
 use proxy::internals::RawBatch;
 use proxy::internals::RequestPrefix;
 use proxy::internals::filler;

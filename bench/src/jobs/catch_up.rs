@@ -1,7 +1,7 @@
 //! Catch-up: copies an existing topic of eight partitions.
 
-use linkgate_tests::digest;
-use linkgate_tests::pair::Pair;
+use linkgate_tests::read::digest;
+use linkgate_tests::stage::pair::Pair;
 
 use super::Effort;
 use crate::copying::{Copied, Processes, watch};

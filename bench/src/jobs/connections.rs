@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use kafka_protocol::messages::ApiVersionsRequest;
 use linkgate_tests::client::{Connection, text};
-use linkgate_tests::linkgate::Linkgate;
-use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::machine::wait::{LONG, until};
+use linkgate_tests::stage::linkgate::Linkgate;
 
 use super::Effort;
 use crate::data::Data;

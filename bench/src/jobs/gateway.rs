@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use linkgate_tests::admin::{EARLIEST, LATEST};
-use linkgate_tests::pair::Pair;
+use linkgate_tests::client::admin::{EARLIEST, LATEST};
+use linkgate_tests::stage::pair::Pair;
 
 use super::Effort;
 use crate::data::Data;

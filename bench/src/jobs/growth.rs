@@ -1,6 +1,6 @@
 //! Growth: checks that a byte costs about the same CPU time in a thousand partitions as in one.
 
-use linkgate_tests::digest;
+use linkgate_tests::read::digest;
 
 use super::Effort;
 use crate::copying::watch;

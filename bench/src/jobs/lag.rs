@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use kafka_protocol::records::Record;
-use linkgate_tests::admin::LATEST;
+use linkgate_tests::client::admin::LATEST;
 use linkgate_tests::kafka::Cluster;
-use linkgate_tests::pair::Pair;
-use linkgate_tests::raw_batch::{batch, now_ms, record};
+use linkgate_tests::produce::raw_batch::{batch, now_ms, record};
+use linkgate_tests::stage::pair::Pair;
 
 use super::Effort;
 use crate::data::Codec;
@@ -127,7 +127,7 @@ fn mirror_maker(pair: &Pair, load: Load, lasts: Duration) -> (Vec<f64>, f64) {
     stage::create(&pair.source, &topic, PARTITIONS, &[]);
     let copier = MirrorMaker::start(pair, &topic, Tuning::Latency, Codec::None);
     let mirror = MirrorMaker::name(&topic);
-    linkgate_tests::wait::until("MirrorMaker 2 creates its topic", Duration::from_secs(120), || {
+    linkgate_tests::machine::wait::until("MirrorMaker 2 creates its topic", Duration::from_secs(120), || {
         pair.destination.admin().topics().contains(&mirror).then_some(())
     });
     std::thread::sleep(Duration::from_secs(5));
@@ -149,7 +149,7 @@ fn measure(
     let before = usage::cpu(&[copier]);
     let acked: Mutex<HashMap<u64, Instant>> = Mutex::default();
     let over = AtomicBool::new(false);
-    let ends = linkgate_tests::wait::until("the topic is there", Duration::from_secs(60), || {
+    let ends = linkgate_tests::machine::wait::until("the topic is there", Duration::from_secs(60), || {
         cluster.admin().topics().contains(&read.to_owned()).then(|| cluster.admin().offsets(read, LATEST))
     });
     let begin = Instant::now();
@@ -207,7 +207,7 @@ fn arrivals(address: &str, topic: &str, from: &[i64], over: &AtomicBool) -> Hash
         let payloads = reader.fetch(|_| true);
         let now = Instant::now();
         for payload in payloads {
-            let batches = linkgate_tests::records::batches(&payload).expect("batches can be read");
+            let batches = linkgate_tests::read::records::batches(&payload).expect("batches can be read");
             for record in batches.iter().flat_map(|batch| &batch.records) {
                 let value = record.value.as_deref().unwrap_or_default();
                 let (number, _) = value.split_first_chunk::<8>().expect("a number");

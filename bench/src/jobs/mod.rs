@@ -4,6 +4,7 @@
 pub mod catch_up;
 pub mod connections;
 pub mod failover;
+pub mod far;
 pub mod gateway;
 pub mod growth;
 pub mod lag;
@@ -42,6 +43,7 @@ pub const ALL: &[Job] = &[
     ("catch-up", "copying a long topic, uncompressed", catch_up::plain),
     ("catch-up-lz4", "the same, flights with lz4", catch_up::lz4),
     ("catch-up-zstd", "the same, flights with zstd", catch_up::zstd),
+    ("far", "copying a backlog from a source that is far away", far::far),
     ("tiny", "copying batches of one record", tiny::tiny),
     ("lag", "from the source's acknowledgement to a reader of the mirror", lag::lag),
     ("gateway", "produce and consume through the gateway", gateway::gateway),

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use linkgate_tests::pair::Pair;
+use linkgate_tests::stage::pair::Pair;
 
 use super::Effort;
 use crate::data::Data;

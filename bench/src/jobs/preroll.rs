@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use linkgate_tests::admin::{EARLIEST, LATEST};
 use linkgate_tests::client::Connection;
-use linkgate_tests::pair::Pair;
-use linkgate_tests::raw_batch::{batch, record, write};
-use linkgate_tests::wait::{LONG, until_ok};
+use linkgate_tests::client::admin::{EARLIEST, LATEST};
+use linkgate_tests::machine::wait::{LONG, until_ok};
+use linkgate_tests::produce::raw_batch::{batch, record, write};
+use linkgate_tests::stage::pair::Pair;
 
 use super::Effort;
 use crate::data::Data;

@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use linkgate_tests::admin::{EARLIEST, LATEST};
-use linkgate_tests::digest;
-use linkgate_tests::log_ends::{Ends, LogEnds};
-use linkgate_tests::pair::Pair;
-use linkgate_tests::wait::until;
+use linkgate_tests::client::admin::{EARLIEST, LATEST};
+use linkgate_tests::client::log_ends::{Ends, LogEnds};
+use linkgate_tests::machine::wait::until;
+use linkgate_tests::read::digest;
+use linkgate_tests::stage::pair::Pair;
 
 use super::Effort;
 use crate::copying::watch;

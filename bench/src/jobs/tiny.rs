@@ -1,6 +1,6 @@
 //! Tiny batches: one record each, as a producer without linger writes them.
 
-use linkgate_tests::digest;
+use linkgate_tests::read::digest;
 
 use super::Effort;
 use crate::copying::watch;

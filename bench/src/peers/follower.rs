@@ -11,8 +11,8 @@ use kafka_protocol::messages::{
 };
 use linkgate_tests::client::{Connection, Error, text};
 use linkgate_tests::kafka::{Cluster, Version};
-use linkgate_tests::wait::{LONG, until, until_ok};
-use linkgate_tests::workdir::WorkDir;
+use linkgate_tests::machine::wait::{LONG, until, until_ok};
+use linkgate_tests::machine::workdir::WorkDir;
 
 use crate::copying::Copied;
 use crate::data::Data;
@@ -85,7 +85,7 @@ fn create_on_first(cluster: &Cluster, topic: &str, partitions: i32) {
         let answer = Connection::open(&address)?.ask(5, &request)?;
         Error::check("create topic", answer.topics.first().map_or(-1, |t| t.error_code))
     });
-    let _ = cluster.admin().offsets(topic, linkgate_tests::admin::LATEST);
+    let _ = cluster.admin().offsets(topic, linkgate_tests::client::admin::LATEST);
 }
 
 fn reassign(cluster: &Cluster, topic: &str, partitions: i32) -> Result<(), Error> {

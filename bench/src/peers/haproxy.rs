@@ -3,10 +3,10 @@
 use std::process::Command;
 use std::time::Duration;
 
-use linkgate_tests::ports::PortBlock;
-use linkgate_tests::process::{Daemon, run, tied};
-use linkgate_tests::wait::{LONG, until};
-use linkgate_tests::workdir::WorkDir;
+use linkgate_tests::machine::ports::PortBlock;
+use linkgate_tests::machine::process::{Daemon, run, tied};
+use linkgate_tests::machine::wait::{LONG, until};
+use linkgate_tests::machine::workdir::WorkDir;
 
 /// A running HAProxy. It is killed when this value is dropped.
 #[derive(Debug)]

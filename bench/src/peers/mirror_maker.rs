@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use linkgate_tests::kafka::{Dist, Version};
-use linkgate_tests::pair::Pair;
-use linkgate_tests::process::Daemon;
-use linkgate_tests::workdir::{WorkDir, cache_dir};
+use linkgate_tests::machine::process::Daemon;
+use linkgate_tests::machine::workdir::{WorkDir, cache_dir};
+use linkgate_tests::stage::pair::Pair;
 
 use crate::data::Codec;
 

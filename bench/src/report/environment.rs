@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use linkgate_tests::process::run;
+use linkgate_tests::machine::process::run;
 use serde::Serialize;
 
 use crate::peers::haproxy::Haproxy;

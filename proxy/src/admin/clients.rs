@@ -2,17 +2,14 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use linkctl::rest::{ClientData, DataList, ListMetadata};
+use linkctl::rest::{ClientData, DataList};
 
 use crate::admin::Admin;
 use crate::admin::call::{Call, json};
 use crate::admin::operator::Operator;
+use crate::admin::page::PageSize;
 use crate::admin::problem::Problem;
 use crate::gateway::ClientConnection;
-
-/// Default and maximum number of entries in a page.
-const PAGE: usize = 100;
-const LARGEST_PAGE: usize = 1_000;
 
 /// `GET …/clients`, ordered by connection number. `page_token` is the number after which the page begins.
 pub(crate) async fn list<O: Operator>(
@@ -20,11 +17,7 @@ pub(crate) async fn list<O: Operator>(
     call: Call,
 ) -> Result<Response, Problem> {
     let cluster = admin.cluster(&call)?;
-    let size = call.number("page_size", PAGE as u64)?;
-    let size =
-        usize::try_from(size).ok().filter(|size| (1..=LARGEST_PAGE).contains(size)).ok_or_else(|| {
-            Problem::bad_request(format!("page_size={size}: expected a number from 1 to {LARGEST_PAGE}"))
-        })?;
+    let size = PageSize::of(&call)?;
     let after = call.number("page_token", 0)?;
     let (client_id, principal) = (call.query("client_id"), call.query("principal"));
     let wanted = |one: &ClientConnection| {
@@ -32,19 +25,14 @@ pub(crate) async fn list<O: Operator>(
             && principal.is_none_or(|wanted| wanted == one.identity.principal)
     };
     // An extra entry shows that there is another page.
-    let mut page = admin.clients.page(after, size + 1, wanted);
-    let next = (page.len() > size).then(|| {
-        page.truncate(size);
-        let last = page.last().map_or(after, |one| one.id).to_string();
-        let size = size.to_string();
-        let mut query = vec![("page_size", size.as_str()), ("page_token", last.as_str())];
-        query.extend(client_id.map(|value| ("client_id", value)));
-        query.extend(principal.map(|value| ("principal", value)));
-        call.url_with(&["clusters", &cluster, "clients"], &query)
-    });
+    let mut page = admin.clients.page(after, size.get() + 1, wanted);
+    let is_more = page.len() > size.get();
+    page.truncate(size.get());
+    let next = page.last().filter(|_| is_more).map(|last| last.id);
+    let filters = [("client_id", client_id), ("principal", principal)];
     Ok(json(&DataList {
         kind: "KafkaClientConnectionList".into(),
-        metadata: ListMetadata { next, ..call.list_metadata(&["clusters", &cluster, "clients"]) },
+        metadata: size.metadata(&call, &["clusters", &cluster, "clients"], next, &filters),
         data: page.into_iter().map(body).collect::<Vec<_>>(),
     }))
 }

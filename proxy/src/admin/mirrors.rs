@@ -23,18 +23,6 @@ use crate::mirror::command::types::{CreateMirror, MirrorForecast};
 /// The link segment that stands for all links.
 pub(crate) const ALL_LINKS: &str = "-";
 
-const STATUSES: [MirrorStatus; 9] = [
-    MirrorStatus::Active,
-    MirrorStatus::Failed,
-    MirrorStatus::LinkFailed,
-    MirrorStatus::LinkPaused,
-    MirrorStatus::Paused,
-    MirrorStatus::PendingStopped,
-    MirrorStatus::SourceUnavailable,
-    MirrorStatus::Stopped,
-    MirrorStatus::PendingMirror,
-];
-
 /// Statuses of features that this version does not have. No mirror topic has them, but clients may filter by
 /// any status.
 const NEVER: [&str; 3] = ["PENDING_SYNCHRONIZE", "PENDING_SETUP_FOR_RESTORE", "PENDING_RESTORE"];
@@ -178,9 +166,10 @@ impl StateFilter {
         if NEVER.iter().any(|name| name.eq_ignore_ascii_case(text)) {
             return Ok(StateFilter::None);
         }
-        let found = STATUSES.into_iter().find(|status| status.name().eq_ignore_ascii_case(text));
+        let found = MirrorStatus::ALL.iter().copied().find(|status| status.name().eq_ignore_ascii_case(text));
         found.map(StateFilter::Only).ok_or_else(|| {
-            let names: Vec<&str> = STATUSES.iter().map(|status| status.name()).chain(NEVER).collect();
+            let names: Vec<&str> =
+                MirrorStatus::ALL.iter().map(|status| status.name()).chain(NEVER).collect();
             Problem::bad_request(format!("mirror_status={text}: expected one of {}", names.join(", ")))
         })
     }

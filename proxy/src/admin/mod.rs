@@ -18,7 +18,9 @@ pub(crate) mod mirror_actions;
 pub(crate) mod mirror_body;
 pub(crate) mod mirrors;
 pub(crate) mod openapi;
+pub(crate) mod operations;
 pub(crate) mod operator;
+pub(crate) mod page;
 pub(crate) mod patience;
 pub(crate) mod problem;
 pub(crate) mod pulse;
@@ -31,8 +33,8 @@ mod tests;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::net::listen;
 use state::model::{Link, View};
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -163,7 +165,7 @@ impl AdminHandle {
 
 /// Binds a listener for use in another runtime.
 async fn bind(listener: &Listener) -> std::io::Result<(std::net::TcpListener, SocketAddr)> {
-    let bound = TcpListener::bind((listener.at.host.as_str(), listener.at.port)).await?;
+    let bound = listen(&listener.at.host, listener.at.port).await?;
     let address = bound.local_addr()?;
     Ok((bound.into_std()?, address))
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use strum::IntoStaticStr;
+
 use crate::net::HostPort;
 use crate::wire::protocol::frame::FrameError;
 use crate::wire::protocol::primitive::WireError;
@@ -20,7 +22,8 @@ pub enum GatewayError {
 }
 
 /// Cause of the end of a connection. Its label is a label of the metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum CloseCause {
     ClientClosed,
     BrokerClosed,
@@ -53,34 +56,7 @@ pub(crate) enum CloseCause {
 
 impl CloseCause {
     pub(crate) fn label(self) -> &'static str {
-        match self {
-            CloseCause::ClientClosed => "client_closed",
-            CloseCause::BrokerClosed => "broker_closed",
-            CloseCause::TlsHandshake => "tls_handshake",
-            CloseCause::TlsHandshakeTimeout => "tls_handshake_timeout",
-            CloseCause::FirstRequestTimeout => "first_request_timeout",
-            CloseCause::ConnectionLimit => "connection_limit",
-            CloseCause::AddressLimit => "address_limit",
-            CloseCause::SlowRequest => "slow_request",
-            CloseCause::SlowReader => "slow_reader",
-            CloseCause::Idle => "idle",
-            CloseCause::GaveWay => "gave_way",
-            CloseCause::MaxAge => "max_age",
-            CloseCause::MemoryReclaimed => "memory_reclaimed",
-            CloseCause::BrokerStalled => "broker_stalled",
-            CloseCause::NoBroker => "no_broker",
-            CloseCause::BadFrame => "bad_frame",
-            CloseCause::BadRequest => "bad_request",
-            CloseCause::UnsupportedApi => "unsupported_api",
-            CloseCause::Unauthenticated => "unauthenticated",
-            CloseCause::MirrorMeanwhile => "mirror_meanwhile",
-            CloseCause::ReservedProducerId => "reserved_producer_id",
-            CloseCause::FillerInTheWay => "filler_in_the_way",
-            CloseCause::BadResponse => "bad_response",
-            CloseCause::ClientIo => "client_io",
-            CloseCause::BrokerIo => "broker_io",
-            CloseCause::Stopped => "stopped",
-        }
+        self.into()
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::net::HostPort;
+use crate::net::{HostPort, listen};
 
 use crate::gateway::budget::Holder;
 use crate::gateway::clock::{GatewayClock, micros};
@@ -18,7 +18,6 @@ use crate::gateway::endpoint_map::{Advertised, Brokers};
 use crate::gateway::error::GatewayError;
 use crate::gateway::guards::Guards;
 use crate::gateway::listen::Listeners;
-use crate::gateway::listen::admission::listen;
 use crate::gateway::listen::broker_discovery::BrokerDirectory;
 use crate::gateway::metrics::GatewayMetrics;
 use crate::gateway::options::GatewayOptions;

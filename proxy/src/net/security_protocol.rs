@@ -1,10 +1,12 @@
 //! Kafka's four security protocols.
 
-use std::fmt;
 use std::str::FromStr;
 
+use strum::{IntoStaticStr, VariantArray};
+
 /// Security protocol of a listener or a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, IntoStaticStr, strum::Display, VariantArray)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum SecurityProtocol {
     /// Neither encryption nor authentication.
     #[default]
@@ -19,22 +21,12 @@ pub enum SecurityProtocol {
 
 impl SecurityProtocol {
     /// All protocols, in Kafka's order.
-    pub const ALL: [SecurityProtocol; 4] = [
-        SecurityProtocol::Plaintext,
-        SecurityProtocol::Ssl,
-        SecurityProtocol::SaslPlaintext,
-        SecurityProtocol::SaslSsl,
-    ];
+    pub const ALL: &'static [SecurityProtocol] = SecurityProtocol::VARIANTS;
 
     /// Returns Kafka's name of the protocol.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            SecurityProtocol::Plaintext => "PLAINTEXT",
-            SecurityProtocol::Ssl => "SSL",
-            SecurityProtocol::SaslPlaintext => "SASL_PLAINTEXT",
-            SecurityProtocol::SaslSsl => "SASL_SSL",
-        }
+        self.into()
     }
 
     /// Returns true if the protocol encrypts.
@@ -50,12 +42,6 @@ impl SecurityProtocol {
     }
 }
 
-impl fmt::Display for SecurityProtocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 /// Error of a text that is not a security protocol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL")]
@@ -66,7 +52,7 @@ impl FromStr for SecurityProtocol {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        let found = Self::ALL.into_iter().find(|protocol| protocol.name().eq_ignore_ascii_case(text));
+        let found = Self::ALL.iter().copied().find(|protocol| protocol.name().eq_ignore_ascii_case(text));
         found.ok_or_else(|| ParseSecurityProtocolError(text.to_owned()))
     }
 }

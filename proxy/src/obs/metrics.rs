@@ -85,15 +85,7 @@ mod tests {
     }
 
     /// Names and types change only on purpose, since dashboards and alerts refer to them.
-    /// `UPDATE_SNAPSHOTS=1 cargo test --workspace --lib families` writes the file again.
-    fn matches_golden(types: &str) {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/metrics.txt");
-        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-            std::fs::write(path, types).unwrap();
-        }
-        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), types);
-    }
-
+    /// `UPDATE_EXPECT=1 cargo test --workspace --lib families` writes the file again.
     #[test]
     fn the_documentation_lists_exactly_the_registered_families() {
         let metrics = Metrics::default();
@@ -112,7 +104,7 @@ mod tests {
         let text = metrics.render();
         let mut types: Vec<&str> = text.lines().filter(|line| line.starts_with("# TYPE ")).collect();
         types.sort_unstable();
-        matches_golden(&(types.join("\n") + "\n"));
+        expect_test::expect_file!["../../tests/golden/metrics.txt"].assert_eq(&(types.join("\n") + "\n"));
         let mut families: Vec<String> = text
             .lines()
             .filter_map(|line| line.strip_prefix("# TYPE "))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 use uuid::Uuid;
 
 use super::{KafkaUuid, link_config};
@@ -15,8 +16,9 @@ pub const RESERVED_PRODUCER_ID_BASE: i64 = 1 << 62;
 pub const HIDDEN: &str = "[hidden]";
 
 /// Role of the local cluster in a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum LinkMode {
     /// The local cluster holds the mirror topics.
     Destination,
@@ -26,15 +28,14 @@ impl LinkMode {
     /// Returns the name that the REST API and the tools print.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            LinkMode::Destination => "DESTINATION",
-        }
+        self.into()
     }
 }
 
 /// Side that opens the connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum ConnectionMode {
     /// The local side connects to the remote one.
     Outbound,
@@ -44,15 +45,14 @@ impl ConnectionMode {
     /// Returns the name that the REST API and the tools print.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            ConnectionMode::Outbound => "OUTBOUND",
-        }
+        self.into()
     }
 }
 
 /// State of a link, `link_state` of the REST API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum LinkState {
     /// The source answers.
     Active,
@@ -68,18 +68,14 @@ impl LinkState {
     /// Returns the name that the REST API and the tools print.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            LinkState::Active => "ACTIVE",
-            LinkState::Paused => "PAUSED",
-            LinkState::Unavailable => "UNAVAILABLE",
-            LinkState::Failed => "FAILED",
-        }
+        self.into()
     }
 }
 
 /// Reason why a link is not active, `link_error` of the REST API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum LinkError {
     /// No error.
     NoError,
@@ -99,14 +95,7 @@ impl LinkError {
     /// Returns the name that the REST API and the tools print.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            LinkError::NoError => "NO_ERROR",
-            LinkError::AuthenticationError => "AUTHENTICATION_ERROR",
-            LinkError::UnresolvableBootstrapError => "UNRESOLVABLE_BOOTSTRAP_ERROR",
-            LinkError::BootstrapTcpConnectionFailedError => "BOOTSTRAP_TCP_CONNECTION_FAILED_ERROR",
-            LinkError::TimeoutError => "TIMEOUT_ERROR",
-            LinkError::Unknown => "UNKNOWN",
-        }
+        self.into()
     }
 }
 

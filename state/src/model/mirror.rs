@@ -17,6 +17,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 use super::{Fencing, KafkaUuid, Link, LinkState};
 
@@ -31,8 +32,9 @@ pub enum StopKind {
 }
 
 /// Reason why a mirror failed, `mirror_topic_error` of the REST API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum MirrorError {
     /// No error.
     NoError,
@@ -60,24 +62,14 @@ impl MirrorError {
     /// Returns the name that the REST API and the tools print.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            MirrorError::NoError => "NO_ERROR",
-            MirrorError::SourceTopicMayBeDeleted => "SOURCE_TOPIC_MAY_BE_DELETED",
-            MirrorError::SourceTopicIdChanged => "SOURCE_TOPIC_ID_CHANGED",
-            MirrorError::SourcePartitionsDecreased => "SOURCE_PARTITIONS_DECREASED",
-            MirrorError::UnexpectedTruncation => "UNEXPECTED_TRUNCATION",
-            MirrorError::UnsupportedMessageFormat => "UNSUPPORTED_MESSAGE_FORMAT",
-            MirrorError::NonMonotonicSourceEpoch => "NON_MONOTONIC_SOURCE_EPOCH",
-            MirrorError::IllegalState => "ILLEGAL_STATE",
-            MirrorError::UnsupportedMirrorState => "UNSUPPORTED_MIRROR_STATE",
-            MirrorError::Unknown => "UNKNOWN",
-        }
+        self.into()
     }
 }
 
 /// Status of a mirror topic, `mirror_status` of the REST API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum MirrorStatus {
     /// It is being mirrored.
     Active,
@@ -100,20 +92,13 @@ pub enum MirrorStatus {
 }
 
 impl MirrorStatus {
+    /// All statuses.
+    pub const ALL: &'static [MirrorStatus] = MirrorStatus::VARIANTS;
+
     /// Returns the name that the REST API and the tools print.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            MirrorStatus::Active => "ACTIVE",
-            MirrorStatus::Failed => "FAILED",
-            MirrorStatus::LinkFailed => "LINK_FAILED",
-            MirrorStatus::LinkPaused => "LINK_PAUSED",
-            MirrorStatus::Paused => "PAUSED",
-            MirrorStatus::PendingStopped => "PENDING_STOPPED",
-            MirrorStatus::SourceUnavailable => "SOURCE_UNAVAILABLE",
-            MirrorStatus::Stopped => "STOPPED",
-            MirrorStatus::PendingMirror => "PENDING_MIRROR",
-        }
+        self.into()
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use strum::IntoStaticStr;
 
 use super::{Change, HIDDEN, View, link_config};
 
@@ -21,8 +22,9 @@ const LARGEST_OBJECT: usize = 256;
 const NOISE: [&str; 2] = ["state_ms", "created_ms"];
 
 /// Kind of object that a change affects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Subject {
     /// A link.
     Link,
@@ -33,8 +35,9 @@ pub enum Subject {
 }
 
 /// Effect of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Effect {
     /// The object did not exist before.
     Created,

@@ -8,7 +8,7 @@ use super::Verdict;
 use super::exact::{both, known, order};
 use super::seen::Seen;
 use super::verdict::Difference;
-use crate::records::Record;
+use crate::read::records::Record;
 
 /// Compares both logs. `witnessed` is what a client has read from the source before its cleaner ran.
 #[must_use]

@@ -1,8 +1,8 @@
 //! Text about both batches at an offset, header and record, to find out why they differ.
 
 use super::Sides;
+use crate::read::records::Batch;
 use crate::read::{raw, show};
-use crate::records::Batch;
 
 /// Returns the batches of both sides at `offset`, as text.
 ///

@@ -6,8 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::Verdict;
 use super::seen::Seen;
 use super::verdict::Difference;
+use crate::read::records::Record;
 use crate::read::show;
-use crate::records::Record;
 
 /// Compares what a reader of the mirror got, in the order of arrival, with what the source holds.
 #[must_use]

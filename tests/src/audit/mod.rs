@@ -18,7 +18,7 @@ pub use seen::Seen;
 pub use verdict::Verdict;
 
 use crate::read;
-use crate::records::Record;
+use crate::read::records::Record;
 
 /// Addresses at which both sides are read.
 #[derive(Debug, Clone)]

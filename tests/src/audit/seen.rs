@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::records::Record;
+use crate::read::records::Record;
 
 /// A record as it was when it was read, with a digest instead of its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::workdir::target_dir;
+use crate::machine::workdir::target_dir;
 
 /// Prefix of the mount points. The process id of the owner follows it.
 const PREFIX: &str = "disk-";

@@ -7,8 +7,8 @@ use std::process::Command;
 use serde::Deserialize;
 
 use crate::kafka::{Dist, Version};
-use crate::process::tied;
-use crate::workdir::{cache_dir, target_dir};
+use crate::machine::process::tied;
+use crate::machine::workdir::{cache_dir, target_dir};
 
 /// A client library in one version, and what is expected of it.
 #[derive(Debug, Clone, Deserialize)]

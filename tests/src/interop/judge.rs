@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::client::{AtEnd, Client};
 use super::run::Said;
 use super::stage::Stage;
-use crate::admin::LATEST;
+use crate::client::admin::LATEST;
 use crate::read;
 
 /// The outcome of a step.

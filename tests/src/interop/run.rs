@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::stage::Place;
-use crate::linkgate::Linkgate;
-use crate::process::start;
+use crate::machine::process::start;
+use crate::stage::linkgate::Linkgate;
 
 /// Maximum time of one client for all its steps.
 const LIMIT: Duration = Duration::from_secs(150);

@@ -6,11 +6,11 @@ use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::kafka::Version;
-use crate::linkgate::Linkgate;
-use crate::pair::Pair;
+use crate::machine::wait::{LONG, until};
 use crate::produce::{Kind, Sender, send};
 use crate::read;
-use crate::wait::{LONG, until};
+use crate::stage::linkgate::Linkgate;
+use crate::stage::pair::Pair;
 
 /// A mirror topic of one partition, and the records that a client must see in it.
 #[derive(Debug, Clone)]
@@ -233,7 +233,7 @@ fn cleaned(pair: &Pair, topic: &str) {
 /// Asserts the shapes of the destination logs without which the matrix would prove nothing.
 fn assert_shapes(pair: &Pair) {
     let log = |topic: &str| read::raw(&pair.destination.bootstrap(), topic, 0);
-    let is_filler = |batch: &crate::records::Batch| batch.base_timestamp < 0;
+    let is_filler = |batch: &crate::read::records::Batch| batch.base_timestamp < 0;
     let long = log("filler-long");
     let run =
         long.chunk_by(|a, b| is_filler(a) == is_filler(b)).filter(|run| is_filler(&run[0])).map(<[_]>::len);

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::admin::Admin;
+use crate::client::admin::Admin;
 use crate::kafka::node::{ClusterShape, Front, Node, random_id};
 use crate::kafka::{Dist, Tools, Version, ZooKeeper};
-use crate::ports::PortBlock;
-use crate::wait::{LONG, until};
-use crate::workdir::WorkDir;
+use crate::machine::ports::PortBlock;
+use crate::machine::wait::{LONG, until};
+use crate::machine::workdir::WorkDir;
 
 /// A running cluster. It is killed when this value is dropped.
 #[derive(Debug)]

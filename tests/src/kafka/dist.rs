@@ -5,8 +5,8 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::process::{run, tied};
-use crate::workdir::cache_dir;
+use crate::machine::process::{run, tied};
+use crate::machine::workdir::cache_dir;
 
 /// Kafka versions under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,11 @@
-//! Real Apache Kafka of the pinned versions: jars, single brokers, clusters, and Kafka's own tools.
+//! Real Apache Kafka of the pinned versions: jars, single brokers, clusters, Kafka's own tools, and what an
+//! operator does to a cluster.
 
+pub mod access;
+pub mod certificates;
 pub mod cluster;
 pub mod dist;
+pub mod leadership;
 pub mod node;
 pub mod tools;
 pub mod zookeeper;

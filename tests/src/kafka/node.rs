@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::kafka::Dist;
 use crate::kafka::dist::is_measured;
-use crate::process::Daemon;
+use crate::machine::process::Daemon;
 
 /// Session timeout: ZooKeeper considers a killed broker alive for this time. `broker.session.timeout.ms` of a
 /// KRaft cluster has the same value.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::kafka::{Dist, Version};
-use crate::process::{Daemon, Output, run};
+use crate::machine::process::{Daemon, Output, run};
 
 /// Timeout of a tool. No tool takes that long normally.
 const LIMIT: Duration = Duration::from_secs(120);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::kafka::Dist;
-use crate::process::Daemon;
+use crate::machine::process::Daemon;
 
 /// A running ZooKeeper. It is killed when this value is dropped.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::kafka::Version;
-use crate::process::run;
-use crate::wait::LONG;
-use crate::workdir::{WorkDir, cache_dir};
+use crate::machine::process::run;
+use crate::machine::wait::LONG;
+use crate::machine::workdir::{WorkDir, cache_dir};
 
 /// Type of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,11 +7,11 @@ use super::inject::Outcome;
 use super::kind::Place;
 use super::schedule::Planned;
 use super::stage::Stage;
-use crate::admin::Admin;
 use crate::client::Connection;
-use crate::crafted::{Crafted, CraftedRecord};
+use crate::client::admin::Admin;
 use crate::fault::FaultProxy;
-use crate::raw_batch::{now_ms, write};
+use crate::produce::crafted::{Crafted, CraftedRecord};
+use crate::produce::raw_batch::{now_ms, write};
 
 /// A port without a listener.
 const NOWHERE: u16 = 1;

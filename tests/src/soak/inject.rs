@@ -11,8 +11,8 @@ use super::stage::Stage;
 use crate::fault::behaviour::Direction;
 use crate::fault::{Behaviour, Disk, FaultProxy};
 use crate::kafka::Cluster;
-use crate::leadership;
-use crate::linkgate::http_put_json;
+use crate::kafka::leadership;
+use crate::stage::linkgate::http_put_json;
 
 /// The outcome of an injected fault.
 #[derive(Debug, Clone, PartialEq, Eq)]

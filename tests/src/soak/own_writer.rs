@@ -16,9 +16,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use crate::audit::Verdict;
 use crate::audit::verdict::Difference;
+use crate::machine::wait::LONG;
 use crate::read;
-use crate::records::Batch;
-use crate::wait::LONG;
+use crate::read::records::Batch;
 
 /// Name of its topic, which has two partitions.
 pub const TOPIC: &str = "own";

@@ -8,7 +8,7 @@ use super::inject::Outcome;
 use super::kind::{Kind, Place};
 use super::reader::Reader;
 use super::stage::Stage;
-use crate::log_ends::{Ends, LogEnds, behind};
+use crate::client::log_ends::{Ends, LogEnds, behind};
 use crate::workload::Workload;
 
 /// Maximum time to catch up after a fault. A mirror that takes longer counts as stuck.

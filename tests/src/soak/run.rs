@@ -12,8 +12,8 @@ use super::schedule::{Schedule, Wave};
 use super::stage::Stage;
 use super::states::{FaultLog, StateWatch};
 use super::verify::{self, Findings};
-use crate::admin::Admin;
-use crate::log_ends::{LogEnds, behind};
+use crate::client::admin::Admin;
+use crate::client::log_ends::{LogEnds, behind};
 use crate::workload::{Workload, Writers};
 
 /// Options of a run.

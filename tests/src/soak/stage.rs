@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::admin::Admin;
+use crate::client::admin::Admin;
 use crate::fault::{Disk, FaultProxy};
 use crate::kafka::{Cluster, FORGETFUL, Version};
-use crate::linkgate::Linkgate;
-use crate::ports::PortBlock;
+use crate::machine::ports::PortBlock;
+use crate::machine::wait::LONG;
+use crate::machine::workdir::WorkDir;
 use crate::produce::{Kind, send};
-use crate::wait::LONG;
-use crate::workdir::WorkDir;
+use crate::stage::linkgate::Linkgate;
 use crate::workload::Workload;
 
 /// Name of the link.

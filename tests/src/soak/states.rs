@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::kind::{Kind, Place};
-use crate::linkgate::http_get;
+use crate::stage::linkgate::http_get;
 
 /// Time after the end of a fault during which it still explains a state.
 const AFTERMATH: Duration = Duration::from_secs(15);

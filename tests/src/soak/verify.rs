@@ -8,11 +8,11 @@ use super::own_writer::OwnWriter;
 use super::reader::{AllSeen, Reader};
 use super::stage::Stage;
 use super::states::{FaultLog, StateWatch, Transition};
-use crate::admin::Admin;
 use crate::audit::{self, Seen, Sides, Verdict};
-use crate::log_ends::{LogEnds, behind};
+use crate::client::admin::Admin;
+use crate::client::log_ends::{LogEnds, behind};
+use crate::machine::wait::LONG;
 use crate::produce::{Kind, send};
-use crate::wait::LONG;
 use crate::workload::Workload;
 
 /// Everything that observed the run.

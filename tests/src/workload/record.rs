@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use super::Shape;
-use crate::raw_batch::now_ms;
+use crate::produce::raw_batch::now_ms;
 
 /// A record to be written.
 #[derive(Debug, Clone)]

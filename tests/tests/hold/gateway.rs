@@ -3,17 +3,17 @@
 
 use std::time::{Duration, Instant};
 
-use linkgate_tests::admin::{Admin, LATEST};
 use linkgate_tests::client::Connection;
-use linkgate_tests::crafted::{Crafted, CraftedRecord};
-use linkgate_tests::pair::LINK;
-use linkgate_tests::produce::{Kind, send};
-use linkgate_tests::raw_batch::{now_ms, write};
-use linkgate_tests::raw_frame::{
+use linkgate_tests::client::admin::{Admin, LATEST};
+use linkgate_tests::client::raw_frame::{
     METADATA, PRODUCE, RawClient, SASL_HANDSHAKE, frame, produce, produce_of_nothing, put_text,
 };
-use linkgate_tests::trio::Trio;
-use linkgate_tests::vitals::{Vitals, Watch, Watched};
+use linkgate_tests::produce::crafted::{Crafted, CraftedRecord};
+use linkgate_tests::produce::raw_batch::{now_ms, write};
+use linkgate_tests::produce::{Kind, send};
+use linkgate_tests::stage::pair::LINK;
+use linkgate_tests::stage::trio::Trio;
+use linkgate_tests::stage::vitals::{Vitals, Watch, Watched};
 
 use crate::stage::mirrored;
 

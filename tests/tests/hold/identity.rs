@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use linkgate_tests::admin::{Admin, LATEST};
+use linkgate_tests::client::admin::{Admin, LATEST};
 use linkgate_tests::kafka::Version;
-use linkgate_tests::pair::LINK;
+use linkgate_tests::machine::wait::{LONG, until};
 use linkgate_tests::produce::{Kind, send};
-use linkgate_tests::trio::Trio;
-use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::stage::pair::LINK;
+use linkgate_tests::stage::trio::Trio;
 
 use crate::stage::{mirrored, promote, records, until_status, wait_stopped};
 

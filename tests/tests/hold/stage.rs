@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use linkgate_tests::kafka::{FORGETFUL, Version};
-use linkgate_tests::pair::{LINK, Pair};
 use linkgate_tests::produce::{Kind, send};
 use linkgate_tests::read;
-use linkgate_tests::records::Record;
-use linkgate_tests::trio::{Extra, Trio};
+use linkgate_tests::read::records::Record;
+use linkgate_tests::stage::pair::{LINK, Pair};
+use linkgate_tests::stage::trio::{Extra, Trio};
 
 /// Maximum time for a stop. A stop that takes longer counts as stuck.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(45);

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use linkgate_tests::admin::LATEST;
-use linkgate_tests::linkgate::http_get;
-use linkgate_tests::pair::LINK;
+use linkgate_tests::client::admin::LATEST;
 use linkgate_tests::produce::{Kind, Sender, Writer, send};
-use linkgate_tests::records::Record;
-use linkgate_tests::trio::Trio;
+use linkgate_tests::read::records::Record;
+use linkgate_tests::stage::linkgate::http_get;
+use linkgate_tests::stage::pair::LINK;
+use linkgate_tests::stage::trio::Trio;
 
 use crate::stage::{STOP_LIMIT, mirrored, promote, records};
 

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::{BrokerId, FetchRequest, TopicName};
-use linkgate_tests::admin::{Admin, LATEST};
-use linkgate_tests::client::{Connection, text};
-use linkgate_tests::crafted::{Crafted, CraftedRecord};
-use linkgate_tests::raw_batch::{now_ms, write};
-use linkgate_tests::raw_frame::{
+use linkgate_tests::client::admin::{Admin, LATEST};
+use linkgate_tests::client::raw_frame::{
     API_VERSIONS, CREATE_PARTITIONS, FETCH, PRODUCE, RawClient, create_partitions, frame, produce_of_nothing,
     put_text,
 };
+use linkgate_tests::client::{Connection, text};
+use linkgate_tests::produce::crafted::{Crafted, CraftedRecord};
+use linkgate_tests::produce::raw_batch::{now_ms, write};
 use linkgate_tests::read;
 
 use crate::stage::{BOMBED, OPENED, Stage, VICTIM};

@@ -1,9 +1,9 @@
 //! Two clusters and a daemon, with topics for the loads and topics that no load touches.
 
-use linkgate_tests::linkgate::Linkgate;
-use linkgate_tests::pair::{LINK, Pair};
 use linkgate_tests::produce::{Kind, send};
-use linkgate_tests::vitals::Watched;
+use linkgate_tests::stage::linkgate::Linkgate;
+use linkgate_tests::stage::pair::{LINK, Pair};
+use linkgate_tests::stage::vitals::Watched;
 
 use crate::loads::Load;
 

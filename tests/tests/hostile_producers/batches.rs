@@ -1,8 +1,8 @@
 //! Random batches: each theme distorts one property; the rest is random as well.
 
 use fastrand::Rng;
-use linkgate_tests::crafted::{Crafted, CraftedRecord};
-use linkgate_tests::raw_batch::now_ms;
+use linkgate_tests::produce::crafted::{Crafted, CraftedRecord};
+use linkgate_tests::produce::raw_batch::now_ms;
 
 /// The property that a theme distorts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

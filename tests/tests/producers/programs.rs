@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use linkgate_tests::client::python;
 use linkgate_tests::kafka::{Dist, Version};
-use linkgate_tests::process::{run, tied};
-use linkgate_tests::python;
-use linkgate_tests::workdir::cache_dir;
+use linkgate_tests::machine::process::{run, tied};
+use linkgate_tests::machine::workdir::cache_dir;
 use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_secs(240);
@@ -117,7 +117,7 @@ fn kcat(bootstrap: &str, topics: &str, large: &str) -> Value {
             records += lines.len() + 4;
         }
     }
-    let dir = linkgate_tests::workdir::WorkDir::new("kcat");
+    let dir = linkgate_tests::machine::workdir::WorkDir::new("kcat");
     let file = dir.path().join("large");
     let bytes: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(10 << 20).collect();
     std::fs::write(&file, bytes).unwrap_or_else(|e| panic!("{}: {e}", file.display()));

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use kafka_protocol::protocol::StrBytes;
 use kafka_protocol::records::Record;
-use linkgate_tests::admin::Admin;
+use linkgate_tests::client::admin::Admin;
 use linkgate_tests::client::{Connection, text};
-use linkgate_tests::raw_batch::{batch, record, write};
+use linkgate_tests::produce::raw_batch::{batch, record, write};
 
 /// Timestamps in ms: none, the first two, the year 2001, the first beyond year 9999 (too late for many date
 /// libraries), and a far one.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use linkgate_tests::machine::wait::LONG;
 use linkgate_tests::rpc::Schemas;
-use linkgate_tests::wait::LONG;
 use serde_json::{Value, json};
 
 use crate::peer::Peer;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use linkgate_tests::raw_batch::{batch, record};
+use linkgate_tests::produce::raw_batch::{batch, record};
 use linkgate_tests::rpc::Schemas;
 use serde_json::{Value, json};
 

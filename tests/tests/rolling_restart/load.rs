@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use linkgate_tests::client::python::{Running, command};
 use linkgate_tests::kafka::{Dist, Version};
-use linkgate_tests::process::tied;
-use linkgate_tests::python::{Running, command};
-use linkgate_tests::workdir::cache_dir;
+use linkgate_tests::machine::process::tied;
+use linkgate_tests::machine::workdir::cache_dir;
 use serde::Deserialize;
 
 use super::librdkafka;

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use linkgate_tests::access::{Operation, Resource, allow, scram_user};
-use linkgate_tests::certificates::Authority;
+use linkgate_tests::client::python;
+use linkgate_tests::kafka::access::{Operation, Resource, allow, scram_user};
+use linkgate_tests::kafka::certificates::Authority;
 use linkgate_tests::kafka::{Cluster, Version};
-use linkgate_tests::linkgate::Linkgate;
-use linkgate_tests::workdir::WorkDir;
-use linkgate_tests::{python, wait};
+use linkgate_tests::machine::wait;
+use linkgate_tests::machine::workdir::WorkDir;
+use linkgate_tests::stage::linkgate::Linkgate;
 use serde_json::{Value, json};
 
 /// The right password of every user.

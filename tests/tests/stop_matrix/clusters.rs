@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use linkgate_tests::admin::{Admin, LATEST};
 use linkgate_tests::client::Connection;
-use linkgate_tests::crafted::{Crafted, CraftedRecord};
+use linkgate_tests::client::admin::{Admin, LATEST};
 use linkgate_tests::fault::{Behaviour, FaultProxy};
 use linkgate_tests::kafka::{Cluster, Version};
-use linkgate_tests::linkgate::Linkgate;
-use linkgate_tests::ports::PortBlock;
+use linkgate_tests::machine::ports::PortBlock;
+use linkgate_tests::machine::wait::{LONG, until};
+use linkgate_tests::machine::workdir::WorkDir;
+use linkgate_tests::produce::crafted::{Crafted, CraftedRecord};
+use linkgate_tests::produce::raw_batch::{now_ms, write};
 use linkgate_tests::produce::{Kind, Sender};
-use linkgate_tests::raw_batch::{now_ms, write};
-use linkgate_tests::wait::{LONG, until};
-use linkgate_tests::workdir::WorkDir;
+use linkgate_tests::stage::linkgate::Linkgate;
 
 use crate::case::{Case, Policy, Refused, Start, Stop};
 
@@ -145,7 +145,7 @@ impl Clusters {
             self.linkgate.cluster_id()
         );
         let body = serde_json::json!({ "value": paused.to_string() });
-        let status = linkgate_tests::linkgate::http_put_json(&url, &body);
+        let status = linkgate_tests::stage::linkgate::http_put_json(&url, &body);
         assert!(status.is_ok_and(|status| status < 300), "cluster.link.paused={paused} was refused");
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use linkgate_tests::produce::{Kind, Sender};
 use linkgate_tests::read;
-use linkgate_tests::records::Record;
+use linkgate_tests::read::records::Record;
 
 use crate::case::{Before, Case, Stop};
 use crate::clusters::{Clusters, FOREIGN};

@@ -3,12 +3,12 @@
 use std::process::Command;
 use std::time::Duration;
 
+use linkgate_tests::client::python;
 use linkgate_tests::kafka::Version;
-use linkgate_tests::pair::{LINK, Pair};
-use linkgate_tests::process::{Output, run};
+use linkgate_tests::machine::process::{Output, run};
+use linkgate_tests::machine::wait::{LONG, until};
 use linkgate_tests::produce::{Kind, send};
-use linkgate_tests::python;
-use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::stage::pair::{LINK, Pair};
 
 /// Given a destination of two brokers, when tools and clients know only the address of the gateway, then each
 /// does its work.
@@ -117,13 +117,13 @@ pub(crate) fn mirror_topics(version: Version) {
     assert!(refused.code != 0 || refused.all().contains("Invalid request"), "{refused:?}");
 
     // A Produce with acks=0 has no response: the gateway drops and counts it.
-    let before = pair.destination.admin().offsets("m", linkgate_tests::admin::LATEST);
+    let before = pair.destination.admin().offsets("m", linkgate_tests::client::admin::LATEST);
     let dropped = ["--request-required-acks", "0"];
     let _ = tools.console_producer(&gateway, "m", &dropped, "lost\n");
     until("the dropped write is counted", LONG, || {
         (pair.linkgate.metric("linkgate_gateway_dropped_writes_total") >= 1.0).then_some(())
     });
-    assert_eq!(pair.destination.admin().offsets("m", linkgate_tests::admin::LATEST), before);
+    assert_eq!(pair.destination.admin().offsets("m", linkgate_tests::client::admin::LATEST), before);
 
     assert_eq!(pair.linkgate.status(LINK, "m"), "ACTIVE");
 }

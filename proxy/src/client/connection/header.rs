@@ -3,6 +3,8 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::ApiKey;
 
+use crate::wire::protocol::primitive::{Reader, WireError};
+
 /// Request header of version 1, or of version 2 if flexible.
 pub(crate) struct RequestHead<'a> {
     pub(crate) api_key: i16,
@@ -36,29 +38,11 @@ impl RequestHead<'_> {
 }
 
 /// Skips the tagged fields of a flexible response header.
-pub(crate) fn skip_tagged_fields(body: &mut Bytes) -> Option<()> {
-    let count = take_unsigned_varint(body)?;
-    for _ in 0..count {
-        let _tag = take_unsigned_varint(body)?;
-        let size = take_unsigned_varint(body)? as usize;
-        if size > body.len() {
-            return None;
-        }
-        body.advance(size);
-    }
-    Some(())
-}
-
-fn take_unsigned_varint(body: &mut Bytes) -> Option<u32> {
-    let mut value = 0u32;
-    for shift in (0..35).step_by(7) {
-        let byte = body.try_get_u8().ok()?;
-        value |= u32::from(byte & 0x7f).checked_shl(shift)?;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
+pub(crate) fn skip_tagged_fields(body: &mut Bytes) -> Result<(), WireError> {
+    let mut reader = Reader::new(body.clone());
+    reader.skip_tags()?;
+    body.advance(reader.position());
+    Ok(())
 }
 
 /// Returns Kafka's name of a request.

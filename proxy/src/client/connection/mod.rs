@@ -9,13 +9,14 @@ pub(crate) mod authenticate;
 pub(crate) mod correlation;
 pub(crate) mod header;
 pub(crate) mod io_tasks;
+pub(crate) mod pinned;
 pub(crate) mod response_body;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -31,9 +32,7 @@ use crate::client::connection::correlation::{Abandon, OutstandingRequests};
 use crate::client::connection::header::{RequestHead, api_name, skip_tagged_fields};
 use crate::client::connection::io_tasks::{IoContext, read_loop, write_loop};
 use crate::client::error::{ClientError, ErrorKind, Side};
-use crate::client::metadata_requests::metadata_request;
 use crate::client::options::ClientOptions;
-use crate::client::pin::ClusterPin;
 use crate::net::tls::TlsConnectError;
 use crate::net::{DialError, HostPort, dial};
 use crate::wire::protocol::error_code::ErrorCode;
@@ -61,6 +60,8 @@ pub(crate) struct ConnectionInner {
     pub(crate) turn: RwLock<()>,
     /// Cancelled when the connection has ended.
     pub(crate) ended: CancellationToken,
+    /// Time that the first exchange took.
+    round_trip: OnceLock<Duration>,
     _tasks: DropGuard,
 }
 
@@ -131,10 +132,13 @@ impl Connection {
             waiting,
             turn: RwLock::new(()),
             ended: stop.clone(),
+            round_trip: OnceLock::new(),
             _tasks: stop.drop_guard(),
         };
         let mut connection = Connection { link: Arc::new(link), versions: Arc::new(HashMap::new()) };
+        let begun = Instant::now();
         let versions = timeout(options.connect_timeout, connection.negotiate()).await;
+        let _ = connection.link.round_trip.set(begun.elapsed());
         connection.versions =
             Arc::new(versions.map_err(|_| connection.late("ApiVersions", options.connect_timeout))??);
         if let Some(sasl) = options.security.sasl() {
@@ -148,24 +152,10 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Asks the broker for its cluster id before any other request, so that no answer of another cluster is
-    /// used.
-    async fn check_cluster(&self, pin: &ClusterPin) -> Result<(), ClientError> {
-        let response = self.call_at_most(metadata_request(Some(&[])), 12).await?;
-        self.admitted(pin, response.cluster_id.as_deref().unwrap_or_default())
-    }
-
-    /// Compares the cluster id in an answer of this broker with the pinned one.
-    ///
-    /// # Errors
-    /// Returns [`ErrorKind::ForeignCluster`]. The connection has ended then.
-    pub(crate) fn admitted(&self, pin: &ClusterPin, found: &str) -> Result<(), ClientError> {
-        pin.admit(&self.link.address, found).map_err(|expected| {
-            let (address, found) = (self.link.address.clone(), found.to_owned());
-            let error = self.error(ErrorKind::ForeignCluster { address, expected, found });
-            self.link.waiting.poison(error.clone());
-            error
-        })
+    /// Returns the time that the first exchange took when the connection was opened.
+    #[must_use]
+    pub fn round_trip(&self) -> Duration {
+        self.link.round_trip.get().copied().unwrap_or_default()
     }
 
     async fn negotiate(&self) -> Result<HashMap<i16, (i16, i16)>, ClientError> {
@@ -332,7 +322,7 @@ impl Connection {
                     return Err(error);
                 }
             };
-            if flexible && skip_tagged_fields(&mut body).is_none() {
+            if flexible && skip_tagged_fields(&mut body).is_err() {
                 return Err(this.misfit(&api_name(api_key), "the response header is truncated".into()));
             }
             Ok(body)

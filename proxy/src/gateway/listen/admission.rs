@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::gateway::error::CloseCause;
@@ -24,10 +24,6 @@ const UNSENT: u32 = 256 * 1024;
 /// half a minute, the connection fails.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-
-/// Maximum number of connections that the system has accepted and the gateway has not. Clients beyond that
-/// wait for a second before they retry, so a flood of connections would slow down all others.
-const BACKLOG: u32 = 4096;
 
 /// Maximum number of newcomers that wait for a place when all are taken: each has a descriptor already. With
 /// few places, it is an eighth of them.
@@ -164,23 +160,6 @@ impl Drop for Counted {
             }
         }
     }
-}
-
-/// Listens on the first address of `host` that can be bound.
-///
-/// # Errors
-/// The system's error for the last address.
-pub(crate) async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in tokio::net::lookup_host((host, port)).await? {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.set_reuseaddr(true)?;
-        match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }
 
 /// Sets the options of a client's socket.

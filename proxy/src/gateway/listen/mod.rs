@@ -17,11 +17,12 @@ use tokio_util::task::TaskTracker;
 use crate::gateway::endpoint_map::ListenerTarget;
 use crate::gateway::endpoint_map::broker_port;
 use crate::gateway::error::CloseCause;
-use crate::gateway::listen::admission::{Admission, AdmissionOutcome, Admitted, listen, prepare};
+use crate::gateway::listen::admission::{Admission, AdmissionOutcome, Admitted, prepare};
 use crate::gateway::listen::eviction::make_room;
 use crate::gateway::listen::handshake::handshake;
 use crate::gateway::session::serve;
 use crate::gateway::shared::GatewayShared;
+use crate::net::listen;
 
 /// Pause after a failed accept. The file descriptors may be used up, and an immediate retry would not free
 /// any.

@@ -11,7 +11,8 @@ use kafka_protocol::protocol::StrBytes;
 use crate::wire::messages::admin_requests::{TopicPartitions, TxnMarker};
 use crate::wire::protocol::error_code::ErrorCode;
 use crate::wire::protocol::header::{RequestPrefix, response_frame};
-use crate::wire::protocol::primitive::{put_count, put_string, put_unsigned_varint};
+use crate::wire::protocol::primitive::{put_count, put_string};
+use crate::wire::protocol::varint::put_unsigned_varint;
 use crate::wire::protocol::versions;
 
 use crate::gateway::error::ResponseError;

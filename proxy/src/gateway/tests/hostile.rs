@@ -5,7 +5,7 @@ use std::time::Duration;
 use kafka_protocol::messages::{ApiKey, HeartbeatRequest};
 use tokio::io::AsyncWriteExt;
 
-use crate::wire::protocol::primitive::put_unsigned_varint;
+use crate::wire::protocol::varint::put_unsigned_varint;
 
 use crate::gateway::Limits;
 use crate::gateway::error::CloseCause;

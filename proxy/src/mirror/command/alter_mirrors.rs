@@ -36,7 +36,7 @@ impl Commands {
         validate_only: bool,
     ) -> Result<Vec<ActionOutcome>, CommandError> {
         let choice = Choice::new(link, selector)?;
-        let why = format!("{} of mirror topics", verb(action));
+        let why = format!("{action} of mirror topics");
         let verdicts = self
             .transact(&why, move |view, now_ms| {
                 let (mut changes, verdicts) = decide(view, &choice, action, now_ms)?;
@@ -142,15 +142,6 @@ fn event(action: MirrorAction) -> MirrorEvent {
         MirrorAction::Failover => MirrorEvent::Failover,
         MirrorAction::Pause => MirrorEvent::Pause,
         MirrorAction::Resume => MirrorEvent::Resume,
-    }
-}
-
-fn verb(action: MirrorAction) -> &'static str {
-    match action {
-        MirrorAction::Promote => "promote",
-        MirrorAction::Failover => "failover",
-        MirrorAction::Pause => "pause",
-        MirrorAction::Resume => "resume",
     }
 }
 

@@ -136,7 +136,8 @@ impl Commands {
             Task::TopicConfigsSync => true,
         };
         Task::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .map(|task| {
                 let errors = match &config {
                     Some(_) => self.tasks.errors(&link.name, task),

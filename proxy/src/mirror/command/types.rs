@@ -109,7 +109,8 @@ pub enum Selector {
 }
 
 /// Action of an operator on a mirror topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "snake_case")]
 pub enum MirrorAction {
     /// Planned stop.
     Promote,

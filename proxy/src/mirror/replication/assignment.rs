@@ -208,6 +208,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             backoff: Duration::from_secs(1),
             retry_timeout: None,
+            connections: 1,
         };
         let sides = Sides {
             link: "dr".into(),

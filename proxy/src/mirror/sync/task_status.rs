@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use state::model::LinkState;
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::client::{ClientError, Side};
 
@@ -18,7 +19,8 @@ use crate::wire::protocol::error_code::ErrorCode;
 const SHOWN_ERRORS: usize = 20;
 
 /// A periodic task of a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "PascalCase")]
 pub enum Task {
     /// Copies ACLs.
     AclSync,
@@ -32,23 +34,18 @@ pub enum Task {
 
 impl Task {
     /// All tasks, in the order in which they are shown.
-    pub const ALL: [Task; 4] =
-        [Task::AclSync, Task::AutoCreateMirror, Task::ConsumerOffsetSync, Task::TopicConfigsSync];
+    pub const ALL: &'static [Task] = Task::VARIANTS;
 
     /// Returns the `task_name` of the REST API.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Task::AclSync => "AclSync",
-            Task::AutoCreateMirror => "AutoCreateMirror",
-            Task::ConsumerOffsetSync => "ConsumerOffsetSync",
-            Task::TopicConfigsSync => "TopicConfigsSync",
-        }
+        self.into()
     }
 }
 
 /// `error_code` of a task's error in the REST API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", suffix = "_ERROR")]
 pub enum TaskErrorCode {
     /// The source refused the credentials.
     Authentication,
@@ -74,17 +71,7 @@ impl TaskErrorCode {
     /// Returns the name in the REST API.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            TaskErrorCode::Authentication => "AUTHENTICATION_ERROR",
-            TaskErrorCode::Authorization => "AUTHORIZATION_ERROR",
-            TaskErrorCode::BrokerAuthorization => "BROKER_AUTHORIZATION_ERROR",
-            TaskErrorCode::ConsumerGroupInUse => "CONSUMER_GROUP_IN_USE_ERROR",
-            TaskErrorCode::Internal => "INTERNAL_ERROR",
-            TaskErrorCode::InvalidRequest => "INVALID_REQUEST_ERROR",
-            TaskErrorCode::Misconfiguration => "MISCONFIGURATION_ERROR",
-            TaskErrorCode::PolicyViolation => "POLICY_VIOLATION_ERROR",
-            TaskErrorCode::UnknownTopicOrPartition => "UNKNOWN_TOPIC_OR_PARTITION_ERROR",
-        }
+        self.into()
     }
 }
 

@@ -7,7 +7,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::wire::protocol::primitive::put_unsigned_varint;
+use crate::wire::protocol::varint::put_unsigned_varint;
 
 /// Request version that names topics by name.
 pub(crate) const PRODUCE_VERSION: i16 = 9;

@@ -3,7 +3,8 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::wire::protocol::primitive::{Reader, WireError, put_count, put_string, put_unsigned_varint};
+use crate::wire::protocol::primitive::{Reader, WireError, put_count, put_string};
+use crate::wire::protocol::varint::put_unsigned_varint;
 
 /// Address of one broker.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::wire::protocol::varint::take_varint;
+use crate::wire::protocol::varint::{take_varint, take_varlong};
 use crate::wire::records::batch::{BatchError, Codec, RawBatch};
 
 /// An aborted transaction, as a Fetch response lists it.
@@ -111,7 +111,7 @@ fn first_key(mut rest: &[u8]) -> Option<&[u8]> {
     let mut record = rest.get(..length)?;
     let (_attributes, after) = record.split_first()?;
     record = after;
-    let _timestamp_delta = take_varint(&mut record)?;
+    let _timestamp_delta = take_varlong(&mut record)?;
     let _offset_delta = take_varint(&mut record)?;
     let length = usize::try_from(take_varint(&mut record)?).ok()?;
     record.get(..length)

@@ -3,7 +3,7 @@
 //! Layout: Kafka's `DefaultRecord`. Every length is checked against the remaining bytes, also in headers. The
 //! payload must hold exactly as many records as the batch header says.
 
-use crate::wire::protocol::varint::take_varint;
+use crate::wire::protocol::varint::{take_varint, take_varlong};
 
 /// One record of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,18 +118,14 @@ fn take_record(bytes: &[u8]) -> Result<(RecordView<'_>, &[u8]), &'static str> {
     let wire = &bytes[..bytes.len() - after.len()];
     let (attributes, behind) = rest.split_first().ok_or("attributes")?;
     rest = behind;
-    let timestamp_delta = take_varint(&mut rest).ok_or("timestamp delta")?;
-    let offset_delta = take_varint(&mut rest)
-        .filter(|delta| (0..=i64::from(i32::MAX)).contains(delta))
-        .ok_or("offset delta")?;
+    let timestamp_delta = take_varlong(&mut rest).ok_or("timestamp delta")?;
+    let offset_delta = take_varint(&mut rest).filter(|delta| *delta >= 0).ok_or("offset delta")?;
     let tail = rest;
     let key = take_sized(&mut rest).ok_or("key")?;
     let value = take_sized(&mut rest).ok_or("value")?;
-    let headers = take_varint(&mut rest).ok_or("header count")?;
+    let headers = take_varint(&mut rest).and_then(|count| usize::try_from(count).ok());
     // A header has at least one byte for each of its two lengths.
-    if headers < 0 || u64::try_from(headers).map_or(true, |count| count > rest.len() as u64 / 2) {
-        return Err("header count");
-    }
+    let headers = headers.filter(|count| *count <= rest.len() / 2).ok_or("header count")?;
     for _ in 0..headers {
         let _ = take_sized(&mut rest).flatten().ok_or("header key")?;
         let _ = take_sized(&mut rest).ok_or("header value")?;
@@ -140,7 +136,7 @@ fn take_record(bytes: &[u8]) -> Result<(RecordView<'_>, &[u8]), &'static str> {
     let record = RecordView {
         attributes: attributes.cast_signed(),
         timestamp_delta,
-        offset_delta,
+        offset_delta: offset_delta.into(),
         key,
         value,
         tail,
@@ -150,14 +146,11 @@ fn take_record(bytes: &[u8]) -> Result<(RecordView<'_>, &[u8]), &'static str> {
     Ok((record, after))
 }
 
-/// Takes a length and that number of bytes. Returns `None` if they cannot be read, and `Some(None)` for null
-/// (length -1).
+/// Takes a length and that number of bytes. Returns `None` if they cannot be read, and `Some(None)` for null:
+/// a negative length. Writers use -1; brokers and consumers of Kafka take any.
 fn take_sized<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
-    let length = take_varint(rest)?;
-    if length == -1 {
-        return Some(None);
-    }
-    let (bytes, after) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+    let Ok(length) = usize::try_from(take_varint(rest)?) else { return Some(None) };
+    let (bytes, after) = rest.split_at_checked(length)?;
     *rest = after;
     Some(Some(bytes))
 }
@@ -222,14 +215,13 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(refused(&[0xfe, 0xff, 0xff, 0xff, 0x0f, 1, 0]), "key");
-        assert_eq!(refused(&[3, 1, 0]), "key");
         assert_eq!(refused(&[1, 6, b'v', 0]), "value");
         assert_eq!(refused(&[1, 1, 0xfe, 0xff, 0xff, 0xff, 0x0f]), "header count");
         assert_eq!(refused(&[1, 1, 1]), "header count");
         assert_eq!(refused(&[1, 1, 2, 1, 0]), "header key");
         assert_eq!(refused(&[1, 1, 2, 0, 8]), "header value");
         assert_eq!(refused(&[1, 1, 0, 9]), "end");
-        for delta in [-1, 1 << 31, i64::MIN] {
+        for delta in [-1, i64::MIN] {
             let bytes = record(0, delta, &[1, 1, 0]);
             let error = records(&bytes, 1).next().unwrap().unwrap_err();
             assert_eq!(error, RecordError::Malformed { index: 0, at: 0, field: "offset delta" });
@@ -239,6 +231,15 @@ mod tests {
             put_varint(&mut bytes, length);
             assert!(records(&bytes, 1).next().unwrap().is_err());
         }
+    }
+
+    #[test]
+    fn any_negative_length_is_null_but_for_a_record_and_the_key_of_a_header() {
+        let payload = record(0, 0, &[3, 5, 2, 2, b'h', 0xff, 0xff, 0xff, 0xff, 0x0f]);
+        let read = records(&payload, 1).next().unwrap().unwrap();
+        assert_eq!((read.key, read.value, read.has_headers), (None, None, true));
+        let error = records(&record(0, 0, &[1, 1, 2, 3, 0]), 1).next().unwrap().unwrap_err();
+        assert_eq!(error, RecordError::Malformed { index: 0, at: 0, field: "header key" });
     }
 
     proptest! {

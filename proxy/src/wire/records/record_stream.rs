@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
-use crate::wire::protocol::varint::take_varint;
+use crate::wire::protocol::varint::{read_varint, read_varlong};
 use crate::wire::records::batch::{BatchHeader, RawBatch};
 use crate::wire::records::compression::{CompressionError, reader};
 use crate::wire::records::filler::SENTINEL_TAIL;
@@ -48,6 +48,8 @@ pub(crate) struct RecordStream<'a> {
     header: BatchHeader,
     input: BufReader<Capped<'a>>,
     index: i32,
+    /// Position of the record that is being read in the decompressed payload.
+    record_at: u64,
     next_delta: i64,
 }
 
@@ -79,12 +81,17 @@ impl<'a> RecordStream<'a> {
         let inner = reader(header.codec(), payload, window_log)
             .map_err(|source| RecordsError::Compression { offset: header.base_offset, source })?;
         let input = BufReader::with_capacity(PIECE, Capped { inner, read: 0, limit });
-        Ok(RecordStream { header, input, index: 0, next_delta: 0 })
+        Ok(RecordStream { header, input, index: 0, record_at: 0, next_delta: 0 })
     }
 
     /// Returns the number of decompressed bytes so far.
     pub(crate) fn read(&self) -> u64 {
         self.input.get_ref().read
+    }
+
+    /// Returns the position of the next byte in the decompressed payload.
+    fn position(&self) -> u64 {
+        self.read() - self.input.buffer().len() as u64
     }
 
     /// Reads the front of the next record. If the tail of the record before is still unread, the caller must
@@ -102,6 +109,7 @@ impl<'a> RecordStream<'a> {
                 remaining => Err(self.wrong(RecordError::Trailing { count, remaining })),
             };
         }
+        self.record_at = self.position();
         let head = self.head()?;
         let (delta, next) = (head.offset_delta, self.next_delta);
         let last = i64::from(self.header.last_offset_delta);
@@ -139,37 +147,35 @@ impl<'a> RecordStream<'a> {
     }
 
     fn head(&mut self) -> Result<Head, RecordsError> {
-        let index = self.index;
-        let malformed = |field| RecordError::Malformed { index, at: 0, field };
-        let length = self.varint()?;
-        let length = usize::try_from(length).ok().filter(|length| i32::try_from(*length).is_ok());
-        let length = length.ok_or_else(|| self.wrong(malformed("length")))?;
+        let length = self.field("length", |next| read_varint(next))?;
+        let length = u64::try_from(length).map_err(|_| self.malformed("length"))?;
+        let end = self.position() + length;
         let mut attributes = [0];
         let read = self.input.read_exact(&mut attributes);
         self.or_unreadable(read)?;
-        let (timestamp_delta, first) = self.measured_varint()?;
-        let (offset_delta, second) = self.measured_varint()?;
-        let tail = length.checked_sub(1 + first + second).ok_or_else(|| self.wrong(malformed("end")))?;
+        let timestamp_delta = self.field("timestamp delta", |next| read_varlong(next))?;
+        let offset_delta = self.field("offset delta", |next| read_varint(next))?.into();
+        let tail = end.checked_sub(self.position()).and_then(|tail| usize::try_from(tail).ok());
+        let tail = tail.ok_or_else(|| self.malformed("end"))?;
         Ok(Head { attributes: attributes[0].cast_signed(), timestamp_delta, offset_delta, tail })
     }
 
-    fn varint(&mut self) -> Result<i64, RecordsError> {
-        self.measured_varint().map(|(value, _)| value)
+    /// Reads a varint with `read`, which returns `None` if it is too long.
+    fn field<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut dyn FnMut() -> io::Result<u8>) -> io::Result<Option<T>>,
+    ) -> Result<T, RecordsError> {
+        let value = read(&mut || {
+            let mut byte = [0];
+            self.input.read_exact(&mut byte).map(|()| byte[0])
+        });
+        self.or_unreadable(value)?.ok_or_else(|| self.malformed(name))
     }
 
-    /// Reads a varint, and returns it with its length in bytes.
-    fn measured_varint(&mut self) -> Result<(i64, usize), RecordsError> {
-        let mut bytes = [0; 10];
-        for at in 0..bytes.len() {
-            let read = self.input.read_exact(&mut bytes[at..=at]);
-            self.or_unreadable(read)?;
-            if bytes[at] & 0x80 == 0
-                && let Some(value) = take_varint(&mut &bytes[..=at])
-            {
-                return Ok((value, at + 1));
-            }
-        }
-        Err(self.wrong(RecordError::Malformed { index: self.index, at: 0, field: "varint" }))
+    fn malformed(&self, field: &'static str) -> RecordsError {
+        let at = usize::try_from(self.record_at).unwrap_or(usize::MAX);
+        self.wrong(RecordError::Malformed { index: self.index, at, field })
     }
 
     fn wrong(&self, source: RecordError) -> RecordsError {
@@ -201,4 +207,61 @@ fn copy(from: &mut impl BufRead, mut length: usize, to: &mut impl Write) -> io::
         length -= copied;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::protocol::varint::put_varint;
+    use crate::wire::records::batch::testing::{batch, header};
+    use crate::wire::records::batch::{BatchHeader, Codec};
+    use crate::wire::records::compression::{ANY_WINDOW, compress};
+    use crate::wire::records::record_writer::put_record;
+
+    /// Reads a batch of `count` records to its end or to an error.
+    fn read(codec: Codec, records: &[u8], count: i32) -> Result<u64, RecordsError> {
+        let header = BatchHeader { attributes: codec.attribute(), record_count: count, ..header(70, count) };
+        let batch = batch(header, &compress(codec, records).unwrap());
+        let payload = batch.payload();
+        let mut stream = RecordStream::open(&batch, &payload, 1 << 30, ANY_WINDOW)?;
+        while let Some((_, tail)) = stream.next()? {
+            stream.pass(&tail)?;
+        }
+        Ok(stream.position())
+    }
+
+    #[test]
+    fn a_malformed_record_is_named_with_its_field_and_its_position() {
+        const TOO_LONG: [u8; 11] = [0x80; 11];
+        let broken = |length: i64, rest: &[u8]| {
+            let mut record = Vec::new();
+            put_varint(&mut record, length);
+            record.extend_from_slice(rest);
+            record
+        };
+        let mut good = Vec::new();
+        for delta in 0..3 {
+            // The last is larger than the read buffer.
+            let value = vec![7; if delta == 2 { 3 * PIECE } else { 9 }];
+            put_record(&mut good, 0, 5, delta, &value);
+        }
+        for codec in [Codec::None, Codec::Gzip, Codec::Zstd] {
+            assert_eq!(read(codec, &good, 3).unwrap(), good.len() as u64);
+            for (field, record) in [
+                ("length", TOO_LONG.to_vec()),
+                ("length", broken(-1, &[0; 20])),
+                ("timestamp delta", broken(30, &[&[0], &TOO_LONG[..], &[0; 20]].concat())),
+                ("offset delta", broken(30, &[&[0, 0], &TOO_LONG[..], &[0; 20]].concat())),
+                ("end", broken(2, &[0; 20])),
+            ] {
+                let error = read(codec, &[&good[..], &record].concat(), 4).unwrap_err();
+                let at = good.len();
+                let told = RecordsError::Records {
+                    offset: 70,
+                    source: RecordError::Malformed { index: 3, at, field },
+                };
+                assert_eq!(error.to_string(), told.to_string(), "{codec:?}");
+            }
+        }
+    }
 }

@@ -15,6 +15,8 @@ pub enum Kind {
     Boolean,
     /// A 32-bit number of at least this value.
     Int(i32),
+    /// A 32-bit number between these two, inclusive.
+    IntBetween(i32, i32),
     /// A 64-bit number of at least this value.
     Long(i64),
     /// Any text.
@@ -52,7 +54,7 @@ impl Kind {
     pub fn type_name(self) -> &'static str {
         match self {
             Kind::Boolean => "BOOLEAN",
-            Kind::Int(_) => "INT",
+            Kind::Int(_) | Kind::IntBetween(..) => "INT",
             Kind::Long(_) => "LONG",
             Kind::HostPorts | Kind::TopicConfigs => "LIST",
             _ => "STRING",
@@ -66,6 +68,7 @@ impl Kind {
             Kind::Text => Ok(()),
             Kind::Boolean => boolean(value).map(drop).ok_or_else(|| "expected true or false".into()),
             Kind::Int(least) => number(value, least.into(), i32::MAX.into()),
+            Kind::IntBetween(least, most) => number(value, least.into(), most.into()),
             Kind::Long(least) => number(value, least, i64::MAX),
             Kind::HostPorts if list(value).next().is_none() => Err("expected at least one host:port".into()),
             Kind::HostPorts => list(value).try_for_each(host_port),

@@ -84,6 +84,8 @@ pub struct FetchLimits {
     pub timeout: Duration,
     /// `replica.socket.receive.buffer.bytes`. `None` means the system's default.
     pub receive_buffer: Option<usize>,
+    /// `num.cluster.link.fetchers`: maximum number of connections to one source broker for a backlog.
+    pub connections: usize,
 }
 
 /// All configs of a link in typed form, with defaults filled in.
@@ -308,6 +310,7 @@ impl Values<'_> {
                     .parse()
                     .ok()
                     .filter(|bytes| *bytes > 0),
+                connections: self.number("num.cluster.link.fetchers"),
             },
             metadata_max_age: self.millis("metadata.max.age.ms"),
             retry_backoff: self.millis("retry.backoff.ms"),

@@ -177,9 +177,9 @@ const LINK: &[ConfigDef] = &[
     ),
     def(
         "num.cluster.link.fetchers",
-        Kind::OnlyOne { only: "1", valid: &[], why: "this version has one fetcher for each source broker" },
-        Some("1"),
-        "Number of fetchers for each source broker.",
+        Kind::IntBetween(1, 128),
+        Some("16"),
+        "Maximum number of connections to each source broker over which a backlog is fetched, if the source is far away; 1 fetches one answer after the other.",
     ),
     def(
         "link.fetcher.flow.control",

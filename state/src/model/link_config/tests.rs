@@ -92,7 +92,6 @@ fn unsupported_values_are_refused_with_the_reason() {
         ("local.security.protocol", "SASL_SSL", "secured by the configuration of the daemon"),
         ("acl.sync.enable", "true", "does not copy ACLs"),
         ("auto.create.mirror.topics.enable", "true", "only on request"),
-        ("num.cluster.link.fetchers", "4", "one fetcher"),
     ] {
         let sentence = refusal(name, value);
         assert!(sentence.contains(part) && sentence.contains(name), "{sentence}");
@@ -109,6 +108,8 @@ fn bad_values_are_refused() {
         ("bootstrap.servers", ""),
         ("bootstrap.servers", "src"),
         ("bootstrap.servers", "src:0"),
+        ("num.cluster.link.fetchers", "0"),
+        ("num.cluster.link.fetchers", "129"),
         ("consumer.offset.sync.ms", "999"),
         ("consumer.offset.sync.ms", "2147483648"),
         ("consumer.offset.sync.enable", "yes"),

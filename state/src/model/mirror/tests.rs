@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::super::sample;
 use super::*;
+use crate::model::{ConnectionMode, LinkError, LinkMode};
 
 fn any_event() -> impl Strategy<Value = MirrorEvent> {
     prop_oneof![
@@ -125,4 +126,20 @@ fn a_promote_that_has_begun_to_fence_does_not_fail_any_more() {
         mirror.fencing = fencing;
         assert_eq!(mirror.on(fail.clone()), Ok(promoted.clone()));
     }
+}
+
+/// Names in the journal are Serde's; those of the REST API and the tools are strum's.
+#[test]
+fn the_journal_and_the_tools_use_the_same_names() {
+    fn check<T: VariantArray + serde::Serialize + Copy>(name: fn(T) -> &'static str) {
+        for variant in T::VARIANTS {
+            assert_eq!(serde_json::to_value(variant).unwrap(), name(*variant));
+        }
+    }
+    check(MirrorError::name);
+    check(MirrorStatus::name);
+    check(LinkError::name);
+    check(LinkState::name);
+    check(LinkMode::name);
+    check(ConnectionMode::name);
 }

@@ -10,7 +10,7 @@ mod story;
 
 use std::process::ExitCode;
 
-use linkgate_tests::workdir::{keep_everything, target_dir};
+use linkgate_tests::machine::workdir::{keep_everything, target_dir};
 
 fn main() -> ExitCode {
     let mut keep = false;

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use linkgate_tests::process::Output;
+use linkgate_tests::machine::process::Output;
 
 /// State of the output.
 #[derive(Debug)]

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use linkgate_tests::kafka::{Cluster, Version};
-use linkgate_tests::linkgate::Linkgate;
-use linkgate_tests::process::Output;
-use linkgate_tests::properties;
-use linkgate_tests::workdir::WorkDir;
+use linkgate_tests::machine::process::Output;
+use linkgate_tests::machine::properties;
+use linkgate_tests::machine::workdir::WorkDir;
+use linkgate_tests::stage::linkgate::Linkgate;
 
 /// Name of the link.
 pub(crate) const LINK: &str = "demo-link";

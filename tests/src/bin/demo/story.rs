@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use linkgate_tests::admin::LATEST;
-use linkgate_tests::python::{self, Running};
-use linkgate_tests::wait::{LONG, until};
+use linkgate_tests::client::admin::LATEST;
+use linkgate_tests::client::python::{self, Running};
+use linkgate_tests::machine::wait::{LONG, until};
 use serde_json::Value;
 
 use crate::report::Report;

@@ -5,8 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::ports::PortBlock;
-use crate::wait::until;
+use crate::machine::ports::PortBlock;
+use crate::machine::wait::until;
 
 /// An echo server behind a proxy.
 struct Rig {

@@ -170,6 +170,7 @@ impl LinkRunner {
                 timeout: config.fetch.timeout,
                 backoff: config.fetch.backoff,
                 retry_timeout: config.retry_timeout,
+                connections: config.fetch.connections,
             },
             append_timeout: config.request_timeout,
         };
@@ -269,6 +270,10 @@ impl LinkRunner {
         self.recoveries.shutdown().await;
         self.tasks.shutdown().await;
         self.workers.ended().await;
+        // The next runner shows its progress in the same place: answers that are still to come count for nothing.
+        for work in self.topics.values() {
+            work.partitions.iter().for_each(|partition| partition.abandon());
+        }
         ended
     }
 

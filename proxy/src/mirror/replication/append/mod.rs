@@ -35,6 +35,8 @@ const REQUEST_BYTES: usize = 2 * 1024 * 1024;
 
 /// Time limit for the answers to requests in flight when the appender ends.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+/// Pause of a partition whose destination leader cannot be reached.
+const UNREACHABLE_PAUSE: Duration = Duration::from_millis(500);
 
 /// Task that appends to the partitions of one lane to a destination broker.
 #[derive(Debug)]
@@ -77,10 +79,8 @@ impl Appender {
                 }
                 // Batches that wait for an unreachable broker must not use up the budget of all others.
                 for partition in self.ready.take() {
-                    if partition.destination_leader() == self.broker {
-                        let why = format!("destination broker {} cannot be reached: {error}", self.broker);
-                        partition.restart(&why, Some(Duration::from_millis(500)));
-                    }
+                    let why = format!("destination broker {} cannot be reached: {error}", self.broker);
+                    partition.unreachable(self.broker, self.lane, &why, UNREACHABLE_PAUSE);
                 }
             }
             tokio::select! {

@@ -3,28 +3,29 @@
 //!
 //! Back-pressure: a partition with a full window is left out of the next fetch; if the byte budget of the
 //! process is spent, all partitions are. So a slow destination stops the fetcher.
+pub(crate) mod ahead;
+pub(crate) mod extent;
+pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod session;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use kafka_protocol::messages::FetchRequest;
 use kafka_protocol::messages::fetch_response::FetchResponse;
-use kafka_protocol::messages::{BrokerId, FetchRequest};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::client::{ClientError, Cluster, Connection};
+use crate::mirror::replication::fetch::ahead::CatchUps;
+use crate::mirror::replication::fetch::request::MAX_FETCH_VERSION;
 use crate::mirror::replication::fetch::response::FetchResponseHandler;
 use crate::mirror::replication::fetch::session::FetchSession;
 use crate::mirror::replication::partition::{FetchPlan, NoFetch, Partition};
 
-/// Highest Fetch version used; from version 13 on, topics are named by id.
-const MAX_FETCH_VERSION: i16 = 17;
-/// First version that has no plain replica id field (KIP-903).
-const FIRST_VERSION_WITHOUT_REPLICA_ID: i16 = 15;
 /// Maximum wait of a fetch at the source while another partition waits for room in its window, in
 /// milliseconds.
 const SHORT_WAIT_MS: i32 = 5;
@@ -57,6 +58,9 @@ pub(crate) struct FetchOptions {
     pub backoff: Duration,
     /// Time for which errors of the source are tolerated before the mirror fails; `None` means forever.
     pub retry_timeout: Option<Duration>,
+    /// Maximum number of connections to one source broker over which a backlog is fetched. With 1, the
+    /// session fetches it.
+    pub connections: usize,
 }
 
 /// Task that fetches from one source broker.
@@ -83,10 +87,13 @@ impl Fetcher {
     /// since every fetch names its offsets.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let (mut failures, mut session) = (0u32, FetchSession::default());
+        let clusters = [&self.source, &self.destination];
+        let (assigned, refresh) = (self.assigned.clone(), Arc::clone(&self.refresh));
+        let catch_ups = CatchUps::new(&self.link, clusters, self.broker, self.options, assigned, refresh);
         while !shutdown.is_cancelled() {
             let round = tokio::select! {
-                () = shutdown.cancelled() => return,
-                round = self.connect_and_fetch(&mut session, &mut failures) => round,
+                () = shutdown.cancelled() => break,
+                round = self.connect_and_fetch(&mut session, &mut failures, &catch_ups) => round,
             };
             if let Err(error) = round {
                 failures = failures.saturating_add(1);
@@ -98,20 +105,23 @@ impl Fetcher {
                 }
                 let pause = crate::mirror::pause_after(failures);
                 tokio::select! {
-                    () = shutdown.cancelled() => return,
+                    () = shutdown.cancelled() => break,
                     () = tokio::time::sleep(pause) => {}
                 }
             }
         }
+        catch_ups.end().await;
     }
 
     async fn connect_and_fetch(
         &mut self,
         session: &mut FetchSession,
         failures: &mut u32,
+        catch_ups: &CatchUps,
     ) -> Result<(), ClientError> {
         let connection = self.source.dedicated_within(self.broker, self.options.timeout).await?;
         info!(link = self.link, broker = self.broker, "fetching from source broker");
+        catch_ups.connected(connection.round_trip());
         session.begin_anew();
         let (mut round, mut confirmed, mut begun) = (0usize, Instant::now(), Instant::now());
         loop {
@@ -145,7 +155,16 @@ impl Fetcher {
             }
             let (source, destination) = (&self.source, &self.destination);
             let options = &self.options;
-            let fetched = FetchResponseHandler { link: &self.link, source, destination, options };
+            let consider = |partition: &Arc<Partition>, seen, committed| {
+                catch_ups.consider(partition, seen, committed);
+            };
+            let fetched = FetchResponseHandler {
+                link: &self.link,
+                source,
+                destination,
+                options,
+                on_records: catch_ups.pay().then_some(&consider),
+            };
             if fetched.take(response, session).await {
                 self.refresh.notify_one();
             }
@@ -166,14 +185,10 @@ impl Fetcher {
     ) -> Result<FetchResponse, ClientError> {
         let version = connection.version_of::<FetchRequest>(MAX_FETCH_VERSION)?;
         let wait = if some_full { SHORT_WAIT_MS } else { self.options.wait_max_ms };
-        let mut request = FetchRequest::default()
+        let request = request::read_committed(version)
             .with_max_wait_ms(wait)
             .with_min_bytes(self.options.min_bytes)
-            .with_max_bytes(self.options.response_max_bytes)
-            .with_isolation_level(1);
-        if version < FIRST_VERSION_WITHOUT_REPLICA_ID {
-            request.replica_id = BrokerId(-1);
-        }
+            .with_max_bytes(self.options.response_max_bytes);
         let request = session.ask(request, wanted, version, self.options.max_bytes);
         connection.call_at_most(request, MAX_FETCH_VERSION).await
     }

@@ -17,6 +17,7 @@
 
 pub(crate) mod asking;
 pub(crate) mod attempt;
+pub(crate) mod catching_up;
 pub(crate) mod epochs;
 pub(crate) mod leaders;
 pub(crate) mod log_start;
@@ -48,7 +49,8 @@ pub(crate) use self::phase::{
 };
 pub(crate) use self::refusals::RecordsRefused;
 pub(crate) use crate::mirror::replication::failure::PartitionFailure;
-use crate::mirror::replication::partition::asking::AskingFlag;
+use crate::mirror::replication::partition::asking::Question;
+use crate::mirror::replication::partition::catching_up::CatchingUpFlag;
 use crate::mirror::replication::partition::leaders::Leaders;
 use crate::mirror::replication::partition::log_start::Bounds;
 pub(crate) use crate::mirror::replication::partition::phase::Attempt;
@@ -72,6 +74,8 @@ struct PartitionState {
     /// Earliest time of the next position recovery or fetch.
     not_before: Option<Instant>,
     consecutive_resets: u32,
+    /// The question to the source that is under way.
+    asking: Option<Question>,
 }
 
 /// Whom a partition wakes.
@@ -95,7 +99,7 @@ pub(crate) struct Partition {
     budget: Arc<ByteBudget>,
     wakes: Wakes,
     shaping: ShapingFlag,
-    asking: AskingFlag,
+    catching_up: CatchingUpFlag,
     state: Mutex<PartitionState>,
 }
 
@@ -118,7 +122,7 @@ impl Partition {
             budget,
             wakes,
             shaping: ShapingFlag::default(),
-            asking: AskingFlag::default(),
+            catching_up: CatchingUpFlag::default(),
             state: Mutex::new(PartitionState {
                 phase: Phase::Recovering,
                 window: Window::new(),
@@ -130,6 +134,7 @@ impl Partition {
                 ready: false,
                 not_before: None,
                 consecutive_resets: 0,
+                asking: None,
             }),
         }
     }
@@ -158,10 +163,13 @@ impl Partition {
     /// Records the leader on the destination. A change resets the partition, since it is unclear what became
     /// of the appends in flight to the old leader.
     pub(crate) fn set_destination_leader(&self, leader: i32) {
+        // One step: between the two, the new leader would get batches of the attempt that went to the old one.
+        let mut state = self.state();
         let before = self.leaders.set_destination(leader);
         if before != leader && before != -1 {
-            self.restart("the destination leader moved", None);
+            self.reset_now(&mut state, "the destination leader moved", None);
         } else if before != leader {
+            drop(state);
             self.wakes.attention.notify_one();
         }
     }
@@ -188,14 +196,9 @@ impl Partition {
         self.state().phase.clone()
     }
 
-    /// Puts off the next position recovery or the next fetch by `delay`.
-    pub(crate) fn delay(&self, why: &str, delay: Duration) {
-        self.state().not_before = Some(Instant::now() + delay);
-        self.progress.update(|progress| why.clone_into(&mut progress.reason));
-    }
-
-    /// Does the same as [`Partition::delay`], unless a later attempt has begun, which has a delay of its own.
-    pub(crate) fn delay_in(&self, attempt: Attempt, why: &str, delay: Duration) {
+    /// Puts off the next position recovery or the next fetch by `delay`, unless a later attempt has begun, which has
+    /// a delay of its own.
+    pub(crate) fn delay(&self, attempt: Attempt, why: &str, delay: Duration) {
         let mut state = self.state();
         if state.window.attempt == attempt {
             state.not_before = Some(Instant::now() + delay);
@@ -203,11 +206,27 @@ impl Partition {
         }
     }
 
-    /// Returns the parameters of the next fetch.
+    /// Resets the partition, because this broker cannot be reached, if it has something to send there in this lane.
+    pub(crate) fn unreachable(&self, broker: i32, lane: usize, why: &str, delay: Duration) {
+        let mut state = self.state();
+        if (self.destination_leader(), self.lane()) == (broker, lane) && state.ready {
+            self.reset_now(&mut state, why, Some(delay));
+        }
+    }
+
+    /// Returns the parameters of the next fetch of the session.
     ///
     /// # Errors
     /// Fails with [`NoFetch`] if the fetch must leave the partition out.
     pub(crate) fn fetch_plan(&self) -> Result<FetchPlan, NoFetch> {
+        if self.catching_up.is_set() { Err(NoFetch::NotRunning) } else { self.catch_up_plan() }
+    }
+
+    /// Returns the parameters of the next fetch, for the catch-up that fetches in place of the session.
+    ///
+    /// # Errors
+    /// Fails with [`NoFetch`] if nothing must be fetched.
+    pub(crate) fn catch_up_plan(&self) -> Result<FetchPlan, NoFetch> {
         let state = self.state();
         let window = &state.window;
         // Without a destination leader, no appender would send what is fetched.
@@ -216,7 +235,7 @@ impl Partition {
             || state.bounds.gap.is_some()
             || !state.truncation.is_settled()
             || self.destination_leader() < 0
-            || self.asking.is_set()
+            || self.is_asking(&state)
         {
             return Err(NoFetch::NotRunning);
         }

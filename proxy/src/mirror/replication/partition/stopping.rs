@@ -43,20 +43,23 @@ impl Partition {
         self.state().closing = true;
     }
 
-    /// Ends a freeze: fetches again, unless the log is fenced.
+    /// Ends a freeze: fetches again, unless the log is fenced or the partition was abandoned.
     pub(crate) fn thaw(&self) {
         let mut state = self.state();
         state.closing = false;
-        if state.phase == Phase::Frozen && !state.fenced {
+        // After it was abandoned, nobody knows at which offset to go on.
+        if state.phase == Phase::Frozen && !state.fenced && state.window.next_fetch >= 0 {
             state.phase = Phase::Running;
         }
     }
 
-    /// Returns the log end offset if the partition is frozen and nothing is queued or in flight.
+    /// Returns the log end offset if the partition is frozen and nothing is queued or in flight. `None` if it was
+    /// abandoned: appends may be on their way then.
     #[must_use]
     pub(crate) fn drained_at(&self) -> Option<i64> {
         let state = self.state();
-        (state.phase == Phase::Frozen && state.window.is_idle()).then_some(state.window.acknowledged)
+        let is_still = state.phase == Phase::Frozen && state.window.is_idle() && state.window.next_fetch >= 0;
+        is_still.then_some(state.window.acknowledged)
     }
 
     /// Returns the acknowledged log end offset. While it is not known, because the leader is gone, returns

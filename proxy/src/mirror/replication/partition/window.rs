@@ -140,8 +140,13 @@ impl Window {
         self.epochs = Epochs::default();
     }
 
-    /// Queues what a fetch brought. Returns the bytes to charge to the budget.
+    /// Queues what a fetch brought, or nothing of it. Returns the bytes to charge to the budget.
     pub(crate) fn push(&mut self, run: ShapeOutput) -> Result<usize, Broken> {
+        let mut next = self.next_fetch;
+        for piece in &run.pieces {
+            invariant::batch_is_next(next, piece.base_offset())?;
+            next = piece.next_offset();
+        }
         let mut taken = 0;
         for piece in run.pieces {
             taken += self.queue_up(piece)?;

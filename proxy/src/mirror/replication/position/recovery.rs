@@ -37,33 +37,33 @@ pub(crate) struct PositionRecovery {
 
 impl PositionRecovery {
     pub(crate) async fn run(self) {
-        if tokio::time::timeout(RECOVERY_TIMEOUT, self.read()).await.is_err() {
-            self.partition.delay("the destination leader does not answer", RETRY_BACKOFF);
+        let attempt = self.partition.attempt();
+        if tokio::time::timeout(RECOVERY_TIMEOUT, self.read(attempt)).await.is_err() {
+            self.partition.delay(attempt, "the destination leader does not answer", RETRY_BACKOFF);
             self.refresh.notify_one();
         }
     }
 
-    async fn read(&self) {
+    async fn read(&self, attempt: Attempt) {
         let id = &self.partition.id;
-        let attempt = self.partition.attempt();
         for look in 1..=MAX_LOOKS {
             let next = match position::read(&self.destination, id).await {
-                Ok(_) if !self.is_still_the_mirror().await => return,
+                Ok(_) if !self.is_still_the_mirror(attempt).await => return,
                 Ok(reading) => {
                     self.partition.destination_starts_at(reading.log_start);
                     position::judge(id, reading)
                 }
                 Err(error) => {
                     debug!(link = self.link, topic = id.topic, partition = id.index, %error, "the append position cannot be read");
-                    self.partition
-                        .delay(&format!("the destination's log end is not known: {error}"), RETRY_BACKOFF);
+                    let why = format!("the destination's log end is not known: {error}");
+                    self.partition.delay(attempt, &why, RETRY_BACKOFF);
                     self.refresh.notify_one();
                     return;
                 }
             };
             match next {
                 Next::On(position) => return self.go_on(attempt, position),
-                Next::Again(why) => return self.partition.delay(why, RETRY_BACKOFF),
+                Next::Again(why) => return self.partition.delay(attempt, why, RETRY_BACKOFF),
                 Next::Fenced(log_end) => return self.fenced(attempt, log_end),
                 Next::Never(failure) if look == MAX_LOOKS => {
                     warn!(
@@ -83,7 +83,7 @@ impl PositionRecovery {
     /// Returns true if the log that was just read is the mirror's. The leader was asked by name, and another
     /// topic may have the name by now. An id never comes back, so a topic that has the id after the reading
     /// had it before.
-    async fn is_still_the_mirror(&self) -> bool {
+    async fn is_still_the_mirror(&self, attempt: Attempt) -> bool {
         let id = &self.partition.id;
         let reason = match self.destination.topic_since(&id.topic, Instant::now()).await {
             Ok(Some(found)) if id.is_local_topic(found.id) => return true,
@@ -98,7 +98,7 @@ impl PositionRecovery {
             reason,
             "the append position is ignored"
         );
-        self.partition.delay(&reason, RETRY_BACKOFF);
+        self.partition.delay(attempt, &reason, RETRY_BACKOFF);
         self.refresh.notify_one();
         false
     }

@@ -6,8 +6,9 @@ use std::ops::Range;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::wire::protocol::node_endpoints::{read_node_endpoints, write_node_endpoints};
-use crate::wire::protocol::primitive::{Reader, WireError, put_unsigned_varint};
+use crate::wire::protocol::primitive::{Reader, WireError};
 use crate::wire::protocol::topic_ref::TopicRef;
+use crate::wire::protocol::varint::put_unsigned_varint;
 use crate::wire::protocol::versions::FETCH;
 
 pub(crate) use crate::wire::protocol::node_endpoints::NodeEndpoint;

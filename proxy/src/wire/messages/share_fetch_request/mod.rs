@@ -8,7 +8,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::wire::messages::admin_requests::MAX_ELEMENTS;
 use crate::wire::protocol::header::read_request_header;
-use crate::wire::protocol::primitive::{Reader, WireError, put_count, put_unsigned_varint};
+use crate::wire::protocol::primitive::{Reader, WireError, put_count};
+use crate::wire::protocol::varint::put_unsigned_varint;
 use crate::wire::protocol::versions::SHARE_FETCH;
 
 /// Versions that this module reads.

@@ -7,7 +7,8 @@ use std::ops::Range;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::wire::protocol::node_endpoints::{NodeEndpoint, next_node_endpoints, write_node_endpoints};
-use crate::wire::protocol::primitive::{Reader, WireError, put_count, put_unsigned_varint};
+use crate::wire::protocol::primitive::{Reader, WireError, put_count};
+use crate::wire::protocol::varint::put_unsigned_varint;
 use crate::wire::protocol::versions::{SHARE_ACKNOWLEDGE, SHARE_FETCH};
 
 /// Versions that this module reads.

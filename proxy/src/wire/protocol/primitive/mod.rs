@@ -9,6 +9,8 @@ use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::wire::protocol::varint::{put_unsigned_varint, read_unsigned_varint};
+
 /// An error in bytes of the Kafka protocol. Positions count from the first byte of the buffer that the reader
 /// got.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +53,7 @@ pub enum WireError {
         /// Length that was read.
         length: i64,
     },
-    /// A variable-length integer has more than 32 bits.
+    /// A variable-length integer has more than five bytes.
     #[error("varint at byte {at} is too long")]
     VarintTooLong {
         /// Position of the integer.
@@ -181,18 +183,11 @@ impl Reader {
         self.fixed("uuid")
     }
 
-    /// Reads an UNSIGNED_VARINT of at most 32 bits.
+    /// Reads an UNSIGNED_VARINT.
     pub fn unsigned_varint(&mut self) -> Result<u32, WireError> {
         let at = self.at;
-        let mut value: u64 = 0;
-        for shift in [0u32, 7, 14, 21, 28] {
-            let [byte] = self.fixed::<1>("varint")?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return u32::try_from(value).map_err(|_| WireError::VarintTooLong { at });
-            }
-        }
-        Err(WireError::VarintTooLong { at })
+        let value = read_unsigned_varint(|| self.fixed("varint").map(|[byte]| byte))?;
+        value.ok_or(WireError::VarintTooLong { at })
     }
 
     /// Reads the length of a nullable STRING (INT16) or COMPACT_STRING; `None` for null.
@@ -341,16 +336,6 @@ impl std::fmt::Debug for Text {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Debug::fmt(self.as_str(), f)
     }
-}
-
-/// Appends an UNSIGNED_VARINT.
-pub fn put_unsigned_varint(out: &mut impl BufMut, value: impl Into<u64>) {
-    let mut rest = value.into();
-    while rest >= 0x80 {
-        out.put_u8((rest & 0x7f) as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.put_u8(rest as u8);
 }
 
 /// Appends a COMPACT_STRING or STRING. Writes an empty string in place of a text of more than 32,767 bytes:

@@ -67,7 +67,7 @@ fn the_differences_from_the_codec_are_known() {
     assert_eq!(absent, [52, 53, 54, 56, 58, 59, 62, 63, 67, 70, 73, 82, 83, 84, 85, 86, 87]);
 }
 
-/// `UPDATE_SNAPSHOTS=1 cargo test -p linkgate-proxy versions` rewrites the rows in the documentation.
+/// `UPDATE_EXPECT=1 cargo test --workspace --lib versions` rewrites the rows in the documentation.
 #[test]
 fn the_documentation_has_the_same_rows() {
     const BEGIN: &str = "| Key | API | Versions | What Linkgate does |\n|---|---|---|---|\n";
@@ -97,10 +97,6 @@ fn the_documentation_has_the_same_rows() {
 fn same_rows(path: &str, begin: &str, rows: &str) {
     let text = std::fs::read_to_string(path).unwrap();
     let (before, table) = text.split_once(begin).unwrap();
-    let end = table.lines().take_while(|line| line.starts_with('|')).map(|line| line.len() + 1).sum();
-    let (told, after) = table.split_at(end);
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        return std::fs::write(path, format!("{before}{begin}{rows}{after}")).unwrap();
-    }
-    assert_eq!(told, rows);
+    let told: usize = table.lines().take_while(|line| line.starts_with('|')).map(|line| line.len() + 1).sum();
+    expect_test::expect_file![path].assert_eq(&format!("{before}{begin}{rows}{}", &table[told..]));
 }

@@ -15,9 +15,10 @@ use crate::client::Cluster;
 use crate::mirror::replication::append::record_refusals;
 use crate::mirror::replication::failure::PartitionFailure;
 use crate::mirror::replication::fetch::FetchOptions;
+use crate::mirror::replication::fetch::extent::Extent;
 use crate::mirror::replication::fetch::session::{FetchSession, SessionPartition};
 use crate::mirror::replication::lane::lane;
-use crate::mirror::replication::partition::{FetchPlan, Partition};
+use crate::mirror::replication::partition::{Attempt, FetchPlan, Partition};
 use crate::mirror::replication::shape::{ShapeOutput, ShapeTarget, is_heavy, shape};
 use crate::wire::protocol::error_code::ErrorCode;
 use crate::wire::records::aborted::AbortedTransaction;
@@ -28,12 +29,17 @@ pub(crate) const MAX_LEADER_BACKOFF: Duration = Duration::from_millis(100);
 /// Time limit for reading the configs of both topics, since other partitions wait meanwhile.
 const CONFIGS_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Takes a partition, what was fetched for it, and the last stable offset of the source.
+pub(crate) type OnRecords<'a> = dyn Fn(&Arc<Partition>, Extent, i64) + Send + Sync + 'a;
+
 /// Handler of the fetch responses of one source broker.
 pub(crate) struct FetchResponseHandler<'a> {
     pub(crate) link: &'a str,
     pub(crate) source: &'a Cluster,
     pub(crate) destination: &'a Cluster,
     pub(crate) options: &'a FetchOptions,
+    /// Told of records that were handled, if somebody wants to know.
+    pub(crate) on_records: Option<&'a OnRecords<'a>>,
 }
 
 impl FetchResponseHandler<'_> {
@@ -42,8 +48,9 @@ impl FetchResponseHandler<'_> {
         let top = ErrorCode(response.error_code);
         if !top.is_none() {
             warn!(link = self.link, error = top.name(), "source refused a fetch");
-            for SessionPartition { partition, .. } in session.all() {
-                partition.delay(&format!("the source refused a fetch: {}", top.name()), self.options.backoff);
+            let why = format!("the source refused a fetch: {}", top.name());
+            for SessionPartition { partition, plan, .. } in session.all() {
+                partition.delay(plan.attempt, &why, self.options.backoff);
             }
             return true;
         }
@@ -89,16 +96,23 @@ impl FetchResponseHandler<'_> {
             | ErrorCode::INCONSISTENT_TOPIC_ID
             | ErrorCode::OFFSET_NOT_AVAILABLE => {
                 let pause = MAX_LEADER_BACKOFF.min(self.options.backoff);
-                partition.delay(&format!("source: {}", code.name()), pause);
+                partition.delay(plan.attempt, &format!("source: {}", code.name()), pause);
                 true
             }
             other => {
                 let FetchOptions { backoff, retry_timeout, .. } = *self.options;
-                partition.delay(&format!("source: {}", other.name()), backoff);
+                partition.delay(plan.attempt, &format!("source: {}", other.name()), backoff);
                 partition.source_refused(plan.attempt, other, retry_timeout);
                 true
             }
         }
+    }
+
+    /// Handles the data of one partition that was fetched outside of the session.
+    pub(crate) async fn in_order(&self, partition: &Arc<Partition>, plan: FetchPlan, data: PartitionData) {
+        let bytes = data.records.as_ref().map_or(0, Bytes::len);
+        partition.choose_lane(lane(&partition.id.topic, partition.id.index, bytes));
+        self.data(partition, plan, data).await;
     }
 
     async fn data(&self, partition: &Arc<Partition>, plan: FetchPlan, data: PartitionData) {
@@ -134,6 +148,7 @@ impl FetchResponseHandler<'_> {
         if records.is_empty() {
             return;
         }
+        let extent = self.on_records.and_then(|_| Extent::of(&records));
         let aborted = data.aborted_transactions.unwrap_or_default().into_iter();
         let aborted = aborted
             .map(|aborted| AbortedTransaction {
@@ -160,11 +175,21 @@ impl FetchResponseHandler<'_> {
         } else {
             let run = shape(&records, aborted, target);
             if run.unkeyed > 0
-                && !may_leave_out(self.source, self.destination, partition, self.options.backoff).await
+                && !may_leave_out(
+                    self.source,
+                    self.destination,
+                    partition,
+                    plan.attempt,
+                    self.options.backoff,
+                )
+                .await
             {
                 return;
             }
             take(self.link, partition, plan, run);
+        }
+        if let Some((on_records, seen)) = self.on_records.zip(extent) {
+            on_records(partition, seen, data.last_stable_offset);
         }
     }
 }
@@ -176,6 +201,7 @@ async fn may_leave_out(
     source: &Cluster,
     destination: &Cluster,
     partition: &Partition,
+    attempt: Attempt,
     backoff: Duration,
 ) -> bool {
     let asked = record_refusals::may_leave_out(source, destination, &partition.id);
@@ -189,7 +215,7 @@ async fn may_leave_out(
         Err(_) => "no answer".to_owned(),
     };
     let why = format!("cannot find out whether records without a key may be left out: {why}");
-    partition.delay(&why, backoff);
+    partition.delay(attempt, &why, backoff);
     false
 }
 
@@ -242,7 +268,9 @@ async fn shape_aside(
         match done {
             Ok(run) => {
                 let Queue { link, partition, source, destination, backoff } = &queue;
-                if run.unkeyed == 0 || may_leave_out(source, destination, partition, *backoff).await {
+                if run.unkeyed == 0
+                    || may_leave_out(source, destination, partition, plan.attempt, *backoff).await
+                {
                     take(link, partition, plan, run);
                 }
             }

@@ -14,8 +14,11 @@ use crate::mirror::replication::failure::PartitionFailure;
 use crate::mirror::replication::fetch::response::MAX_LEADER_BACKOFF;
 use crate::mirror::replication::partition::{FetchPlan, Partition};
 
+/// Maximum time for the answers.
+const ASKING_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Asks the source for its log bounds, in a task of its own: the fetcher goes on with its other partitions. This
-/// one is left out of fetches until the task ends, at the latest after the timeouts of the two questions.
+/// one is left out of fetches until the task ends, or until the answer would not matter any more.
 pub(crate) fn ask(
     link: String,
     source: Cluster,
@@ -23,9 +26,14 @@ pub(crate) fn ask(
     plan: FetchPlan,
     backoff: Duration,
 ) {
-    let (asking, partition) = (partition.asking(), Arc::clone(partition));
+    let Some(asking) = partition.asking() else { return };
+    let partition = Arc::clone(partition);
     drop(tokio::spawn(async move {
-        settle(&link, &source, &partition, plan, backoff).await;
+        let settled = settle(&link, &source, &partition, plan, backoff);
+        if tokio::time::timeout(ASKING_TIMEOUT, settled).await.is_err() {
+            let why = "source: OFFSET_OUT_OF_RANGE, and it does not tell its log bounds";
+            partition.delay(plan.attempt, why, backoff);
+        }
         drop(asking);
     }));
 }
@@ -47,7 +55,7 @@ pub(crate) async fn settle(
     );
     let (Ok(start), Ok(end)) = (start, end) else {
         let why = "source: OFFSET_OUT_OF_RANGE, and its log bounds are not known yet";
-        return partition.delay_in(plan.attempt, why, backoff);
+        return partition.delay(plan.attempt, why, backoff);
     };
     partition.source_starts_at(start);
     if plan.offset < start {
@@ -72,7 +80,7 @@ pub(crate) async fn settle(
             offset = plan.offset,
             "offset was briefly out of range"
         );
-        partition.delay_in(plan.attempt, "source: OFFSET_OUT_OF_RANGE", MAX_LEADER_BACKOFF);
+        partition.delay(plan.attempt, "source: OFFSET_OUT_OF_RANGE", MAX_LEADER_BACKOFF);
     }
 }
 

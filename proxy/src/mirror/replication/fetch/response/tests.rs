@@ -30,6 +30,7 @@ const OPTIONS: FetchOptions = FetchOptions {
     timeout: Duration::from_secs(5),
     backoff: Duration::from_millis(10),
     retry_timeout: None,
+    connections: 1,
 };
 
 fn name() -> TopicName {
@@ -76,7 +77,8 @@ async fn cluster(policy: &'static str, end: i64) -> Scripted {
 /// Handles one answer of the source for the partition.
 async fn take(source: &Scripted, destination: &Scripted, partition: &Arc<Partition>, data: PartitionData) {
     let (source, destination) = (&source.cluster, &destination.cluster);
-    let fetched = FetchResponseHandler { link: "dr", source, destination, options: &OPTIONS };
+    let fetched =
+        FetchResponseHandler { link: "dr", source, destination, options: &OPTIONS, on_records: None };
     let plan = partition.fetch_plan().unwrap();
     match ErrorCode(data.error_code) {
         ErrorCode::OFFSET_OUT_OF_RANGE => {

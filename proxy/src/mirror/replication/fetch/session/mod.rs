@@ -11,26 +11,18 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
+use kafka_protocol::messages::fetch_request::{FetchPartition, ForgottenTopic};
 use kafka_protocol::messages::fetch_response::FetchResponse;
 use kafka_protocol::messages::{FetchRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
+use crate::mirror::replication::fetch::request::TopicKey;
 use crate::mirror::replication::partition::{FetchPlan, Partition};
 use crate::wire::protocol::error_code::ErrorCode;
 
-/// First version that names topics by id (KIP-516).
-const FIRST_VERSION_WITH_IDS: i16 = 13;
 /// First version with the epoch of the last fetched batch (KIP-595).
 const FIRST_VERSION_WITH_FETCHED_EPOCH: i16 = 12;
-
-/// A topic as it is named on the wire.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum TopicKey {
-    Id(Uuid),
-    Name(StrBytes),
-}
 
 /// What the broker was last told about a partition.
 #[derive(Debug)]
@@ -70,7 +62,7 @@ impl FetchSession {
         for (partition, plan) in wanted {
             let id = &partition.id;
             let (topic, index, epoch) =
-                (topic_key(&partition, version), id.index, partition.source_leader().1);
+                (TopicKey::of(&partition, version), id.index, partition.source_leader().1);
             let told = SessionPartition { partition, plan, leader_epoch: epoch, round: self.round };
             if !self.tell((topic.clone(), index), told) {
                 continue;
@@ -86,13 +78,7 @@ impl FetchSession {
                 .with_partition_max_bytes(max_bytes);
             named.entry(topic).or_default().push(fetch);
         }
-        let named = named.into_iter().map(|(topic, partitions)| {
-            let fetch = FetchTopic::default().with_partitions(partitions);
-            match topic {
-                TopicKey::Id(id) => fetch.with_topic_id(id),
-                TopicKey::Name(name) => fetch.with_topic(TopicName(name)),
-            }
-        });
+        let named = named.into_iter().map(|(topic, partitions)| topic.with(partitions));
         request =
             request.with_topics(named.collect()).with_session_id(self.id).with_session_epoch(self.epoch);
         if self.told.len() > count {
@@ -180,14 +166,6 @@ impl FetchSession {
     /// Returns everything that the broker was told.
     pub(crate) fn all(&self) -> impl Iterator<Item = &SessionPartition> {
         self.told.values()
-    }
-}
-
-fn topic_key(partition: &Partition, version: i16) -> TopicKey {
-    if version >= FIRST_VERSION_WITH_IDS {
-        TopicKey::Id(partition.id.source_topic_id.0)
-    } else {
-        TopicKey::Name(StrBytes::from_string(partition.id.source_topic.clone()))
     }
 }
 

@@ -150,7 +150,7 @@ fn compress(codec: i16, plain: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::{Record, batches};
+    use crate::read::records::{Record, batches};
 
     /// Seals a batch with every codec and chosen producer fields. The suites' own reader, which checks the
     /// checksum, must find every field and record again.

@@ -8,7 +8,7 @@ use kafka_protocol::messages::{AlterUserScramCredentialsRequest, CreateAclsReque
 use ring::pbkdf2;
 
 use crate::client::{Connection, Error, text};
-use crate::wait::{LONG, until_ok};
+use crate::machine::wait::{LONG, until_ok};
 
 /// Resource of an ACL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::process::{Output, run, start, tied};
-use crate::workdir::cache_dir;
+use crate::machine::process::{Output, run, start, tied};
+use crate::machine::workdir::cache_dir;
 
 /// Returns a command that runs `tests/clients/SCRIPT` with the pinned clients.
 ///

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::admin::{Admin, EARLIEST, LATEST};
+use crate::client::admin::{Admin, EARLIEST, LATEST};
 use crate::read::walk;
 
 /// Digest of the records of one partition.

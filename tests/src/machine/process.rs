@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
-use crate::workdir::keeps_everything;
+use crate::machine::workdir::keeps_everything;
 
 type Order = (Command, SyncSender<io::Result<Child>>);
 

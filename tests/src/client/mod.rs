@@ -1,5 +1,11 @@
 //! Blocking client: one connection to one broker, one request at a time. It is simple on purpose and shares
-//! no code with the client under test.
+//! no code with the client under test. Below are what is built on it, and clients that break the protocol or are
+//! written in Python.
+
+pub mod admin;
+pub mod log_ends;
+pub mod python;
+pub mod raw_frame;
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};

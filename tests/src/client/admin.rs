@@ -13,7 +13,7 @@ use kafka_protocol::messages::{
 };
 
 use crate::client::{Connection, Error, text};
-use crate::wait::{LONG, until, until_ok};
+use crate::machine::wait::{LONG, until, until_ok};
 
 /// `timestamp` of ListOffsets for the log start.
 pub const EARLIEST: i64 = -2;

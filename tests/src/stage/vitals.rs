@@ -14,11 +14,11 @@ use rdkafka::config::ClientConfig;
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
-use crate::admin::{Admin, LATEST};
+use crate::client::admin::{Admin, LATEST};
 use crate::client::{Connection, text};
-use crate::crafted::{Crafted, CraftedRecord};
-use crate::linkgate::Linkgate;
-use crate::raw_batch::now_ms;
+use crate::produce::crafted::{Crafted, CraftedRecord};
+use crate::produce::raw_batch::now_ms;
+use crate::stage::linkgate::Linkgate;
 
 /// The daemon and the topics to watch.
 #[derive(Debug, Clone)]

@@ -1,6 +1,9 @@
 //! Reads every record of a partition over the wire with read_committed semantics, and compares two clusters
 //! offset by offset. It is the independent judge of the suites and knows nothing of Linkgate.
 
+pub mod digest;
+pub mod records;
+
 use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 
@@ -8,10 +11,10 @@ use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::{BrokerId, FetchRequest, TopicName};
 
-use crate::admin::{Admin, EARLIEST, LATEST, Leader};
+use crate::client::admin::{Admin, EARLIEST, LATEST, Leader};
 use crate::client::{Connection, Error, text};
-use crate::records::{Batch, Record, batches};
-use crate::wait::LONG;
+use crate::machine::wait::LONG;
+use crate::read::records::{Batch, Record, batches};
 
 /// A partition as a read_committed client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,13 +86,13 @@ pub fn raw(bootstrap: &str, name: &str, partition: i32) -> Vec<Batch> {
 /// Panics if the partition cannot be fetched in time.
 #[must_use]
 pub fn formats(bootstrap: &str, name: &str, partition: i32, offset: i64) -> Vec<(i64, i8)> {
-    let answer = crate::wait::until_ok(&format!("{name}-{partition} is fetched"), LONG, || {
+    let answer = crate::machine::wait::until_ok(&format!("{name}-{partition} is fetched"), LONG, || {
         let leaders = Admin::to(bootstrap).leaders(name);
         let leader = leaders.iter().find(|l| l.partition == partition);
         let leader = leader.ok_or_else(|| Error::Protocol(format!("no partition {partition}")))?;
         fetch_payload(&mut Connection::open(&leader.address)?, name, partition, offset, 0)
     });
-    crate::records::formats(&answer.records.unwrap_or_default())
+    crate::read::records::formats(&answer.records.unwrap_or_default())
 }
 
 pub(crate) struct Step {

@@ -1,4 +1,8 @@
-//! Producers of every kind: plain, idempotent, transactional with aborts, every codec.
+//! Producers of every kind: plain, idempotent, transactional with aborts, every codec. Below are batches that no
+//! producer makes.
+
+pub mod crafted;
+pub mod raw_batch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::ports::PortBlock;
-use crate::process::{Daemon, Output, run, tied};
-use crate::wait::{LONG, until};
-use crate::workdir::{WorkDir, target_dir};
+use crate::machine::ports::PortBlock;
+use crate::machine::process::{Daemon, Output, run, tied};
+use crate::machine::wait::{LONG, until};
+use crate::machine::workdir::{WorkDir, target_dir};
 
 /// Returns the directory of the programs: `LINKGATE_BIN_DIR`, or the output of `cargo build`.
 #[must_use]
@@ -97,10 +97,10 @@ impl Linkgate {
     /// # Panics
     /// Panics if the configuration file does not exist.
     pub fn configure(&self, key: &str, value: &str) {
-        let mut entries = crate::properties::read(&self.config);
+        let mut entries = crate::machine::properties::read(&self.config);
         entries.retain(|(name, _)| name != key);
         entries.push((key.to_owned(), value.to_owned()));
-        crate::properties::write(&self.config, &entries, &[]);
+        crate::machine::properties::write(&self.config, &entries, &[]);
     }
 
     /// Limits the open files of the daemon from its next start on (`prlimit` of util-linux).
@@ -274,7 +274,7 @@ impl Linkgate {
     #[must_use]
     pub fn get(&self, path: &str) -> (u16, serde_json::Value) {
         let url = format!("{}{path}", self.rest_url());
-        let (status, body) = crate::wait::until_ok(&format!("GET {url}"), LONG, || http_get(&url));
+        let (status, body) = crate::machine::wait::until_ok(&format!("GET {url}"), LONG, || http_get(&url));
         (status, serde_json::from_str(&body).unwrap_or_default())
     }
 
@@ -285,7 +285,7 @@ impl Linkgate {
     #[must_use]
     pub fn metric(&self, name: &str) -> f64 {
         let url = format!("{}/metrics", self.rest_url());
-        let (_, body) = crate::wait::until_ok("GET /metrics", LONG, || http_get(&url));
+        let (_, body) = crate::machine::wait::until_ok("GET /metrics", LONG, || http_get(&url));
         body.lines()
             .filter(|line| line.starts_with(name))
             .filter_map(|line| line.rsplit(' ').next().and_then(|v| v.parse::<f64>().ok()))

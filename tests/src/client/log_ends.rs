@@ -75,7 +75,7 @@ impl LogEnds {
                 let p = ListOffsetsPartition::default()
                     .with_partition_index(*partition)
                     .with_current_leader_epoch(-1)
-                    .with_timestamp(crate::admin::LATEST);
+                    .with_timestamp(crate::client::admin::LATEST);
                 by_topic.entry(topic).or_default().push(p);
             }
             let topics = by_topic

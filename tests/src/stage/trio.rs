@@ -5,10 +5,10 @@ use std::ops::{Deref, DerefMut};
 
 use crate::fault::FaultProxy;
 use crate::kafka::{Cluster, Version};
-use crate::linkgate::Linkgate;
-use crate::pair::Pair;
-use crate::ports::PortBlock;
-use crate::workdir::WorkDir;
+use crate::machine::ports::PortBlock;
+use crate::machine::workdir::WorkDir;
+use crate::stage::linkgate::Linkgate;
+use crate::stage::pair::Pair;
 
 /// Broker configs of each cluster, in addition to the harness's own.
 #[derive(Debug, Clone, Copy, Default)]

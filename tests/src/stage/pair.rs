@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::admin::{Admin, EARLIEST, LATEST};
+use crate::client::admin::{Admin, EARLIEST, LATEST};
 use crate::kafka::{Cluster, FORGETFUL, Version};
-use crate::linkgate::Linkgate;
-use crate::wait::{LONG, until};
-use crate::workdir::WorkDir;
+use crate::machine::wait::{LONG, until};
+use crate::machine::workdir::WorkDir;
+use crate::stage::linkgate::Linkgate;
 
 /// Name of the link that [`Pair::link`] creates.
 pub const LINK: &str = "test-link";
